@@ -1,0 +1,65 @@
+# 信贷全景 · Loan Panorama.  make run | make test | make bench | make demo
+PYTHON ?= python3
+PORT ?= 8501
+BANK ?= .bank
+CUSTOMERS ?= 20000
+MONTHS ?= 36
+SEED ?= 7
+V := .venv/bin
+export LOAN_PANORAMA_HOME ?= $(BANK)/home
+
+.PHONY: setup run demo test lint bench system
+.DEFAULT_GOAL := run
+
+# The environment: .venv with the pinned packages; nothing is done when it is up to date.
+setup: .venv/.ready
+
+.venv/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Loan Panorama needs Python 3.11 or later; this is "+sys.version.split()[0]+". Name another one: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python cannot make virtual environments. On Debian install python3-venv, then run make again."; exit 1; }
+	@test -x $(V)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing the pinned packages (about two minutes the first time)"
+	@$(V)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready requirements-dev.txt
+	@$(V)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The app on 127.0.0.1:$(PORT); an invented bank is made first when there is no edition to show.
+run: setup
+	@test -e $(LOAN_PANORAMA_HOME)/CURRENT || $(MAKE) --no-print-directory demo
+	@echo "信贷全景 · Loan Panorama   http://127.0.0.1:$(PORT)"
+	@exec $(V)/python -m streamlit run app.py --server.port $(PORT)
+
+# An invented bank of CUSTOMERS customers and MONTHS months, loaded as a new edition.
+demo: setup
+	@echo "Inventing a bank: $(CUSTOMERS) customers, $(MONTHS) months"
+	@mkdir -p $(BANK)
+	@rm -rf $(BANK)/delivery
+	@$(V)/python -m data demo --customers $(CUSTOMERS) --months $(MONTHS) --seed $(SEED) --to $(BANK)/delivery
+	@$(V)/python -m data load $(BANK)/delivery --source contract --home $(LOAN_PANORAMA_HOME)
+
+# Lint and all tests; fetches what only tests need.
+test: .venv/.ready-dev system
+	@$(V)/ruff check .
+	@$(V)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/.ready-dev
+	@$(V)/ruff check .
+
+# Browser, Chinese fonts and PostgreSQL for the tests, from Debian's packages where missing.
+system:
+	@missing=""; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	fc-list 2>/dev/null | grep -q "CJK SC" || missing="$$missing fonts-noto-cjk"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing fontconfig >/dev/null; \
+		else echo "The tests need these packages first:$$missing (on Debian: sudo apt-get install$$missing)."; exit 1; fi; \
+	fi
+
+# Times of load, one more month and the boards' questions at a million customers, as a table.
+bench: setup
+	@$(V)/python -m tests.bench
