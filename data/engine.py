@@ -1,0 +1,496 @@
+"""The only home of duckdb: a workshop to build a part in, and the bank to read editions from.
+
+Every connection is an in-memory root to which the parts are attached; the parts' own names never change, so no process can be
+given the old content under a known name. A reading root holds one view per table under the table's bare name (`loan_month`):
+for schema `kept` the union of all parts, for schema `head` the newest part's table. After the views are made, external access is
+switched off and the configuration locked; only single SELECT statements are let through.
+
+Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint inside DuckDB and arrive in pandas as float64. Up to 2**53
+fen (90 million million yuan) rounding such a double to two decimals gives the exact fen. `arrow` hands out the exact types.
+"""
+
+import functools
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from data import pointer
+from data.pointer import CURRENT, PREVIOUS, Edition, Refused
+
+SCHEMAS = ("kept", "head")
+VERSION = f"duckdb {duckdb.__version__}"
+TIMEOUT = 15.0
+_HARD = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+_RUNNING = threading.BoundedSemaphore(2)
+_TOKEN = re.compile(
+    r"""(?P<skip>[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
+      | --[^\n]* | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | ::)
+      | (?P<comment>/\*) | (?<![\w)\]'":]):(?P<name>[A-Za-z_]\w*)""",
+    re.X | re.S,
+)
+
+
+class QueryError(Refused):
+    """DuckDB refused a statement. `label` says where it stands, `sql` is its text with `$name` parameters."""
+
+    def __init__(self, message: str, label: str = "", sql: str = ""):
+        super().__init__(f"{label}: {message}" if label else message)
+        self.label, self.sql = label, sql
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether a file under the connection may be damaged, or the connection itself is beyond use."""
+        cause = self.__cause__
+        kinds = duckdb.IOException | duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException
+        return isinstance(cause, kinds) and "No space left" not in str(cause)
+
+
+class TooSlow(QueryError):
+    """The question ran longer than its time and was stopped."""
+
+
+class Busy(Refused):
+    """Two questions are running and none ended within the time."""
+
+
+def bind(sql: str) -> str:
+    """Turn `:name` into DuckDB's `$name`, except within strings, quoted names, comments, slices and `::` casts."""
+    out, at = [], 0
+    while found := _TOKEN.search(sql, at):
+        out.append(sql[at : found.start()])
+        end = found.end()
+        if found["name"]:
+            out.append("$" + found["name"])
+        elif found["comment"]:
+            end = _comment_end(sql, end)
+            out.append(sql[found.start() : end])
+        else:
+            out.append(found["skip"])
+        at = end
+    return "".join(out) + sql[at:]
+
+
+def _comment_end(sql: str, at: int) -> int:
+    depth = 1
+    for edge in re.compile(r"/\*|\*/").finditer(sql, at):
+        depth += 1 if edge[0] == "/*" else -1
+        if not depth:
+            return edge.end()
+    return len(sql)
+
+
+class Workshop:
+    """One writable part under construction. Made by `workshop`.
+
+    The new part is the catalog `part` with empty schemas `part.kept` and `part.head`; the older parts are p0 (oldest) … pk, read-only.
+    Unqualified tables (`create table staged as …`) live in memory, may spill to disk, and are gone at the end.
+    """
+
+    def __init__(self, root: duckdb.DuckDBPyConnection, part: Path, older: list[str]):
+        self._root, self.path, self.older = root, part, older
+
+    def run(self, sql: str | Path, label: str = "", /, **params: Any) -> None:
+        """Run one or more statements, in order. Each takes the parameters that it names; parameters that none names are let pass.
+
+        sql is the text or the path of a .sql file. Raises QueryError with label, statement number and DuckDB's reason.
+        """
+        self._last(sql, label, params)
+
+    def frame(self, sql: str | Path, label: str = "", /, **params: Any):
+        """As `run`; the last statement's rows as a pandas frame (types: see the module)."""
+        return self._last(sql, label, params, lambda result: result.df())
+
+    def table(self, sql: str | Path, label: str = "", /, **params: Any):
+        """As `run`; the last statement's rows as a pyarrow table, in DuckDB's exact types."""
+        return self._last(sql, label, params, lambda result: result.to_arrow_table())
+
+    def one(self, sql: str | Path, label: str = "", /, **params: Any) -> tuple | None:
+        """As `run`; the last statement's first row, or None."""
+        return self._last(sql, label, params, lambda result: result.fetchone())
+
+    def arrow(self, data: Any, name: str) -> None:
+        """Make a pyarrow table, dataset or (once only) record batch reader, or a pandas frame, readable under `name`."""
+        self._root.register(name, data)
+
+    def forget(self, name: str) -> None:
+        """Undo `arrow`."""
+        self._root.unregister(name)
+
+    def views(self) -> list[str]:
+        """(Re)make one view per table under its bare name, over the older parts and the new one. Returns their names."""
+        return _make_views(self._root, [*self.older, "part"])
+
+    def close(self) -> None:
+        """Write everything into the file. Raises QueryError when the disk refuses, Refused when a write-ahead log is left."""
+        with _readable("closing the new part"):
+            for view in self._root.execute("select view_name from duckdb_views() where not internal").fetchall():
+                self._root.execute(f'drop view if exists "{view[0]}"')
+            self._root.execute("checkpoint part")
+            self._root.execute("detach part")
+        self.abandon()
+        if Path(f"{self.path}.wal").exists():
+            raise Refused(f"The new part {self.path.name} was not written whole: a write-ahead log is left. Nothing was published.")
+
+    def abandon(self) -> None:
+        """Let go of the files, whatever their state."""
+        self._root.close()
+
+    def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable | None = None):
+        if isinstance(sql, Path):
+            label, sql = label or sql.name, sql.read_text(encoding="utf-8")
+        with _readable(label, sql):
+            statements = duckdb.extract_statements(bind(sql))
+        given = None
+        for number, statement in enumerate(statements, 1):
+            where = f"{label}, statement {number}" if len(statements) > 1 else label
+            with _readable(where, statement.query):
+                wanted = {name: params[name] for name in statement.named_parameters if name in params}
+                result = self._root.execute(statement, wanted)
+                given = fetch(result) if fetch and number == len(statements) else None
+        return given
+
+
+def workshop(
+    part: Path,
+    older: Iterable[Path] = (),
+    *,
+    memory: str | None = None,
+    threads: int | None = None,
+    spill: Path | None = None,
+    read_dirs: Iterable[Path] = (),
+    keep_order: bool = False,
+) -> Workshop:
+    """Open a workshop on a new file.
+
+    memory      DuckDB's limit, as "4GB"; None: 60 % of the machine's memory
+    spill       folder for what does not fit; None: beside the part
+    read_dirs   the only folders whose files SQL may read (and, DuckDB allows no less, write): the delivery
+    keep_order  False, the fast way: rows keep an order only where the statement has ORDER BY
+    """
+    root = _root(memory, threads, spill or part.parent / f"{part.name}.spill")
+    try:
+        with _readable(f"opening {part.name}"):
+            names = _attach(root, list(older))
+            root.execute(f"attach {_text(part)} as part")
+            for schema in SCHEMAS:
+                root.execute(f"create schema part.{schema}")
+            root.execute(f"set preserve_insertion_order={str(keep_order).lower()}")
+            folders = ", ".join(_text(f"{Path(folder).resolve()}/") for folder in read_dirs)
+            root.execute(f"set allowed_directories=[{folders}]")
+            _lock(root)
+    except BaseException:
+        root.close()
+        raise
+    return Workshop(root, part, names)
+
+
+class View:
+    """Some parts, opened for reading: what `Bank.lease` hands out, and what a candidate is checked with before it is published."""
+
+    def __init__(self, parts: Iterable[Path], edition: Edition | None = None, *, memory=None, threads=None, spill=None, timeout=TIMEOUT):
+        """Raises Refused when a file is missing, damaged, no DuckDB file, or written by a newer DuckDB."""
+        self.edition, self.timeout, self.readers = edition, timeout, 0
+        spill = spill or Path(tempfile.gettempdir()) / f"bank-spill-{os.getpid()}"
+        self._root = _root(memory, threads, spill)
+        try:
+            with _readable("opening the parts", edition=edition):
+                names = _attach(self._root, list(parts))
+                self.tables = tuple(_make_views(self._root, names))
+                _lock(self._root)
+        except BaseException:
+            self._root.close()
+            raise
+
+    def query(self, sql: str, timeout: float | None = None, /, **params: Any):
+        """One SELECT with bound `:name` parameters → pandas frame.
+
+        Types: integers numpy intN, or pandas IntN where a null is among them; date and timestamp datetime64[us]; enum category; text
+        pandas str; decimal and hugeint (so every sum of money or integers) float64, see the module; cast counts to bigint in SQL.
+        Raises QueryError (also for a parameter missing or not used), TooSlow, Busy.
+        """
+        return self._answer(sql, params, timeout, lambda result: result.df())
+
+    def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
+        """As `query` → pyarrow table in DuckDB's exact types."""
+        return self._answer(sql, params, timeout, lambda result: result.to_arrow_table())
+
+    def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
+        """As `query` → the first row as Python values (money as Decimal), or None."""
+        return self._answer(sql, params, timeout, lambda result: result.fetchone())
+
+    def close(self) -> None:
+        self._root.close()
+
+    def _answer(self, sql: str, params: dict, timeout: float | None, fetch: Callable):
+        seconds = self.timeout if timeout is None else timeout
+        with _readable(sql=sql):
+            text = _single_select(sql)
+        if not _RUNNING.acquire(timeout=seconds):
+            raise Busy(f"The bank is busy: two questions were still running after {seconds:g} seconds. Ask again in a moment.")
+        done, cursor = threading.Event(), self._root.cursor()
+        watch = threading.Thread(target=_stop_late, args=(cursor, done, seconds), daemon=True)
+        try:
+            watch.start()
+            with _readable(sql=text, seconds=seconds):
+                return fetch(cursor.execute(text, params))
+        finally:
+            done.set()
+            watch.join()
+            cursor.close()
+            _RUNNING.release()
+
+
+class Bank:
+    """The read side of one home: serves the edition that CURRENT names and follows it.
+
+    verify  "now": the sha256 of every part is taken before it is served (once per process and file)
+            "background": a part whose stamp is as at publishing is served at once and read through in a thread; if it is damaged
+            the bank falls back and sets `alarm`. For the app.
+            "stamp": such a part is served without reading it through; DuckDB's block checksums stand guard. For one-off commands.
+    alarm   None, or a sentence saying why the bank does not serve what CURRENT names.
+    """
+
+    def __init__(
+        self,
+        home: Path | str,
+        *,
+        memory: str | None = None,
+        threads: int | None = None,
+        spill: Path | None = None,
+        timeout: float = TIMEOUT,
+        verify: Literal["now", "background", "stamp"] = "now",
+    ):
+        """Raises Refused when neither CURRENT nor PREVIOUS can be served."""
+        self.home, self.alarm = Path(home), None
+        self._how = {"memory": memory, "threads": threads, "spill": spill, "timeout": timeout}
+        self._verify = verify
+        self._swap, self._opening = threading.Lock(), threading.Lock()
+        self._seen: tuple | None = None
+        self._view = self._open_best()
+
+    @property
+    def edition(self) -> Edition:
+        return self._view.edition
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return self._view.tables
+
+    @contextmanager
+    def lease(self) -> Iterator[View]:
+        """Hold one edition for several questions: `with bank.lease() as view: view.query(…)`; `view.edition` is theirs."""
+        with self._swap:
+            view = self._view
+            view.readers += 1
+        try:
+            yield view
+        except QueryError as error:
+            if error.is_damage:
+                self._distrust(view)
+            raise
+        finally:
+            with self._swap:
+                view.readers -= 1
+                last = view is not self._view and view.readers == 0
+            if last:
+                view.close()
+
+    def query(self, sql: str, timeout: float | None = None, /, **params: Any):
+        """`View.query` in the edition served now."""
+        with self.lease() as view:
+            return view.query(sql, timeout, **params)
+
+    def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
+        """`View.arrow` in the edition served now."""
+        with self.lease() as view:
+            return view.arrow(sql, timeout, **params)
+
+    def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
+        """`View.one` in the edition served now."""
+        with self.lease() as view:
+            return view.one(sql, timeout, **params)
+
+    def refresh(self) -> bool:
+        """Take up a newly published edition; True when it changed. One stat when nothing changed.
+
+        Any failure keeps the edition that is served and sets `alarm`. While another thread is opening, returns at once.
+        """
+        if _sight(self.home / CURRENT) == self._seen and self.alarm is None or not self._opening.acquire(blocking=False):
+            return False
+        try:
+            return self._follow()
+        finally:
+            self._opening.release()
+
+    def close(self) -> None:
+        """End the service; waits for nobody."""
+        self._view.close()
+
+    def _follow(self) -> bool:
+        self._seen = _sight(self.home / CURRENT)
+        try:
+            edition = pointer.read(self.home / CURRENT)
+            if edition.id == self.edition.id:
+                self.alarm = None
+                return False
+            view = self._open(edition)
+        except Refused as error:
+            self.alarm = f"{error} Edition {self.edition.id} of {self.edition.as_of} is still served."
+            return False
+        self._serve(view)
+        self.alarm = None
+        return True
+
+    def _serve(self, view: View) -> None:
+        with self._swap:
+            old, self._view = self._view, view
+            idle = old.readers == 0
+        if idle:
+            old.close()
+
+    def _open(self, edition: Edition, trust: bool = True) -> View:
+        pointer.verify(edition, self.home, trust_stamps=trust and self._verify != "now")
+        view = View(edition.paths(self.home), edition, **self._how)
+        if trust and self._verify == "background":
+            threading.Thread(target=self._read_through, args=(view,), daemon=True).start()
+        return view
+
+    def _open_best(self, trust: bool = True) -> View:
+        self._seen = _sight(self.home / CURRENT)
+        if not (self.home / CURRENT).exists() and not (self.home / PREVIOUS).exists():
+            raise Refused(f"There is no edition in {self.home}. Load a delivery first: python -m data load DIR --home {self.home}")
+        reasons = []
+        for name in (CURRENT, PREVIOUS):
+            try:
+                view = self._open(pointer.read(self.home / name), trust)
+            except Refused as error:
+                reasons.append(str(error))
+                continue
+            if reasons:
+                self.alarm = f"{reasons[0]} The edition before it, {view.edition.id} of {view.edition.as_of}, is served."
+            return view
+        raise Refused(" ".join(reasons) + " No edition can be served: load the delivery again.")
+
+    def _read_through(self, view: View) -> None:
+        try:
+            pointer.verify(view.edition, self.home)
+        except Refused:
+            self._distrust(view)
+
+    def _distrust(self, view: View) -> None:
+        """Reading failed under this view: look at every byte again and serve the best edition that stands."""
+        with self._opening:
+            if view is not self._view:
+                return
+            pointer.DIGESTS.forget()
+            try:
+                self._serve(self._open_best(trust=False))
+            except Refused as error:
+                self.alarm = str(error)
+
+
+def _root(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:
+    settings = {"memory_limit": memory or f"{_machine_memory() * 6 // 10}B", "temp_directory": str(spill)}
+    if threads:
+        settings["threads"] = str(threads)
+    root = duckdb.connect(":memory:", config=_HARD | settings)
+    root.execute("set enable_progress_bar=false")
+    root.execute("set global timezone='Asia/Shanghai'")
+    return root
+
+
+def _attach(root: duckdb.DuckDBPyConnection, parts: list[Path]) -> list[str]:
+    for index, part in enumerate(parts):
+        root.execute(f"attach {_text(part)} as p{index} (read_only)")
+    return [f"p{index}" for index in range(len(parts))]
+
+
+def _lock(root: duckdb.DuckDBPyConnection) -> None:
+    root.execute("set enable_external_access=false")
+    root.execute("set lock_configuration=true")
+
+
+def _make_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[str]:
+    found = root.execute(
+        "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('kept', 'head')"
+    ).fetchall()
+    places: dict[str, dict[str, str]] = {}
+    for catalog, schema, table in found:
+        if catalog in catalogs:
+            places.setdefault(table, {})[catalog] = schema
+    for table, homes in sorted(places.items()):
+        if len(set(homes.values())) > 1:
+            raise Refused(f"Table {table} stands in schema kept of one part and in schema head of another.")
+        held = [f'select * from {catalog}.{homes[catalog]}."{table}"' for catalog in catalogs if catalog in homes]
+        body = " union all by name ".join(held) if "kept" in homes.values() else held[-1]
+        root.execute(f'create or replace view memory.main."{table}" as {body}')
+    return sorted(places)
+
+
+@functools.lru_cache(maxsize=1024)
+def _single_select(sql: str) -> str:
+    text = bind(sql)
+    statements = duckdb.extract_statements(text)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryError("Only a single SELECT may be asked of the bank.", sql=text)
+    return text
+
+
+def _stop_late(cursor: duckdb.DuckDBPyConnection, done: threading.Event, seconds: float) -> None:
+    # Repeated, because an interrupt that comes before the statement has begun is lost.
+    if not done.wait(seconds):
+        while not done.wait(0.05):
+            cursor.interrupt()
+
+
+@contextmanager
+def _readable(label: str = "", sql: str = "", *, seconds: float | None = None, edition: Edition | None = None) -> Iterator[None]:
+    """Turn DuckDB's errors into sentences."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise TooSlow(f"Stopped after {seconds:g} seconds: ask for fewer months or splits.", label, sql) from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError(f"The memory or spill space set for this step is used up ({_first(error)}).", label, sql) from error
+    except duckdb.Error as error:
+        text = str(error)
+        if "version number" in text:
+            written = f"was written by {edition.engine}" if edition and edition.engine else "was written by a newer DuckDB"
+            message = f"A part {written}; this program runs {VERSION}: install the newer release. ({_first(error)})"
+        elif "No space left" in text:
+            message = f"The disk is full ({_first(error)}). Free some space and repeat."
+        else:
+            message = _first(error) if edition else text
+        raise QueryError(message, label, sql) from error
+
+
+def _first(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].strip()
+
+
+def _sight(path: Path) -> tuple | None:
+    try:
+        return pointer.stamp(path)
+    except OSError:
+        return None
+
+
+def _text(value: Any) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
