@@ -1,0 +1,132 @@
+"""The one look of every page, export and figure: inks, type, axes, and the sparkline.
+
+Calm and printed: one ink, greys, one accent; red and green only for bad and good. International Business Communication
+Standards (IBCS): actual solid, last year grey; bars from zero; lines and bars are labelled directly.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analytics import text
+
+SMALL = 30  # below this many the share says nothing: printed grey, with 样本不足
+FONT = "'Source Sans', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif"
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colours of one appearance; `good` and `bad` differ in lightness and hue for colour-blind readers."""
+
+    paper: str
+    ink: str
+    grey: str
+    faint: str
+    rule: str
+    accent: str
+    good: str
+    bad: str
+
+    def of(self, verdict: str) -> str:
+        """The colour of `good`, `bad` or `plain`."""
+        return {"good": self.good, "bad": self.bad}.get(verdict, self.grey)
+
+
+LIGHT = Look("#ffffff", "#1c2430", "#6b7280", "#b9bcc2", "#e4e2dc", "#1f4e79", "#00695c", "#b3261e")
+DARK = Look("#15191f", "#e9e6df", "#a3a9b3", "#5c6470", "#2c333d", "#8ab8e6", "#5fc4b2", "#ff8f7a")
+
+
+def look(dark: bool) -> Look:
+    """The colours for a light or a dark page."""
+    return DARK if dark else LIGHT
+
+
+def layout(dark: bool, height: int, **more: Any) -> dict[str, Any]:
+    tone = look(dark)
+    plain = {
+        "showgrid": False,
+        "zeroline": False,
+        "showline": False,
+        "ticks": "",
+        "fixedrange": True,
+        "automargin": True,
+        "tickfont": {"color": tone.grey, "size": 12},
+    }
+    base = {
+        "template": {},
+        "font": {"family": FONT, "size": 13, "color": tone.ink},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 4, "r": 12, "t": 8, "b": 4},
+        "height": height,
+        "showlegend": False,
+        "dragmode": False,
+        "clickmode": "event+select",
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": tone.paper, "bordercolor": tone.faint, "font": {"color": tone.ink, "family": FONT}},
+        "xaxis": dict(plain),
+        "yaxis": dict(plain),
+    }
+    for key, entry in more.items():
+        base[key] = {**base.get(key, {}), **entry} if isinstance(entry, dict) else entry
+    return base
+
+
+def ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """Round numbers that cover low … high, about `count` of them, ends included."""
+    if not high > low:
+        return [low] if low == 0 else sorted({0.0, low})
+    rough = (high - low) / count
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * base for base in (1, 2, 2.5, 5, 10) if power * base >= rough * 0.999)
+    first = math.floor(low / step + 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return [step * place for place in range(first, last + 1)]
+
+
+def axis(values: Sequence[float], unit: str, lang: str, tone: Look) -> dict[str, Any]:
+    """A value axis that starts at zero, with round ticks in the reader's unit."""
+    known = [float(v) for v in values if not text.is_missing(v)] or [0.0]
+    places = ticks(min(0.0, *known), max(0.0, *known), 3)
+    return {
+        "range": [places[0], places[-1] or 1],
+        "tickvals": places,
+        "ticktext": [text.number(v, unit, lang, tick=True) for v in places],
+        "showgrid": True,
+        "gridcolor": tone.rule,
+    }
+
+
+def sparkline(values: Sequence[float | None], alt: str, *, width: int = 132, height: int = 30) -> str:
+    """A line of months as inline SVG in the colour of the surrounding text, its last point marked. Gaps stay gaps."""
+    known = [float(v) for v in values if not text.is_missing(v)]
+    head = (
+        f'<svg class="spark" role="img" aria-label="{html.escape(alt, quote=True)}"'
+        f' viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+    )
+    if len(known) < 2:
+        return f"{head}</svg>"
+    low, high = min(known), max(known)
+    reach = (high - low) or 1.0
+    step = (width - 6) / (len(values) - 1)
+
+    def spot(place: int, value: float) -> tuple[float, float]:
+        return 2 + place * step, height - 4 - (value - low) / reach * (height - 8)
+
+    path, pen = [], "M"
+    last = (0.0, 0.0)
+    for place, value in enumerate(values):
+        if text.is_missing(value):
+            pen = "M"
+            continue
+        last = spot(place, float(value))
+        path.append(f"{pen}{last[0]:.1f} {last[1]:.1f}")
+        pen = "L"
+    return (
+        f'{head}<path d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.4"></path>'
+        f'<circle cx="{last[0]:.1f}" cy="{last[1]:.1f}" r="2.4" fill="currentColor"></circle></svg>'
+    )

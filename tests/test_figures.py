@@ -1,0 +1,152 @@
+"""Figures: a frame in; marks, order, labels and colours out. No pictures."""
+
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+
+from analytics import figures
+from analytics.look import DARK, LIGHT, sparkline, ticks
+
+
+class Unit(NamedTuple):
+    """The two fields of a metric that a figure reads."""
+
+    unit: str
+    better: str
+
+
+OVERDUE = Unit("rate", "lower")
+NAMES = {"A": "甲", "B": "乙", "C": "丙"}
+
+
+@pytest.fixture
+def by_class():
+    return pd.DataFrame(
+        {
+            "class": ["A", "B", "C"],
+            "numerator": [1.0, 30.0, 2.0],
+            "denominator": [100.0, 300.0, 10.0],
+            "value": [0.01, 0.10, 0.20],
+            "n": [100, 300, 10],
+            "value_before": [0.02, 0.08, 0.20],
+            "n_before": [90, 280, 10],
+            "change": [-0.01, 0.02, 0.0],
+        }
+    )
+
+
+@pytest.fixture
+def by_month():
+    days = pd.date_range("2024-01-31", periods=30, freq="ME")
+    return pd.DataFrame(
+        {"as_of": days, "numerator": range(30), "denominator": 100, "value": [i / 100 for i in range(30)], "n": 100}
+    )
+
+
+def every_figure(by_class, by_month, dark=False):
+    monthly = pd.concat([by_month.assign(**{"class": code}) for code in "AB"])
+    return [
+        figures.trend(by_month, OVERDUE, "zh-CN", dark=dark),
+        figures.bars(by_class, OVERDUE, "class", NAMES, "en", dark=dark, whole=0.0805),
+        figures.multiples(monthly, OVERDUE, "class", NAMES, "zh-CN", dark=dark, order="ABC"),
+        figures.changes(by_class, OVERDUE, "class", NAMES, "en", dark=dark),
+        figures.heat(
+            by_class.assign(product=["x", "y", "x"]),
+            OVERDUE,
+            "class",
+            "product",
+            NAMES,
+            {"x": "X", "y": "Y"},
+            "en",
+            dark=dark,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_plotly_accepts_every_property_of_every_figure(by_class, by_month, dark):
+    for figure in every_figure(by_class, by_month, dark):
+        assert figures.drawn(figure).data
+
+
+def test_bars_are_sorted_by_value_and_begin_at_zero(by_class):
+    figure = figures.bars(by_class, OVERDUE, "class", NAMES, "en")
+    assert [mark[0] for mark in figure["data"][0]["customdata"]] == ["C", "B", "A"]
+    assert figure["layout"]["xaxis"]["range"][0] == 0
+
+
+def test_bars_of_classes_keep_the_order_of_the_rulebook(by_class):
+    figure = figures.bars(by_class.sample(frac=1, random_state=1), OVERDUE, "class", NAMES, "en", order="ABC")
+    assert [mark[0] for mark in figure["data"][0]["customdata"]] == ["A", "B", "C"]
+
+
+def test_a_group_under_thirty_is_grey_and_says_so(by_class):
+    bars = figures.bars(by_class, OVERDUE, "class", NAMES, "zh-CN", order="ABC")["data"][0]
+    assert bars["marker"]["color"] == [LIGHT.accent, LIGHT.accent, LIGHT.faint]
+    assert "样本不足" in bars["text"][2]
+    assert "样本不足" not in bars["text"][1]
+
+
+def test_a_name_from_the_data_never_becomes_markup(by_class):
+    figure = figures.bars(by_class, OVERDUE, "class", {"A": "<a href='//evil'>x</a>"}, "en", order="ABC")
+    assert figure["layout"]["yaxis"]["ticktext"][0].startswith("&lt;a href")
+    assert "<a" not in figure["data"][0]["hovertext"][0]
+
+
+def test_last_year_is_the_same_month_twelve_before(by_month):
+    before, actual = figures.trend(by_month, OVERDUE, "en")["data"]
+    assert len(actual["x"]) == 24  # months 7 … 30 of 30
+    assert actual["x"][-1] == "2026-06-30"
+    assert before["y"][-1] == 0.17  # June 2025 is month 18: 17 / 100
+    assert before["y"][0] is None  # July 2023 is before the first month
+
+
+def test_a_change_is_coloured_by_the_direction_of_the_metric(by_class):
+    figure = figures.changes(by_class, OVERDUE, "class", NAMES, "en", order="ABC")
+    assert [shape["line"]["color"] for shape in figure["layout"]["shapes"]] == [LIGHT.good, LIGHT.bad, LIGHT.faint]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["▼ −1.00 pp", "▲ +2.00 pp", "too few"]
+
+
+def test_a_small_cell_of_a_heat_table_shows_no_share(by_class):
+    cells = figures.heat(by_class.assign(product="x"), OVERDUE, "class", "product", NAMES, {"x": "X"}, "zh-CN")["data"][
+        0
+    ]
+    assert cells["text"][2] == ["样本不足"]
+    assert cells["z"][2] == [None]
+
+
+def test_small_multiples_share_one_scale(by_month):
+    frame = pd.concat([by_month.assign(**{"class": "A"}), by_month.assign(**{"class": "B", "value": 0.001})])
+    page = figures.multiples(frame, OVERDUE, "class", NAMES, "en", order="AB")["layout"]
+    assert page["yaxis"]["range"] == page["yaxis2"]["range"]
+
+
+def test_ticks_are_round_and_cover_the_data():
+    assert ticks(0, 0.083, 4) == pytest.approx([0, 0.025, 0.05, 0.075, 0.1])
+
+
+def test_a_gap_in_a_sparkline_stays_a_gap():
+    assert sparkline([1, 2, None, 3], "x").count("M") == 2
+
+
+def test_a_sparkline_escapes_its_description():
+    assert "<script" not in sparkline([1, 2], '"><script>')
+
+
+def contrast(one, other):
+    """Contrast ratio of two #rrggbb colours (WCAG 2.2, 1.4.3)."""
+
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("tone", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_colour_of_text_is_readable_on_its_paper(tone):
+    for colour in (tone.ink, tone.grey, tone.accent, tone.good, tone.bad):
+        assert contrast(colour, tone.paper) >= 4.5

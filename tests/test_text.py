@@ -1,0 +1,69 @@
+"""Words and numbers as a reader sees them."""
+
+import re
+
+import pytest
+
+from analytics import text
+
+PLACE = re.compile(r"{(\w+)}")
+
+
+def test_both_languages_say_the_same_things():
+    assert text.words("zh-CN").keys() == text.words("en").keys()
+
+
+def test_both_languages_fill_the_same_places():
+    chinese, english = (
+        {key: set(PLACE.findall(said)) for key, said in text.words(lang).items()} for lang in text.LANGUAGES
+    )
+    assert chinese == english
+
+
+def test_an_unknown_language_is_refused_by_name():
+    with pytest.raises(ValueError, match="fr"):
+        text.words("fr")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "chinese", "english"),
+    [
+        (0.03214, "rate", "3.21%", "3.21%"),
+        (15503195565, "money", "155.03亿", "15.50bn"),
+        (12345, "money", "1.23万", "12.34K"),  # 12.345 rounds half to even
+        (99_999_999, "money", "1.00亿", "100.00M"),
+        (999, "money", "999", "999"),
+        (1234567, "count", "1,234,567", "1,234,567"),
+        (2.5, "number", "2.50", "2.50"),
+        (float("nan"), "rate", "—", "—"),
+        (None, "money", "—", "—"),
+    ],
+)
+def test_a_value_is_written_in_the_unit_of_its_metric(value, unit, chinese, english):
+    assert text.number(value, unit, "zh-CN") == chinese
+    assert text.number(value, unit, "en") == english
+
+
+def test_money_in_a_list_is_exact_to_the_cent():
+    assert text.exact(15503195565.5, "money", "zh-CN") == "15,503,195,565.50"
+
+
+def test_a_change_of_a_rate_is_in_percentage_points():
+    assert text.change(0.0115, "rate", "en") == "+1.15 pp"  # 3.15 % after 2.00 %
+    assert text.change(-0.0115, "rate", "zh-CN") == "−1.15 百分点"
+
+
+def test_a_change_that_rounds_to_nothing_has_no_direction_sign():
+    assert text.change(0.00001, "rate", "en") == "±0.00 pp"
+
+
+def test_more_overdue_is_bad_and_more_reloan_is_good():
+    assert text.verdict(0.01, "lower") == "bad"
+    assert text.verdict(0.01, "higher") == "good"
+    assert text.verdict(0.01, "neither") == "plain"
+
+
+def test_a_date_is_written_as_its_reader_writes_it():
+    assert text.day("2026-10-31", "zh-CN") == "2026年10月31日"
+    assert text.day("2026-10-31", "en") == "31 Oct 2026"
+    assert text.month("2026-10-31", "zh-CN", short=True) == "26-10"
