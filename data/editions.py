@@ -8,8 +8,8 @@
     HOME/lock               held by the one writer (flock: the kernel frees it when the process dies)
     HOME/key                32 random bytes for keyed hashes
 
-A full load makes a new chain of one part; an increment puts one more part on the chain of CURRENT. Whatever happens before the
-rename of CURRENT leaves the old edition; whatever happens after it, the new one.
+A full load makes a new chain of one part; an increment puts one more part on the chain of CURRENT. Whatever happens
+before the rename of CURRENT leaves the old edition; whatever happens after it, the new one.
 """
 
 import contextlib
@@ -20,13 +20,12 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
 from data import pointer
-from data.engine import VERSION, View, Workshop, workshop
+from data.engine import VERSION, DiskFull, View, Workshop, workshop
 from data.pointer import CURRENT, PARTS, PREVIOUS, Edition, Part, Refused
 
 EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"
@@ -52,13 +51,16 @@ def publish(
 ) -> Edition:
     """Build one part aside, check it as readers will see it, and make it the current edition.
 
-    build   fills the workshop's part; returns {"as_of": date, "months": [month ends of this part], "notes": [sentences], …facts}
-    check   looks at the candidate edition, opened read-only with all its parts; raises Refused to stop; returns more facts
+    build        fills the workshop's part; returns {"as_of": date, "months": [month ends of this part],
+                 "notes": [sentences], …facts}; `months` are those of kept.loan_month and kept.customer_month
+    check        looks at the candidate edition, opened read-only with all its parts; raises Refused to stop;
+                 returns more facts
     input_bytes  size of the delivery; three times as much must be free on the volume
     created      time of publishing, for people; None: now
 
-    Raises Refused when another load is running, the home cannot serve, space is short, the months overlap those of the chain, or
-    build or check refuse; then nothing is published and what was built is removed. Errors of build and check go through as they are.
+    Raises Refused when another load is running, the home cannot serve, space is short or the months overlap those of
+    the chain. Then, and after any error of build or check (they go through as they are), nothing is published and what
+    was built is removed.
     """
     home = Path(home)
     preflight(home, input_bytes)
@@ -72,15 +74,13 @@ def publish(
         chain = before if kind == "increment" else None
         part = home / BUILDING / f"{os.getpid()}.duckdb"
         try:
+            older = chain.paths(home) if chain else []
+            facts = _build(part, older, build, memory, threads, read_dirs, keep_order)
+            months = _months(chain, facts)
+            how = {"memory": memory, "threads": threads, "spill": part.parent, "timeout": 3600}
+            with contextlib.closing(View([*older, part], **how)) as candidate:
+                facts |= check(candidate) or {}
             with _disk(home):
-                older = chain.paths(home) if chain else []
-                facts = _build(part, older, build, memory, threads, read_dirs, keep_order)
-                months = _months(chain, facts)
-                candidate = View([*older, part], memory=memory, threads=threads, spill=home / BUILDING / "spill", timeout=3600)
-                try:
-                    facts |= check(candidate) or {}
-                finally:
-                    candidate.close()
                 parts = (*(chain.parts if chain else ()), _settle(part, home))
                 edition = Edition(
                     id=pointer.edition_id(parts),
@@ -96,10 +96,10 @@ def publish(
                     engine=VERSION,
                 )
                 _commit(home, edition, before)
+        except DiskFull as error:
+            raise _full(home, input_bytes) from error
         finally:
-            _sweep_building(home)
-        with contextlib.suppress(OSError):
-            _sweep_parts(home)
+            _tidy(home)
         return edition
 
 
@@ -114,7 +114,9 @@ def history(home: Path | str) -> list[Edition]:
 
 
 def rollback(home: Path | str, id: str) -> Edition:
-    """Make a kept edition current again, after reading every byte of its parts. `id` may be shortened to an unambiguous beginning.
+    """Make a kept edition current again, after reading every byte of its parts.
+
+    id  may be shortened to an unambiguous beginning
 
     Raises Refused when no or more than one edition answers to `id`, or one of its parts is missing or damaged.
     """
@@ -135,7 +137,10 @@ def rollback(home: Path | str, id: str) -> Edition:
 
 
 def sweep(home: Path | str) -> list[str]:
-    """Delete what no kept edition names: the 12 newest, CURRENT and PREVIOUS stay. Returns the names of the deleted parts."""
+    """Delete what no kept edition names: the 12 newest, CURRENT and PREVIOUS stay.
+
+    Returns the names of the deleted parts. A reader that holds one of them keeps it until it lets go.
+    """
     home = Path(home)
     preflight(home)
     with _writer(home), _disk(home):
@@ -144,7 +149,10 @@ def sweep(home: Path | str) -> list[str]:
 
 
 def secret_key(home: Path | str) -> bytes:
-    """The home's 32 random bytes for keyed hashes, made on first use. Raises Refused when others may read it or it is not whole."""
+    """The home's 32 random bytes for keyed hashes, made on first use.
+
+    Raises Refused when others may read the file or it is not whole.
+    """
     path = Path(home) / KEY
     with _disk(Path(home)):
         if not path.exists():
@@ -162,27 +170,41 @@ def secret_key(home: Path | str) -> bytes:
             raise Refused(f"{path} can be read by other users of this machine. Set its mode to 0600 (chmod 600).")
         key = path.read_bytes()
     if len(key) != 32:
-        raise Refused(f"{path} is not whole ({len(key)} of 32 bytes). Put it back from a backup: without it, persons are not recognised.")
+        raise Refused(
+            f"{path} is not whole ({len(key)} of 32 bytes). Put it back from a backup: without it, persons are not "
+            "recognised from one load to the next."
+        )
     return key
 
 
 def preflight(home: Path | str, input_bytes: int = 0) -> None:
-    """Make the home's folders. Raises Refused when it cannot be written, lies on a network volume, or too little space is free."""
+    """Make the home's folders.
+
+    Raises Refused when it cannot be written, lies on a network volume, or too little space is free.
+    """
     home = Path(home)
     try:
-        for folder in (home, home / PARTS, home / EDITIONS, home / BUILDING):
-            folder.mkdir(parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(parents=True)
+            _fsync(home.resolve().parent)
+        for folder in (home / PARTS, home / EDITIONS, home / BUILDING):
+            folder.mkdir(exist_ok=True)
         os.close(os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if Path("/proc/self/mountinfo").exists() else ""
-        volume, system = volume_of(home.resolve(), mounts)
+        volume, system = volume_of(home.resolve(), _mounts())
         free = shutil.disk_usage(home).free
     except OSError as error:
         raise Refused(f"The home {home} cannot be written: {error.strerror} ({error.filename}).") from None
     if system in REMOTE:
-        raise Refused(f"The home {home} lies on a network volume ({volume}, {system}): locks do not hold there. Choose a local disk.")
+        raise Refused(
+            f"The home {home} lies on a network volume ({volume}, {system}): locks do not hold there. "
+            "Choose a local disk."
+        )
     needed = max(ROOM, 3 * input_bytes)
     if free < needed:
-        raise Refused(f"Too little space on volume {volume} for {home}: {needed:,} bytes needed, {free:,} free. Nothing was changed.")
+        raise Refused(
+            f"Too little space on volume {volume} for {home}: {needed:,} bytes needed, {free:,} free. "
+            "Nothing was changed."
+        )
 
 
 def volume_of(path: Path, mountinfo: str) -> tuple[str, str]:
@@ -208,11 +230,10 @@ def _writer(home: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
             raise Refused(f"Another load is running in {home} (process {holder}). Wait until it ends.") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with _disk(home):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
-    except OSError as error:
-        raise _refusal(home, error) from error
     finally:
         os.close(handle)
 
@@ -233,7 +254,9 @@ def _build(part, older, build, memory, threads, read_dirs, keep_order) -> dict:
 def _months(chain: Edition | None, facts: dict) -> tuple[date, ...]:
     new, held = sorted(set(facts.get("months") or ())), chain.months if chain else ()
     if new and held and new[0] <= held[-1]:
-        raise Refused(f"The increment holds {new[0]}, but the edition goes to {held[-1]} already: its months would count twice.")
+        raise Refused(
+            f"The increment holds {new[0]}, but the edition goes to {held[-1]} already: its months would count twice."
+        )
     return (*held, *new)
 
 
@@ -260,12 +283,14 @@ def _commit(home: Path, edition: Edition, previous: Edition | None, withdrawn: E
     os.replace(made, home / CURRENT)
     try:
         _fsync(home)
-        _remember(home, edition)
     except OSError as error:
         raise Refused(
-            f"Edition {edition.id} is published and served, but the disk did not confirm it ({error.strerror}): check the volume, "
-            "then look with python -m data editions."
+            f"Edition {edition.id} is published and served, but the disk did not confirm it ({error.strerror}): "
+            "check the volume, then look with python -m data editions."
         ) from error
+    # CURRENT itself remembers the edition; the next load writes this again before it replaces CURRENT.
+    with contextlib.suppress(OSError):
+        _remember(home, edition)
 
 
 def _remember(home: Path, edition: Edition) -> None:
@@ -326,6 +351,13 @@ def _sweep_building(home: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+def _tidy(home: Path) -> None:
+    """Sweep without hiding the error that ended the load."""
+    with contextlib.suppress(OSError, Refused):
+        _sweep_building(home)
+        _sweep_parts(home)
+
+
 def _sweep_parts(home: Path) -> list[str]:
     known = _known(home)
     pointed = [pointer.read(home / name) for name in (CURRENT, PREVIOUS) if (home / name).exists()]
@@ -351,6 +383,21 @@ def _disk(home: Path) -> Iterator[None]:
 
 def _refusal(home: Path, error: OSError) -> Refused:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = shutil.disk_usage(home).free
-        return Refused(f"The volume of {home} is full ({free:,} bytes free). Nothing was published; free some space and load again.")
-    return Refused(f"The disk under {home} failed: {error.strerror} ({error.filename or 'writing'}). Nothing was published.")
+        return _full(home, 0)
+    return Refused(
+        f"The disk under {home} failed: {error.strerror} ({error.filename or 'writing'}). Nothing was published."
+    )
+
+
+def _full(home: Path, input_bytes: int) -> Refused:
+    volume, _ = volume_of(home.resolve(), _mounts())
+    needed, free = max(ROOM, 3 * input_bytes), shutil.disk_usage(home).free
+    return Refused(
+        f"Volume {volume} is full: {free:,} bytes were left, a load into {home} needs {needed:,} or more. "
+        "Nothing was published; free some space and load again."
+    )
+
+
+def _mounts() -> str:
+    path = Path("/proc/self/mountinfo")
+    return path.read_text(encoding="utf-8") if path.exists() else ""

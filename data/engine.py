@@ -1,16 +1,17 @@
 """The only home of duckdb: a workshop to build a part in, and the bank to read editions from.
 
-Every connection is an in-memory root to which the parts are attached; the parts' own names never change, so no process can be
-given the old content under a known name. A reading root holds one view per table under the table's bare name (`loan_month`):
-for schema `kept` the union of all parts, for schema `head` the newest part's table. After the views are made, external access is
-switched off and the configuration locked; only single SELECT statements are let through.
+Every connection is an in-memory root to which the parts are attached; the parts' own names never change, so no process
+can be given the old content under a known name. A reading root holds one view per table under the table's bare name
+(`loan_month`): for schema `kept` the union of all parts, for schema `head` the newest part's table. After the views are
+made, external access is switched off and the configuration locked; only single SELECT statements are let through.
 
-Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint inside DuckDB and arrive in pandas as float64. Up to 2**53
-fen (90 million million yuan) rounding such a double to two decimals gives the exact fen. `arrow` hands out the exact types.
+Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint inside DuckDB and arrive in pandas as float64. Up
+to 2**53 fen (90 million million yuan) rounding such a double to two decimals gives the exact fen. `arrow` hands out the
+exact types.
 """
 
+import contextlib
 import functools
-import os
 import re
 import tempfile
 import threading
@@ -58,6 +59,10 @@ class QueryError(Refused):
         return isinstance(cause, kinds) and "No space left" not in str(cause)
 
 
+class DiskFull(QueryError):
+    """The volume that holds the part or the spill is full."""
+
+
 class TooSlow(QueryError):
     """The question ran longer than its time and was stopped."""
 
@@ -95,17 +100,21 @@ def _comment_end(sql: str, at: int) -> int:
 class Workshop:
     """One writable part under construction. Made by `workshop`.
 
-    The new part is the catalog `part` with empty schemas `part.kept` and `part.head`; the older parts are p0 (oldest) … pk, read-only.
-    Unqualified tables (`create table staged as …`) live in memory, may spill to disk, and are gone at the end.
+    The new part is the catalog `part` with empty schemas `part.kept` and `part.head`; the older parts are p0 (oldest) …
+    pk, read-only. Unqualified tables (`create table staged as …`) live in memory, may spill to disk, and are gone at
+    the end.
     """
 
     def __init__(self, root: duckdb.DuckDBPyConnection, part: Path, older: list[str]):
         self._root, self.path, self.older = root, part, older
 
     def run(self, sql: str | Path, label: str = "", /, **params: Any) -> None:
-        """Run one or more statements, in order. Each takes the parameters that it names; parameters that none names are let pass.
+        """Run one or more statements, in order.
 
-        sql is the text or the path of a .sql file. Raises QueryError with label, statement number and DuckDB's reason.
+        sql     the text, or the path of a .sql file; with several statements, each takes the parameters that it names
+        params  values for `:name`; those that no statement names are let pass, so that a row of files can share one set
+
+        Raises QueryError with label, statement number and DuckDB's reason.
         """
         self._last(sql, label, params)
 
@@ -134,15 +143,18 @@ class Workshop:
         return _make_views(self._root, [*self.older, "part"])
 
     def close(self) -> None:
-        """Write everything into the file. Raises QueryError when the disk refuses, Refused when a write-ahead log is left."""
+        """Write everything into the file and let go of it.
+
+        Raises QueryError when the disk refuses, Refused when a write-ahead log is left.
+        """
         with _readable("closing the new part"):
-            for view in self._root.execute("select view_name from duckdb_views() where not internal").fetchall():
-                self._root.execute(f'drop view if exists "{view[0]}"')
             self._root.execute("checkpoint part")
             self._root.execute("detach part")
         self.abandon()
         if Path(f"{self.path}.wal").exists():
-            raise Refused(f"The new part {self.path.name} was not written whole: a write-ahead log is left. Nothing was published.")
+            raise Refused(
+                f"The new part {self.path.name} was not written whole: a write-ahead log is left. Nothing was published."
+            )
 
     def abandon(self) -> None:
         """Let go of the files, whatever their state."""
@@ -198,27 +210,39 @@ def workshop(
 
 
 class View:
-    """Some parts, opened for reading: what `Bank.lease` hands out, and what a candidate is checked with before it is published."""
+    """Some parts, opened for reading: what `Bank.lease` hands out, and what a candidate for publishing is checked with."""
 
-    def __init__(self, parts: Iterable[Path], edition: Edition | None = None, *, memory=None, threads=None, spill=None, timeout=TIMEOUT):
+    def __init__(
+        self,
+        parts: Iterable[Path],
+        edition: Edition | None = None,
+        *,
+        memory: str | None = None,
+        threads: int | None = None,
+        spill: Path | None = None,
+        timeout: float = TIMEOUT,
+    ):
         """Raises Refused when a file is missing, damaged, no DuckDB file, or written by a newer DuckDB."""
         self.edition, self.timeout, self.readers = edition, timeout, 0
-        spill = spill or Path(tempfile.gettempdir()) / f"bank-spill-{os.getpid()}"
-        self._root = _root(memory, threads, spill)
+        # A folder of its own: two roots in one spill folder would write over each other's files.
+        self._spill = tempfile.TemporaryDirectory(prefix="bank-", dir=spill, ignore_cleanup_errors=True)
+        self._root = _root(memory, threads, Path(self._spill.name) / "spill")
+        self._making = threading.Lock()
         try:
             with _readable("opening the parts", edition=edition):
                 names = _attach(self._root, list(parts))
                 self.tables = tuple(_make_views(self._root, names))
                 _lock(self._root)
         except BaseException:
-            self._root.close()
+            self.close()
             raise
 
     def query(self, sql: str, timeout: float | None = None, /, **params: Any):
         """One SELECT with bound `:name` parameters → pandas frame.
 
-        Types: integers numpy intN, or pandas IntN where a null is among them; date and timestamp datetime64[us]; enum category; text
-        pandas str; decimal and hugeint (so every sum of money or integers) float64, see the module; cast counts to bigint in SQL.
+        Types: integer numpy intN, or pandas IntN where a null is among the values; bool the same; date and timestamp
+        datetime64[us]; enum category; text pandas str; decimal and hugeint (so every sum of money or of integers)
+        float64, see the module; count(*) int64. Cast a sum of integers to bigint in SQL to get int64.
         Raises QueryError (also for a parameter missing or not used), TooSlow, Busy.
         """
         return self._answer(sql, params, timeout, lambda result: result.df())
@@ -233,23 +257,22 @@ class View:
 
     def close(self) -> None:
         self._root.close()
+        self._spill.cleanup()
 
     def _answer(self, sql: str, params: dict, timeout: float | None, fetch: Callable):
         seconds = self.timeout if timeout is None else timeout
         with _readable(sql=sql):
             text = _single_select(sql)
         if not _RUNNING.acquire(timeout=seconds):
-            raise Busy(f"The bank is busy: two questions were still running after {seconds:g} seconds. Ask again in a moment.")
-        done, cursor = threading.Event(), self._root.cursor()
-        watch = threading.Thread(target=_stop_late, args=(cursor, done, seconds), daemon=True)
+            raise Busy(
+                f"The bank is busy: two questions were still running after {seconds:g} seconds. Ask again in a moment."
+            )
         try:
-            watch.start()
-            with _readable(sql=text, seconds=seconds):
+            with self._making:
+                cursor = self._root.cursor()
+            with contextlib.closing(cursor), _stopped_after(cursor, seconds), _readable(sql=text, seconds=seconds):
                 return fetch(cursor.execute(text, params))
         finally:
-            done.set()
-            watch.join()
-            cursor.close()
             _RUNNING.release()
 
 
@@ -257,9 +280,10 @@ class Bank:
     """The read side of one home: serves the edition that CURRENT names and follows it.
 
     verify  "now": the sha256 of every part is taken before it is served (once per process and file)
-            "background": a part whose stamp is as at publishing is served at once and read through in a thread; if it is damaged
-            the bank falls back and sets `alarm`. For the app.
-            "stamp": such a part is served without reading it through; DuckDB's block checksums stand guard. For one-off commands.
+            "background": a part whose stamp is as at publishing is served at once and read through in a thread; if it
+            is damaged the bank falls back and sets `alarm`. For the app.
+            "stamp": such a part is served without reading it through; DuckDB's block checksums stand guard. For one-off
+            commands.
     alarm   None, or a sentence saying why the bank does not serve what CURRENT names.
     """
 
@@ -279,7 +303,8 @@ class Bank:
         self._verify = verify
         self._swap, self._opening = threading.Lock(), threading.Lock()
         self._seen: tuple | None = None
-        self._view = self._open_best()
+        self._view: View | None = None
+        self._serve(self._open_best())
 
     @property
     def edition(self) -> Edition:
@@ -291,15 +316,19 @@ class Bank:
 
     @contextmanager
     def lease(self) -> Iterator[View]:
-        """Hold one edition for several questions: `with bank.lease() as view: view.query(…)`; `view.edition` is theirs."""
+        """Hold one edition for several questions: `with bank.lease() as view: view.query(…)`, `view.edition`."""
         with self._swap:
             view = self._view
+            if view is None:
+                raise Refused("The bank is closed.")
             view.readers += 1
         try:
             yield view
         except QueryError as error:
             if error.is_damage:
                 self._distrust(view)
+                if self.alarm:
+                    raise Refused(f"{self.alarm} Ask again.") from error
             raise
         finally:
             with self._swap:
@@ -328,7 +357,9 @@ class Bank:
 
         Any failure keeps the edition that is served and sets `alarm`. While another thread is opening, returns at once.
         """
-        if _sight(self.home / CURRENT) == self._seen and self.alarm is None or not self._opening.acquire(blocking=False):
+        if _sight(self.home / CURRENT) == self._seen and self.alarm is None:
+            return False
+        if not self._opening.acquire(blocking=False):
             return False
         try:
             return self._follow()
@@ -336,8 +367,8 @@ class Bank:
             self._opening.release()
 
     def close(self) -> None:
-        """End the service; waits for nobody."""
-        self._view.close()
+        """End the service; questions that are running end first."""
+        self._serve(None)
 
     def _follow(self) -> bool:
         self._seen = _sight(self.home / CURRENT)
@@ -354,24 +385,25 @@ class Bank:
         self.alarm = None
         return True
 
-    def _serve(self, view: View) -> None:
+    def _serve(self, view: View | None) -> None:
         with self._swap:
             old, self._view = self._view, view
-            idle = old.readers == 0
+            idle = old is not None and old.readers == 0
         if idle:
             old.close()
+        if view and self._verify == "background":
+            threading.Thread(target=self._read_through, args=(view,), daemon=True).start()
 
     def _open(self, edition: Edition, trust: bool = True) -> View:
         pointer.verify(edition, self.home, trust_stamps=trust and self._verify != "now")
-        view = View(edition.paths(self.home), edition, **self._how)
-        if trust and self._verify == "background":
-            threading.Thread(target=self._read_through, args=(view,), daemon=True).start()
-        return view
+        return View(edition.paths(self.home), edition, **self._how)
 
     def _open_best(self, trust: bool = True) -> View:
         self._seen = _sight(self.home / CURRENT)
         if not (self.home / CURRENT).exists() and not (self.home / PREVIOUS).exists():
-            raise Refused(f"There is no edition in {self.home}. Load a delivery first: python -m data load DIR --home {self.home}")
+            raise Refused(
+                f"There is no edition in {self.home}. Load a delivery first: python -m data load DIR --home {self.home}"
+            )
         reasons = []
         for name in (CURRENT, PREVIOUS):
             try:
@@ -380,7 +412,9 @@ class Bank:
                 reasons.append(str(error))
                 continue
             if reasons:
-                self.alarm = f"{reasons[0]} The edition before it, {view.edition.id} of {view.edition.as_of}, is served."
+                self.alarm = (
+                    f"{reasons[0]} The edition before it, {view.edition.id} of {view.edition.as_of}, is served."
+                )
             return view
         raise Refused(" ".join(reasons) + " No edition can be served: load the delivery again.")
 
@@ -403,7 +437,7 @@ class Bank:
 
 
 def _root(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:
-    settings = {"memory_limit": memory or f"{_machine_memory() * 6 // 10}B", "temp_directory": str(spill)}
+    settings = {"memory_limit": memory or "60%", "temp_directory": str(spill)}
     if threads:
         settings["threads"] = str(threads)
     root = duckdb.connect(":memory:", config=_HARD | settings)
@@ -449,29 +483,48 @@ def _single_select(sql: str) -> str:
     return text
 
 
-def _stop_late(cursor: duckdb.DuckDBPyConnection, done: threading.Event, seconds: float) -> None:
-    # Repeated, because an interrupt that comes before the statement has begun is lost.
-    if not done.wait(seconds):
-        while not done.wait(0.05):
+@contextmanager
+def _stopped_after(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    done = threading.Event()
+
+    def watch() -> None:
+        # Repeated, because an interrupt that comes before the statement has begun is lost.
+        expired = not done.wait(seconds)
+        while expired:
             cursor.interrupt()
+            expired = not done.wait(0.05)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 @contextmanager
-def _readable(label: str = "", sql: str = "", *, seconds: float | None = None, edition: Edition | None = None) -> Iterator[None]:
+def _readable(
+    label: str = "", sql: str = "", *, seconds: float | None = None, edition: Edition | None = None
+) -> Iterator[None]:
     """Turn DuckDB's errors into sentences."""
     try:
         yield
     except duckdb.InterruptException as error:
         raise TooSlow(f"Stopped after {seconds:g} seconds: ask for fewer months or splits.", label, sql) from error
     except duckdb.OutOfMemoryException as error:
-        raise QueryError(f"The memory or spill space set for this step is used up ({_first(error)}).", label, sql) from error
+        raise QueryError(
+            f"The memory or spill space set for this step is used up ({_first(error)}).", label, sql
+        ) from error
     except duckdb.Error as error:
         text = str(error)
         if "version number" in text:
-            written = f"was written by {edition.engine}" if edition and edition.engine else "was written by a newer DuckDB"
+            written = (
+                f"was written by {edition.engine}" if edition and edition.engine else "was written by a newer DuckDB"
+            )
             message = f"A part {written}; this program runs {VERSION}: install the newer release. ({_first(error)})"
         elif "No space left" in text:
-            message = f"The disk is full ({_first(error)}). Free some space and repeat."
+            raise DiskFull(f"The disk is full ({_first(error)}). Free some space and repeat.", label, sql) from error
         else:
             message = _first(error) if edition else text
         raise QueryError(message, label, sql) from error
@@ -490,7 +543,3 @@ def _sight(path: Path) -> tuple | None:
 
 def _text(value: Any) -> str:
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,9 +1,9 @@
 """The pointer: a small JSON file that names the part files of one edition, and the checks that a reader makes on them.
 
-A pointer carries the sha256 of its own content, the sha256 of every part and a stamp of each part as the writer left it on this
-machine (size, mtime, ctime, inode). A file whose stamp is unchanged has not been written to by any program since its digest was
-taken: ctime cannot be set by a program. Rot of the disk below the file system is caught by DuckDB's checksum per block, as an
-error when the block is read, never as a wrong number.
+A pointer carries the sha256 of its own content, the sha256 of every part and a stamp of each part as the writer left it
+on this machine (size, mtime, ctime, inode). A file whose stamp is unchanged has not been written to by any program since
+its digest was taken: ctime cannot be set by a program. Rot of the disk below the file system is caught by DuckDB's
+checksum per block, as an error when the block is read, never as a wrong number.
 """
 
 import hashlib
@@ -26,7 +26,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One immutable file of a chain. `stamp` is [size in bytes, mtime ns, ctime ns, inode] at publishing, on the machine that published."""
+    """One immutable file of a chain.
+
+    stamp  (size in bytes, mtime ns, ctime ns, inode) when it was published, on the machine that published it
+    """
 
     file: str
     sha256: str
@@ -151,7 +154,9 @@ def verify(edition: Edition, home: Path, trust_stamps: bool = False) -> None:
         try:
             trusted = trust_stamps and stamp(path) == part.stamp and not DIGESTS.knows(path)
             if not trusted and DIGESTS.of(path) != part.sha256:
-                raise Refused(f"Part {part.file} of edition {edition.id} is damaged: its content is not what was published.")
+                raise Refused(
+                    f"Part {part.file} of edition {edition.id} is damaged: its content is not what was published."
+                )
         except FileNotFoundError:
             raise Refused(f"Part {part.file} of edition {edition.id} is missing.") from None
         except OSError as error:
