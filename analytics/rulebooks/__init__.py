@@ -1,0 +1,198 @@
+"""The rulebooks: class schemes declared in data/rulebooks/<scheme>/<effective date>.toml, owned by the risk officer.
+
+`read()` gives the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one customer with reasons (`classify`) and
+writes the SQL that decides all of them (`to_sql`). Both follow one order: bars, then the classes in the declared order, the first whose
+rules hold; then downgrades, the worst landing wins. A missing fact matters only where the outcome depends on it: a bar, class or worse
+landing that could still hold is met before anything decided → `unrated` (信息不足).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from analytics.rulebooks.book import (
+    UNRATED,
+    UNRATED_NAMES,
+    Change,
+    Check,
+    Class,
+    Decision,
+    Example,
+    Parameter,
+    Rulebook,
+)
+from analytics.rulebooks.errors import FactError, NoEdition, RulebookError
+from analytics.rulebooks.facts import Fact, read_facts
+from analytics.rulebooks.reading import LARGEST_FILE, decode, parse_rulebook
+
+__all__ = [
+    "FOLDER",
+    "UNRATED",
+    "UNRATED_NAMES",
+    "Change",
+    "Check",
+    "Class",
+    "Decision",
+    "Example",
+    "Fact",
+    "FactError",
+    "NoEdition",
+    "Parameter",
+    "Rulebook",
+    "RulebookError",
+    "Scheme",
+    "facts",
+    "parse",
+    "read",
+    "read_file",
+]
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "rulebooks"
+_EDITION = re.compile(r"\d{4}-\d{2}-\d{2}\.toml")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One class scheme: its editions, sorted by effective date. `grain` is "customer" or "loan"."""
+
+    id: str
+    grain: str
+    names: Mapping[str, str]
+    editions: tuple[Rulebook, ...]
+
+    def edition(self, as_of: date) -> Rulebook:
+        """The edition in force on `as_of`. Raises NoEdition before the first one and after a repeal without successor."""
+        for book in reversed(self.editions):
+            if book.effective_on <= as_of:
+                if book.repealed_on is not None and book.repealed_on <= as_of:
+                    break
+                return book
+        first = self.editions[0].effective_on
+        raise NoEdition(f"scheme {self.id} has no edition in force on {as_of} (the first is of {first})")
+
+    @property
+    def class_codes(self) -> tuple[str, ...]:
+        """The codes of all editions, the newest edition's order first, the unrated one last: the values of one enum."""
+        codes = dict.fromkeys(c.code for book in reversed(self.editions) for c in book.classes)
+        return (*codes, UNRATED)
+
+    def class_names(self, code: str) -> Mapping[str, str]:
+        """The names (zh, en) of a code in the newest edition that has it. Raises KeyError for an unknown one."""
+        for book in reversed(self.editions):
+            if code in book.class_codes:
+                return book.class_names(code)
+        raise KeyError(code)
+
+    def to_sql(self, as_of: date, prefix: str | None = None) -> str:
+        """The SQL of the edition in force on `as_of`; the constant 'unrated' where none was."""
+        try:
+            return self.edition(as_of).to_sql(prefix)
+        except NoEdition:
+            return f"'{UNRATED}'"
+
+
+def read(folder: Path = FOLDER) -> dict[str, Scheme]:
+    """All schemes of a folder by id, in the order of their names. Raises RulebookError for the first rulebook that is refused."""
+    known = _loan_schemes(folder)
+    declared = _facts(folder, known)
+    for path in _scheme_folders(folder):
+        if path.name not in known:
+            known[path.name] = _scheme(path, declared)
+    return {name: known[name] for name in sorted(known)}
+
+
+def facts(folder: Path = FOLDER) -> dict[str, dict[str, Fact]]:
+    """The facts by grain and name. Raises RulebookError."""
+    return _facts(folder, _loan_schemes(folder))
+
+
+def read_file(path: Path, folder: Path = FOLDER, examples: bool = True) -> Rulebook:
+    """One rulebook file, wherever it lies, with the facts of `folder`: what an officer checks before signing. Raises RulebookError."""
+    return parse(_text(path, path.name), folder, path.name, examples)
+
+
+def parse(text: str, folder: Path = FOLDER, path: str = "", examples: bool = True) -> Rulebook:
+    """One rulebook from its text; with `examples=False` its examples are not run (a copy with moved thresholds). Raises RulebookError."""
+    return parse_rulebook(text, facts(folder), path, examples)
+
+
+def _loan_schemes(folder: Path) -> dict[str, Scheme]:
+    """The schemes that grade loans. They come first: the class of a customer's worst loan is a fact of the customer."""
+    contract = (
+        folder.parent / "contract.toml"
+        if (folder.parent / "contract.toml").exists()
+        else FOLDER.parent / "contract.toml"
+    )
+    declared = read_facts(folder, contract, None)
+    found = {}
+    for path in _scheme_folders(folder):
+        if any(
+            re.search(r'^\s*grain\s*=\s*"loan"', _text(file, file.name), re.MULTILINE)
+            for file in sorted(path.glob("*.toml"))[:1]
+        ):
+            found[path.name] = _scheme(path, declared)
+    return found
+
+
+def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, Fact]]:
+    contract = (
+        folder.parent / "contract.toml"
+        if (folder.parent / "contract.toml").exists()
+        else FOLDER.parent / "contract.toml"
+    )
+    return read_facts(folder, contract, {name: scheme.class_codes[:-1] for name, scheme in schemes.items()})
+
+
+def _scheme_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise RulebookError("the folder of the rulebooks is not there", "规则手册的文件夹不存在", folder.name)
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+
+
+def _scheme(folder: Path, declared: Mapping[str, Mapping[str, Fact]]) -> Scheme:
+    books: list[Rulebook] = []
+    for path in sorted(folder.glob("*.toml")):
+        name = f"{folder.name}/{path.name}"
+        if not _EDITION.fullmatch(path.name):
+            raise RulebookError(
+                "an edition's file is named by its effective date: 2026-01-01.toml",
+                "版本文件以生效日命名：2026-01-01.toml",
+                name,
+            )
+        book = parse_rulebook(_text(path, name), declared, name)
+        if book.effective_on.isoformat() != path.stem:
+            raise RulebookError(
+                f"effective_on = {book.effective_on} differs from the file's name: two editions would overlap",
+                f"effective_on = {book.effective_on} 与文件名不一致：会造成版本重叠",
+                name,
+            )
+        if book.id != folder.name:
+            raise RulebookError(
+                f"id = {book.id!r} differs from its folder {folder.name}",
+                f"id = “{book.id}” 与文件夹 {folder.name} 不一致",
+                name,
+            )
+        if books and books[-1].repealed_on is not None and books[-1].repealed_on > book.effective_on:
+            raise RulebookError(
+                f"overlaps the edition of {books[-1].effective_on}, which runs until {books[-1].repealed_on}",
+                f"与 {books[-1].effective_on} 版重叠，该版有效至 {books[-1].repealed_on}",
+                name,
+            )
+        if books and books[-1].grain != book.grain:
+            raise RulebookError("editions of one scheme have one grain", "同一方案各版本的 grain 必须一致", name)
+        books.append(book)
+    if not books:
+        raise RulebookError("the scheme has no edition", "该方案没有任何版本", folder.name)
+    return Scheme(folder.name, books[-1].grain, books[-1].names, tuple(books))
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        with path.open("rb") as file:
+            return decode(file.read(LARGEST_FILE + 1), name)
+    except OSError as error:
+        raise RulebookError(f"cannot be read: {error.strerror}", f"无法读取：{error.strerror}", name) from error

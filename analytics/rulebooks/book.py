@@ -1,0 +1,452 @@
+"""One edition of one scheme: decides one customer and says why, and writes the SQL that decides all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from analytics.rulebooks.facts import Fact
+from analytics.rulebooks.rules import Env, Group, Note, Rule, missing_of
+
+UNRATED = "unrated"
+UNRATED_NAMES = {"zh": "信息不足", "en": "Unrated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One class. `rules` is None for a class that only `otherwise`, a bar or a downgrade can give.
+
+    `service` is what the bank does for the class; `attributes` are further declared values, such as a provision rate.
+    `is_special` marks a class outside the ladder (not admitted, in no class): downgrades by steps never enter or leave it.
+    """
+
+    code: str
+    names: Mapping[str, str]
+    rules: Group | None = None
+    service: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    is_special: bool = False
+    note: Note = Note()
+
+
+@dataclass(frozen=True, slots=True)
+class Downgrade:
+    """Moves a class down: `by` steps on the ladder or `to` a class at best; only from the classes in `origins` where given."""
+
+    when: Rule | Group
+    by: int = 0
+    to: str = ""
+    origins: tuple[str, ...] = ()
+    note: Note = Note()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreItem:
+    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`."""
+
+    name: Mapping[str, str]
+    bands: tuple[tuple[Rule | Group, int], ...]
+    otherwise: int = 0
+    note: Note = Note()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A declared number that arithmetic outside the ladder uses, such as the highest age at the end of a loan."""
+
+    name: str
+    value: Any
+    names: Mapping[str, str]
+    note: Note = Note()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A worked case: these facts give this class, because of these clauses."""
+
+    case: Mapping[str, str]
+    facts: Mapping[str, Any]
+    code: str
+    because: tuple[str, ...] = ()
+    missing: tuple[str, ...] | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a trace. `stage` is bar, class, downgrade or score; `code` the class asked about (or landed on by a downgrade).
+
+    `value` is the customer's value, None where missing; `held` is True, False or None (undecided). `depth` > 0 lies inside an all / any.
+    `applied` is true where the check helped to give the class: it held and so did the all / any around it, in the bar, class or downgrade
+    that decided. `points` are the points of a scorecard's band.
+    """
+
+    stage: str
+    code: str
+    clause: str
+    rule: Rule | Group
+    fact: str
+    value: Any
+    held: bool | None
+    depth: int = 0
+    applied: bool = False
+    points: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The rule as written in the file."""
+        return self.rule.text
+
+    def words(self, lang: str) -> str:
+        """The rule as an officer reads it."""
+        return self.rule.words(lang)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The nearest boundary in one direction: were `fact` at `needed` instead of `value`, the class would be `code`.
+
+    `difference` is needed - value in the fact's unit, None for codes and booleans.
+    """
+
+    direction: str
+    fact: Fact
+    value: Any
+    needed: Any
+    difference: Any
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rulebook says of one customer or loan, and why. `missing` names the facts whose absence leaves it unrated."""
+
+    code: str
+    names: Mapping[str, str]
+    checks: tuple[Check, ...]
+    missing: tuple[str, ...]
+    boundary: Mapping[str, Change]
+    score: int | None = None
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """The clauses that held on the way to the class: of the bar, of the class's rules, of the downgrades applied."""
+        return tuple(dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause))
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """One edition of a scheme. `classes` run best to worst, `look` is the order in which they are tried.
+
+    `facts` are the names of the facts that the rules use; `digest` identifies the file's content.
+    """
+
+    id: str
+    grain: str
+    effective_on: date
+    names: Mapping[str, str]
+    document: Mapping[str, str]
+    classes: tuple[Class, ...]
+    look: tuple[str, ...]
+    otherwise: str
+    barred: str
+    bars: tuple[Rule | Group, ...]
+    downgrades: tuple[Downgrade, ...]
+    score: tuple[ScoreItem, ...]
+    parameters: Mapping[str, Parameter]
+    examples: tuple[Example, ...]
+    fact_index: Mapping[str, Fact]
+    digest: str
+    repealed_on: date | None = None
+    approved_by: str = ""
+    source: Mapping[str, str] = field(default_factory=dict)
+    criteria: Mapping[str, Group] = field(default_factory=dict)
+    path: str = ""
+    unrated: str = UNRATED
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of the facts used, in the order of first use; the score of a scorecard is no fact but made of some."""
+        return tuple(self.fact_index)
+
+    @property
+    def class_codes(self) -> tuple[str, ...]:
+        """Every code that `classify` and `to_sql` can give, best to worst, the unrated one last."""
+        return (*(c.code for c in self.classes), self.unrated)
+
+    def class_names(self, code: str) -> Mapping[str, str]:
+        """The names (zh, en) of a class code. Raises KeyError for an unknown one."""
+        return UNRATED_NAMES if code == self.unrated else self._class(code).names
+
+    def attribute(self, code: str, name: str, default: Any = None) -> Any:
+        """A declared attribute of a class, such as its provision rate; `default` where the class has none."""
+        return default if code == self.unrated else self._class(code).attributes.get(name, default)
+
+    def classify(self, facts: Mapping[str, Any]) -> Decision:
+        """Decides one customer or loan. `facts` maps names to values; a name that is absent or None is missing, others are ignored.
+
+        Raises FactError for a value of the wrong type.
+        """
+        env = self.env(facts)
+        code, missing = self._decide(env)
+        boundary = {} if code == self.unrated else self._boundary(env, code)
+        return Decision(
+            code, self.class_names(code), tuple(self._trace(env)), tuple(missing), boundary, env.get("score")
+        )
+
+    def env(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts as the rules compare them, with the score of a scorecard where the rulebook has one."""
+        env = {name: fact.normal(facts.get(name)) for name, fact in self.fact_index.items()}
+        if self.score:
+            env["score"] = self._score(env)
+        return env
+
+    def decide(self, env: Env) -> str:
+        """The class code alone, for facts as `env` gives them."""
+        return self._decide(env)[0]
+
+    def to_sql(self, prefix: str | None = None) -> str:
+        """One `case` expression that gives the class code as text for every row.
+
+        Columns are named like the facts, qualified by `prefix` where given (a table alias). Subset of SQL shared by DuckDB and Spark: no
+        subquery, no function but nullif and cast. A row whose class depends on a null is `unrated`, exactly as in `classify`.
+        """
+        if prefix is not None and not prefix.isidentifier():
+            raise ValueError(f"prefix {prefix!r} is no table alias")
+        qualify = f"{prefix}." if prefix else ""
+
+        def column(fact: Fact) -> str:
+            return f"({self._score_sql(column)})" if fact.name == "score" and self.score else qualify + fact.name
+
+        lines = ["case"]
+        if self.bars:
+            # the two-step form asks a condition of all rows once and again only of the few for which it is not false
+            lines += _decided(Group("any", self.bars).sql(column), [f"'{self.barred}'"], self.unrated)
+        for code in self.look:
+            lines += _decided(self._class(code).rules.sql(column), self._landing_sql(code, column), self.unrated)
+        lines += ["    else", *_indent(self._landing_sql(self.otherwise, column), 2), "end"]
+        return "\n".join(lines)
+
+    # one customer ---------------------------------------------------------------------------------------------------------------
+
+    def _class(self, code: str) -> Class:
+        for found in self.classes:
+            if found.code == code:
+                return found
+        raise KeyError(code)
+
+    def _decide(self, env: Env) -> tuple[str, list[str]]:
+        if self.bars:
+            bar = Group("any", self.bars)
+            held = bar.held(env)
+            if held:
+                return self.barred, []
+            if held is None:
+                return self.unrated, missing_of(bar, env)
+        for code in self.look:
+            rules = self._class(code).rules
+            held = rules.held(env)
+            if held:
+                return self._land(code, env)
+            if held is None:
+                return self.unrated, self._facts_behind(missing_of(rules, env), env)
+        return self._land(self.otherwise, env)
+
+    def _land(self, code: str, env: Env) -> tuple[str, list[str]]:
+        for landing, condition in self.landings(code):
+            held = condition.held(env)
+            if held:
+                return landing, []
+            if held is None:
+                return self.unrated, self._facts_behind(missing_of(condition, env), env)
+        return code, []
+
+    def landings(self, code: str) -> list[tuple[str, Group]]:
+        """Where the downgrades can move `code`: (class, any of the downgrades that lead there), the worst class first."""
+        order = [c.code for c in self.classes]
+        found: dict[str, list[Rule | Group]] = {}
+        for downgrade in self.downgrades:
+            landing = self._landing(code, downgrade)
+            if order.index(landing) > order.index(code):
+                found.setdefault(landing, []).append(downgrade.when)
+        return [
+            (landing, Group("any", tuple(found[landing]))) for landing in sorted(found, key=order.index, reverse=True)
+        ]
+
+    def _landing(self, code: str, downgrade: Downgrade) -> str:
+        if downgrade.origins and code not in downgrade.origins:
+            return code
+        if downgrade.to:
+            return downgrade.to
+        ladder = [c.code for c in self.classes if not c.is_special]
+        if code not in ladder:
+            return code
+        return ladder[min(ladder.index(code) + downgrade.by, len(ladder) - 1)]
+
+    def _score(self, env: Env) -> int | None:
+        total = 0
+        for item in self.score:
+            points = _points(item, env)
+            if points is None:
+                return None
+            total += points
+        return total
+
+    def _facts_behind(self, names: list[str], env: Env) -> list[str]:
+        if "score" not in names or not self.score:
+            return names
+        behind = [
+            name
+            for item in self.score
+            if _points(item, env) is None
+            for band, _ in item.bands
+            for name in missing_of(band, env)
+        ]
+        return list(dict.fromkeys([*(name for name in names if name != "score"), *behind]))
+
+    def _trace(self, env: Env) -> Iterator[Check]:
+        for item in self.score:
+            for band, points in item.bands:
+                yield from _checks(band, "score", "", env, item.note.clause, points=points)
+                if band.held(env) is not False:
+                    break
+        for bar in self.bars:
+            yield from _checks(bar, "bar", self.barred, env, "", applied=True)
+        if self.bars and Group("any", self.bars).held(env) is not False:
+            return
+        reached = next((code for code in self.look if self._class(code).rules.held(env) is not False), self.otherwise)
+        for code in self.look:
+            for member in self._class(code).rules.members:
+                yield from _checks(member, "class", code, env, self._class(code).note.clause, applied=code == reached)
+            if code == reached:
+                break
+        if reached in self.look and self._class(reached).rules.held(env) is None:
+            return
+        for downgrade in self.downgrades:
+            landing = self._landing(reached, downgrade)
+            if landing != reached:
+                yield from _checks(downgrade.when, "downgrade", landing, env, downgrade.note.clause, applied=True)
+
+    def _boundary(self, env: dict[str, Any], code: str) -> dict[str, Change]:
+        order = {c.code: rank for rank, c in enumerate(self.classes)}
+        nearest: dict[str, tuple[float, Change]] = {}
+        for name, fact in self.fact_index.items():
+            if env[name] is None:
+                continue
+            for candidate in self._candidates[name]:
+                if candidate == env[name]:
+                    continue
+                changed = {**env, name: candidate}
+                if self.score:
+                    changed["score"] = self._score(changed)
+                lands = self._decide(changed)[0]
+                if lands in (code, self.unrated):
+                    continue
+                direction = "up" if order[lands] < order[code] else "down"
+                cost = _distance(fact, env[name], candidate)
+                if direction not in nearest or cost < nearest[direction][0]:
+                    difference = candidate - env[name] if fact.is_numeric else None
+                    if isinstance(difference, float):
+                        difference = round(difference, 9)
+                    nearest[direction] = (cost, Change(direction, fact, env[name], candidate, difference, lands))
+        return {direction: change for direction, (_, change) in nearest.items()}
+
+    @property
+    def _candidates(self) -> dict[str, list[Any]]:
+        if "_cached_candidates" not in self.__dict__:
+            found: dict[str, dict[Any, None]] = {name: {} for name in self.fact_index}
+            for rule in self.leaves():
+                if rule.fact.name in found:
+                    found[rule.fact.name].update(
+                        dict.fromkeys(c for c in rule.candidates() if not rule.fact.is_numeric or c >= 0)
+                    )
+            self.__dict__["_cached_candidates"] = {name: list(values) for name, values in found.items()}
+        return self.__dict__["_cached_candidates"]
+
+    def leaves(self) -> Iterator[Rule]:
+        """Every single-fact rule of the rulebook: score, bars, classes, downgrades."""
+        for item in self.score:
+            for band, _ in item.bands:
+                yield from band.leaves()
+        for bar in self.bars:
+            yield from bar.leaves()
+        for found in self.classes:
+            if found.rules is not None:
+                yield from found.rules.leaves()
+        for downgrade in self.downgrades:
+            yield from downgrade.when.leaves()
+
+    # all customers --------------------------------------------------------------------------------------------------------------
+
+    def _landing_sql(self, code: str, column: Callable[[Fact], str]) -> list[str]:
+        landings = self.landings(code)
+        if not landings:
+            return [f"'{code}'"]
+        lines = ["case"]
+        for landing, condition in landings:
+            lines += _decided(condition.sql(column), [f"'{landing}'"], self.unrated)
+        return [*lines, f"    else '{code}'", "end"]
+
+    def _score_sql(self, column: Callable[[Fact], str]) -> str:
+        items = []
+        for item in self.score:
+            arms = []
+            for band, points in item.bands:
+                test = band.sql(column)
+                arms.append(f"when {test} then {points} when ({test}) is null then null")
+            items.append(f"case {' '.join(arms)} else {item.otherwise} end")
+        return " + ".join(items)
+
+
+def _decided(test: str, outcome: list[str], unrated: str) -> list[str]:
+    return [
+        f"    when ({test}) is not false then",
+        f"        case when {test} then",
+        *_indent(outcome, 3),
+        f"        else '{unrated}' end",
+    ]
+
+
+def _indent(lines: list[str], levels: int) -> list[str]:
+    return ["    " * levels + line for line in lines]
+
+
+def _points(item: ScoreItem, env: Env) -> int | None:
+    for band, points in item.bands:
+        held = band.held(env)
+        if held:
+            return points
+        if held is None:
+            return None
+    return item.otherwise
+
+
+def _checks(
+    node: Rule | Group,
+    stage: str,
+    code: str,
+    env: Env,
+    clause: str,
+    depth: int = 0,
+    applied: bool = False,
+    points: int | None = None,
+) -> Iterator[Check]:
+    clause = node.note.clause or clause
+    fact = node.fact.name if isinstance(node, Rule) else ""
+    held = node.held(env)
+    applied = applied and held is True
+    yield Check(stage, code, clause, node, fact, env.get(fact), held, depth, applied, points)
+    if isinstance(node, Group):
+        for member in node.members:
+            yield from _checks(member, stage, code, env, clause, depth + 1, applied)
+
+
+def _distance(fact: Fact, value: Any, candidate: Any) -> float:
+    """How far apart two values of one fact are, comparable between facts: numbers relative to their size, codes by rank, else 1."""
+    if fact.is_numeric:
+        return float(abs(candidate - value)) / max(float(abs(candidate)), float(abs(value)), 1.0)
+    if fact.ascending:
+        return abs(fact.ascending.index(candidate) - fact.ascending.index(value)) / len(fact.ascending)
+    return 1.0

@@ -1,0 +1,200 @@
+"""The facts a rule may use: the contract's columns plus what the marts compute (data/rulebooks/facts.toml)."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from analytics.rulebooks.errors import FactError, RulebookError
+
+TYPES = ("int", "number", "money", "rate", "bool", "code")
+STEPS = {"int": Decimal(1), "money": Decimal("0.01"), "rate": Decimal("0.0001"), "number": Decimal("0.01")}
+# money and rate are exact in the marts with these digits after the point: a finer threshold could never be met exactly
+DIGITS = {"int": 0, "money": 2, "rate": 6}
+GRAIN_TABLES = {"customer": "customer", "loan": "loan"}
+KEYS = {"type", "step", "unit", "zh", "en", "how", "order", "scheme"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact of a customer or a loan: a column of customer_month or loan_month.
+
+    `values` are the codes of a `code` fact as declared; `ascending` the same from low to high where an order is declared, else ().
+    `unknown` is the code that stands for "not known". `step` is the smallest change that counts. `computed` is true for a column that
+    the marts compute, false for one handed over under the contract.
+    """
+
+    name: str
+    type: str
+    zh: str
+    en: str
+    unit_zh: str = ""
+    unit_en: str = ""
+    how: str = ""
+    step: Decimal = Decimal(1)
+    values: tuple[str, ...] = ()
+    ascending: tuple[str, ...] = ()
+    unknown: str = ""
+    computed: bool = True
+
+    @property
+    def is_numeric(self) -> bool:
+        """True for int, number, money and rate."""
+        return self.type not in ("bool", "code")
+
+    def words(self, lang: str) -> str:
+        """The fact's name in `lang` ("zh" or "en")."""
+        return self.zh if lang == "zh" else self.en
+
+    def unit(self, lang: str) -> str:
+        """The fact's unit in `lang`, empty where it has none."""
+        return self.unit_zh if lang == "zh" else self.unit_en
+
+    def normal(self, value: Any) -> Any:
+        """`value` as the rules compare it, or None where it is missing (None, NaN, NA, the unknown code).
+
+        int → int, number → float, money and rate → Decimal, bool → bool, code → str. Raises FactError for a value of another type.
+        """
+        if is_missing(value):
+            return None
+        value = value.item() if hasattr(value, "item") and not isinstance(value, (str, Decimal)) else value
+        if self.type == "bool":
+            return value if isinstance(value, bool) else self._refuse("true or false", "是或否")
+        if self.type == "code":
+            if not isinstance(value, str) or (value not in self.values and value != self.unknown):
+                self._refuse("one of " + ", ".join(self.values), "下列代码之一：" + "、".join(self.values))
+            return None if value == self.unknown else value
+        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+            self._refuse("a number", "数字")
+        if self.type == "number":
+            return float(value)
+        exact = Decimal(str(value))
+        if not exact.is_finite() or exact != exact.quantize(Decimal(1).scaleb(-DIGITS[self.type])):
+            digits = DIGITS[self.type]
+            self._refuse(
+                f"a number with at most {digits} decimals" if digits else "a whole number",
+                f"最多 {digits} 位小数的数" if digits else "整数",
+            )
+        return int(exact) if self.type == "int" else exact
+
+    def read(self, text: str) -> Any:
+        """A value written as text (one field of a CSV file) as `normal` gives it; empty text is missing. Raises FactError."""
+        text = text.strip()
+        if not text:
+            return None
+        if self.type == "bool":
+            known = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
+            return known[text.lower()] if text.lower() in known else self._refuse("true or false", "是或否")
+        if self.type == "code":
+            return self.normal(text)
+        try:
+            return self.normal(Decimal(text))
+        except InvalidOperation:
+            return self._refuse("a number", "数字")
+
+    def _refuse(self, en: str, zh: str) -> None:
+        raise FactError(self.name, f"fact {self.name} must be {en}", f"事实 {self.name}（{self.zh}）必须是{zh}")
+
+
+def is_missing(value: Any) -> bool:
+    """True for None, NaN, pandas.NA and NaT: a fact that is not known."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    try:
+        return math.isnan(value)
+    except TypeError:
+        return False
+
+
+def read_facts(
+    folder: Path, contract: Path, scheme_codes: Mapping[str, Sequence[str]] | None
+) -> dict[str, dict[str, Fact]]:
+    """The facts by grain ("customer", "loan") and name.
+
+    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes (best to worst, without the unrated
+    one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes that grade loans are read
+    without them). Raises RulebookError for a declaration that makes no sense.
+    """
+    tables = tomllib.loads(contract.read_text(encoding="utf-8"))["table"]
+    path = folder / "facts.toml"
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RulebookError(f"cannot be read: {error}", f"无法读取：{error}", path.name) from error
+    facts = {grain: _contract_facts(tables[table]["column"]) for grain, table in GRAIN_TABLES.items()}
+    for grain, entries in declared.items():
+        if grain not in facts:
+            raise RulebookError(f"unknown grain {grain}", f"未知粒度 {grain}", path.name)
+        for name, entry in entries.items():
+            if scheme_codes is None and "scheme" in entry:
+                continue
+            facts[grain][name] = _fact(name, entry, facts[grain].get(name), scheme_codes)
+    return facts
+
+
+def _contract_facts(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Fact]:
+    facts = {}
+    for name, column in columns.items():
+        if column["type"] not in TYPES:
+            continue
+        unit = ("元", "CNY") if column["type"] == "money" else ("", "")
+        facts[name] = Fact(
+            name=name,
+            type=column["type"],
+            zh=column["zh"],
+            en=column["en"],
+            unit_zh=unit[0],
+            unit_en=unit[1],
+            step=STEPS.get(column["type"], Decimal(1)),
+            values=tuple(column.get("values", ())),
+            unknown="other",
+            computed=False,
+        )
+    return facts
+
+
+def _fact(
+    name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Sequence[str]] | None
+) -> Fact:
+    def refuse(en: str, zh: str) -> None:
+        raise RulebookError(f"fact {name}: {en}", f"事实 {name}：{zh}", "facts.toml")
+
+    if extra := set(entry) - KEYS:
+        refuse(f"unknown key {sorted(extra)[0]}", f"未知的键 {sorted(extra)[0]}")
+    if known is None:
+        if missing := {"type", "zh", "en", "how"} - set(entry):
+            refuse(f"{sorted(missing)[0]} is missing", f"缺少 {sorted(missing)[0]}")
+        if entry["type"] not in TYPES:
+            refuse(f"type must be one of {', '.join(TYPES)}", f"type 必须是 {'、'.join(TYPES)} 之一")
+        known = Fact(
+            name, entry["type"], entry["zh"], entry["en"], how=entry["how"], step=STEPS.get(entry["type"], Decimal(1))
+        )
+    elif "type" in entry:
+        refuse("a column of the contract has its type there", "合同列的类型以合同为准")
+    unit = entry.get("unit", {})
+    if unit:
+        known = replace(known, unit_zh=unit["zh"], unit_en=unit["en"])
+    if "step" in entry:
+        known = replace(known, step=Decimal(str(entry["step"])))
+    if "scheme" in entry:
+        if entry["scheme"] not in scheme_codes:
+            refuse(f"scheme {entry['scheme']} is not there", f"没有方案 {entry['scheme']}")
+        known = replace(known, values=tuple(scheme_codes[entry["scheme"]]), unknown="unrated")
+    if known.type == "code" and not known.values:
+        refuse("a code needs its values", "代码型事实必须有取值")
+    if "order" in entry:
+        order = {"low_to_high": known.values, "high_to_low": known.values[::-1]}.get(entry["order"])
+        if order is None or known.type != "code":
+            refuse(
+                "order is low_to_high or high_to_low, of a code",
+                "order 只能是 low_to_high 或 high_to_low，且仅用于代码",
+            )
+        known = replace(known, ascending=order)
+    return known

@@ -1,0 +1,342 @@
+"""Rules: one fact, a sign and a literal; `all` and `any` of them; decided for one customer in Python and for all in SQL.
+
+Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor broken (None / null); `all` is broken
+as soon as one member is broken, `any` holds as soon as one member holds, whatever is missing beside it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from analytics.rulebooks.facts import DIGITS, Fact
+
+Env = Mapping[str, Any]
+
+SIGNS = ("!=", "<=", ">=", "=", "<", ">")
+# what looks like half-width punctuation, digits or letters and is not
+FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000-\u3002\u2018\u2019\u201c\u201d\u2264\u2265\u2260]")
+_COMPARE = re.compile(r"([a-z][a-z0-9_]*)\s*(!=|<=|>=|=|<|>)\s*(\S+)")
+_BETWEEN = re.compile(r"([a-z][a-z0-9_]*)\s+between\s+(\S+)\s+and\s+(\S+)")
+_IN = re.compile(r"([a-z][a-z0-9_]*)\s+(not\s+in|in)\s+\[([^\[\]]*)\]")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+SIGN_WORDS = {
+    "zh": {
+        "=": "为",
+        "!=": "不为",
+        "<": "小于",
+        "<=": "不超过",
+        ">": "大于",
+        ">=": "不低于",
+        "in": "属于",
+        "not in": "不属于",
+    },
+    "en": {
+        "=": "is",
+        "!=": "is not",
+        "<": "below",
+        "<=": "at most",
+        ">": "above",
+        ">=": "at least",
+        "in": "one of",
+        "not in": "none of",
+    },
+}
+
+
+class Grammar(ValueError):
+    """A rule cannot be read; `en` and `zh` say why."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        self.en, self.zh = en, zh
+        super().__init__(en)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What stands beside a rule: its clause, words in both languages, whether the threshold is ours, and its line in the file."""
+
+    clause: str = ""
+    zh: str = ""
+    en: str = ""
+    is_ours: bool = False
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`fact sign literals`. `allowed` holds the codes that satisfy it where the fact is a code."""
+
+    fact: Fact
+    sign: str
+    literals: tuple[Any, ...]
+    text: str
+    note: Note = Note()
+    allowed: frozenset[str] = frozenset()
+
+    def held(self, env: Env) -> bool | None:
+        """True or False; None where the fact is missing. `env` holds values as `Fact.normal` gives them."""
+        value = env.get(self.fact.name)
+        if value is None:
+            return None
+        if self.fact.type == "code":
+            return value in self.allowed
+        first = self.literals[0]
+        match self.sign:
+            case "=":
+                return value == first
+            case "!=":
+                return value != first
+            case "<":
+                return value < first
+            case "<=":
+                return value <= first
+            case ">":
+                return value > first
+            case ">=":
+                return value >= first
+            case "between":
+                return first <= value <= self.literals[1]
+            case "in":
+                return value in self.literals
+        return value not in self.literals
+
+    def sql(self, column: Any) -> str:
+        """The rule as a boolean SQL expression, null where the fact is missing; `column` maps a fact to its column."""
+        name = column(self.fact)
+        if self.fact.type == "bool":
+            return name if self.literals[0] == (self.sign == "=") else f"not {name}"
+        if self.fact.type == "code":
+            codes = [code for code in self.fact.values if code in self.allowed]
+            quoted = ", ".join(f"'{code}'" for code in codes)
+            test = f"{name} = {quoted}" if len(codes) == 1 else f"{name} in ({quoted})"
+            # the code that stands for "not known" is no value: the rule is undecided, as in `Fact.normal`
+            return f"case when {name} <> '{self.fact.unknown}' then {test if codes else 'false'} end"
+        literals = [_sql_number(self.fact, literal) for literal in self.literals]
+        if self.fact.type == "number":
+            name = f"nullif({name}, cast('nan' as double))"
+        if self.sign == "between":
+            return f"{name} between {literals[0]} and {literals[1]}"
+        if self.sign in ("in", "not in"):
+            return f"{name} {self.sign} ({', '.join(literals)})"
+        return f"{name} {'<>' if self.sign == '!=' else self.sign} {literals[0]}"
+
+    def words(self, lang: str) -> str:
+        """The rule as an officer reads it, in `lang`."""
+        if text := (self.note.zh if lang == "zh" else self.note.en):
+            return text
+        name, unit = self.fact.words(lang), self.fact.unit(lang)
+        if self.fact.type == "bool":
+            yes = self.literals[0] == (self.sign == "=")
+            return f"{name}：{'是' if yes else '否'}" if lang == "zh" else f"{name}: {'yes' if yes else 'no'}"
+        unit = f" {unit}" if unit else ""
+        if self.sign == "between":
+            low, high = (plain(literal) for literal in self.literals)
+            return f"{name} {low}–{high}{unit}" + ("（含）" if lang == "zh" else " inclusive")
+        values = ("、" if lang == "zh" else ", ").join(plain(literal) for literal in self.literals)
+        return f"{name} {SIGN_WORDS[lang][self.sign]} {values}{unit}"
+
+    def leaves(self) -> Iterator[Rule]:
+        """The rule itself."""
+        yield self
+
+    def candidates(self) -> Iterator[Any]:
+        """Values of the fact at and just beside every threshold of the rule; every code, both booleans."""
+        if self.fact.type == "bool":
+            yield from (True, False)
+        elif self.fact.type == "code":
+            yield from self.fact.values
+        else:
+            step = float(self.fact.step) if self.fact.type == "number" else self.fact.step
+            for literal in self.literals:
+                for value in (literal - step, literal, literal + step):
+                    if self.fact.type == "number":
+                        yield round(value, 9)
+                    else:
+                        yield int(value) if self.fact.type == "int" else value
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`all` or `any` of its members (rules or groups); an empty `all` holds."""
+
+    kind: str
+    members: tuple[Rule | Group, ...]
+    note: Note = Note()
+    name: str = ""
+    text: str = field(default="")
+
+    def held(self, env: Env) -> bool | None:
+        """True, False or None (undecided because a fact is missing) after Kleene."""
+        decisive = self.kind == "any"
+        undecided = False
+        for member in self.members:
+            held = member.held(env)
+            if held is decisive:
+                return decisive
+            undecided = undecided or held is None
+        return None if undecided else not decisive
+
+    def sql(self, column: Any) -> str:
+        """The group as a boolean SQL expression."""
+        if not self.members:
+            return "true" if self.kind == "all" else "false"
+        parts = [member.sql(column) for member in self.members]
+        parts = [
+            f"({part})"
+            if isinstance(m, Group) and len(m.members) > 1 or part.startswith("case") or " between " in part
+            else part
+            for m, part in zip(self.members, parts, strict=True)
+        ]
+        return (" or " if self.kind == "any" else " and ").join(parts)
+
+    def words(self, lang: str) -> str:
+        """The group as an officer reads it, in `lang`."""
+        if text := (self.note.zh if lang == "zh" else self.note.en):
+            return text
+        joint = {"zh": {"all": "；且 ", "any": "；或 "}, "en": {"all": "; and ", "any": "; or "}}[lang][self.kind]
+        return joint.join(member.words(lang) for member in self.members)
+
+    def leaves(self) -> Iterator[Rule]:
+        """Every rule below, in the order written."""
+        for member in self.members:
+            yield from member.leaves()
+
+
+def missing_of(node: Rule | Group, env: Env) -> list[str]:
+    """The missing facts that leave `node` undecided, in the order written; [] where it is decided."""
+    if node.held(env) is not None:
+        return []
+    if isinstance(node, Rule):
+        return [node.fact.name]
+    return list(dict.fromkeys(name for member in node.members for name in missing_of(member, env)))
+
+
+def parse(text: str, facts: Mapping[str, Fact], note: Note = Note()) -> Rule:
+    """Reads `fact sign literal`, `fact between a and b`, `fact in [a, b]` or `fact not in [a, b]`.
+
+    Bounds of `between` are inclusive. Raises Grammar for an unknown fact, a sign that the fact's type does not have, a literal of the wrong
+    type or not among the codes declared, and full-width punctuation.
+    """
+    if found := FULL_WIDTH.search(text):
+        raise Grammar(
+            f"full-width character {found[0]!r} in {text!r}: type it in half-width",
+            f"“{text}”中有全角字符“{found[0]}”，请改为半角",
+        )
+    if match := _BETWEEN.fullmatch(text.strip()):
+        name, sign, literals = match[1], "between", [match[2], match[3]]
+    elif match := _IN.fullmatch(text.strip()):
+        name, sign, literals = match[1], " ".join(match[2].split()), [part.strip() for part in match[3].split(",")]
+    elif match := _COMPARE.fullmatch(text.strip()):
+        name, sign, literals = match[1], match[2], [match[3]]
+    else:
+        raise Grammar(
+            f"cannot read {_short(text)!r}: a rule is `fact sign literal` (signs {' '.join(SIGNS)}), `fact between a and b` or `fact in [a, b]`",
+            f"看不懂“{_short(text)}”：规则写作“事实 符号 数值”（符号 {' '.join(SIGNS)}）、“事实 between a and b”或“事实 in [a, b]”",
+        )
+    fact = facts.get(name)
+    if fact is None:
+        near = _near(name, facts)
+        raise Grammar(
+            f"unknown fact {name}" + (f"; did you mean {near}?" if near else ""),
+            f"没有事实 {name}" + (f"；是否应为 {near}？" if near else ""),
+        )
+    values = tuple(_literal(fact, literal) for literal in literals)
+    allowed = frozenset[str]()
+    if fact.type == "bool" and sign not in ("=", "!="):
+        raise Grammar(
+            f"fact {name} is yes or no: write `{name} = true` or `{name} = false`",
+            f"事实 {name} 只有是与否：写作 {name} = true 或 {name} = false",
+        )
+    if fact.type == "code":
+        allowed = _allowed(fact, sign, values)
+    if sign == "between" and fact.is_numeric and values[0] > values[1]:
+        raise Grammar(
+            f"`{text}` holds for nothing: the lower bound is above the upper", f"“{text}”永远不成立：下限大于上限"
+        )
+    return Rule(fact, sign, values, text, note, allowed)
+
+
+def _literal(fact: Fact, text: str) -> Any:
+    if fact.type == "bool":
+        if text not in ("true", "false"):
+            raise Grammar(
+                f"fact {fact.name} is yes or no, {_short(text)!r} is neither true nor false",
+                f"事实 {fact.name} 只能是 true 或 false，不能是“{_short(text)}”",
+            )
+        return text == "true"
+    if fact.type == "code":
+        if not _CODE.fullmatch(text) or text not in fact.values:
+            raise Grammar(
+                f"fact {fact.name} has no value {_short(text)!r}; it may be {', '.join(fact.values)}",
+                f"事实 {fact.name} 没有取值“{_short(text)}”；可用：{'、'.join(fact.values)}",
+            )
+        return text
+    if not _NUMBER.fullmatch(text):
+        raise Grammar(
+            f"fact {fact.name} is a number, {_short(text)!r} is not (write 1000000, no unit, no separators)",
+            f"事实 {fact.name} 是数字，“{_short(text)}”不是（写 1000000，不带单位和千分位）",
+        )
+    exact = Decimal(text)
+    if fact.type == "number":
+        return float(exact)
+    digits = DIGITS[fact.type]
+    if exact != exact.quantize(Decimal(1).scaleb(-digits)):
+        raise Grammar(
+            f"fact {fact.name} has {digits or 'no'} decimals, {text!r} has more",
+            f"事实 {fact.name} 最多 {digits} 位小数，“{text}”超出",
+        )
+    return int(exact) if fact.type == "int" else exact
+
+
+def _allowed(fact: Fact, sign: str, values: tuple[str, ...]) -> frozenset[str]:
+    if sign in ("=", "in"):
+        return frozenset(values)
+    if sign in ("!=", "not in"):
+        return frozenset(fact.values) - frozenset(values)
+    if not fact.ascending:
+        raise Grammar(
+            f"the values of {fact.name} have no order, so {sign!r} says nothing; use `in [...]`",
+            f"事实 {fact.name} 的取值没有高低之分，不能用 {sign}；请用 in [...]",
+        )
+    rank = fact.ascending.index
+    first, last = rank(values[0]), rank(values[-1])
+    if sign == "between" and first > last:
+        first, last = last, first
+    tests = {
+        "<": lambda i: i < first,
+        "<=": lambda i: i <= first,
+        ">": lambda i: i > first,
+        ">=": lambda i: i >= first,
+        "between": lambda i: first <= i <= last,
+    }
+    return frozenset(code for index, code in enumerate(fact.ascending) if tests[sign](index))
+
+
+def plain(value: Any) -> str:
+    """A literal or a fact's value as text: 1000000, 30.5, true."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (float, Decimal)):
+        return format(Decimal(str(value)).normalize(), "f")
+    return str(value)
+
+
+def _sql_number(fact: Fact, literal: Any) -> str:
+    return f"cast({plain(literal)} as double)" if fact.type == "number" else plain(literal)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _near(name: str, facts: Mapping[str, Fact]) -> str:
+    close = difflib.get_close_matches(name, list(facts), n=1, cutoff=0.75)
+    return close[0] if close else ""
