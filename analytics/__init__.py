@@ -1,0 +1,1 @@
+"""What is computed: marts, declared metrics, rulebooks. Never imports streamlit."""

@@ -1,0 +1,256 @@
+"""Kept tables → marts and trend cubes, one month end after the other, each from the month before and its own events.
+
+The SQL stands in analytics/sql/marts; put into it here are declared names only: the class expressions of the rulebooks, the codes of
+the contract, the aggregates of metrics.toml.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from analytics import rulebooks
+from analytics.declared import METRICS
+from data.contract import read_contract
+from data.engine import Workshop
+from data.tables import enum
+
+MARTS = Path(__file__).parent / "sql" / "marts"
+ASSUMPTIONS = Path(__file__).parents[1] / "data" / "assumptions.toml"
+OPENINGS = (1, 3, 12)
+# A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
+NEW, NONE = "new", "none"
+CUBES = {"loan": ("branch_key", "product_key", "channel", "guarantee"), "customer": ("branch_key",)}
+BEGINNING = date(1, 1, 1)
+
+
+def month_end(day: date, months: int = 0) -> date:
+    """The last day of the month that lies `months` after the month of `day`."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, monthrange(year, month + 1)[1])
+
+
+def assumptions(as_of: date) -> dict:
+    """The edition of data/assumptions.toml in force: rates a year, CNY a month, `pd` and `provision` by loan class."""
+    editions = tomllib.loads(ASSUMPTIONS.read_text(encoding="utf-8"))["edition"]
+    return max((e for e in editions if e["effective_on"] <= as_of), key=lambda e: e["effective_on"])
+
+
+def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], None] | None = None) -> None:
+    """Build the marts of the given month ends (consecutive, ascending) into the workshop's part.
+
+    The kept tables of the load are in place; older parts, if any, end with the month before months[0].
+    Raises data.engine.QueryError, which names the .sql file and the statement.
+    """
+    _Build(shop, opening=not shop.older).run(months, progress or (lambda month: None))
+
+
+class _Build:
+    def __init__(self, shop: Workshop, opening: bool) -> None:
+        self.shop, self.opening = shop, opening
+        schemes = rulebooks.read().values()
+        self.schemes = list(schemes)
+        self.by_loan = [s for s in schemes if s.grain == "loan"]
+        self.by_customer = [s for s in schemes if s.grain == "customer"]
+        self.five = next(s for s in schemes if s.id == "loan_five")
+
+    def run(self, months: Sequence[date], progress: Callable[[date], None]) -> None:
+        self._make_tables()
+        self._sql("loan_life.sql")
+        self.shop.views()
+        self._sql("settlement.sql")
+        self.shop.views()
+        self.has_events = not self.shop.one("select exists (select 1 from part.kept.loan_snapshot)")[0]
+        self.last_loan_key = 0
+        if not self.opening:
+            self.last_loan_key = self.shop.one(
+                "select coalesce(max(loan_key), 0) from loan_number "
+                "where loan_key not in (select loan_key from part.kept.loan_number)"
+            )[0]
+        for number, month in enumerate(months):
+            self._month(month, is_first=number == 0)
+            progress(month)
+
+    def _make_tables(self) -> None:
+        self.shop.views()
+        contract = read_contract()
+        codes = {
+            column.name: enum(column)
+            for table in ("customer", "loan")
+            for column in contract.table(table).columns.values()
+            if column.values
+        }
+        self._sql("tables.sql", **codes)
+        for scheme in self.schemes:
+            for mart in ("loan_month", "customer_month"):
+                for end in ("", *(f"_{back}" for back in OPENINGS)):
+                    self.shop.run(f"alter table part.kept.{mart} add column {scheme.id}{end} {_classes(scheme)}", mart)
+        self.attributes = ", ".join(
+            ["customer_key", "valid_from", "branch_key", "manager_key"]
+            + [c.name for c in contract.table("customer").columns.values() if not c.is_personal and c.type != "key" and c.name != "valid_from"]
+        )
+        self.shop.run(f"create or replace temp table customer_now as select {self.attributes} from customer limit 0", "customer_now")
+        self.shop.run(
+            "create or replace temp table product_codes as "
+            "select product_key, enum_code(family)::integer as family_code from product",
+            "product_codes",
+        )
+        self.shop.views()
+
+    def _month(self, month: date, is_first: bool) -> None:
+        """One month end: loans, their classes and values, customers, their classes, the two marts, the cubes."""
+        previous, quarter, assumed = month_end(month, -1), month_end(month, -3), assumptions(month)
+        self.bound = {
+            "as_of": month,
+            "previous": previous,
+            # The first month of a load takes all that came: a late event counts when it is known, closed months stay as published.
+            "since": BEGINNING if is_first else previous,
+            "since_month": BEGINNING if is_first and not self.opening else previous,
+            "year_before": month_end(month, -12),
+            "half_year_before": month_end(month, -6),
+            "judged_after": quarter,
+            "judged_from": quarter + timedelta(days=1),
+            "judged_since": quarter if is_first and self.opening else previous,
+            "is_first": is_first,
+            "is_opening": is_first and self.opening,
+            "last_loan_key": self.last_loan_key,
+            **{key: value for key, value in assumed.items() if isinstance(value, float)},
+        }
+        self._sql("before.sql")
+        if is_first:
+            self._sql("loan_now.sql")
+        self._class_values(assumed)
+        self._keep_openings(month)
+        if self.has_events:
+            for name in ("loan_due.sql", "instalment_open.sql", "first_payment.sql", "loan_facts.sql"):
+                self._sql(name)
+            self._insert("instalment_open", "instalment_now")
+        else:
+            self._sql("loan_snapshot_facts.sql")
+        self._sql("loan_graded.sql", graded=_graded(self.by_loan, month))
+        self._sql("loan_values.sql")
+        self._sql("customer_now.sql", attributes=self.attributes)
+        self._sql(
+            "customer_facts.sql",
+            worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as {s.id}" for s in self.by_loan),
+            worst_of=",\n        ".join(f"borrowed.{s.id}" for s in self.by_loan),
+        )
+        self._sql("customer_percentile.sql")
+        self._sql("customer_graded.sql", graded=_graded(self.by_customer, month))
+        self._sql(
+            "customer_final.sql",
+            own=", ".join(s.id for s in self.schemes),
+            classes=_lines(
+                [f"customer.{s.id} as {s.id}" for s in self.by_customer]
+                + [f"coalesce(cast(customer.{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}" for s in self.by_loan]
+                + [_was(s, back) for s in self.schemes for back in OPENINGS]
+            ),
+        )
+        self._sql(
+            "loan_final.sql",
+            own=", ".join(s.id for s in self.by_loan),
+            classes=_lines(
+                [f"loan.{s.id} as {s.id}" for s in self.by_loan]
+                + [_was(s, back) for s in self.by_loan for back in OPENINGS]
+                + [
+                    f"customer.{s.id}{end} as {s.id}{end}"
+                    for s in self.by_customer
+                    for end in ("", *(f"_{back}" for back in OPENINGS))
+                ]
+            ),
+        )
+        for grain in CUBES:
+            self._insert(f"{grain}_month", f"{grain}_final")
+            for scheme in self.schemes:
+                self._cube(scheme, grain, is_first)
+
+    def _keep_openings(self, month: date) -> None:
+        """The classes of 1, 3 and 12 months ago."""
+        for grain, schemes in (("customer", self.schemes), ("loan", self.by_loan)):
+            classes = ", ".join(s.id for s in schemes)
+            for back in OPENINGS:
+                self.shop.run(
+                    f"create or replace temp table {grain}_class_{back} as "
+                    f"select {grain}_key, {classes} from {grain}_month where as_of = :opened",
+                    f"{grain}_class_{back}",
+                    opened=month_end(month, -back),
+                )
+
+    def _class_values(self, assumed: dict) -> None:
+        """What a class of loan_five stands for this month: non-performing or not, its provision rate and PD."""
+        self.shop.run(
+            "create or replace temp table class_values (code varchar, npl boolean, pd double, provision double)", "class_values"
+        )
+        book = _in_force(self.five, self.bound["as_of"])
+        for item in book.classes if book else ():
+            self.shop.run(
+                "insert into class_values values (:code, :npl, :pd, :provision)",
+                "class_values",
+                code=item.code,
+                npl=book.attribute(item.code, "is_npl"),
+                pd=assumed["pd"].get(item.code, 0.0),
+                provision=book.attribute(item.code, "provision_rate") + book.parameters["general_provision_rate"].value,
+            )
+
+    def _cube(self, scheme, grain: str, is_first: bool) -> None:
+        """Additive sums of every declared metric of that mart by class (today and at the openings) and the cube's columns."""
+        measures: dict[str, str] = {}
+        for metric in METRICS.values():
+            if metric.source.id == f"{grain}_month" and metric.is_additive:
+                measures |= metric.measures
+        columns = [*(f"{scheme.id}{end}" for end in ("", *(f"_{back}" for back in OPENINGS))), *CUBES[grain]]
+        name = f"part.kept.cube_{grain}_{scheme.id}"
+        self.shop.run(
+            (f"create table {name} as " if is_first else f"insert into {name} ")
+            + f"select as_of, {', '.join(columns)}, {', '.join(f'{sql} as {measure}' for measure, sql in measures.items())} "
+            + f"from {grain}_final as fact group by as_of, {', '.join(columns)}",
+            name,
+        )
+
+    def _insert(self, table: str, rows: str) -> None:
+        columns = self.shop.one(
+            "select string_agg(column_name, ', ' order by column_index) from duckdb_columns() "
+            "where database_name = 'part' and table_name = :table",
+            "columns",
+            table=table,
+        )[0]
+        self.shop.run(f"insert into part.kept.{table} by name select {columns} from {rows}", table)
+
+    def _sql(self, name: str, **put: str) -> None:
+        text = (MARTS / name).read_text(encoding="utf-8")
+        for key, sql in put.items():
+            text = text.replace("{" + key + "}", sql)
+        self.shop.run(text, name, **getattr(self, "bound", {}))
+
+
+def _classes(scheme) -> str:
+    """The enum of a scheme: the classes of all its editions, best first, then what stands for no class."""
+    return "enum(" + ", ".join(f"'{code}'" for code in (*scheme.class_codes, NONE, NEW)) + ")"
+
+
+def _in_force(scheme, as_of: date):
+    """The scheme's edition of that day; None before its first one and after a repeal."""
+    try:
+        return scheme.edition(as_of)
+    except rulebooks.NoEdition:
+        return None
+
+
+def _graded(schemes, as_of: date) -> str:
+    graded = []
+    for scheme in schemes:
+        book = _in_force(scheme, as_of)
+        graded.append(f"cast({book.to_sql() if book else repr(rulebooks.UNRATED)} as {_classes(scheme)}) as {scheme.id}")
+    return _lines(graded)
+
+
+def _was(scheme, back: int) -> str:
+    table = {1: "one", 3: "three", 12: "twelve"}[back]
+    return f"coalesce(cast({table}.{scheme.id} as varchar), '{NEW}')::{_classes(scheme)} as {scheme.id}_{back}"
+
+
+def _lines(items: Sequence[str]) -> str:
+    return ",\n    ".join(items)

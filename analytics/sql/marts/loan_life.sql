@@ -1,0 +1,29 @@
+-- Every loan ever handed over, as last known, for questions about whole lives of loans.
+-- grain: loan_key
+create or replace table part.head.loan_life as
+with
+
+latest as (
+    select loan_key, max(delivery) as delivery, from loan group by loan_key
+)
+
+select
+    loan.loan_key,
+    loan.customer_key,
+    loan.product_key,
+    loan.branch_key,
+    loan.manager_key,
+    loan.channel,
+    loan.guarantee,
+    loan.principal,
+    loan.disbursed_on,
+    loan.matures_on,
+    loan.closed_on,
+    loan.written_off_on,
+    loan.sold_on,
+    loan.rollover_of_key,
+    loan.outcome,
+    loan.status_code,
+    loan.closed_on - loan.matures_on as days_late_at_close,
+from loan
+join latest on latest.loan_key = loan.loan_key and latest.delivery = loan.delivery
