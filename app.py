@@ -1,0 +1,15 @@
+"""信贷全景 · Loan Panorama. `streamlit run app.py` (or `make run`): the server imports this file once as the ASGI
+entry, and runs it again as the script of every page view."""
+
+import streamlit as st
+
+if __name__ == "__main__":
+    from pages.parts import frame
+
+    frame.show()
+else:
+    from pages.parts import shell
+
+    app = st.App(
+        __file__, middleware=shell.middleware(), lifespan=shell.lifespan, on_script_error=shell.on_script_error
+    )

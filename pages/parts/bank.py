@@ -1,0 +1,160 @@
+"""The bank that pages ask: one per process, answers cached by edition, row scope and question. All caching is here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from analytics import branches, metrics, rulebooks
+from analytics.declared import METRICS, SPLITS
+from analytics.metrics import Question
+from analytics.text import say
+from data.engine import Bank, Refused
+from pages.parts.choice import Choice, Offer
+
+HOME = Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[2] / ".bank" / "home")
+# Whose rows may be seen. Part of every cache key, so that one reader's rows can never answer another's question.
+SCOPE = "whole bank"
+ANSWERS = 2_000
+LISTS = 200
+
+
+class Moved(Exception):
+    """The edition changed while a question was being answered: the run starts again with the new one."""
+
+
+@st.cache_resource(show_spinner=False)
+def _bank(home: str) -> Bank:
+    return Bank(home, verify="background", threads=2)
+
+
+def bank() -> Bank:
+    """The process's bank. Raises Refused when no edition can be served."""
+    return _bank(str(HOME))
+
+
+def refresh() -> Bank:
+    """The bank, after a look whether a newer edition was published. Once per run."""
+    found = bank()
+    found.refresh()
+    return found
+
+
+def _keyed(edition: str) -> Bank:
+    found = bank()
+    if found.edition.id != edition:
+        raise Moved
+    return found
+
+
+@st.cache_data(show_spinner=False, max_entries=ANSWERS, hash_funcs={Question: repr})
+def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
+    answer = metrics.ask(_keyed(edition), question)
+    _keyed(edition)
+    return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr})
+def _rows(edition: str, scope: str, question: Question, asked: tuple) -> pd.DataFrame:
+    cell, hit, limit, offset, order = asked
+    answer = metrics.rows(_keyed(edition), question, dict(cell), hit=hit, limit=limit, offset=offset, order=order)
+    _keyed(edition)
+    return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS)
+def _labels(edition: str, scope: str, split: str, lang: str, scheme: str) -> dict[str, str]:
+    with _keyed(edition).lease() as view:
+        return dict(metrics.labels(view, split, lang, scheme))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
+    return branches.tree(_keyed(edition))
+
+
+def schemes() -> dict[str, rulebooks.Scheme]:
+    """Scheme → its rulebooks, in the order of the menu: those that grade customers first."""
+    return dict(sorted(metrics.schemes().items(), key=lambda entry: (entry[1].grain != "customer", entry[0])))
+
+
+def scheme_name(scheme: str, lang: str) -> str:
+    """The name of a scheme in the reader's language."""
+    return schemes()[scheme].names["zh" if lang == "zh-CN" else "en"]
+
+
+def name_of_split(split: str, lang: str) -> str:
+    """The name of a split column in the reader's language."""
+    return say("table.class", lang) if split == "class" else SPLITS[split].name[lang]
+
+
+def sql(question: Question) -> str:
+    """The SQL that answers the question, with its bound values."""
+    return metrics.sql_of(bank(), question)
+
+
+def ask(question: Question) -> pd.DataFrame:
+    """The answer: split columns, numerator, denominator, value, n (with a comparison also …_before, change).
+
+    Raises Refused with a sentence when the question cannot be answered from this edition.
+    """
+    return _ask(bank().edition.id, SCOPE, question)
+
+
+def rows(
+    question: Question,
+    cell: Mapping[str, str],
+    *,
+    hit: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+    order: str | None = None,
+) -> pd.DataFrame:
+    """The customers or loans behind one cell of an answer; `hit` those in the numerator only. Raises Refused."""
+    asked = (tuple(sorted(cell.items())), hit, limit, offset, order)
+    return _rows(bank().edition.id, SCOPE, question, asked)
+
+
+def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:
+    """Code → words of one split, in the order to print them; `scheme` says whose classes the split `class` means."""
+    return _labels(bank().edition.id, SCOPE, split, lang, scheme or next(iter(schemes())))
+
+
+def tree() -> dict[str, branches.Branch]:
+    """Branch code → Branch, parents first."""
+    return _branches(bank().edition.id, SCOPE)
+
+
+def offer() -> Offer:
+    """What the choice may be made from in this edition."""
+    return Offer(
+        months=tuple(day.isoformat() for day in bank().edition.months),
+        schemes=tuple(schemes()),
+        branches={code: branch.path for code, branch in tree().items()},
+        splits=tuple(SPLITS),
+        values=lambda split: labels(split, "en"),
+    )
+
+
+def about(here: Choice, metric: str, by: tuple[str, ...] = (), *, last: int = 1, compare: bool = True) -> Question:
+    """The question that the choice asks about a metric: same month, comparison, scheme and filters on every page."""
+    return Question(
+        metric,
+        date.fromisoformat(here.as_of),
+        by=by,
+        where=here.filters,
+        scheme=here.scheme,
+        opening=here.opening,
+        last=last,
+        compare=here.against if compare and last == 1 else None,
+    )
+
+
+def unfit(here: Choice, metric: str) -> list[str]:
+    """The chosen filters that the metric may not honestly be narrowed by."""
+    return [column for column, _ in here.filters if not METRICS[metric].may_split(SPLITS[column])]

@@ -1,0 +1,92 @@
+"""A chart with everything around it: a title that says its message, alt text, the table behind it, definition, clicks."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analytics import text
+from analytics.declared import METRICS
+from analytics.metrics import Question
+from analytics.text import say
+from pages.parts import bank, choice, define, drill
+from pages.parts.choice import Choice
+
+_CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "showTips": False, "responsive": True}
+
+
+def show(
+    here: Choice, key: str, title: str, figure: Mapping[str, Any], answer: pd.DataFrame, question: Question,
+    splits: Sequence[str] = (), on_pick: Callable[[dict[str, str]], None] | None = None,
+) -> None:  # fmt: skip
+    """Draw `figure`, made from `answer`, the answer to `question`. `title` is a sentence.
+
+    splits   what a mark's customdata stands for, in its order, such as ("class",) or ("as_of",); a click opens the list
+             of that cell, or calls `on_pick` with {split: code}
+    """
+    lang = here.lang
+    with st.container(gap="xsmall"):
+        st.html(f'<p class="lp-message">{html.escape(title)}</p>')
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            kind = st.segmented_control(
+                say("figure.show_as", lang), ["chart", "table"], default="chart", required=True, key=f"kind_{key}_{lang}",
+                format_func=lambda code: say(f"figure.{code}", lang), label_visibility="collapsed",
+            )  # fmt: skip
+            define.popover(question, lang, key)
+        if kind == "table":
+            return table(here, answer, question)
+        slot = f"chart_{key}"
+
+        def picked() -> None:
+            points = st.session_state[slot]["selection"]["points"]
+            marks = [point["customdata"] for point in points if point.get("customdata")]
+            if marks:
+                mark = marks[0] if isinstance(marks[0], (list, tuple)) else [marks[0]]
+                cell = {split: str(code) for split, code in zip(splits, mark, strict=False)}
+                on_pick(cell) if on_pick else drill.open_cell(question.metric, cell)
+
+        st.plotly_chart(
+            figure, theme=None, key=slot, on_select=picked if splits else "ignore", selection_mode="points", config=_CONFIG,
+            alt=say("figure.alt", lang, title=title),
+        )  # fmt: skip
+
+
+def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:
+    """The figures behind a chart, every number written out."""
+    lang, metric = here.lang, METRICS[question.metric]
+    out = pd.DataFrame(index=answer.index)
+    for split in (["as_of"] if "as_of" in answer else []) + list(question.by):
+        words = {} if split == "as_of" else bank.labels(split, lang, here.scheme)
+        head = say("head.as_of", lang) if split == "as_of" else bank.name_of_split(split, lang)
+        out[head] = [text.month(code, lang) if split == "as_of" else words.get(code, code) for code in answer[split]]
+    for column, unit in (
+        ("value", metric.unit),
+        ("numerator", metric.measure),
+        ("denominator", metric.measure),
+        ("n", "count"),
+    ):
+        out[say(f"definition.{column}", lang)] = [text.exact(value, unit, lang) for value in answer[column]]
+    if "change" in answer:
+        out[say("table.change", lang)] = [text.change(value, metric.unit, lang) for value in answer["change"]]
+    right = {
+        column: st.column_config.Column(alignment="right") for column in list(out)[-5 if "change" in answer else -4 :]
+    }
+    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=metric.name[lang])
+
+
+def picker(here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str) -> str:
+    """A page's own switch, kept in the URL: which metric, which split."""
+    key = f"pick_{name}_{here.lang}"
+    st.session_state[key] = here.pick(name, options)
+
+    def chosen() -> None:
+        choice.pick(name, st.session_state[key])
+
+    st.segmented_control(
+        label, options, key=key, format_func=words, on_change=chosen, required=True, label_visibility="collapsed"
+    )
+    return here.pick(name, options)

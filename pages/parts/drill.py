@@ -1,0 +1,177 @@
+"""The list behind a cell: exactly the customers or loans that the cell counted, page by page, masked, to take along."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from analytics import exports, text
+from analytics.declared import METRICS, SPLITS
+from analytics.metrics import Question
+from analytics.text import say
+from pages.parts import bank, choice, header
+from pages.parts.choice import Choice
+
+PAGE = 25
+LIMIT = 100_000
+
+
+def open_cell(metric: str, cell: Mapping[str, str]) -> None:
+    """Open the list behind a cell: its split columns and codes. `as_of` may be among them. For callbacks."""
+    choice.pick("open", metric)
+    choice.pick("cell", "~".join(f"{column}:{code}" for column, code in cell.items()) or None)
+    choice.pick("hit", None)
+
+
+def close() -> None:
+    """Close the list. For callbacks."""
+    for name in ("open", "cell", "hit"):
+        choice.pick(name, None)
+
+
+def opened(here: Choice) -> tuple[str, dict[str, str]] | None:
+    """(metric, cell) of the open list as the URL has it, or None; what does not fit is dropped."""
+    picks = dict(here.picks)
+    metric = picks.get("open", "")
+    if metric not in METRICS:
+        return None
+    cell = dict(part.split(":", 1) for part in picks.get("cell", "").split("~") if ":" in part)
+    return metric, {column: code for column, code in cell.items() if _fits(here, metric, column, code)}
+
+
+def _fits(here: Choice, metric: str, column: str, code: str) -> bool:
+    if column == "as_of":
+        return code in bank.offer().months
+    if column != "class" and column not in SPLITS:
+        return False
+    split = None if column == "class" else SPLITS[column]
+    return METRICS[metric].may_split(split) and code in bank.labels(column, "en", here.scheme)
+
+
+def question_of(here: Choice, metric: str, cell: Mapping[str, str]) -> tuple[Question, dict[str, str]]:
+    """The question and the cell's splits; a cell of another month asks that month."""
+    splits = {column: code for column, code in cell.items() if column != "as_of"}
+    at = replace(here, as_of=cell.get("as_of", here.as_of))
+    return bank.about(at, metric, tuple(splits), compare=False), splits
+
+
+def name_of(here: Choice, cell: Mapping[str, str]) -> str:
+    """The cell in words: 层级 A · 朝阳支行 · 2026年9月."""
+    lang, parts = here.lang, []
+    for column, code in cell.items():
+        if column == "as_of":
+            parts.append(text.month(code, lang))
+        else:
+            parts.append(bank.labels(column, lang, here.scheme).get(code, code))
+    return " · ".join(parts) or say("drill.everyone", lang)
+
+
+def show(here: Choice) -> None:
+    """The open list, if one is open. Place it once on a page, under what was clicked."""
+    found = opened(here)
+    if not found:
+        return
+    metric, cell = found
+    lang, declared = here.lang, METRICS[metric]
+    question, splits = question_of(here, metric, cell)
+    with st.container(border=True, key="drill"):
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        title = say("drill.title", lang, metric=declared.name[lang], cell=name_of(here, cell))
+        left.html(f'<p class="lp-message">{html.escape(title)}</p>')
+        right.button(say("drill.close", lang), type="tertiary", on_click=close, key=f"drill_close_{lang}")
+        hit = False
+        if declared.hit:
+            hit = st.toggle(say("drill.only_hit", lang, metric=declared.name[lang]), key=f"drill_hit_{metric}_{lang}")
+        total = bank.count(question, splits, hit=hit)
+        counted = say(f"drill.count_{declared.grain}s", lang, n=f"{total:,}")
+        st.html(f'<p class="lp-note">{html.escape(counted)} · {html.escape(say("drill.masked", lang))}</p>')
+        pages = max(1, math.ceil(total / PAGE))
+        at = 1
+        if pages > 1:
+            at = st.pagination(pages, key=f"drill_page_{metric}_{choice.now().as_of}_{'_'.join(cell.values())}_{hit}")
+        lines = bank.rows(question, splits, hit=hit, limit=PAGE, offset=(at - 1) * PAGE)
+        words = columns(lines, lang)
+        st.dataframe(printed(lines, words, lang), hide_index=True, alt=title, height="content")
+        _downloads(here, question, splits, hit, total)
+
+
+def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:
+    """Header and unit of every column of a list, by its name."""
+    return {name: exports.Column(say(f"column.{name}", lang), UNITS.get(name, "text")) for name in frame.columns}
+
+
+UNITS = {
+    "balance": "money", "principal": "money", "contribution": "money", "numerator": "money", "denominator": "money",
+    "days_past_due": "days", "loans": "count", "disbursed_on": "date", "matures_on": "date", "closed_on": "date", "since_on": "date",
+    "rate": "rate", "as_of": "date",
+}  # fmt: skip
+
+
+def printed(frame: pd.DataFrame, words: Mapping[str, exports.Column], lang: str) -> pd.DataFrame:
+    """The list as the page prints it: headers and values in the reader's language."""
+
+    def cell(value: object, unit: str) -> str:
+        if value is None or value is pd.NaT or text.is_missing(value):
+            return text.NOTHING
+        if unit == "date":
+            return str(value)[:10]
+        return str(value) if unit == "text" else text.exact(float(value), unit, lang)
+
+    return pd.DataFrame({column.header: [cell(v, column.unit) for v in frame[name]] for name, column in words.items()})
+
+
+def notes(here: Choice, question: Question) -> list[tuple[str, str]]:
+    """What a download says about itself: metric, definition, filters, month, scheme, edition."""
+    lang, metric = here.lang, METRICS[question.metric]
+    edition = bank.bank().edition
+    applied = text.listing([words for _, words in header.chips(here)], lang) or say("export.no_filters", lang)
+    return [
+        (say("export.metric", lang), f"{metric.name[lang]} ({metric.id})"),
+        (say("export.definition", lang), f"{metric.meaning[lang]} {metric.formula[lang]}"),
+        (say("export.filters", lang), applied),
+        (
+            say("export.as_of", lang),
+            question.as_of.isoformat() if isinstance(question.as_of, date) else str(question.as_of),
+        ),
+        (
+            say("export.scheme", lang),
+            f"{bank.scheme_name(here.scheme, lang)} · {say(f'head.opening_{here.opening}', lang)}",
+        ),
+        (say("export.edition", lang), f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}"),
+    ]
+
+
+def _downloads(here: Choice, question: Question, splits: Mapping[str, str], hit: bool, total: int) -> None:
+    lang = here.lang
+    if total > LIMIT:
+        st.html(f'<p class="lp-note">{html.escape(say("drill.limit", lang, limit=f"{LIMIT:,}"))}</p>')
+        return
+    stem = f"{question.metric}_{question.as_of}_{bank.bank().edition.id[:8]}"
+
+    def made(write) -> bytes:
+        frame = bank.rows(question, splits, hit=hit, limit=LIMIT)
+        return write(frame, columns(frame, lang), notes(here, question), lang)
+
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            say("drill.download_csv", lang),
+            lambda: made(exports.csv_bytes),
+            f"{stem}.csv",
+            "text/csv",
+            on_click="ignore",
+            key=f"drill_csv_{lang}",
+        )
+        st.download_button(
+            say("drill.download_xlsx", lang),
+            lambda: made(exports.xlsx_bytes),
+            f"{stem}.xlsx",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            on_click="ignore",
+            key=f"drill_xlsx_{lang}",
+        )

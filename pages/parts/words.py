@@ -1,0 +1,57 @@
+"""The sentences above a page. They only write down computed facts; what was not computed is not said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analytics import text
+from analytics.declared import METRICS
+from analytics.look import SMALL
+from analytics.text import say
+
+
+def level(metric: str, row: Mapping | pd.Series, as_of: str, compare: str | None, lang: str) -> str:
+    """One fact: 2026年10月，逾期率为 3.21%，较上月上升 0.15 百分点. `row` is a one-row answer, with `compare` a change."""
+    declared = METRICS[metric]
+    name = declared.name[lang]
+    if row["n"] < SMALL:
+        return say("words.few", lang, metric=name, n=f"{int(row['n']):,}")
+    if text.is_missing(row["value"]):
+        return f"{name}: {say('words.unknown', lang)}"
+    said = say(
+        "words.level",
+        lang,
+        as_of=text.month(as_of, lang),
+        metric=name,
+        value=text.number(row["value"], declared.unit, lang),
+    )
+    gap = row.get("change")
+    if compare is None or text.is_missing(gap):
+        return said
+    before = say("words.last_month" if compare == "mom" else "words.last_year", lang)
+    size = text.change(gap, declared.unit, lang)
+    if size.startswith("±"):
+        return said + say("words.same", lang, before=before)
+    return said + say("words.rose" if gap > 0 else "words.fell", lang, before=before, change=size[1:])
+
+
+def extreme(
+    metric: str, answer: pd.DataFrame, by: str, names: Mapping[str, str], lang: str, *, highest: bool = True
+) -> str:
+    """Who stands highest (or lowest) among the groups of at least 30; empty when there is none to name."""
+    declared = METRICS[metric]
+    rows = answer[(answer["n"] >= SMALL) & answer["value"].notna()]
+    if len(rows) < 2:
+        return ""
+    row = rows.loc[rows["value"].idxmax() if highest else rows["value"].idxmin()]
+    key = "words.highest" if highest else "words.lowest"
+    name, value = names.get(row[by], row[by]), text.number(row["value"], declared.unit, lang)
+    return say(key, lang, metric=declared.name[lang], name=name, value=value)
+
+
+def sentence(parts: list[str], lang: str) -> str:
+    """Facts joined into one sentence; empty ones are left out."""
+    said = [part for part in parts if part]
+    return say("words.pause", lang).join(said) + say("words.stop", lang) if said else ""
