@@ -157,9 +157,7 @@ def secret_key(home: Path | str) -> bytes:
     with _disk(Path(home)):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            made = path.with_name(f"{KEY}.{os.getpid()}")
-            with contextlib.suppress(FileNotFoundError):
-                made.unlink()
+            made = path.with_name(f"{KEY}.{secrets.token_hex(8)}")
             _write(made, secrets.token_bytes(32), 0o600)
             # A link fails where a rename would replace: two first users end with the same key.
             with contextlib.suppress(FileExistsError):
@@ -194,16 +192,21 @@ def preflight(home: Path | str, input_bytes: int = 0) -> None:
         free = shutil.disk_usage(home).free
     except OSError as error:
         raise Refused(f"The home {home} cannot be written: {error.strerror} ({error.filename}).") from None
-    if system in REMOTE:
-        raise Refused(
-            f"The home {home} lies on a network volume ({volume}, {system}): locks do not hold there. "
-            "Choose a local disk."
-        )
+    refuse_remote(home, volume, system)
     needed = max(ROOM, 3 * input_bytes)
     if free < needed:
         raise Refused(
             f"Too little space on volume {volume} for {home}: {needed:,} bytes needed, {free:,} free. "
             "Nothing was changed."
+        )
+
+
+def refuse_remote(home: Path, volume: str, system: str) -> None:
+    """Raise Refused when `system`, the file system type of `volume`, is one of another machine's."""
+    if system in REMOTE:
+        raise Refused(
+            f"The home {home} lies on a network volume ({volume}, {system}): locks do not hold there. "
+            "Choose a local disk."
         )
 
 

@@ -5,9 +5,12 @@ can be given the old content under a known name. A reading root holds one view p
 (`loan_month`): for schema `kept` the union of all parts, for schema `head` the newest part's table. After the views are
 made, external access is switched off and the configuration locked; only single SELECT statements are let through.
 
-Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint inside DuckDB and arrive in pandas as float64. Up
-to 2**53 fen (90 million million yuan) rounding such a double to two decimals gives the exact fen. `arrow` hands out the
-exact types.
+Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint in DuckDB and arrive in pandas as float64. Below
+2**46 yuan (70 million million) neighbouring doubles are less than a fen apart: rounding to two decimals gives the exact
+fen. `arrow` and `one` hand out the exact types.
+
+An enum compared with a text, literal or parameter, is compared as text: 'low' < 'high' is false whatever the enum says.
+Where order counts write `level >= cast('high' as enum('low', 'high', 'other'))`. Equality and `in` are not affected.
 """
 
 import contextlib
@@ -56,7 +59,8 @@ class QueryError(Refused):
         """Whether a file under the connection may be damaged, or the connection itself is beyond use."""
         cause = self.__cause__
         kinds = duckdb.IOException | duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException
-        return isinstance(cause, kinds) and "No space left" not in str(cause)
+        # A block whose check sum does not fit comes as the bare base class.
+        return (isinstance(cause, kinds) or type(cause) is duckdb.Error) and "No space left" not in str(cause)
 
 
 class DiskFull(QueryError):
@@ -116,22 +120,22 @@ class Workshop:
 
         Raises QueryError with label, statement number and DuckDB's reason.
         """
-        self._last(sql, label, params)
+        self._last(sql, label, params, lambda root, statement, wanted: root.execute(statement, wanted))
 
     def frame(self, sql: str | Path, label: str = "", /, **params: Any):
         """As `run`; the last statement's rows as a pandas frame (types: see the module)."""
-        return self._last(sql, label, params, lambda result: result.df())
+        return self._last(sql, label, params, _frame)
 
     def table(self, sql: str | Path, label: str = "", /, **params: Any):
         """As `run`; the last statement's rows as a pyarrow table, in DuckDB's exact types."""
-        return self._last(sql, label, params, lambda result: result.to_arrow_table())
+        return self._last(sql, label, params, _table)
 
     def one(self, sql: str | Path, label: str = "", /, **params: Any) -> tuple | None:
         """As `run`; the last statement's first row, or None."""
-        return self._last(sql, label, params, lambda result: result.fetchone())
+        return self._last(sql, label, params, _first_row)
 
     def arrow(self, data: Any, name: str) -> None:
-        """Make a pyarrow table, dataset or (once only) record batch reader, or a pandas frame, readable under `name`."""
+        """Make a pyarrow table, a record batch reader (readable once) or a pandas frame readable under `name`."""
         self._root.register(name, data)
 
     def forget(self, name: str) -> None:
@@ -139,7 +143,7 @@ class Workshop:
         self._root.unregister(name)
 
     def views(self) -> list[str]:
-        """(Re)make one view per table under its bare name, over the older parts and the new one. Returns their names."""
+        """(Re)make one view per table under its bare name, over the older parts and the new one; their names."""
         return _make_views(self._root, [*self.older, "part"])
 
     def close(self) -> None:
@@ -152,15 +156,13 @@ class Workshop:
             self._root.execute("detach part")
         self.abandon()
         if Path(f"{self.path}.wal").exists():
-            raise Refused(
-                f"The new part {self.path.name} was not written whole: a write-ahead log is left. Nothing was published."
-            )
+            raise Refused(f"The new part {self.path.name} was not written whole: a write-ahead log is left.")
 
     def abandon(self) -> None:
         """Let go of the files, whatever their state."""
         self._root.close()
 
-    def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable | None = None):
+    def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable):
         if isinstance(sql, Path):
             label, sql = label or sql.name, sql.read_text(encoding="utf-8")
         with _readable(label, sql):
@@ -170,8 +172,10 @@ class Workshop:
             where = f"{label}, statement {number}" if len(statements) > 1 else label
             with _readable(where, statement.query):
                 wanted = {name: params[name] for name in statement.named_parameters if name in params}
-                result = self._root.execute(statement, wanted)
-                given = fetch(result) if fetch and number == len(statements) else None
+                if number == len(statements):
+                    given = fetch(self._root, statement, wanted)
+                else:
+                    self._root.execute(statement, wanted)
         return given
 
 
@@ -210,7 +214,7 @@ def workshop(
 
 
 class View:
-    """Some parts, opened for reading: what `Bank.lease` hands out, and what a candidate for publishing is checked with."""
+    """Some parts, opened for reading: what `Bank.lease` hands out, and what a candidate is checked with."""
 
     def __init__(
         self,
@@ -245,15 +249,15 @@ class View:
         float64, see the module; count(*) int64. Cast a sum of integers to bigint in SQL to get int64.
         Raises QueryError (also for a parameter missing or not used), TooSlow, Busy.
         """
-        return self._answer(sql, params, timeout, lambda result: result.df())
+        return self._answer(sql, params, timeout, _frame)
 
     def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
         """As `query` → pyarrow table in DuckDB's exact types."""
-        return self._answer(sql, params, timeout, lambda result: result.to_arrow_table())
+        return self._answer(sql, params, timeout, _table)
 
     def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
         """As `query` → the first row as Python values (money as Decimal), or None."""
-        return self._answer(sql, params, timeout, lambda result: result.fetchone())
+        return self._answer(sql, params, timeout, _first_row)
 
     def close(self) -> None:
         self._root.close()
@@ -262,7 +266,14 @@ class View:
     def _answer(self, sql: str, params: dict, timeout: float | None, fetch: Callable):
         seconds = self.timeout if timeout is None else timeout
         with _readable(sql=sql):
-            text = _single_select(sql)
+            text, names = _single_select(sql)
+        if names != params.keys():
+            missing, unused = names - params.keys(), params.keys() - names
+            raise QueryError(
+                f"The question lacks the parameters {sorted(missing) or 'none'} "
+                f"and does not use {sorted(unused) or 'none'}.",
+                sql=text,
+            )
         if not _RUNNING.acquire(timeout=seconds):
             raise Busy(
                 f"The bank is busy: two questions were still running after {seconds:g} seconds. Ask again in a moment."
@@ -271,7 +282,7 @@ class View:
             with self._making:
                 cursor = self._root.cursor()
             with contextlib.closing(cursor), _stopped_after(cursor, seconds), _readable(sql=text, seconds=seconds):
-                return fetch(cursor.execute(text, params))
+                return fetch(cursor, text, params)
         finally:
             _RUNNING.release()
 
@@ -474,13 +485,28 @@ def _make_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[st
     return sorted(places)
 
 
+def _frame(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
+    return connection.execute(sql, params).df()
+
+
+def _table(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
+    return connection.sql(sql, params=params).to_arrow_table()
+
+
+def _first_row(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> tuple | None:
+    row = connection.execute(sql, params).fetchone()
+    # A result that is left half-read would keep its transaction open.
+    connection.complete()
+    return row
+
+
 @functools.lru_cache(maxsize=1024)
-def _single_select(sql: str) -> str:
+def _single_select(sql: str) -> tuple[str, frozenset[str]]:
     text = bind(sql)
     statements = duckdb.extract_statements(text)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError("Only a single SELECT may be asked of the bank.", sql=text)
-    return text
+    return text, frozenset(statements[0].named_parameters)
 
 
 @contextmanager
@@ -526,7 +552,7 @@ def _readable(
         elif "No space left" in text:
             raise DiskFull(f"The disk is full ({_first(error)}). Free some space and repeat.", label, sql) from error
         else:
-            message = _first(error) if edition else text
+            message = _first(error) if edition else text.split("Stack Trace:")[0].strip()
         raise QueryError(message, label, sql) from error
 
 

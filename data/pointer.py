@@ -1,9 +1,9 @@
 """The pointer: a small JSON file that names the part files of one edition, and the checks that a reader makes on them.
 
-A pointer carries the sha256 of its own content, the sha256 of every part and a stamp of each part as the writer left it
-on this machine (size, mtime, ctime, inode). A file whose stamp is unchanged has not been written to by any program since
-its digest was taken: ctime cannot be set by a program. Rot of the disk below the file system is caught by DuckDB's
-checksum per block, as an error when the block is read, never as a wrong number.
+A pointer carries the sha256 of its own content, the sha256 of every part and a stamp of each part as the writer left
+it on this machine (size, mtime, ctime, inode). A file whose stamp is unchanged has not been written to by any program
+since its digest was taken: ctime cannot be set by a program. Rot of the disk below the file system is caught by the
+check sum that DuckDB keeps of each block, as an error when the block is read, never as a wrong number.
 """
 
 import hashlib
