@@ -14,7 +14,7 @@ from analytics import branches, metrics, rulebooks
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
-from data.engine import Bank, Refused
+from data.engine import Bank
 from pages.parts.choice import Choice, Offer
 
 HOME = Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[2] / ".bank" / "home")

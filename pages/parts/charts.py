@@ -1,4 +1,4 @@
-"""A chart with everything around it: a title that says its message, alt text, the table behind it, definition, clicks."""
+"""A chart and what belongs to it: a title that says its message, alt text, the table behind it, definition, clicks."""
 
 from __future__ import annotations
 
@@ -33,9 +33,14 @@ def show(
         st.html(f'<p class="lp-message">{html.escape(title)}</p>')
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             kind = st.segmented_control(
-                say("figure.show_as", lang), ["chart", "table"], default="chart", required=True, key=f"kind_{key}_{lang}",
-                format_func=lambda code: say(f"figure.{code}", lang), label_visibility="collapsed",
-            )  # fmt: skip
+                say("figure.show_as", lang),
+                ["chart", "table"],
+                default="chart",
+                required=True,
+                key=f"kind_{key}_{lang}",
+                format_func=lambda code: say(f"figure.{code}", lang),
+                label_visibility="collapsed",
+            )
             define.popover(question, lang, key)
         if kind == "table":
             return table(here, answer, question)
@@ -50,9 +55,14 @@ def show(
                 on_pick(cell) if on_pick else drill.open_cell(question.metric, cell)
 
         st.plotly_chart(
-            figure, theme=None, key=slot, on_select=picked if splits else "ignore", selection_mode="points", config=_CONFIG,
+            figure,
+            theme=None,
+            key=slot,
+            on_select=picked if splits else "ignore",
+            selection_mode="points",
+            config=_CONFIG,
             alt=say("figure.alt", lang, title=title),
-        )  # fmt: skip
+        )
 
 
 def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:

@@ -6,7 +6,6 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 
 import pandas as pd
 import streamlit as st
@@ -108,8 +107,8 @@ def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:
 
 UNITS = {
     "balance": "money", "principal": "money", "contribution": "money", "numerator": "money", "denominator": "money",
-    "days_past_due": "days", "loans": "count", "disbursed_on": "date", "matures_on": "date", "closed_on": "date", "since_on": "date",
-    "rate": "rate", "as_of": "date",
+    "days_past_due": "days", "loans": "count", "disbursed_on": "date", "matures_on": "date", "closed_on": "date",
+    "since_on": "date", "rate": "rate", "as_of": "date",
 }  # fmt: skip
 
 
@@ -137,7 +136,7 @@ def notes(here: Choice, question: Question) -> list[tuple[str, str]]:
         (say("export.filters", lang), applied),
         (
             say("export.as_of", lang),
-            question.as_of.isoformat() if isinstance(question.as_of, date) else str(question.as_of),
+            str(question.as_of),
         ),
         (
             say("export.scheme", lang),

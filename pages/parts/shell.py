@@ -98,7 +98,6 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self.headers)
-                del headers["server"]
                 if path.startswith("/media/"):
                     headers["cache-control"] = "no-store"
             await send(message)

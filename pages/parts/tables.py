@@ -1,4 +1,4 @@
-"""Boards: rows are classes (or another split), columns are metrics, a cell is value, change and trend; a click opens the list."""
+"""Boards: rows are classes or another split, columns metrics; a cell is value, change, trend, and opens its list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHOLE = ""
 def answers(
     here: Choice, metrics: Sequence[str], by: str = "class", *, trend: bool = True
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One row per code of `by` in the order of its labels, then the whole; per metric the columns value, change, n and trend.
+    """One row per code of `by` in the order of its labels, then the whole; per metric: value, change, n and trend.
 
     The second result says, per metric, why it could not be answered.
     """
@@ -91,9 +91,16 @@ def board(here: Choice, metrics: Sequence[str], by: str = "class", *, key: str =
             drill.open_cell(metric, {by: codes[row]} if codes[row] else {})
 
     st.dataframe(
-        _styled(shown, frame, lang), hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell", row_height=38,
-        column_config=_columns(shown, title, lang), alt=say("table.alt", lang, title=title), height="content",
-    )  # fmt: skip
+        _styled(shown, frame, lang),
+        hide_index=True,
+        key=slot,
+        on_select=clicked,
+        selection_mode="single-cell",
+        row_height=38,
+        height="content",
+        column_config=_columns(shown, title, lang),
+        alt=say("table.alt", lang, title=title),
+    )
     st.html(f'<p class="lp-note">{html.escape(say("table.click", lang))} {html.escape(say("table.units", lang))}</p>')
     for reason in dict.fromkeys(reasons.values()):
         st.html(f'<p class="lp-note">{html.escape(reason)}</p>')

@@ -76,7 +76,10 @@ def face(tile: Tile, lang: str, *, dark: bool = False, target: float | None = No
     metric, tone = METRICS[tile.metric], look(dark)
     name = html.escape(metric.name[lang])
     if tile.now is None:
-        return f'<div class="lp-tile"><p class="lp-label">{name}</p><p class="lp-value">—</p><p class="lp-note">{html.escape(tile.reason)}</p></div>'
+        reason = f'<p class="lp-note">{html.escape(tile.reason)}</p>'
+        return (
+            f'<div class="lp-tile"><p class="lp-label">{name}</p><p class="lp-value">{text.NOTHING}</p>{reason}</div>'
+        )
     few = tile.now["n"] < SMALL
     value = text.number(tile.now["value"], metric.unit, lang)
     gaps = [("tile.mom", tile.mom, metric.better), ("tile.yoy", tile.yoy, metric.better)]
@@ -84,7 +87,8 @@ def face(tile: Tile, lang: str, *, dark: bool = False, target: float | None = No
         gaps.append(("tile.target", tile.now["value"] - target, metric.better))
     rows = "".join(
         f"<tr><td>{html.escape(say(key, lang))}</td>"
-        f'<td style="color:{tone.of(verdict) if verdict != "plain" else "inherit"}">{text.arrow(gap)} {text.change(gap, metric.unit, lang)}'
+        f'<td style="color:{tone.of(verdict) if verdict != "plain" else "inherit"}">'
+        f"{text.arrow(gap)} {text.change(gap, metric.unit, lang)}"
         f'<span class="lp-hidden"> {html.escape(say(f"word.{verdict}", lang))}</span></td></tr>'
         for key, gap, better in gaps
         for verdict in [text.verdict(gap, better)]
@@ -93,7 +97,8 @@ def face(tile: Tile, lang: str, *, dark: bool = False, target: float | None = No
     count = say("tile.n", lang, n=f"{int(tile.now['n']):,}") + (f" · {say('figure.few', lang)}" if few else "")
     return (
         f'<div class="lp-tile{" lp-few" if few else ""}"><p class="lp-label">{name}</p><p class="lp-value">{value}</p>'
-        f'<table>{rows}</table><div class="lp-foot"><span>{html.escape(count)}</span>{sparkline(tile.trend, alt)}</div></div>'
+        f"<table>{rows}</table>"
+        f'<div class="lp-foot"><span>{html.escape(count)}</span>{sparkline(tile.trend, alt)}</div></div>'
     )
 
 

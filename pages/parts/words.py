@@ -13,7 +13,10 @@ from analytics.text import say
 
 
 def level(metric: str, row: Mapping | pd.Series, as_of: str, compare: str | None, lang: str) -> str:
-    """One fact: 2026年10月，逾期率为 3.21%，较上月上升 0.15 百分点. `row` is a one-row answer, with `compare` a change."""
+    """One fact: 2026年10月，逾期率为 3.21%，较上月上升 0.15 百分点.
+
+    `row` is a one-row answer, with `compare` it holds a change.
+    """
     declared = METRICS[metric]
     name = declared.name[lang]
     if row["n"] < SMALL:
