@@ -46,26 +46,28 @@ MIX = np.array([
     [0.28, 0.14, 0.20, 0.10, 0.08, 0.05, 0.05, 0.10, 0.00, 0.00, 0.00, 0.00, 0.00],
     [0.02, 0.02, 0.02, 0.12, 0.02, 0.03, 0.04, 0.02, 0.03, 0.00, 0.00, 0.45, 0.23],
     [0.02, 0.04, 0.00, 0.02, 0.00, 0.00, 0.00, 0.02, 0.02, 0.60, 0.28, 0.00, 0.00],
-    [0.03, 0.06, 0.05, 0.46, 0.00, 0.04, 0.12, 0.02, 0.08, 0.03, 0.01, 0.02, 0.08],
+    [0.01, 0.03, 0.05, 0.51, 0.00, 0.04, 0.12, 0.02, 0.08, 0.03, 0.01, 0.02, 0.08],
     [0.25, 0.20, 0.10, 0.20, 0.00, 0.10, 0.05, 0.05, 0.05, 0.00, 0.00, 0.00, 0.00],
 ])
-BORROWS = np.array([0.86, 0.20, 0.95, 0.92, 0.98, 0.03])
-HAS_LOAN_AT_START = np.array([0.86, 0.55, 0.78, 0.78, 0.85, 0.50])
-SECOND_LOAN = np.array([0.16, 0.02, 0.30, 0.10, 0.45, 0.00])
-TYPE_RISK = np.array([0.30, 0.22, 1.00, 0.85, 2.60, 0.90])
+BORROWS = np.array([0.93, 0.34, 0.98, 0.96, 0.99, 0.06])
+HAS_LOAN_AT_START = np.array([0.95, 0.70, 0.92, 0.92, 0.94, 0.60])
+SECOND_LOAN = np.array([0.34, 0.04, 0.60, 0.36, 0.85, 0.00])
+TYPE_RISK = np.array([0.55, 0.40, 1.00, 0.85, 2.30, 0.90])
 EARLY = np.array([0.10, 0.45, 0.02, 0.55, 0.01, 0.05])
 LATE_IN_MONTH = np.array([0.01, 0.01, 0.16, 0.08, 0.55, 0.15])
 SPLIT = np.array([0.004, 0.004, 0.015, 0.02, 0.07, 0.01])
 SETTLES_EARLY = np.array([0.006, 0.010, 0.010, 0.018, 0.003, 0.006])
-RELOAN = np.array([0.15, 0.08, 0.32, 0.33, 0.28, 0.04])
-LATER_LOAN = np.array([0.35, 0.20, 0.65, 0.60, 0.50, 0.05])
+RELOAN = np.array([0.17, 0.09, 0.35, 0.36, 0.30, 0.05])
+LATER_LOAN = np.array([0.50, 0.30, 0.85, 0.80, 0.65, 0.08])
 
 # ---- a month in arrears: rows are instalments behind 1, 2, 3, 4 or more
-CURE = np.array([0.66, 0.42, 0.22, 0.030])
-STAY = np.array([0.10, 0.10, 0.07, 0.020])
+CURE = np.array([0.665, 0.46, 0.24, 0.030])
+STAY = np.array([0.08, 0.10, 0.07, 0.020])
 PART = np.array([0.04, 0.06, 0.07, 0.030])
-HAZARD = 0.0205
+HAZARD = 0.044
+GRADE_RISK = np.array([0.62, 0.66, 1.75, 1.65])
 PHI = 0.6180339887498949
+STRATA = 6 * 4 * 2 * 2
 
 LOAN_FIELDS = {
     "cust": np.int32, "product": np.int8, "channel": np.int8, "guarantee": np.int8, "principal": np.int64,
@@ -80,14 +82,22 @@ LOAN_FIELDS = {
 the coming month; clean: last month without arrears; paid_…: everything due in the months lived through, paid or not."""
 
 
-def spread(rng, order_key) -> np.ndarray:
-    """Uniform draws that cover (0, 1) evenly along `order_key` (a Weyl sequence with a random start).
+def spread(rng, stratum, fine, phase) -> np.ndarray:
+    """Uniform draws that cover (0, 1) evenly within each stratum, over its loans and over the months.
 
-    The number of loans that fall behind in any stretch of like loans is then all but certain, so that the story reads
-    the same at 20,000 customers as at a million, while which loan it is stays a matter of chance.
+    A Weyl sequence runs through the loans of a stratum, ordered by `fine` (0..4095) and else at random, and goes on in
+    the next month where it stopped (`phase`, one per stratum, changed in place). How many loans of a kind fall behind
+    is then all but certain, so that the story reads the same at 20,000 customers as at a million, while which loans
+    they are stays a matter of chance.
     """
-    draws = np.empty(len(order_key))
-    draws[np.argsort(order_key, kind="stable")] = (rng.random() + np.arange(len(order_key)) * PHI) % 1.0
+    n = len(stratum)
+    key = (stratum.astype(np.int64) << 44) | (fine.astype(np.int64) << 32) | rng.integers(0, 1 << 31, n)
+    order = np.argsort(key)
+    count = np.bincount(stratum, minlength=len(phase))
+    place = np.arange(n) - np.repeat(np.cumsum(count) - count, count)
+    draws = np.empty(n)
+    draws[order] = (phase[stratum[order]] + place * PHI) % 1.0
+    phase[:] = (phase + count * PHI) % 1.0
     return draws
 
 
@@ -115,6 +125,7 @@ class Book:
         self.group = np.minimum(people.grade.clip(0) // 2, 3)
         self.barred = np.zeros(len(people), dtype=bool)
         self.unpaid = []
+        self.phase = stream(seed, 24).random(STRATA)
         self._begin()
 
     def _begin(self):
@@ -166,6 +177,7 @@ class Book:
         kind = people.type[who]
         if product is None:
             product = pick(rng, MIX, kind)
+            product = np.where(people.hidden_bad[who] & (product <= at.HM2), at.CS2, product).astype(np.int8)
         if channel is None:
             channel = pick(rng, CHANNEL, product)
             # Young and hurried customers borrow by telephone or through partners; older ones at the counter.
@@ -188,9 +200,9 @@ class Book:
         long = term > 60
         funding = np.where(long, 21_500, 18_500) + (rng.random(n) * 20).astype(np.int64) * 100
         equal = (term >= 120) & (rng.random(n) < 0.3)
-        risk = HAZARD * np.array(RISK)[product] * TYPE_RISK[kind] * np.exp(-0.42 * standing)
+        risk = HAZARD * np.array(RISK)[product] * TYPE_RISK[kind] * np.exp(-0.30 * standing) * GRADE_RISK[self.group[who]]
         risk = np.where(people.hidden_good[who], HAZARD * np.array(RISK)[product] * 0.12, risk)
-        risk = risk * np.where(people.province[who] == FAILING_PROVINCE, 1.75, 1.0)
+        risk = risk * np.where(people.province[who] == FAILING_PROVINCE, 2.0, 1.0)
         bad = (channel == PARTNER) & (people.province[who] == PARTNER_PROVINCE) & (month in self.story.partner)
         due_day = (day - first_day(month) + 1).clip(1, 28) if month >= self.start else 1 + (rng.random(n) * 28)
         due_day = np.asarray(due_day).astype(np.int8)
@@ -237,7 +249,7 @@ class Book:
         rolling = rolls >= 0
         for name in ("product", "principal", "rate", "term", "channel", "guarantee"):
             new[name] = np.where(rolling, getattr(self, name)[rolls.clip(0)], new[name])
-        new["rollover"] = rolls
+        new["rollover"], new["left"] = rolls, new["principal"]
         new["matures"] = first_day(month + new["term"]) + new["due_day"] - 1
         new["equal"] = new["equal"] & ~rolling
         new["pay"] = np.where(
@@ -258,17 +270,17 @@ class Book:
             )
             rows.append(self._append(new))
         if month >= story.shift:
-            # Towards grades BB, B and C, spread evenly over the standing below the middle.
+            # Towards the grades BB, B and C.
             weak = (people.grade >= 4) & (people.grade <= 6) & ~people.hidden_good
             pool = np.flatnonzero(
-                free & weak & (people.type != DORMANT) & (people.province != FAILING_PROVINCE) & (self.active <= 1)
+                free & weak & (people.type != DORMANT) & (self.active <= 1)
             )
-            chosen = self._some(rng, pool, n * 0.0042)
+            chosen = self._some(rng, pool, n * 0.0105)
             trader = people.type[chosen] == TRADER
             new = self._draw(
                 rng, chosen, self._days(rng, chosen, start, end), month,
-                product=np.where(trader, at.BS1, at.CS2), channel=np.where(trader, BRANCH, MOBILE),
-                factor=np.where(trader, 1.3, 3.0),
+                product=np.where(trader, at.BS1, at.CS1), channel=np.where(trader, BRANCH, MOBILE),
+                factor=np.where(trader, 2.3, 3.0),
             )
             rows.append(self._append(new))
         return np.concatenate(rows)

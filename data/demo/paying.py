@@ -21,6 +21,9 @@ from data.demo.lending import (
 from data.demo.people import stream
 from data.demo.story import FAILING_PROVINCE, STEADY, STRETCHED, first_day, last_day, month_of
 
+IMPROVEMENT = np.array([0.26, 0.11, 0.34, 0.35])
+"""By group of grades: how much less often loans fall behind, and how much more often they cure, at the anchor."""
+LARGE = np.log2(200_000_00)
 INSTALMENT, PREPAYMENT, REVERSAL = range(3)
 
 
@@ -53,23 +56,28 @@ def pay(book, month: int) -> Month:
     kind, bad, count = people.type[cust], book.bad[i], book.count[i]
     remaining = book.term[i] - count
     up = story.improvement(month)
+    # The failing province does not take part.
+    better = np.where(people.province[cust] == FAILING_PROVINCE, 0.0, up * IMPROVEMENT[book.group[cust]])
 
     def draw():
         return rng.random(n, dtype=np.float32)
 
-    order = ((np.minimum(behind, 5) * 8 + book.group[cust] * 2 + bad).astype(np.int64) * 8 + kind) << 40
-    u = spread(rng, order | ((left + due) >> 8))
+    size = np.log2((left + due).clip(1))
+    large = size > LARGE
+    stratum = ((np.minimum(behind, 5).astype(np.int64) * 4 + book.group[cust]) * 2 + large) * 2 + bad
+    u = spread(rng, stratum, kind.astype(np.int64) * 512 + (size * 8).astype(np.int64), book.phase)
     season = np.where(count <= 3, 0.6, np.where(count <= 24, 1.15, 0.9)) * (1.15 if month % 12 == 1 else 1.0)
-    hazard = book.risk[i] * season * (1 - 0.40 * up)
-    # Hidden bad customers in good grades only pay late within the month until a year before the anchor.
-    hazard *= np.where(people.hidden_bad[cust], 2.4 if month > story.anchor - 12 else 0.12, 1.0)
-    hazard = np.where(bad, 0.080, hazard)
+    hazard = book.risk[i] * season * (1 - better)
+    # A hidden bad customer in a good grade only pays late within the month until the day comes, then falls behind.
+    turns = story.anchor - 30 + cust % 31
+    hazard *= np.where(people.hidden_bad[cust], np.where(month >= turns, 2.4, 0.12), 1.0)
+    hazard = np.where(bad, 0.060, hazard)
 
     clean = old == 0
     missed = clean & (due > 0) & (u < hazard)
     pays = clean & (due > 0) & ~missed
     row = np.clip(behind, 1, 4) - 1
-    will = np.where(bad, 0.25, np.where(kind == STRETCHED, 0.85, 1.0)) * (1 + 0.40 * up)
+    will = np.where(bad, 0.25, np.where(kind == STRETCHED, 0.85, 1.0)) * (1 + better)
     limit = CURE[row] * will
     cured = ~clean & (u < limit)
     stayed = ~clean & ~cured & (u < limit + STAY[row])
@@ -122,7 +130,7 @@ def pay(book, month: int) -> Month:
     left = left - prepaid
     behind_now = np.where(rest == 0, 0, np.where(stayed, np.maximum(behind, 1), behind + 1)).astype(np.int16)
     closed = (rest == 0) & (left == 0) & (final | settles)
-    gone = (behind_now >= book.limit[i] - 2.0 * up) & (paid == 0) & ~closed
+    gone = (behind_now >= book.limit[i]) & (paid == 0) & ~closed
     book.left[i], book.arrears[i], book.behind[i] = left, rest, behind_now
     book.clean[i[rest == 0]] = month
     book.paid_principal[i] += due_principal
@@ -198,7 +206,7 @@ def plan_after_settlement(book, month: int, closed: np.ndarray) -> dict:
     next_on = np.where(roll, on + (v * 4).astype(np.int64), on + 4 + (v * 84).astype(np.int64))
     next_on = np.where(won, on + 40 + (w * 48).astype(np.int64), next_on)
     later = ~again & ~won & (w < LATER_LOAN[kind])
-    next_on = np.where(later, on + 95 + rng.exponential(520, n).astype(np.int64), next_on)
+    next_on = np.where(later, on + 95 + rng.exponential(360, n).astype(np.int64), next_on)
     plans = again | won | later
     book.next_on[who[plans]] = next_on[plans]
     book.rolls[who[roll]] = last[roll]

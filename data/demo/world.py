@@ -32,11 +32,11 @@ class World:
         self._plan_versions()
 
     def _plan_versions(self):
-        """One customer in 30 is assessed anew on a day of the window, whatever they do."""
+        """A customer in forty is assessed anew in the window, whatever they do."""
         rng, people = folk.stream(self.seed, 12), self.people
         n = len(people)
         span = 60
-        self.review_month = np.where(rng.random(n) < 0.001 * span, self.first + (rng.random(n) * span), -1).astype(np.int32)
+        self.review_month = np.where(rng.random(n) < 0.0007 * span, self.first + (rng.random(n) * span), -1).astype(np.int32)
         self.review_step = 0.35 * rng.standard_normal(n)
         self.marked = np.zeros(n, dtype=bool)
 
@@ -100,7 +100,7 @@ class World:
         start = int(first_day(month))
         planned = np.flatnonzero((self.review_month == month) & (people.since < start))
         behind = np.unique(book.cust[happened.fell_three])
-        behind = behind[~self.marked[behind]]
+        behind = behind[~self.marked[behind] & (behind % 3 == 0)]
         self.marked[behind] = True
         lost = np.unique(book.cust[happened.written_off])
         step = self.review_step[planned]
@@ -115,8 +115,6 @@ class World:
         behind = np.setdiff1d(behind, lost)
         people.arrears_anywhere[behind] = True
         people.record[behind] = np.maximum(people.record[behind], 1)
-        people.grade[behind] = np.where(people.grade[behind] < 0, -1, np.minimum(people.grade[behind] + 1, 7))
-        people.score[behind] = np.where(people.score[behind] < 0, -1, np.maximum(people.score[behind] - 45, 320))
         self._keep(behind, np.full(len(behind), int(last_day(month))))
         people.arrears_anywhere[lost] = True
         people.record[lost] = np.maximum(people.record[lost], 2)
