@@ -1,9 +1,10 @@
 """The rulebooks: class schemes declared in data/rulebooks/<scheme>/<effective date>.toml, owned by the risk officer.
 
-`read()` gives the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one customer with reasons (`classify`) and
-writes the SQL that decides all of them (`to_sql`). Both follow one order: bars, then the classes in the declared order, the first whose
-rules hold; then downgrades, the worst landing wins. A missing fact matters only where the outcome depends on it: a bar, class or worse
-landing that could still hold is met before anything decided → `unrated` (信息不足).
+`read()` gives the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one customer with
+reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both follow one order: bars, then the
+classes in the declared order, the first whose rules hold; then downgrades, the worst landing wins. A missing fact
+matters only where the outcome depends on it: a bar, class or worse landing that could still hold is met before
+anything decided → `unrated` (信息不足).
 """
 
 from __future__ import annotations
@@ -14,20 +15,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from analytics.rulebooks.book import (
-    UNRATED,
-    UNRATED_NAMES,
-    Change,
-    Check,
-    Class,
-    Decision,
-    Example,
-    Parameter,
-    Rulebook,
-)
+from analytics.rulebooks.book import Rulebook
 from analytics.rulebooks.errors import FactError, NoEdition, RulebookError
 from analytics.rulebooks.facts import Fact, read_facts
-from analytics.rulebooks.reading import LARGEST_FILE, decode, parse_rulebook
+from analytics.rulebooks.lines import LARGEST_FILE, decode
+from analytics.rulebooks.parts import UNRATED, UNRATED_NAMES, Change, Check, Class, Decision, Example, Parameter
+from analytics.rulebooks.reading import parse_rulebook
 
 __all__ = [
     "FOLDER",
@@ -65,7 +58,9 @@ class Scheme:
     editions: tuple[Rulebook, ...]
 
     def edition(self, as_of: date) -> Rulebook:
-        """The edition in force on `as_of`. Raises NoEdition before the first one and after a repeal without successor."""
+        """The edition in force on `as_of`. Raises NoEdition before the first one and after a repeal without
+        successor.
+        """
         for book in reversed(self.editions):
             if book.effective_on <= as_of:
                 if book.repealed_on is not None and book.repealed_on <= as_of:
@@ -96,7 +91,9 @@ class Scheme:
 
 
 def read(folder: Path = FOLDER) -> dict[str, Scheme]:
-    """All schemes of a folder by id, in the order of their names. Raises RulebookError for the first rulebook that is refused."""
+    """All schemes of a folder by id, in the order of their names. Raises RulebookError for the first rulebook that
+    is refused.
+    """
     known = _loan_schemes(folder)
     declared = _facts(folder, known)
     for path in _scheme_folders(folder):
@@ -111,12 +108,16 @@ def facts(folder: Path = FOLDER) -> dict[str, dict[str, Fact]]:
 
 
 def read_file(path: Path, folder: Path = FOLDER, examples: bool = True) -> Rulebook:
-    """One rulebook file, wherever it lies, with the facts of `folder`: what an officer checks before signing. Raises RulebookError."""
+    """One rulebook file, wherever it lies, with the facts of `folder`: what an officer checks before signing. Raises
+    RulebookError.
+    """
     return parse(_text(path, path.name), folder, path.name, examples)
 
 
 def parse(text: str, folder: Path = FOLDER, path: str = "", examples: bool = True) -> Rulebook:
-    """One rulebook from its text; with `examples=False` its examples are not run (a copy with moved thresholds). Raises RulebookError."""
+    """One rulebook from its text; with `examples=False` its examples are not run (a copy with moved thresholds).
+    Raises RulebookError.
+    """
     return parse_rulebook(text, facts(folder), path, examples)
 
 
@@ -149,7 +150,7 @@ def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, F
 
 def _scheme_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise RulebookError("the folder of the rulebooks is not there", "规则手册的文件夹不存在", folder.name)
+        raise RulebookError("folder_missing", folder.name)
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
 
 
@@ -158,35 +159,21 @@ def _scheme(folder: Path, declared: Mapping[str, Mapping[str, Fact]]) -> Scheme:
     for path in sorted(folder.glob("*.toml")):
         name = f"{folder.name}/{path.name}"
         if not _EDITION.fullmatch(path.name):
-            raise RulebookError(
-                "an edition's file is named by its effective date: 2026-01-01.toml",
-                "版本文件以生效日命名：2026-01-01.toml",
-                name,
-            )
+            raise RulebookError("edition_name", name)
         book = parse_rulebook(_text(path, name), declared, name)
         if book.effective_on.isoformat() != path.stem:
-            raise RulebookError(
-                f"effective_on = {book.effective_on} differs from the file's name: two editions would overlap",
-                f"effective_on = {book.effective_on} 与文件名不一致：会造成版本重叠",
-                name,
-            )
+            raise RulebookError("edition_date", name, effective_on=book.effective_on)
         if book.id != folder.name:
-            raise RulebookError(
-                f"id = {book.id!r} differs from its folder {folder.name}",
-                f"id = “{book.id}” 与文件夹 {folder.name} 不一致",
-                name,
-            )
+            raise RulebookError("edition_id", name, given_id=book.id, folder=folder.name)
         if books and books[-1].repealed_on is not None and books[-1].repealed_on > book.effective_on:
             raise RulebookError(
-                f"overlaps the edition of {books[-1].effective_on}, which runs until {books[-1].repealed_on}",
-                f"与 {books[-1].effective_on} 版重叠，该版有效至 {books[-1].repealed_on}",
-                name,
+                "edition_overlap", name, earlier=books[-1].effective_on, repealed_on=books[-1].repealed_on
             )
         if books and books[-1].grain != book.grain:
-            raise RulebookError("editions of one scheme have one grain", "同一方案各版本的 grain 必须一致", name)
+            raise RulebookError("edition_grain", name)
         books.append(book)
     if not books:
-        raise RulebookError("the scheme has no edition", "该方案没有任何版本", folder.name)
+        raise RulebookError("scheme_empty", folder.name)
     return Scheme(folder.name, books[-1].grain, books[-1].names, tuple(books))
 
 
@@ -195,4 +182,4 @@ def _text(path: Path, name: str) -> str:
         with path.open("rb") as file:
             return decode(file.read(LARGEST_FILE + 1), name)
     except OSError as error:
-        raise RulebookError(f"cannot be read: {error.strerror}", f"无法读取：{error.strerror}", name) from error
+        raise RulebookError("file_unreadable", name, strerror=error.strerror) from error

@@ -8,132 +8,19 @@ from datetime import date
 from typing import Any
 
 from analytics.rulebooks.facts import Fact
-from analytics.rulebooks.rules import Env, Group, Note, Rule, missing_of
-
-UNRATED = "unrated"
-UNRATED_NAMES = {"zh": "信息不足", "en": "Unrated"}
-
-
-@dataclass(frozen=True, slots=True)
-class Class:
-    """One class. `rules` is None for a class that only `otherwise`, a bar or a downgrade can give.
-
-    `service` is what the bank does for the class; `attributes` are further declared values, such as a provision rate.
-    `is_special` marks a class outside the ladder (not admitted, in no class): downgrades by steps never enter or leave it.
-    """
-
-    code: str
-    names: Mapping[str, str]
-    rules: Group | None = None
-    service: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    is_special: bool = False
-    note: Note = Note()
-
-
-@dataclass(frozen=True, slots=True)
-class Downgrade:
-    """Moves a class down: `by` steps on the ladder or `to` a class at best; only from the classes in `origins` where given."""
-
-    when: Rule | Group
-    by: int = 0
-    to: str = ""
-    origins: tuple[str, ...] = ()
-    note: Note = Note()
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreItem:
-    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`."""
-
-    name: Mapping[str, str]
-    bands: tuple[tuple[Rule | Group, int], ...]
-    otherwise: int = 0
-    note: Note = Note()
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A declared number that arithmetic outside the ladder uses, such as the highest age at the end of a loan."""
-
-    name: str
-    value: Any
-    names: Mapping[str, str]
-    note: Note = Note()
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A worked case: these facts give this class, because of these clauses."""
-
-    case: Mapping[str, str]
-    facts: Mapping[str, Any]
-    code: str
-    because: tuple[str, ...] = ()
-    missing: tuple[str, ...] | None = None
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of a trace. `stage` is bar, class, downgrade or score; `code` the class asked about (or landed on by a downgrade).
-
-    `value` is the customer's value, None where missing; `held` is True, False or None (undecided). `depth` > 0 lies inside an all / any.
-    `applied` is true where the check helped to give the class: it held and so did the all / any around it, in the bar, class or downgrade
-    that decided. `points` are the points of a scorecard's band.
-    """
-
-    stage: str
-    code: str
-    clause: str
-    rule: Rule | Group
-    fact: str
-    value: Any
-    held: bool | None
-    depth: int = 0
-    applied: bool = False
-    points: int | None = None
-
-    @property
-    def text(self) -> str:
-        """The rule as written in the file."""
-        return self.rule.text
-
-    def words(self, lang: str) -> str:
-        """The rule as an officer reads it."""
-        return self.rule.words(lang)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The nearest boundary in one direction: were `fact` at `needed` instead of `value`, the class would be `code`.
-
-    `difference` is needed - value in the fact's unit, None for codes and booleans.
-    """
-
-    direction: str
-    fact: Fact
-    value: Any
-    needed: Any
-    difference: Any
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a rulebook says of one customer or loan, and why. `missing` names the facts whose absence leaves it unrated."""
-
-    code: str
-    names: Mapping[str, str]
-    checks: tuple[Check, ...]
-    missing: tuple[str, ...]
-    boundary: Mapping[str, Change]
-    score: int | None = None
-
-    @property
-    def clauses(self) -> tuple[str, ...]:
-        """The clauses that held on the way to the class: of the bar, of the class's rules, of the downgrades applied."""
-        return tuple(dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause))
+from analytics.rulebooks.parts import (
+    UNRATED,
+    UNRATED_NAMES,
+    Change,
+    Check,
+    Class,
+    Decision,
+    Downgrade,
+    Example,
+    Parameter,
+    ScoreItem,
+)
+from analytics.rulebooks.rules import Env, Group, Rule, missing_of
 
 
 @dataclass(frozen=True)
@@ -168,7 +55,9 @@ class Rulebook:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The names of the facts used, in the order of first use; the score of a scorecard is no fact but made of some."""
+        """The names of the facts used, in the order of first use; the score of a scorecard is no fact but made of
+        some.
+        """
         return tuple(self.fact_index)
 
     @property
@@ -185,7 +74,8 @@ class Rulebook:
         return default if code == self.unrated else self._class(code).attributes.get(name, default)
 
     def classify(self, facts: Mapping[str, Any]) -> Decision:
-        """Decides one customer or loan. `facts` maps names to values; a name that is absent or None is missing, others are ignored.
+        """Decides one customer or loan. `facts` maps names to values; a name that is absent or None is missing,
+        others are ignored.
 
         Raises FactError for a value of the wrong type.
         """
@@ -210,8 +100,9 @@ class Rulebook:
     def to_sql(self, prefix: str | None = None) -> str:
         """One `case` expression that gives the class code as text for every row.
 
-        Columns are named like the facts, qualified by `prefix` where given (a table alias). Subset of SQL shared by DuckDB and Spark: no
-        subquery, no function but nullif and cast. A row whose class depends on a null is `unrated`, exactly as in `classify`.
+        Columns are named like the facts, qualified by `prefix` where given (a table alias). Subset of SQL shared by
+        DuckDB and Spark: no subquery, no function but nullif and cast. A row whose class depends on a null is
+        `unrated`, exactly as in `classify`.
         """
         if prefix is not None and not prefix.isidentifier():
             raise ValueError(f"prefix {prefix!r} is no table alias")
@@ -229,8 +120,7 @@ class Rulebook:
         lines += ["    else", *_indent(self._landing_sql(self.otherwise, column), 2), "end"]
         return "\n".join(lines)
 
-    # one customer ---------------------------------------------------------------------------------------------------------------
-
+    # one customer
     def _class(self, code: str) -> Class:
         for found in self.classes:
             if found.code == code:
@@ -264,7 +154,9 @@ class Rulebook:
         return code, []
 
     def landings(self, code: str) -> list[tuple[str, Group]]:
-        """Where the downgrades can move `code`: (class, any of the downgrades that lead there), the worst class first."""
+        """Where the downgrades can move `code`: (class, any of the downgrades that lead there), the worst class
+        first.
+        """
         order = [c.code for c in self.classes]
         found: dict[str, list[Rule | Group]] = {}
         for downgrade in self.downgrades:
@@ -378,8 +270,7 @@ class Rulebook:
         for downgrade in self.downgrades:
             yield from downgrade.when.leaves()
 
-    # all customers --------------------------------------------------------------------------------------------------------------
-
+    # all customers
     def _landing_sql(self, code: str, column: Callable[[Fact], str]) -> list[str]:
         landings = self.landings(code)
         if not landings:
@@ -444,7 +335,9 @@ def _checks(
 
 
 def _distance(fact: Fact, value: Any, candidate: Any) -> float:
-    """How far apart two values of one fact are, comparable between facts: numbers relative to their size, codes by rank, else 1."""
+    """How far apart two values of one fact are, comparable between facts: numbers relative to their size, codes by
+    rank, else 1.
+    """
     if fact.is_numeric:
         return float(abs(candidate - value)) / max(float(abs(candidate)), float(abs(value)), 1.0)
     if fact.ascending:

@@ -1,42 +1,77 @@
-"""What a rulebook can be refused for."""
+"""What a rulebook, or one fact, can be refused for; the sentences stand in sentences.toml."""
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+from typing import Any
 
-class RulebookError(ValueError):
-    """A rulebook is refused. `str()` names file, line and clause and says what to do; `text("zh")` says it in Chinese.
+_SENTENCES = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text(encoding="utf-8"))
 
-    `path` is the file as the officer knows it (scheme folder / file), `line` counts from 1 and is None where the whole file is meant.
+
+class Refusal(ValueError):
+    """A sentence in both languages: `en`, `zh` and `str()` (English). A field that is a list is joined, one with
+    words is given its own.
     """
 
-    def __init__(self, en: str, zh: str, path: str = "", line: int | None = None, clause: str = "") -> None:
-        self.en, self.zh, self.path, self.line, self.clause = en, zh, path, line, clause
-        super().__init__(self.text("en"))
+    def __init__(self, key: str, /, **fields: Any) -> None:
+        self.key = key
+        self.en, self.zh = (
+            _SENTENCES[key][lang].format(**{name: _told(value, lang) for name, value in fields.items()})
+            for lang in ("en", "zh")
+        )
+        super().__init__(self.en)
+
+
+class Grammar(Refusal):
+    """A rule's text cannot be read."""
+
+
+class RulebookError(Refusal):
+    """A rulebook is refused. `str()` names file, line and clause and says what to do; `text("zh")` says it in
+    Chinese.
+
+    `path` is the file as the officer knows it (scheme folder / file); `line` counts from 1, None where the whole
+    file is meant.
+    """
+
+    def __init__(self, key: str, path: str = "", line: int | None = None, clause: str = "", /, **fields: Any) -> None:
+        super().__init__(key, clause=clause, **fields)
+        self.path, self.line, self.clause = path, line, clause
+
+    def __str__(self) -> str:
+        return self.text("en")
 
     def text(self, lang: str) -> str:
         """The refusal as one sentence in `lang` ("zh" or "en")."""
         if lang == "zh":
-            where = (
-                self.path
-                + (f" 第 {self.line} 行" if self.line else "")
-                + (f"（条款 {self.clause}）" if self.clause else "")
-            )
-            return f"{where}：{self.zh}" if where else self.zh
-        where = (
-            self.path
-            + (f", line {self.line}" if self.line else "")
-            + (f", clause {self.clause}" if self.clause else "")
-        )
-        return f"{where}: {self.en}" if where else self.en
+            line = f" 第 {self.line} 行" if self.line else ""
+            clause = f"（条款 {self.clause}）" if self.clause else ""
+            return f"{self.path}{line}{clause}：{self.zh}".removeprefix("：")
+        line = f", line {self.line}" if self.line else ""
+        clause = f", clause {self.clause}" if self.clause else ""
+        return f"{self.path}{line}{clause}: {self.en}".removeprefix(": ")
 
 
-class FactError(ValueError):
-    """One customer's fact has a value that its type does not allow. `fact` names it; the value is not repeated (it may be personal)."""
+class FactError(Refusal):
+    """One customer's fact has a value that its type does not allow. `fact` names it; the value is not told (it may
+    be personal).
+    """
 
-    def __init__(self, fact: str, en: str, zh: str) -> None:
-        self.fact, self.en, self.zh = fact, en, zh
-        super().__init__(en)
+    def __init__(self, fact: str, key: str, /, **fields: Any) -> None:
+        super().__init__(key, fact=fact, **fields)
+        self.fact = fact
 
 
 class NoEdition(LookupError):
     """No edition of the scheme was in force on the day asked for."""
+
+
+def _told(value: Any, lang: str) -> Any:
+    if isinstance(value, dict):
+        return value[lang]
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value)
+    if isinstance(value, (list, tuple)):
+        return ("、" if lang == "zh" else ", ").join(map(str, value)) or ("无" if lang == "zh" else "none")
+    return value

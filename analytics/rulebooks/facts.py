@@ -24,9 +24,9 @@ KEYS = {"type", "step", "unit", "zh", "en", "how", "order", "scheme"}
 class Fact:
     """One fact of a customer or a loan: a column of customer_month or loan_month.
 
-    `values` are the codes of a `code` fact as declared; `ascending` the same from low to high where an order is declared, else ().
-    `unknown` is the code that stands for "not known". `step` is the smallest change that counts. `computed` is true for a column that
-    the marts compute, false for one handed over under the contract.
+    `values` are the codes of a `code` fact as declared; `ascending` the same from low to high where an order is
+    declared, else (). `unknown` is the code that stands for "not known". `step` is the smallest change that counts.
+    `computed` is true for a column that the marts compute, false for one handed over under the contract.
     """
 
     name: str
@@ -58,47 +58,46 @@ class Fact:
     def normal(self, value: Any) -> Any:
         """`value` as the rules compare it, or None where it is missing (None, NaN, NA, the unknown code).
 
-        int → int, number → float, money and rate → Decimal, bool → bool, code → str. Raises FactError for a value of another type.
+        int → int, number → float, money and rate → Decimal, bool → bool, code → str. Raises FactError for a value of
+        another type.
         """
         if is_missing(value):
             return None
         value = value.item() if hasattr(value, "item") and not isinstance(value, (str, Decimal)) else value
         if self.type == "bool":
-            return value if isinstance(value, bool) else self._refuse("true or false", "是或否")
+            return value if isinstance(value, bool) else self._refuse("must_be_bool")
         if self.type == "code":
             if not isinstance(value, str) or (value not in self.values and value != self.unknown):
-                self._refuse("one of " + ", ".join(self.values), "下列代码之一：" + "、".join(self.values))
+                self._refuse("must_be_code", values=self.values)
             return None if value == self.unknown else value
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-            self._refuse("a number", "数字")
+            self._refuse("must_be_number")
         if self.type == "number":
             return float(value)
         exact = Decimal(str(value))
-        if not exact.is_finite() or exact != exact.quantize(Decimal(1).scaleb(-DIGITS[self.type])):
-            digits = DIGITS[self.type]
-            self._refuse(
-                f"a number with at most {digits} decimals" if digits else "a whole number",
-                f"最多 {digits} 位小数的数" if digits else "整数",
-            )
+        if not exact.is_finite() or -exact.normalize().as_tuple().exponent > DIGITS[self.type]:
+            self._refuse("must_be_exact", digits=DIGITS[self.type])
         return int(exact) if self.type == "int" else exact
 
     def read(self, text: str) -> Any:
-        """A value written as text (one field of a CSV file) as `normal` gives it; empty text is missing. Raises FactError."""
+        """A value written as text (one field of a CSV file) as `normal` gives it; empty text is missing. Raises
+        FactError.
+        """
         text = text.strip()
         if not text:
             return None
         if self.type == "bool":
             known = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
-            return known[text.lower()] if text.lower() in known else self._refuse("true or false", "是或否")
+            return known[text.lower()] if text.lower() in known else self._refuse("must_be_bool")
         if self.type == "code":
             return self.normal(text)
         try:
             return self.normal(Decimal(text))
         except InvalidOperation:
-            return self._refuse("a number", "数字")
+            return self._refuse("must_be_number")
 
-    def _refuse(self, en: str, zh: str) -> None:
-        raise FactError(self.name, f"fact {self.name} must be {en}", f"事实 {self.name}（{self.zh}）必须是{zh}")
+    def _refuse(self, key: str, /, **fields: Any) -> None:
+        raise FactError(self.name, key, words={"zh": self.zh, "en": self.en}, **fields)
 
 
 def is_missing(value: Any) -> bool:
@@ -118,20 +117,20 @@ def read_facts(
 ) -> dict[str, dict[str, Fact]]:
     """The facts by grain ("customer", "loan") and name.
 
-    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes (best to worst, without the unrated
-    one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes that grade loans are read
-    without them). Raises RulebookError for a declaration that makes no sense.
+    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes (best to worst,
+    without the unrated one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes
+    that grade loans are read without them). Raises RulebookError for a declaration that makes no sense.
     """
     tables = tomllib.loads(contract.read_text(encoding="utf-8"))["table"]
     path = folder / "facts.toml"
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RulebookError(f"cannot be read: {error}", f"无法读取：{error}", path.name) from error
+        raise RulebookError("cannot_be_read", path.name, error=error) from error
     facts = {grain: _contract_facts(tables[table]["column"]) for grain, table in GRAIN_TABLES.items()}
     for grain, entries in declared.items():
         if grain not in facts:
-            raise RulebookError(f"unknown grain {grain}", f"未知粒度 {grain}", path.name)
+            raise RulebookError("unknown_grain", path.name, grain=grain)
         for name, entry in entries.items():
             if scheme_codes is None and "scheme" in entry:
                 continue
@@ -163,21 +162,21 @@ def _contract_facts(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Fact]
 def _fact(
     name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Sequence[str]] | None
 ) -> Fact:
-    def refuse(en: str, zh: str) -> None:
-        raise RulebookError(f"fact {name}: {en}", f"事实 {name}：{zh}", "facts.toml")
+    def refuse(key: str, /, **fields: Any) -> None:
+        raise RulebookError(key, "facts.toml", fact=name, **fields)
 
     if extra := set(entry) - KEYS:
-        refuse(f"unknown key {sorted(extra)[0]}", f"未知的键 {sorted(extra)[0]}")
+        refuse("fact_unknown_key", extra=sorted(extra)[0])
     if known is None:
         if missing := {"type", "zh", "en", "how"} - set(entry):
-            refuse(f"{sorted(missing)[0]} is missing", f"缺少 {sorted(missing)[0]}")
+            refuse("fact_needs", missing=sorted(missing)[0])
         if entry["type"] not in TYPES:
-            refuse(f"type must be one of {', '.join(TYPES)}", f"type 必须是 {'、'.join(TYPES)} 之一")
+            refuse("fact_type", types=TYPES)
         known = Fact(
             name, entry["type"], entry["zh"], entry["en"], how=entry["how"], step=STEPS.get(entry["type"], Decimal(1))
         )
     elif "type" in entry:
-        refuse("a column of the contract has its type there", "合同列的类型以合同为准")
+        refuse("fact_of_contract")
     unit = entry.get("unit", {})
     if unit:
         known = replace(known, unit_zh=unit["zh"], unit_en=unit["en"])
@@ -185,16 +184,13 @@ def _fact(
         known = replace(known, step=Decimal(str(entry["step"])))
     if "scheme" in entry:
         if entry["scheme"] not in scheme_codes:
-            refuse(f"scheme {entry['scheme']} is not there", f"没有方案 {entry['scheme']}")
+            refuse("fact_scheme", scheme=entry["scheme"])
         known = replace(known, values=tuple(scheme_codes[entry["scheme"]]), unknown="unrated")
     if known.type == "code" and not known.values:
-        refuse("a code needs its values", "代码型事实必须有取值")
+        refuse("fact_values")
     if "order" in entry:
         order = {"low_to_high": known.values, "high_to_low": known.values[::-1]}.get(entry["order"])
         if order is None or known.type != "code":
-            refuse(
-                "order is low_to_high or high_to_low, of a code",
-                "order 只能是 low_to_high 或 high_to_low，且仅用于代码",
-            )
+            refuse("fact_order")
         known = replace(known, ascending=order)
     return known

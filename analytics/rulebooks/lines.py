@@ -1,14 +1,53 @@
-"""Where in a rulebook's text something stands: tomllib gives values without lines, an officer needs the line."""
+"""A rulebook file as text, and where in it something stands: tomllib gives values without lines, an officer needs one."""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from decimal import Decimal
+from typing import Any
+
+from analytics.rulebooks.errors import RulebookError
+from analytics.rulebooks.rules import FULL_WIDTH
+
+LARGEST_FILE = 512 * 1024
+DEEPEST = 12
+
+
+def decode(raw: bytes, path: str) -> str:
+    """The bytes of a rulebook file as text. Raises RulebookError for a huge file or one that is not UTF-8."""
+    if len(raw) > LARGEST_FILE:
+        raise RulebookError("too_large", path, largest_file=LARGEST_FILE)
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise RulebookError("not_utf8", path, raw[: error.start].count(b"\n") + 1) from error
+
+
+def load(lines: Lines, path: str) -> dict[str, Any]:
+    """The values of a TOML text, its fractions as Decimal. Raises RulebookError for what is huge, nested too deep or no TOML."""
+    if len(lines.text) > LARGEST_FILE:
+        raise RulebookError("too_large", path, largest_file=LARGEST_FILE)
+    if (deep := lines.deeper_than(DEEPEST)) is not None:
+        raise RulebookError("brackets_too_deep", path, deep, deepest=DEEPEST)
+    try:
+        return tomllib.loads(lines.text, parse_float=Decimal)
+    except RecursionError as error:
+        raise RulebookError("file_too_deep", path) from error
+    except (ValueError, ArithmeticError) as error:
+        # Python refuses a number of thousands of digits with a plain ValueError
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else len(lines.lines)
+        if wrong := FULL_WIDTH.search(re.sub(r'"[^"]*"|#.*', "", lines.lines[min(line, len(lines.lines)) - 1])):
+            raise RulebookError("full_width", path, line, character=wrong[0]) from error
+        raise RulebookError("toml", path, line, error=error) from error
 
 
 class Lines:
     """The lines of one file; all line numbers count from 1. A question that the text does not answer gives None."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self.lines = text.split("\n")
         self._cursor: dict[tuple[str, int], tuple[int, int]] = {}
         self._headers: dict[str, list[int]] = {}

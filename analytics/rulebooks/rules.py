@@ -1,7 +1,9 @@
-"""Rules: one fact, a sign and a literal; `all` and `any` of them; decided for one customer in Python and for all in SQL.
+"""Rules: one fact, a sign and a literal; `all` and `any` of them; decided for one customer in Python and for all in
+SQL.
 
-Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor broken (None / null); `all` is broken
-as soon as one member is broken, `any` holds as soon as one member holds, whatever is missing beside it.
+Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor broken (None /
+null); `all` is broken as soon as one member is broken, `any` holds as soon as one member holds, whatever is missing
+beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from analytics.rulebooks.errors import Grammar
 from analytics.rulebooks.facts import DIGITS, Fact
 
 Env = Mapping[str, Any]
@@ -49,23 +52,20 @@ SIGN_WORDS = {
 }
 
 
-class Grammar(ValueError):
-    """A rule cannot be read; `en` and `zh` say why."""
-
-    def __init__(self, en: str, zh: str) -> None:
-        self.en, self.zh = en, zh
-        super().__init__(en)
-
-
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What stands beside a rule: its clause, words in both languages, whether the threshold is ours, and its line in the file."""
+    """What stands beside a rule: its clause, words in both languages, whether the threshold is ours, and its line in
+    the file.
+    """
 
     clause: str = ""
     zh: str = ""
     en: str = ""
     is_ours: bool = False
     line: int | None = None
+
+
+NO_NOTE = Note()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Rule:
     sign: str
     literals: tuple[Any, ...]
     text: str
-    note: Note = Note()
+    note: Note = NO_NOTE
     allowed: frozenset[str] = frozenset()
 
     def held(self, env: Env) -> bool | None:
@@ -167,7 +167,7 @@ class Group:
 
     kind: str
     members: tuple[Rule | Group, ...]
-    note: Note = Note()
+    note: Note = NO_NOTE
     name: str = ""
     text: str = field(default="")
 
@@ -189,7 +189,7 @@ class Group:
         parts = [member.sql(column) for member in self.members]
         parts = [
             f"({part})"
-            if isinstance(m, Group) and len(m.members) > 1 or part.startswith("case") or " between " in part
+            if (isinstance(m, Group) and len(m.members) > 1) or part.startswith("case") or " between " in part
             else part
             for m, part in zip(self.members, parts, strict=True)
         ]
@@ -217,17 +217,14 @@ def missing_of(node: Rule | Group, env: Env) -> list[str]:
     return list(dict.fromkeys(name for member in node.members for name in missing_of(member, env)))
 
 
-def parse(text: str, facts: Mapping[str, Fact], note: Note = Note()) -> Rule:
+def parse(text: str, facts: Mapping[str, Fact], note: Note = NO_NOTE) -> Rule:
     """Reads `fact sign literal`, `fact between a and b`, `fact in [a, b]` or `fact not in [a, b]`.
 
-    Bounds of `between` are inclusive. Raises Grammar for an unknown fact, a sign that the fact's type does not have, a literal of the wrong
-    type or not among the codes declared, and full-width punctuation.
+    Bounds of `between` are inclusive. Raises Grammar for an unknown fact, a sign that the fact's type does not have,
+    a literal of the wrong type or not among the codes declared, and full-width punctuation.
     """
     if found := FULL_WIDTH.search(text):
-        raise Grammar(
-            f"full-width character {found[0]!r} in {text!r}: type it in half-width",
-            f"“{text}”中有全角字符“{found[0]}”，请改为半角",
-        )
+        raise Grammar("rule_full_width", character=found[0], text=text)
     if match := _BETWEEN.fullmatch(text.strip()):
         name, sign, literals = match[1], "between", [match[2], match[3]]
     elif match := _IN.fullmatch(text.strip()):
@@ -235,62 +232,40 @@ def parse(text: str, facts: Mapping[str, Fact], note: Note = Note()) -> Rule:
     elif match := _COMPARE.fullmatch(text.strip()):
         name, sign, literals = match[1], match[2], [match[3]]
     else:
-        raise Grammar(
-            f"cannot read {_short(text)!r}: a rule is `fact sign literal` (signs {' '.join(SIGNS)}), `fact between a and b` or `fact in [a, b]`",
-            f"看不懂“{_short(text)}”：规则写作“事实 符号 数值”（符号 {' '.join(SIGNS)}）、“事实 between a and b”或“事实 in [a, b]”",
-        )
+        raise Grammar("rule_unreadable", text=_short(text), signs=SIGNS)
     fact = facts.get(name)
     if fact is None:
         near = _near(name, facts)
-        raise Grammar(
-            f"unknown fact {name}" + (f"; did you mean {near}?" if near else ""),
-            f"没有事实 {name}" + (f"；是否应为 {near}？" if near else ""),
-        )
+        near = {"zh": f"；是否应为 {near}？", "en": f"; did you mean {near}?"} if near else ""
+        raise Grammar("rule_unknown_fact", name=name, near=near)
     values = tuple(_literal(fact, literal) for literal in literals)
     allowed = frozenset[str]()
     if fact.type == "bool" and sign not in ("=", "!="):
-        raise Grammar(
-            f"fact {name} is yes or no: write `{name} = true` or `{name} = false`",
-            f"事实 {name} 只有是与否：写作 {name} = true 或 {name} = false",
-        )
+        raise Grammar("rule_bool_sign", name=name)
     if fact.type == "code":
         allowed = _allowed(fact, sign, values)
     if sign == "between" and fact.is_numeric and values[0] > values[1]:
-        raise Grammar(
-            f"`{text}` holds for nothing: the lower bound is above the upper", f"“{text}”永远不成立：下限大于上限"
-        )
+        raise Grammar("rule_empty_range", text=text)
     return Rule(fact, sign, values, text, note, allowed)
 
 
 def _literal(fact: Fact, text: str) -> Any:
     if fact.type == "bool":
         if text not in ("true", "false"):
-            raise Grammar(
-                f"fact {fact.name} is yes or no, {_short(text)!r} is neither true nor false",
-                f"事实 {fact.name} 只能是 true 或 false，不能是“{_short(text)}”",
-            )
+            raise Grammar("rule_bool_literal", fact=fact.name, text=_short(text))
         return text == "true"
     if fact.type == "code":
         if not _CODE.fullmatch(text) or text not in fact.values:
-            raise Grammar(
-                f"fact {fact.name} has no value {_short(text)!r}; it may be {', '.join(fact.values)}",
-                f"事实 {fact.name} 没有取值“{_short(text)}”；可用：{'、'.join(fact.values)}",
-            )
+            raise Grammar("rule_code_literal", fact=fact.name, text=_short(text), values=fact.values)
         return text
     if not _NUMBER.fullmatch(text):
-        raise Grammar(
-            f"fact {fact.name} is a number, {_short(text)!r} is not (write 1000000, no unit, no separators)",
-            f"事实 {fact.name} 是数字，“{_short(text)}”不是（写 1000000，不带单位和千分位）",
-        )
+        raise Grammar("rule_number_literal", fact=fact.name, text=_short(text))
     exact = Decimal(text)
     if fact.type == "number":
         return float(exact)
     digits = DIGITS[fact.type]
     if exact != exact.quantize(Decimal(1).scaleb(-digits)):
-        raise Grammar(
-            f"fact {fact.name} has {digits or 'no'} decimals, {text!r} has more",
-            f"事实 {fact.name} 最多 {digits} 位小数，“{text}”超出",
-        )
+        raise Grammar("rule_decimals", fact=fact.name, digits=digits, text=text)
     return int(exact) if fact.type == "int" else exact
 
 
@@ -300,10 +275,7 @@ def _allowed(fact: Fact, sign: str, values: tuple[str, ...]) -> frozenset[str]:
     if sign in ("!=", "not in"):
         return frozenset(fact.values) - frozenset(values)
     if not fact.ascending:
-        raise Grammar(
-            f"the values of {fact.name} have no order, so {sign!r} says nothing; use `in [...]`",
-            f"事实 {fact.name} 的取值没有高低之分，不能用 {sign}；请用 in [...]",
-        )
+        raise Grammar("rule_no_order", fact=fact.name, sign=sign)
     rank = fact.ascending.index
     first, last = rank(values[0]), rank(values[-1])
     if sign == "between" and first > last:

@@ -1,0 +1,145 @@
+"""consumer_five decided by hand, from the text of the rules and not from the TOML: the yardstick for both readers.
+
+A fact is a value or None. `yes`, `no` and `None` (not known) are combined after Kleene by `every` and `some`. What the text leaves open is
+ours, as declared in the rulebook's head: good education = three-year college or above; a ministry university's unit is `headquarters`.
+"""
+
+SCHOOLING = ["primary", "secondary", "college", "bachelor", "master"]
+TITLES = ["none", "junior", "middle", "deputy_senior", "senior"]
+REGULAR_EMPLOYERS = {
+    "state_organ", "public_institution", "public_school", "public_hospital", "hospital_2a", "known_private_school",
+    "premium_enterprise", "state_firm", "listed_firm",
+}
+
+
+def every(*answers):
+    """All of them: a single no decides, whatever is not known."""
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def some(*answers):
+    """One of them: a single yes decides, whatever is not known."""
+    if True in answers:
+        return True
+    return None if None in answers else False
+
+
+def consumer_five(fact):
+    """The class code for `fact`, a function from a name to a value or None."""
+
+    def asked(name, test):
+        value = fact(name)
+        return None if value is None or value == "other" else test(value)
+
+    def is_in(name, *values):
+        return asked(name, lambda value: value in values)
+
+    def at_least(name, least):
+        return asked(name, lambda value: value >= least)
+
+    def yes(name):
+        return asked(name, lambda value: value is True)
+
+    def aged(low, high):
+        return asked("age", lambda age: low <= age <= high)
+
+    def schooled(least):
+        return asked("education", lambda value: SCHOOLING.index(value) >= SCHOOLING.index(least))
+
+    def titled(least):
+        return asked("professional_title", lambda value: TITLES.index(value) >= TITLES.index(least))
+
+    barred = some(
+        is_in("own_credit_record", "barred"),
+        every(yes("is_married"), is_in("spouse_credit_record", "barred")),
+        yes("in_arrears_anywhere"),
+    )
+    if barred is not False:
+        return "barred" if barred else "unrated"
+
+    citizen = is_in("citizenship", "cn")
+    stranger = is_in("citizenship", "foreign", "hmt")
+    stable = yes("has_stable_income")
+    educated = schooled("college")
+    high_units = is_in("employer_tier", "headquarters", "province")
+    low_units = is_in("employer_tier", "below_province", "local")
+    premium = is_in("employer_kind", "premium_enterprise")
+    schools = is_in("employer_kind", "public_school", "known_private_school")
+    permanent = yes("is_on_payroll_list")
+    self_employed = is_in("employment", "self_employed")
+    regular = every(asked("employer_kind", lambda kind: kind in REGULAR_EMPLOYERS), permanent)
+
+    def official(rank):
+        return some(
+            every(is_in("employer_kind", "state_organ", "military"), at_least("rank", rank)),
+            every(is_in("employer_kind", "public_institution"), at_least("rank", rank)),
+        )
+
+    class_one = every(
+        aged(30, 55), citizen, educated, stable,
+        some(
+            official(3),
+            every(schools, is_in("post", "leader")),
+            every(is_in("employer_kind", "public_school"), is_in("employer_tier", "headquarters"), is_in("post", "department_head")),
+            every(is_in("employer_kind", "hospital_2a"), some(titled("deputy_senior"), is_in("post", "leader", "department_head"))),
+            every(premium, high_units, is_in("post", "leader", "senior_manager", "mid_manager", "senior_engineer")),
+            every(premium, low_units, is_in("post", "leader", "senior_manager", "senior_engineer")),
+        ),
+    )
+    class_two = every(
+        aged(25, 55), citizen, educated, stable,
+        some(
+            official(1),
+            every(schools, permanent, titled("middle")),
+            every(is_in("employer_kind", "public_hospital", "hospital_2a"), titled("middle")),
+            every(premium, high_units, permanent, asked("post", lambda post: post != "service")),
+            every(premium, low_units, is_in("post", "mid_manager", "engineer")),
+        ),
+    )
+    class_three = every(
+        aged(25, 55), citizen, educated, stable,
+        some(
+            every(
+                regular,
+                some(
+                    every(schooled("bachelor"), at_least("years_with_employer", 2)),
+                    schooled("master"),
+                    asked("licence", lambda licence: licence != "none"),
+                ),
+            ),
+            every(
+                self_employed, at_least("years_in_business", 10), at_least("registered_capital", 1_000_000),
+                yes("has_own_premises_here"), yes("owns_home_here"), yes("business_positive_12m"),
+            ),
+        ),
+    )
+    class_four = every(
+        aged(22, 60), educated, stable,
+        some(citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_home_here"), yes("has_fixed_job_here"))),
+        some(
+            regular,
+            every(
+                is_in("employer_kind", "large_mid_firm"), permanent, yes("employer_cash_positive_2y"), yes("employer_owners_clean"),
+                at_least("years_payroll", 2),
+            ),
+            every(self_employed, at_least("years_in_business", 5), yes("owns_home_here"), yes("business_positive_6m")),
+        ),
+    )
+    class_five = every(
+        aged(18, 60), stable,
+        asked("is_in_illegal_trade", lambda illegal: not illegal),
+        some(citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_job_here"))),
+        some(is_in("employment", "employed"), every(self_employed, at_least("years_in_business", 1))),
+    )
+    one_down = {"one": "two", "two": "three", "three": "four"}
+    for code, meets in [("one", class_one), ("two", class_two), ("three", class_three), ("four", class_four), ("five", class_five)]:
+        if meets is None:
+            return "unrated"
+        if meets:
+            substandard = is_in("own_credit_record", "substandard")
+            if code not in one_down or substandard is False:
+                return code
+            return "unrated" if substandard is None else one_down[code]
+    return "outside"
