@@ -330,7 +330,8 @@ def changes(
     before = [None if text.is_missing(value) else float(value) for value in rows["value_before"]]
     shapes, notes = [], []
     for spot, row, new, old in zip(spots, rows.itertuples(), now, before, strict=True):
-        colour = tone.faint if row.n < SMALL else tone.of(text.verdict(row.change, metric.better))
+        moved = text.change(row.change, metric.unit, metric.better, lang)
+        colour = tone.faint if row.n < SMALL else tone.of(moved.verdict)
         if new is not None and old is not None:
             shapes.append(
                 {
@@ -352,9 +353,7 @@ def changes(
                 "xshift": 118,
                 "showarrow": False,
                 "font": {"color": colour, "size": 13},
-                "text": text.say("figure.few", lang)
-                if row.n < SMALL
-                else f"{text.arrow(row.change)} {text.change(row.change, metric.unit, lang)}",
+                "text": text.say("figure.few", lang) if row.n < SMALL else str(moved),
             }
         )
     scale = axis([*now, *before], metric.unit, lang, tone)

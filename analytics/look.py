@@ -6,6 +6,7 @@ Standards (IBCS): actual solid, last year grey; bars from zero; lines and bars a
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections.abc import Sequence
@@ -101,32 +102,28 @@ def axis(values: Sequence[float], unit: str, lang: str, tone: Look) -> dict[str,
     }
 
 
-def sparkline(values: Sequence[float | None], alt: str, *, width: int = 132, height: int = 30) -> str:
-    """A line of months as inline SVG in the colour of the surrounding text, its last point marked. Gaps stay gaps."""
+def sparkline(values: Sequence[float | None], alt: str, colour: str, *, width: int = 132, height: int = 30) -> str:
+    """A line of months as an <img>, its last point marked; gaps stay gaps. Streamlit drops SVG that stands inline."""
     known = [float(v) for v in values if not text.is_missing(v)]
-    head = (
-        f'<svg class="spark" role="img" aria-label="{html.escape(alt, quote=True)}"'
-        f' viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+    path, pen, last = [], "M", None
+    if len(known) > 1:
+        low, reach = min(known), (max(known) - min(known)) or 1.0
+        step = (width - 6) / (len(values) - 1)
+        for place, value in enumerate(values):
+            if text.is_missing(value):
+                pen = "M"
+                continue
+            last = (2 + place * step, height - 4 - (float(value) - low) / reach * (height - 8))
+            path.append(f"{pen}{last[0]:.1f} {last[1]:.1f}")
+            pen = "L"
+    drawing = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
     )
-    if len(known) < 2:
-        return f"{head}</svg>"
-    low, high = min(known), max(known)
-    reach = (high - low) or 1.0
-    step = (width - 6) / (len(values) - 1)
-
-    def spot(place: int, value: float) -> tuple[float, float]:
-        return 2 + place * step, height - 4 - (value - low) / reach * (height - 8)
-
-    path, pen = [], "M"
-    last = (0.0, 0.0)
-    for place, value in enumerate(values):
-        if text.is_missing(value):
-            pen = "M"
-            continue
-        last = spot(place, float(value))
-        path.append(f"{pen}{last[0]:.1f} {last[1]:.1f}")
-        pen = "L"
+    if last:
+        drawing += f'<path d="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
+        drawing += f'<circle cx="{last[0]:.1f}" cy="{last[1]:.1f}" r="2.4" fill="{colour}"/>'
+    packed = base64.b64encode(f"{drawing}</svg>".encode()).decode()
+    size = f'width="{width}" height="{height}"'
     return (
-        f'{head}<path d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.4"></path>'
-        f'<circle cx="{last[0]:.1f}" cy="{last[1]:.1f}" r="2.4" fill="currentColor"></circle></svg>'
+        f'<img class="lp-spark" {size} alt="{html.escape(alt, quote=True)}" src="data:image/svg+xml;base64,{packed}">'
     )

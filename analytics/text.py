@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -59,10 +60,12 @@ def number(value: float | None, unit: str, lang: str, *, tick: bool = False) -> 
         return NOTHING
     value, decimals = float(value) + 0.0, "#,##0.##" if tick else "#,##0.00"
     if unit == "rate":
-        return format_percent(value, format=f"{decimals}%", locale=_BABEL[lang])
-    if unit == "money":
-        return _money(value, lang, decimals)
-    return format_decimal(value, format="#,##0" if unit in ("count", "days") else decimals, locale=_BABEL[lang])
+        said = format_percent(value, format=f"{decimals}%", locale=_BABEL[lang])
+    elif unit == "money":
+        said = _money(value, lang, decimals)
+    else:
+        said = format_decimal(value, format="#,##0" if unit in ("count", "days") else decimals, locale=_BABEL[lang])
+    return said.replace("-", "−")
 
 
 def _money(value: float, lang: str, decimals: str) -> str:
@@ -77,39 +80,40 @@ def _money(value: float, lang: str, decimals: str) -> str:
 def exact(value: float | None, unit: str, lang: str) -> str:
     """A value as a list prints it: money to the cent, everything else as `number` does."""
     if unit == "money" and not is_missing(value):
-        return format_decimal(value, format="#,##0.00", locale=_BABEL[lang])
+        return format_decimal(value, format="#,##0.00", locale=_BABEL[lang]).replace("-", "−")
     return number(value, unit, lang)
 
 
-def change(value: float | None, unit: str, lang: str) -> str:
-    """A change with its sign: of a rate in percentage points (never per cent of per cent), else in its own unit."""
+@dataclass(frozen=True)
+class Change:
+    """A change as it is printed. `arrow` is ▲ up, ▼ down, ▬ unchanged: the sign for those who do not see the colour;
+    `verdict` is good, bad or plain by the metric's declared direction; a change that rounds to nothing is plain."""
+
+    arrow: str
+    words: str
+    verdict: str
+
+    def __str__(self) -> str:
+        return f"{self.arrow} {self.words}".strip()
+
+
+def change(value: float | None, unit: str, better: str, lang: str, *, bare: bool = False) -> Change:
+    """A change with its sign: of a rate in percentage points (never per cent of per cent), else in its own unit.
+
+    `better` is the metric's direction: lower, higher or neither. `bare` leaves the unit of points to the header.
+    """
     if is_missing(value):
-        return NOTHING
+        return Change("", NOTHING, "plain")
     value = float(value)
     if unit == "rate":
-        points = round(value * 100, 2) + 0.0
-        size = format_decimal(abs(points), format="0.00", locale=_BABEL[lang])
-        return f"{_sign(points)}{size}{say('unit.points', lang)}"
-    size = number(abs(value), unit, lang)
-    return f"{_sign(value if size.strip('0.,') else 0.0)}{size}"
-
-
-def _sign(value: float) -> str:
-    return "+" if value > 0 else "−" if value < 0 else "±"
-
-
-def arrow(value: float | None) -> str:
-    """▲ up, ▼ down, ▬ unchanged, nothing when unknown: the sign for those who cannot see the colour."""
-    if is_missing(value):
-        return ""
-    return "▲" if value > 0 else "▼" if value < 0 else "▬"
-
-
-def verdict(value: float | None, better: str) -> str:
-    """`good`, `bad` or `plain`: whether a change goes the way the metric's declared direction wants."""
-    if is_missing(value) or value == 0 or better == "neither":
-        return "plain"
-    return "good" if (value < 0) == (better == "lower") else "bad"
+        size = format_decimal(abs(value) * 100, format="0.00", locale=_BABEL[lang])
+    else:
+        size = number(abs(value), unit, lang)
+    way = 0 if not size.strip("0.,") else 1 if value > 0 else -1
+    sign, arrow = {1: ("+", "▲"), -1: ("−", "▼"), 0: ("±", "▬")}[way]
+    points = say("unit.points", lang) if unit == "rate" and not bare else ""
+    verdict = "plain" if way == 0 or better == "neither" else "good" if (way < 0) == (better == "lower") else "bad"
+    return Change(arrow, f"{sign}{size}{points}", verdict)
 
 
 def day(value: date | str, lang: str) -> str:

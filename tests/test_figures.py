@@ -1,5 +1,6 @@
 """Figures: a frame in; marks, order, labels and colours out. No pictures."""
 
+import base64
 from typing import NamedTuple
 
 import pandas as pd
@@ -127,11 +128,12 @@ def test_ticks_are_round_and_cover_the_data():
 
 
 def test_a_gap_in_a_sparkline_stays_a_gap():
-    assert sparkline([1, 2, None, 3], "x").count("M") == 2
+    drawing = sparkline([1, 2, None, 3], "x", "#000000").split("base64,")[1].rstrip('">')
+    assert base64.b64decode(drawing).count(b"M") == 2
 
 
 def test_a_sparkline_escapes_its_description():
-    assert "<script" not in sparkline([1, 2], '"><script>')
+    assert "<script" not in sparkline([1, 2], '"><script>', "#000000")
 
 
 def contrast(one, other):

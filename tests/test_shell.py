@@ -4,6 +4,7 @@ import asyncio
 import gzip
 
 import pytest
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 
 from pages.parts.shell import Bundles, Document, Guard, is_loopback, security_headers
@@ -123,6 +124,11 @@ def test_the_document_is_in_the_language_of_its_reader(query, lang, title):
     assert f"<title>{title}</title>" in body.decode()
     assert int(headers["content-length"]) == len(body)
     assert "etag" not in headers
+
+
+def test_the_document_is_rewritten_though_the_server_would_compress_it():
+    page = GZipMiddleware(HTMLResponse('<html lang="en">' + " " * 2000 + "</html>"))
+    assert b'lang="zh-CN"' in ask(Document(page), "/overdue", {"accept-encoding": "gzip"})[2]
 
 
 def test_what_is_not_a_document_passes_untouched():

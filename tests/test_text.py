@@ -49,18 +49,18 @@ def test_money_in_a_list_is_exact_to_the_cent():
 
 
 def test_a_change_of_a_rate_is_in_percentage_points():
-    assert text.change(0.0115, "rate", "en") == "+1.15 pp"  # 3.15 % after 2.00 %
-    assert text.change(-0.0115, "rate", "zh-CN") == "−1.15 百分点"
+    assert text.change(0.0115, "rate", "lower", "en").words == "+1.15 pp"  # 3.15 % after 2.00 %
+    assert str(text.change(-0.0115, "rate", "lower", "zh-CN")) == "▼ −1.15 百分点"
 
 
 def test_a_change_that_rounds_to_nothing_has_no_direction_sign():
-    assert text.change(0.00001, "rate", "en") == "±0.00 pp"
+    assert text.change(0.00001, "rate", "lower", "en") == text.Change("▬", "±0.00 pp", "plain")
 
 
 def test_more_overdue_is_bad_and_more_reloan_is_good():
-    assert text.verdict(0.01, "lower") == "bad"
-    assert text.verdict(0.01, "higher") == "good"
-    assert text.verdict(0.01, "neither") == "plain"
+    assert text.change(0.01, "rate", "lower", "en").verdict == "bad"
+    assert text.change(0.01, "rate", "higher", "en").verdict == "good"
+    assert text.change(0.01, "rate", "neither", "en").verdict == "plain"
 
 
 def test_a_date_is_written_as_its_reader_writes_it():

@@ -81,7 +81,9 @@ def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:
     ):
         out[say(f"definition.{column}", lang)] = [text.exact(value, unit, lang) for value in answer[column]]
     if "change" in answer:
-        out[say("table.change", lang)] = [text.change(value, metric.unit, lang) for value in answer["change"]]
+        out[say("table.change", lang)] = [
+            str(text.change(value, metric.unit, metric.better, lang)) for value in answer["change"]
+        ]
     right = {
         column: st.column_config.Column(alignment="right") for column in list(out)[-5 if "change" in answer else -4 :]
     }

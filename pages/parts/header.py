@@ -26,10 +26,10 @@ def show(here: Choice, served: Bank, title: str) -> None:
     if served.alarm:
         st.warning(say("app.alarm", lang, reason=served.alarm))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        _select("as_of", list(reversed(bank.offer().months)), here.as_of, lambda day: text.month(day, lang), 150, lang)
-        _select("compare", choice.COMPARE, here.compare, lambda code: say(f"head.{code}", lang), 170, lang)
-        _select("scheme", list(bank.schemes()), here.scheme, lambda code: bank.scheme_name(code, lang), 190, lang)
-        _select("opening", choice.OPENINGS, here.opening, lambda months: say(f"head.opening_{months}", lang), 150, lang)
+        _select("as_of", list(reversed(bank.offer().months)), here.as_of, lambda day: text.month(day, lang), 130, lang)
+        _select("compare", choice.COMPARE, here.compare, lambda code: say(f"head.{code}", lang), 150, lang)
+        _select("scheme", list(bank.schemes()), here.scheme, lambda code: bank.scheme_name(code, lang), 180, lang)
+        _select("opening", choice.OPENINGS, here.opening, lambda months: say(f"head.opening_{months}", lang), 140, lang)
         _branches(here)
         _more(here)
     if here.opening == 0:
@@ -78,7 +78,7 @@ def _branches(here: Choice) -> None:
             ["", *options],
             key=key,
             on_change=chosen,
-            width=170,
+            width=150,
             format_func=lambda code: tree[code].name(lang) if code else say("head.all_branches", lang),
         )
 

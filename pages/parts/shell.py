@@ -185,10 +185,9 @@ class Document:
                 if not message.get("more_body"):
                     await self._send(scope, start, body, send)
 
-        # A document that was changed on the way out must not be answered by a 304 of the unchanged one.
-        headers = [
-            (name, value) for name, value in scope["headers"] if name not in (b"if-none-match", b"if-modified-since")
-        ]
+        # A changed document must not be answered by a 304 of the unchanged one, nor arrive compressed.
+        hidden = (b"if-none-match", b"if-modified-since", b"accept-encoding")
+        headers = [(name, value) for name, value in scope["headers"] if name not in hidden]
         await self.app({**scope, "headers": headers}, receive, collect)
 
     async def _send(self, scope: Scope, start: Message, body: bytes, send: Send) -> None:

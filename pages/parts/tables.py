@@ -97,6 +97,7 @@ def board(here: Choice, metrics: Sequence[str], by: str = "class", *, key: str =
         on_select=clicked,
         selection_mode="single-cell",
         row_height=38,
+        placeholder=text.NOTHING,
         height="content",
         column_config=_columns(shown, title, lang),
         alt=say("table.alt", lang, title=title),
@@ -117,7 +118,7 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         if part == "value":
             return [f"color: {tone.grey}" if code in few[metric] else f"color: {tone.ink}" for code in column.index]
         return [
-            f"color: {tone.grey if code in few[metric] else tone.of(text.verdict(value, METRICS[metric].better))}"
+            f"color: {tone.grey if code in few[metric] else tone.of(_moved(value, metric, lang).verdict)}"
             for code, value in column.items()
         ]
 
@@ -126,19 +127,21 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         unit = METRICS[metric].unit
         if part == "value":
             return lambda value: text.number(value, unit, lang)
-        return lambda value: f"{text.arrow(value)} {text.change(value, unit, lang)}"
+        return lambda value: str(_moved(value, metric, lang))
 
     formats = {column: written(column) for column in shown if column.endswith((":value", ":change"))}
-    marked = shown.copy()
+    note = say("figure.few", lang)
+    style = shown.style.format(formats, na_rep=text.NOTHING)
     for metric, codes in few.items():
-        marked[f"{metric}:value"] = marked[f"{metric}:value"].astype(object)
-        marked.loc[list(codes), f"{metric}:value"] = marked.loc[list(codes), f"{metric}:value"].map(
-            lambda value, unit=METRICS[metric].unit: f"{text.number(value, unit, lang)} {say('figure.few', lang)}"
+        column, unit = f"{metric}:value", METRICS[metric].unit
+        style = style.format(
+            lambda v, unit=unit: f"{text.number(v, unit, lang)} {note}", subset=(list(codes), [column])
         )
-        formats[f"{metric}:value"] = lambda value, write=formats[f"{metric}:value"]: (
-            value if isinstance(value, str) else write(value)
-        )
-    return marked.style.format(formats, na_rep=text.NOTHING).apply(paint)
+    return style.apply(paint)
+
+
+def _moved(value: float, metric: str, lang: str) -> text.Change:
+    return text.change(value, METRICS[metric].unit, METRICS[metric].better, lang, bare=True)
 
 
 def _metrics(shown: pd.DataFrame) -> list[str]:
@@ -152,6 +155,8 @@ def _columns(shown: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
         config[f"{metric}:value"] = st.column_config.Column(
             words, alignment="right", help=METRICS[metric].meaning[lang]
         )
-        config[f"{metric}:change"] = st.column_config.Column(say("table.change", lang), alignment="right")
+        config[f"{metric}:change"] = st.column_config.Column(
+            say("table.change_points" if METRICS[metric].unit == "rate" else "table.change", lang), alignment="right"
+        )
         config[f"{metric}:trend"] = st.column_config.LineChartColumn(say("table.trend", lang), width=90)
     return config

@@ -82,23 +82,21 @@ def face(tile: Tile, lang: str, *, dark: bool = False, target: float | None = No
         )
     few = tile.now["n"] < SMALL
     value = text.number(tile.now["value"], metric.unit, lang)
-    gaps = [("tile.mom", tile.mom, metric.better), ("tile.yoy", tile.yoy, metric.better)]
+    gaps = [("tile.mom", tile.mom), ("tile.yoy", tile.yoy)]
     if target is not None and not text.is_missing(tile.now["value"]):
-        gaps.append(("tile.target", tile.now["value"] - target, metric.better))
-    rows = "".join(
-        f"<tr><td>{html.escape(say(key, lang))}</td>"
-        f'<td style="color:{tone.of(verdict) if verdict != "plain" else "inherit"}">'
-        f"{text.arrow(gap)} {text.change(gap, metric.unit, lang)}"
-        f'<span class="lp-hidden"> {html.escape(say(f"word.{verdict}", lang))}</span></td></tr>'
-        for key, gap, better in gaps
-        for verdict in [text.verdict(gap, better)]
-    )
+        gaps.append(("tile.target", tile.now["value"] - target))
+    rows = ""
+    for key, gap in gaps:
+        moved = text.change(gap, metric.unit, metric.better, lang)
+        colour = "inherit" if moved.verdict == "plain" else tone.of(moved.verdict)
+        hidden = f'<span class="lp-hidden"> {html.escape(say(f"word.{moved.verdict}", lang))}</span>'
+        rows += f'<tr><td>{html.escape(say(key, lang))}</td><td style="color:{colour}">{moved}{hidden}</td></tr>'
     alt = say("tile.spark", lang, metric=metric.name[lang], months=len(tile.trend), value=value)
     count = say("tile.n", lang, n=f"{int(tile.now['n']):,}") + (f" · {say('figure.few', lang)}" if few else "")
     return (
         f'<div class="lp-tile{" lp-few" if few else ""}"><p class="lp-label">{name}</p><p class="lp-value">{value}</p>'
         f"<table>{rows}</table>"
-        f'<div class="lp-foot"><span>{html.escape(count)}</span>{sparkline(tile.trend, alt)}</div></div>'
+        f'<div class="lp-foot"><span>{html.escape(count)}</span>{sparkline(tile.trend, alt, tone.ink)}</div></div>'
     )
 
 

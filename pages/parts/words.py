@@ -12,10 +12,10 @@ from analytics.look import SMALL
 from analytics.text import say
 
 
-def level(metric: str, row: Mapping | pd.Series, as_of: str, compare: str | None, lang: str) -> str:
+def level(metric: str, row: Mapping | pd.Series, as_of: str | None, compare: str | None, lang: str) -> str:
     """One fact: 2026年10月，逾期率为 3.21%，较上月上升 0.15 百分点.
 
-    `row` is a one-row answer, with `compare` it holds a change.
+    `row` is a one-row answer, with `compare` it holds a change; without `as_of` the month is left to the fact before.
     """
     declared = METRICS[metric]
     name = declared.name[lang]
@@ -23,21 +23,17 @@ def level(metric: str, row: Mapping | pd.Series, as_of: str, compare: str | None
         return say("words.few", lang, metric=name, n=f"{int(row['n']):,}")
     if text.is_missing(row["value"]):
         return f"{name}: {say('words.unknown', lang)}"
-    said = say(
-        "words.level",
-        lang,
-        as_of=text.month(as_of, lang),
-        metric=name,
-        value=text.number(row["value"], declared.unit, lang),
-    )
+    value = text.number(row["value"], declared.unit, lang)
+    when = say("words.when", lang, as_of=text.month(as_of, lang)) if as_of else ""
+    said = when + say("words.level", lang, metric=name, value=value)
     gap = row.get("change")
     if compare is None or text.is_missing(gap):
         return said
     before = say("words.last_month" if compare == "mom" else "words.last_year", lang)
-    size = text.change(gap, declared.unit, lang)
-    if size.startswith("±"):
+    moved = text.change(gap, declared.unit, declared.better, lang)
+    if moved.arrow == "▬":
         return said + say("words.same", lang, before=before)
-    return said + say("words.rose" if gap > 0 else "words.fell", lang, before=before, change=size[1:])
+    return said + say("words.rose" if gap > 0 else "words.fell", lang, before=before, change=moved.words[1:])
 
 
 def extreme(

@@ -82,9 +82,7 @@ class Reader:
     def settle(self) -> Reader:
         """Wait until the script has run and nothing is being drawn."""
         self.page.wait_for_selector(READY, timeout=30_000)
-        self.page.wait_for_function(
-            "!document.querySelector('[data-testid=stSkeleton], [data-stale=true]')", timeout=30_000
-        )
+        self.page.wait_for_selector("[data-testid=stSkeleton], [data-stale=true]", state="detached", timeout=30_000)
         return self
 
     def text(self) -> str:
