@@ -22,7 +22,8 @@ MARTS = Path(__file__).parent / "sql" / "marts"
 ASSUMPTIONS = Path(__file__).parents[1] / "data" / "assumptions.toml"
 OPENINGS = (1, 3, 12)
 # A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
-NEW, NONE = "new", "none"
+NEW, NONE = "new", "no_loan"
+GRADED = ("abcd", "loan_five")
 CUBES = {"loan": ("branch_key", "product_key", "channel", "guarantee"), "customer": ("branch_key",)}
 BEGINNING = date(1, 1, 1)
 
@@ -52,7 +53,8 @@ class _Build:
     def __init__(self, shop: Workshop, opening: bool) -> None:
         self.shop, self.opening = shop, opening
         schemes = rulebooks.read().values()
-        self.schemes = list(schemes)
+        schemes = [s for s in schemes if s.id in GRADED]
+        self.schemes = schemes
         self.by_loan = [s for s in schemes if s.grain == "loan"]
         self.by_customer = [s for s in schemes if s.grain == "customer"]
         self.five = next(s for s in schemes if s.id == "loan_five")
@@ -84,6 +86,18 @@ class _Build:
             if column.values
         }
         self._sql("tables.sql", **codes)
+        self.columns = {
+            mart: [
+                name
+                for name in self.shop.frame(
+                    "select column_name from duckdb_columns() where database_name = 'part' and table_name = :mart order by column_index",
+                    "columns",
+                    mart=mart,
+                )["column_name"]
+                if name != "as_of"
+            ]
+            for mart in ("loan_month", "customer_month")
+        }
         for scheme in self.schemes:
             for mart in ("loan_month", "customer_month"):
                 for end in ("", *(f"_{back}" for back in OPENINGS)):
@@ -114,24 +128,24 @@ class _Build:
             "judged_after": quarter,
             "judged_from": quarter + timedelta(days=1),
             "judged_since": quarter if is_first and self.opening else previous,
+            **{f"opened_{back}": month_end(month, -back) for back in OPENINGS},
             "is_first": is_first,
             "is_opening": is_first and self.opening,
             "last_loan_key": self.last_loan_key,
             **{key: value for key, value in assumed.items() if isinstance(value, float)},
         }
-        self._sql("before.sql")
         if is_first:
             self._sql("loan_now.sql")
         self._class_values(assumed)
-        self._keep_openings(month)
         if self.has_events:
-            for name in ("loan_due.sql", "instalment_open.sql", "first_payment.sql", "loan_facts.sql"):
+            for name in ("loan_due.sql", "instalment_open.sql", "first_payment.sql"):
                 self._sql(name)
-            self._insert("instalment_open", "instalment_now")
-        else:
-            self._sql("loan_snapshot_facts.sql")
-        self._sql("loan_graded.sql", graded=_graded(self.by_loan, month))
-        self._sql("loan_values.sql")
+            self._sql("instalment_open_rows.sql")
+        self._sql(
+            "loan_values.sql",
+            facts=(MARTS / ("loan_facts.sql" if self.has_events else "loan_snapshot_facts.sql")).read_text(encoding="utf-8"),
+            graded=_graded(self.by_loan, month),
+        )
         self._sql("customer_now.sql", attributes=self.attributes)
         self._sql(
             "customer_facts.sql",
@@ -139,45 +153,30 @@ class _Build:
             worst_of=",\n        ".join(f"borrowed.{s.id}" for s in self.by_loan),
         )
         self._sql("customer_percentile.sql")
-        self._sql("customer_graded.sql", graded=_graded(self.by_customer, month))
+        openings = ("", *(f"_{back}" for back in OPENINGS))
         self._sql(
-            "customer_final.sql",
-            own=", ".join(s.id for s in self.schemes),
+            "customer_month.sql",
+            own=", ".join(f"{s.id}" for s in self.by_loan),
+            graded=_graded(self.by_customer, month),
+            columns=_lines([f"customer.{name}" for name in self.columns["customer_month"]]),
             classes=_lines(
-                [f"customer.{s.id} as {s.id}" for s in self.by_customer]
-                + [f"coalesce(cast(customer.{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}" for s in self.by_loan]
+                [f"customer.{s.id}" for s in self.by_customer]
+                + [f"coalesce(cast(customer.worst_{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}" for s in self.by_loan]
                 + [_was(s, back) for s in self.schemes for back in OPENINGS]
             ),
         )
         self._sql(
-            "loan_final.sql",
-            own=", ".join(s.id for s in self.by_loan),
+            "loan_month.sql",
+            columns=_lines([f"loan.{name}" for name in self.columns["loan_month"]]),
             classes=_lines(
-                [f"loan.{s.id} as {s.id}" for s in self.by_loan]
+                [f"loan.{s.id}" for s in self.by_loan]
                 + [_was(s, back) for s in self.by_loan for back in OPENINGS]
-                + [
-                    f"customer.{s.id}{end} as {s.id}{end}"
-                    for s in self.by_customer
-                    for end in ("", *(f"_{back}" for back in OPENINGS))
-                ]
+                + [f"customer.{s.id}{end}" for s in self.by_customer for end in openings]
             ),
         )
         for grain in CUBES:
-            self._insert(f"{grain}_month", f"{grain}_final")
             for scheme in self.schemes:
                 self._cube(scheme, grain, is_first)
-
-    def _keep_openings(self, month: date) -> None:
-        """The classes of 1, 3 and 12 months ago."""
-        for grain, schemes in (("customer", self.schemes), ("loan", self.by_loan)):
-            classes = ", ".join(s.id for s in schemes)
-            for back in OPENINGS:
-                self.shop.run(
-                    f"create or replace temp table {grain}_class_{back} as "
-                    f"select {grain}_key, {classes} from {grain}_month where as_of = :opened",
-                    f"{grain}_class_{back}",
-                    opened=month_end(month, -back),
-                )
 
     def _class_values(self, assumed: dict) -> None:
         """What a class of loan_five stands for this month: non-performing or not, its provision rate and PD."""
@@ -206,18 +205,10 @@ class _Build:
         self.shop.run(
             (f"create table {name} as " if is_first else f"insert into {name} ")
             + f"select as_of, {', '.join(columns)}, {', '.join(f'{sql} as {measure}' for measure, sql in measures.items())} "
-            + f"from {grain}_final as fact group by as_of, {', '.join(columns)}",
+            + f"from part.kept.{grain}_month as fact where as_of = :as_of group by as_of, {', '.join(columns)}",
             name,
+            as_of=self.bound["as_of"],
         )
-
-    def _insert(self, table: str, rows: str) -> None:
-        columns = self.shop.one(
-            "select string_agg(column_name, ', ' order by column_index) from duckdb_columns() "
-            "where database_name = 'part' and table_name = :table",
-            "columns",
-            table=table,
-        )[0]
-        self.shop.run(f"insert into part.kept.{table} by name select {columns} from {rows}", table)
 
     def _sql(self, name: str, **put: str) -> None:
         text = (MARTS / name).read_text(encoding="utf-8")

@@ -112,7 +112,8 @@ class Metric:
         found = {measure_name(self.n_sql): f"{self.n_sql}::bigint"}
         for sql in (self.numerator_sql, self.denominator_sql):
             if sql:
-                found[measure_name(sql)] = f"({sql})::{MEASURES[self.measure]}" if "count(" not in sql else f"({sql})::bigint"
+                kept = "count" if "count(" in sql else self.measure
+                found[measure_name(sql)] = f"coalesce({sql}, 0)::{MEASURES[kept]}"
         return found
 
     def may_split(self, split: Split | None) -> bool:

@@ -1,4 +1,4 @@
--- What is known of each customer at the month end, before any class.
+-- What each customer's loans, deposits and fees say at the month end, before any class.
 -- grain: customer_key
 -- Days past due are those at month ends. Twelve-month sums are last month's plus this month less the month a year ago.
 create or replace temp table customer_facts as
@@ -7,23 +7,23 @@ with
 borrowed as (
     select
         customer_key,
-        count(*) filter (where balance > 0) as loans_open,
-        sum(balance) as loan_balance,
+        (count(*) filter (where balance > 0))::smallint as loans_open,
+        sum(balance)::decimal(15, 2) as loan_balance,
         max(days_past_due) filter (where balance > 0) as days_past_due,
         {worst},
         max(count_instalments_late) filter (where balance > 0) as count_instalments_late_in_a_row,
-        sum(overdue_amount) as overdue_amount,
-        sum(interest_received) as interest,
-        sum(funding_cost) as funding_cost,
-        sum(expected_loss) as expected_loss,
-        sum(operating_cost) as operating_cost,
+        sum(overdue_amount)::decimal(15, 2) as overdue_amount,
+        sum(interest_received)::decimal(15, 2) as interest,
+        sum(funding_cost)::decimal(15, 2) as funding_cost,
+        sum(expected_loss)::decimal(15, 2) as expected_loss,
+        sum(operating_cost)::decimal(15, 2) as operating_cost,
         bit_or(product_bit) as product_bits,
     from loan_values
     group by customer_key
 ),
 
 first_loan as (
-    select customer_key, min(disbursed_on) as first_loan_on, count(*) as loans,
+    select customer_key, min(disbursed_on) as first_loan_on, count(*)::smallint as loans,
     from loan_now
     where
         disbursed_on <= :as_of
@@ -33,7 +33,7 @@ first_loan as (
 
 -- Loans settled before the first month of a load never had a row; the others settle in the month that sees it.
 ended as (
-    select customer_key, count(*) as loans,
+    select customer_key, count(*)::smallint as loans,
     from (
         select customer_key from loan_values where is_settled
         union all
@@ -44,7 +44,7 @@ ended as (
 ),
 
 earned as (
-    select customer_key, sum(amount) as fees,
+    select customer_key, sum(amount)::decimal(15, 2) as fees,
     from part.kept.income
     where booked_on > :since_month and booked_on <= :as_of
     group by customer_key
@@ -69,8 +69,8 @@ late as (
         count(*) as months_12m,
         max(days_past_due) filter (where as_of > :half_year_before) as max_6m,
         count(*) filter (where as_of > :half_year_before) as months_6m,
-    from customer_late
-    where as_of > :year_before
+    from customer_month
+    where as_of > :year_before and as_of <= :previous and days_past_due > 0
     group by customer_key
 ),
 
@@ -95,20 +95,16 @@ settled as (
 
 gathered as (
     select
-        customer.*,
-        date_diff('month', customer.birth_on, cast(:as_of as date))
-            - case when day(customer.birth_on) > day(cast(:as_of as date)) then 1 else 0 end as months_old,
-        before.* exclude (customer_key),
-        year_ago.* exclude (customer_key),
-        coalesce(borrowed.loans_open, 0)::smallint as loans_open,
-        coalesce(borrowed.loan_balance, 0)::decimal(18, 2) as loan_balance,
+        customer.customer_key,
+        coalesce(borrowed.loans_open, 0) as loans_open,
+        coalesce(borrowed.loan_balance, 0) as loan_balance,
         coalesce(borrowed.days_past_due, 0) as days_past_due,
         {worst_of},
         coalesce(borrowed.count_instalments_late_in_a_row, 0)::smallint as count_instalments_late_in_a_row,
-        coalesce(borrowed.overdue_amount, 0)::decimal(18, 2) as overdue_amount,
-        least(before.first_loan_on_before, first_loan.first_loan_on) as first_loan_on,
-        (coalesce(before.loans_ever_before, 0) + coalesce(first_loan.loans, 0))::smallint as loans_ever,
-        (coalesce(before.loans_settled_before, 0) + coalesce(ended.loans, 0))::smallint as loans_settled,
+        coalesce(borrowed.overdue_amount, 0) as overdue_amount,
+        least(before.first_loan_on, first_loan.first_loan_on) as first_loan_on,
+        (coalesce(before.loans_ever, 0) + coalesce(first_loan.loans, 0))::smallint as loans_ever,
+        (coalesce(before.loans_settled, 0) + coalesce(ended.loans, 0))::smallint as loans_settled,
         saved.deposit_balance,
         (
             bit_count(coalesce(borrowed.product_bits, 0))
@@ -121,15 +117,21 @@ gathered as (
             as months_past_due_12m,
         (coalesce(late.months_6m, 0) + case when borrowed.days_past_due > 0 then 1 else 0 end)::utinyint
             as months_past_due_6m,
-        coalesce(borrowed.interest, 0)::decimal(18, 2) as interest,
-        coalesce(earned.fees, 0)::decimal(18, 2) as fees,
-        round(coalesce(saved.deposit_balance, 0) * :deposit_margin / 12, 2)::decimal(18, 2) as margin,
-        coalesce(borrowed.funding_cost, 0)::decimal(18, 2) as funding_cost,
-        coalesce(borrowed.expected_loss, 0)::decimal(18, 2) as expected_loss,
+        coalesce(borrowed.interest, 0) as interest,
+        coalesce(earned.fees, 0) as fees,
+        round(coalesce(saved.deposit_balance, 0)::double * :deposit_margin / 12, 2)::decimal(15, 2) as margin,
+        coalesce(borrowed.funding_cost, 0) as funding_cost,
+        coalesce(borrowed.expected_loss, 0) as expected_loss,
         (
             coalesce(borrowed.operating_cost, 0)
             + case when saved.deposit_balance > 0 then :operating_cost_deposit else 0 end
-        )::decimal(18, 2) as operating_cost,
+        )::decimal(15, 2) as operating_cost,
+        (coalesce(before.interest_12m, 0) - coalesce(year_ago.interest, 0))::decimal(15, 2) as interest_11m,
+        (coalesce(before.fees_12m, 0) - coalesce(year_ago.fees, 0))::decimal(15, 2) as fees_11m,
+        (coalesce(before.margin_12m, 0) - coalesce(year_ago.margin, 0))::decimal(15, 2) as margin_11m,
+        (coalesce(before.funding_cost_12m, 0) - coalesce(year_ago.funding_cost, 0))::decimal(15, 2) as funding_cost_11m,
+        (coalesce(before.expected_loss_12m, 0) - coalesce(year_ago.expected_loss, 0))::decimal(15, 2) as expected_loss_11m,
+        (coalesce(before.operating_cost_12m, 0) - coalesce(year_ago.operating_cost, 0))::decimal(15, 2) as operating_cost_11m,
         coalesce(settled.is_settled_30, false) as is_settled_30,
         coalesce(settled.is_settled_90, false) as is_settled_90,
         coalesce(settled.is_settled_180, false) as is_settled_180,
@@ -139,8 +141,8 @@ gathered as (
         coalesce(settled.is_reloaned_180, false) as is_reloaned_180,
         coalesce(settled.is_reloaned_365, false) as is_reloaned_365,
     from customer_now as customer
-    left join customer_before as before on before.customer_key = customer.customer_key
-    left join customer_year_ago as year_ago on year_ago.customer_key = customer.customer_key
+    left join customer_month as before on before.customer_key = customer.customer_key and before.as_of = :previous
+    left join customer_month as year_ago on year_ago.customer_key = customer.customer_key and year_ago.as_of = :year_before
     left join borrowed on borrowed.customer_key = customer.customer_key
     left join first_loan on first_loan.customer_key = customer.customer_key
     left join ended on ended.customer_key = customer.customer_key
@@ -153,35 +155,23 @@ gathered as (
 
 summed as (
     select
-        * exclude (
-            interest_12m_before, fees_12m_before, margin_12m_before,
-            funding_cost_12m_before, expected_loss_12m_before, operating_cost_12m_before,
-            interest_year_ago, fees_year_ago, margin_year_ago,
-            funding_cost_year_ago, expected_loss_year_ago, operating_cost_year_ago
-        ),
-        (coalesce(interest_12m_before, 0) + interest - coalesce(interest_year_ago, 0))::decimal(18, 2) as interest_12m,
-        (coalesce(fees_12m_before, 0) + fees - coalesce(fees_year_ago, 0))::decimal(18, 2) as fees_12m,
-        (coalesce(margin_12m_before, 0) + margin - coalesce(margin_year_ago, 0))::decimal(18, 2) as margin_12m,
-        (coalesce(funding_cost_12m_before, 0) + funding_cost - coalesce(funding_cost_year_ago, 0))::decimal(18, 2)
-            as funding_cost_12m,
-        (coalesce(expected_loss_12m_before, 0) + expected_loss - coalesce(expected_loss_year_ago, 0))::decimal(18, 2)
-            as expected_loss_12m,
-        (coalesce(operating_cost_12m_before, 0) + operating_cost - coalesce(operating_cost_year_ago, 0))::decimal(18, 2)
-            as operating_cost_12m,
+        * exclude (interest_11m, fees_11m, margin_11m, funding_cost_11m, expected_loss_11m, operating_cost_11m),
+        (interest_11m + interest)::decimal(15, 2) as interest_12m,
+        (fees_11m + fees)::decimal(15, 2) as fees_12m,
+        (margin_11m + margin)::decimal(15, 2) as margin_12m,
+        (funding_cost_11m + funding_cost)::decimal(15, 2) as funding_cost_12m,
+        (expected_loss_11m + expected_loss)::decimal(15, 2) as expected_loss_12m,
+        (operating_cost_11m + operating_cost)::decimal(15, 2) as operating_cost_12m,
     from gathered
 )
 
 select
     *,
-    (months_old // 12)::utinyint as age,
-    loan_five as worst_loan_five,
     loan_balance > 0 as has_loan,
     first_loan_on > :previous as is_new_borrower,
     date_diff('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
-    date_diff('day', payroll_since, cast(:as_of as date)) // 365 as years_payroll,
-    coalesce(payroll_since <= :as_of, false) as has_payroll,
     is_settled_90 and not is_reloaned_90 and products_held = 0 as is_lost,
-    (interest_12m + fees_12m + margin_12m)::decimal(18, 2) as contribution_gross_12m,
-    (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(18, 2)
+    (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
+    (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
         as contribution_net_12m,
 from summed

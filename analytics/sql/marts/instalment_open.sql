@@ -35,9 +35,9 @@ still_open as (
         late.paid_total,
         open.due_total,
         open.due_principal_total,
-    from instalment_before as open
+    from instalment_open as open
     join late on late.loan_key = open.loan_key
-    where not late.is_recounted
+    where open.as_of = :previous and not late.is_recounted
 ),
 
 recounted as (
@@ -71,8 +71,8 @@ select
     due_on,
     principal,
     interest,
-    due_total::decimal(18, 2) as due_total,
-    due_principal_total::decimal(18, 2) as due_principal_total,
-    greatest(paid_total - (due_total - principal - interest), 0)::decimal(18, 2) as paid,
+    due_total::decimal(15, 2) as due_total,
+    due_principal_total::decimal(15, 2) as due_principal_total,
+    greatest(paid_total - (due_total - principal - interest), 0)::decimal(15, 2) as paid,
 from candidates
 where due_total > paid_total

@@ -7,8 +7,8 @@ with
 fallen_due as (
     select
         loan_key,
-        sum(principal + coalesce(interest, 0)) as amount,
-        sum(principal) as principal,
+        (sum(principal) + coalesce(sum(interest), 0))::decimal(15, 2) as amount,
+        sum(principal)::decimal(15, 2) as principal,
         min(due_on) filter (where number = 1) as first_due_on,
         min(due_on) as earliest_due_on,
     from part.kept.instalment
@@ -19,8 +19,8 @@ fallen_due as (
 came as (
     select
         loan_key,
-        coalesce(sum(amount) filter (where kind is distinct from 'prepayment'), 0) as paid,
-        coalesce(sum(amount) filter (where kind = 'prepayment'), 0) as prepaid,
+        coalesce(sum(amount) filter (where kind is distinct from 'prepayment'), 0)::decimal(15, 2) as paid,
+        coalesce(sum(amount) filter (where kind = 'prepayment'), 0)::decimal(15, 2) as prepaid,
     from part.kept.payment
     where paid_on > :since and paid_on <= :as_of
     group by loan_key
@@ -33,13 +33,13 @@ select
     case when loan.written_off_on <= :as_of then loan.written_off_on end as written_off_on,
     case when loan.restructured_on <= :as_of then loan.restructured_on end as restructured_on,
     coalesce(before.first_due_on, fallen_due.first_due_on) as first_due_on,
-    coalesce(before.due_total, 0)::decimal(18, 2) as due_total_before,
-    coalesce(before.due_principal_total, 0)::decimal(18, 2) as due_principal_total_before,
-    (coalesce(before.due_total, 0) + coalesce(fallen_due.amount, 0))::decimal(18, 2) as due_total,
-    (coalesce(before.due_principal_total, 0) + coalesce(fallen_due.principal, 0))::decimal(18, 2) as due_principal_total,
-    (coalesce(before.paid_total, 0) + coalesce(came.paid, 0))::decimal(18, 2) as paid_total,
-    (coalesce(before.prepaid_total, 0) + coalesce(came.prepaid, 0))::decimal(18, 2) as prepaid_total,
-    coalesce(before.interest_total, 0)::decimal(18, 2) as interest_total_before,
+    coalesce(before.due_total, 0)::decimal(15, 2) as due_total_before,
+    coalesce(before.due_principal_total, 0)::decimal(15, 2) as due_principal_total_before,
+    (coalesce(before.due_total, 0) + coalesce(fallen_due.amount, 0))::decimal(15, 2) as due_total,
+    (coalesce(before.due_principal_total, 0) + coalesce(fallen_due.principal, 0))::decimal(15, 2) as due_principal_total,
+    (coalesce(before.paid_total, 0) + coalesce(came.paid, 0))::decimal(15, 2) as paid_total,
+    (coalesce(before.prepaid_total, 0) + coalesce(came.prepaid, 0))::decimal(15, 2) as prepaid_total,
+    coalesce(before.interest_total, 0)::decimal(15, 2) as interest_total_before,
     before.balance as balance_before,
     before.loan_key is not null as is_known,
     before.closed_on as closed_on_before,
@@ -49,7 +49,7 @@ select
         coalesce(came.paid, 0) < 0 or coalesce(fallen_due.earliest_due_on <= :previous, false)
     ) as is_recounted,
 from loan_now as loan
-left join loan_before as before on before.loan_key = loan.loan_key
+left join loan_month as before on before.loan_key = loan.loan_key and before.as_of = :previous
 left join fallen_due on fallen_due.loan_key = loan.loan_key
 left join came on came.loan_key = loan.loan_key
 where

@@ -1,29 +1,15 @@
--- What is known of each loan at the month end, before any class.
+-- Events → the state of each loan at the month end; the leading steps of loan_values.sql.
 -- grain: loan_key
 -- Allocation: instalments due are covered first in, first out, interest before principal within one. Money ahead of the
 -- schedule is a credit until it falls due; a prepayment lowers the principal at once; a settled loan has no balance.
-create or replace temp table loan_facts as
-with
-
+-- An instalment due on the month end itself and not yet paid is not late, but its principal is still owed.
 first_open as (
     select
         loan_key,
-        min(due_on) as oldest_due_on,
-        count(*) as count_instalments_late,
-    from instalment_now
-    where due_on < :as_of
-    group by loan_key
-),
-
--- Principal of the instalments before the first open one, and of that one what its interest left over. An instalment due
--- on the month end itself and not yet paid is not late, but its principal is still owed.
-allocated as (
-    select
-        loan_key,
-        arg_min(
-            due_principal_total - principal + greatest(paid - interest, 0),
-            (due_on, number)
-        ) as principal_paid_total,
+        min(due_on) filter (where due_on < :as_of) as oldest_due_on,
+        count(*) filter (where due_on < :as_of) as count_instalments_late,
+        -- Principal of the instalments before the first open one, and of that one what its interest left over.
+        arg_min(due_principal_total - principal + greatest(paid - interest, 0), due_total) as principal_paid_total,
     from instalment_now
     group by loan_key
 ),
@@ -34,50 +20,51 @@ settled as (
         case
             when due.ended_on is not null or due.written_off_on is not null then 0
             else greatest(
-                due.principal - due.prepaid_total - coalesce(allocated.principal_paid_total, due.due_principal_total),
+                due.principal - due.prepaid_total - coalesce(first_open.principal_paid_total, due.due_principal_total),
                 0
             )
-        end::decimal(18, 2) as balance,
+        end::decimal(15, 2) as balance,
         greatest(
-            due.principal - due.prepaid_total - coalesce(allocated.principal_paid_total, due.due_principal_total),
+            due.principal - due.prepaid_total - coalesce(first_open.principal_paid_total, due.due_principal_total),
             0
-        )::decimal(18, 2) as owed,
+        )::decimal(15, 2) as owed,
         case
             when due.closed_on is not null
                 then greatest(due.paid_total + due.prepaid_total - due.principal, due.interest_total_before)
             else
                 least(due.paid_total, due.due_total)
-                - coalesce(allocated.principal_paid_total, due.due_principal_total)
-        end::decimal(18, 2) as interest_total,
+                - coalesce(first_open.principal_paid_total, due.due_principal_total)
+        end::decimal(15, 2) as interest_total,
         first_open.oldest_due_on,
         coalesce(first_open.count_instalments_late, 0)::smallint as count_instalments_late,
         coalesce(first_payment.is_missed, due.is_first_payment_missed_before) as is_first_payment_missed,
     from loan_due as due
     left join first_open on first_open.loan_key = due.loan_key
-    left join allocated on allocated.loan_key = due.loan_key
     left join first_payment on first_payment.loan_key = due.loan_key
-)
+),
 
-select
-    * exclude (owed, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
-    case when ended_on is null then coalesce(cast(:as_of as date) - oldest_due_on, 0) else 0 end::integer as days_past_due,
-    case
-        when ended_on is null and written_off_on is null then greatest(due_total - paid_total, 0) else 0
-    end::decimal(18, 2) as overdue_amount,
-    case when written_off_on is not null and ended_on is null then owed else 0 end::decimal(18, 2) as balance_written_off,
-    -- What came before the first month of the records cannot be told apart by month.
-    case
-        when :is_opening and disbursed_on <= :previous then 0 else interest_total - interest_total_before
-    end::decimal(18, 2) as interest_received,
-    disbursed_on > :previous or (not is_known and not :is_opening) as is_new,
-    case
-        when disbursed_on > :previous or (not is_known and not :is_opening) then principal else 0
-    end::decimal(18, 2) as disbursed,
-    closed_on is not null and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
-    coalesce(written_off_on > :previous, false) as is_newly_written_off,
-    restructured_on is not null as is_restructured,
-    date_diff('month', restructured_on, cast(:as_of as date))::smallint as months_since_restructured,
-    written_off_on is not null as is_written_off,
-    date_diff('month', disbursed_on, cast(:as_of as date))::smallint as months_on_book,
-    coalesce(first_due_on + 30 <= :as_of and first_due_on + 30 > :judged_after, false) as is_first_payment_judged,
-from settled
+facts as (
+    select
+        * exclude (owed, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
+        case when ended_on is null then coalesce(cast(:as_of as date) - oldest_due_on, 0) else 0 end::integer as days_past_due,
+        case
+            when ended_on is null and written_off_on is null then greatest(due_total - paid_total, 0) else 0
+        end::decimal(15, 2) as overdue_amount,
+        case when written_off_on is not null and ended_on is null then owed else 0 end::decimal(15, 2) as balance_written_off,
+        -- What came before the first month of the records cannot be told apart by month.
+        case
+            when :is_opening and disbursed_on <= :previous then 0 else interest_total - interest_total_before
+        end::decimal(15, 2) as interest_received,
+        disbursed_on > :previous or (not is_known and not :is_opening) as is_new,
+        case
+            when disbursed_on > :previous or (not is_known and not :is_opening) then principal else 0
+        end::decimal(15, 2) as disbursed,
+        closed_on is not null and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
+        coalesce(written_off_on > :previous, false) as is_newly_written_off,
+        restructured_on is not null as is_restructured,
+        date_diff('month', restructured_on, cast(:as_of as date))::smallint as months_since_restructured,
+        written_off_on is not null as is_written_off,
+        date_diff('month', disbursed_on, cast(:as_of as date))::smallint as months_on_book,
+        coalesce(first_due_on + 30 <= :as_of and first_due_on + 30 > :judged_after, false) as is_first_payment_judged,
+    from settled
+),

@@ -10,7 +10,7 @@ select
     manager_key,
     channel,
     guarantee,
-    principal,
+    principal::decimal(15, 2) as principal,
     rate,
     funding_rate,
     term_months,
@@ -42,5 +42,7 @@ select
     written_off_on,
     restructured_on,
     is_rollover,
-from loan_before
-where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = loan_before.loan_key)
+from loan_month as before
+where
+    before.as_of = :previous
+    and not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key)

@@ -1,29 +1,30 @@
--- What is known of each loan of a bank that hands over month-end snapshots instead of events.
+-- Month-end snapshots → the state of each loan; the leading step of loan_values.sql for a bank without events.
 -- grain: loan_key
--- Flows that snapshots cannot tell (interest, instalments late, first payment) stay null.
-create or replace temp table loan_facts as
-select
-    loan.* exclude (closed_on, ended_on, written_off_on, restructured_on),
-    case when loan.closed_on <= :as_of then loan.closed_on end as closed_on,
-    case when loan.ended_on <= :as_of then loan.ended_on end as ended_on,
-    case when loan.written_off_on <= :as_of then loan.written_off_on end as written_off_on,
-    case when loan.restructured_on <= :as_of then loan.restructured_on end as restructured_on,
-    before.balance as balance_before,
-    case when loan.written_off_on <= :as_of then 0 else snapshot.balance end::decimal(18, 2) as balance,
-    case when loan.written_off_on <= :as_of then snapshot.balance else 0 end::decimal(18, 2) as balance_written_off,
-    snapshot.days_past_due::integer as days_past_due,
-    snapshot.interest_received,
-    loan.disbursed_on > :previous as is_new,
-    case when loan.disbursed_on > :previous then loan.principal else 0 end::decimal(18, 2) as disbursed,
-    coalesce(loan.closed_on > :previous and loan.closed_on <= :as_of, false) as is_settled,
-    coalesce(loan.written_off_on > :previous and loan.written_off_on <= :as_of, false) as is_newly_written_off,
-    coalesce(loan.restructured_on <= :as_of, false) as is_restructured,
-    date_diff('month', case when loan.restructured_on <= :as_of then loan.restructured_on end, cast(:as_of as date))::smallint
-        as months_since_restructured,
-    coalesce(loan.written_off_on <= :as_of, false) as is_written_off,
-    date_diff('month', loan.disbursed_on, cast(:as_of as date))::smallint as months_on_book,
-    false as is_first_payment_judged,
-from part.kept.loan_snapshot as snapshot
-join loan_now as loan on loan.loan_key = snapshot.loan_key
-left join loan_before as before on before.loan_key = snapshot.loan_key
-where snapshot.as_of = :as_of
+-- Flows that snapshots cannot tell (instalments late, first payment, interest where not delivered) stay null.
+facts as (
+    select
+        loan.* exclude (closed_on, ended_on, written_off_on, restructured_on),
+        case when loan.closed_on <= :as_of then loan.closed_on end as closed_on,
+        case when loan.ended_on <= :as_of then loan.ended_on end as ended_on,
+        case when loan.written_off_on <= :as_of then loan.written_off_on end as written_off_on,
+        case when loan.restructured_on <= :as_of then loan.restructured_on end as restructured_on,
+        before.balance as balance_before,
+        case when loan.written_off_on <= :as_of then 0 else snapshot.balance end::decimal(15, 2) as balance,
+        case when loan.written_off_on <= :as_of then snapshot.balance else 0 end::decimal(15, 2) as balance_written_off,
+        snapshot.days_past_due::integer as days_past_due,
+        snapshot.interest_received,
+        loan.disbursed_on > :previous as is_new,
+        case when loan.disbursed_on > :previous then loan.principal else 0 end::decimal(15, 2) as disbursed,
+        coalesce(loan.closed_on > :previous and loan.closed_on <= :as_of, false) as is_settled,
+        coalesce(loan.written_off_on > :previous and loan.written_off_on <= :as_of, false) as is_newly_written_off,
+        coalesce(loan.restructured_on <= :as_of, false) as is_restructured,
+        date_diff('month', case when loan.restructured_on <= :as_of then loan.restructured_on end, cast(:as_of as date))::smallint
+            as months_since_restructured,
+        coalesce(loan.written_off_on <= :as_of, false) as is_written_off,
+        date_diff('month', loan.disbursed_on, cast(:as_of as date))::smallint as months_on_book,
+        false as is_first_payment_judged,
+    from part.kept.loan_snapshot as snapshot
+    join loan_now as loan on loan.loan_key = snapshot.loan_key
+    left join loan_month as before on before.loan_key = snapshot.loan_key and before.as_of = :previous
+    where snapshot.as_of = :as_of
+),

@@ -1,0 +1,38 @@
+-- The month's rows of customer_month: facts and attributes of every customer with the classes of every scheme, today and
+-- 1, 3, 12 months ago.
+-- grain: as_of, customer_key
+insert into part.kept.customer_month by name
+with
+
+known as (
+    select
+        facts.*,
+        ranked.contribution_percentile,
+        attribute.* exclude (customer_key, valid_from),
+        (
+            date_diff('month', attribute.birth_on, cast(:as_of as date))
+            - case when day(attribute.birth_on) > day(cast(:as_of as date)) then 1 else 0 end
+        ) // 12 as age,
+        facts.loan_five as worst_loan_five,
+        date_diff('day', attribute.payroll_since, cast(:as_of as date)) // 365 as years_payroll,
+        coalesce(attribute.payroll_since <= :as_of, false) as has_payroll,
+    from customer_facts as facts
+    join customer_percentile as ranked on ranked.customer_key = facts.customer_key
+    join customer_now as attribute on attribute.customer_key = facts.customer_key
+),
+
+graded as (
+    select
+        * exclude ({own}),
+        {graded},
+    from known
+)
+
+select
+    cast(:as_of as date) as as_of,
+    {columns},
+    {classes},
+from graded as customer
+left join customer_month as one on one.customer_key = customer.customer_key and one.as_of = :opened_1
+left join customer_month as three on three.customer_key = customer.customer_key and three.as_of = :opened_3
+left join customer_month as twelve on twelve.customer_key = customer.customer_key and twelve.as_of = :opened_12
