@@ -19,6 +19,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -120,7 +121,7 @@ class Workshop:
 
         Raises QueryError with label, statement number and DuckDB's reason.
         """
-        self._last(sql, label, params, lambda root, statement, wanted: root.execute(statement, wanted))
+        self._last(sql, label, params, _execute)
 
     def frame(self, sql: str | Path, label: str = "", /, **params: Any):
         """As `run`; the last statement's rows as a pandas frame (types: see the module)."""
@@ -172,11 +173,19 @@ class Workshop:
             where = f"{label}, statement {number}" if len(statements) > 1 else label
             with _readable(where, statement.query):
                 wanted = {name: params[name] for name in statement.named_parameters if name in params}
-                if number == len(statements):
-                    given = fetch(self._root, statement, wanted)
-                else:
-                    self._root.execute(statement, wanted)
+                act = fetch if number == len(statements) else _execute
+                given = self._interruptible(act, statement, wanted)
         return given
+
+    def _interruptible(self, act: Callable, statement: Any, wanted: dict) -> Any:
+        # DuckDB looks at signals only when a statement ends: Ctrl-C would wait for minutes. A waiting thread sees it.
+        with ThreadPoolExecutor(1) as one:
+            running = one.submit(act, self._root, statement, wanted)
+            try:
+                return running.result()
+            except KeyboardInterrupt:
+                self._root.interrupt()
+                raise
 
 
 def workshop(
@@ -485,6 +494,10 @@ def _make_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[st
     return sorted(places)
 
 
+def _execute(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> None:
+    connection.execute(sql, params)
+
+
 def _frame(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
     return connection.execute(sql, params).df()
 
@@ -537,6 +550,8 @@ def _readable(
     try:
         yield
     except duckdb.InterruptException as error:
+        if seconds is None:
+            raise KeyboardInterrupt from error
         raise TooSlow(f"Stopped after {seconds:g} seconds: ask for fewer months or splits.", label, sql) from error
     except duckdb.OutOfMemoryException as error:
         raise QueryError(

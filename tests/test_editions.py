@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -132,6 +133,23 @@ def test_an_error_in_build_or_check_publishes_nothing_and_goes_through_unchanged
     assert served(home) == (1, None)
     assert list((home / "building").iterdir()) == []
     assert len(list((home / "parts").iterdir())) == 1
+
+
+def test_ctrl_c_ends_a_load_at_once_and_publishes_nothing(home):
+    publish(home, 1)
+    killer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+
+    def endless(work):
+        killer.start()
+        # ends by itself, after some twenty seconds, so that a failing test ends too
+        work.run("create table part.kept.t as select count(*) as n from range(3000000000) as r(i) where i % 7 = 3")
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        editions.publish(home, endless, kind="full")
+    assert time.monotonic() - begun < 3
+    assert served(home) == (1, None)
+    assert list((home / "building").iterdir()) == []
 
 
 def test_the_check_sees_the_whole_candidate_chain_read_only(home):
