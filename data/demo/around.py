@@ -23,11 +23,11 @@ def words(table: str, column: str) -> tuple[str, ...]:
 
 
 # By type: share of customers with deposits, median balance in CNY, spread between customers.
-HOLDS = np.array([0.90, 1.00, 0.05, 0.96, 0.03, 0.02])
+HOLDS = np.array([0.88, 1.00, 0.02, 0.96, 0.01, 0.01])
 DEPOSIT = np.array([21_000, 190_000, 1_800, 52_000, 900, 700])
 TRADER_SEASON = (1.9, 0.75, 0.55, 0.7, 0.9, 1.0, 0.8, 0.6, 0.75, 1.1, 1.35, 1.7)
 # By type: chance of a fee a month, kind of fee (card, wealth, insurance, settlement, advisory), median in CNY.
-FEE = np.array([0.040, 0.26, 0.34, 0.34, 0.015, 0.002])
+FEE = np.array([0.030, 0.25, 0.42, 0.32, 0.010, 0.002])
 FEE_KIND = np.array([
     [0.25, 0.15, 0.55, 0.00, 0.05], [0.03, 0.75, 0.17, 0.00, 0.05], [0.95, 0.01, 0.04, 0.00, 0.00],
     [0.06, 0.04, 0.05, 0.80, 0.05], [0.75, 0.00, 0.25, 0.00, 0.00], [0.70, 0.05, 0.25, 0.00, 0.00],

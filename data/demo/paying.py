@@ -21,7 +21,7 @@ from data.demo.lending import (
 from data.demo.people import stream
 from data.demo.story import FAILING_PROVINCE, STEADY, STRETCHED, first_day, last_day, month_of
 
-IMPROVEMENT = np.array([0.26, 0.11, 0.34, 0.35])
+IMPROVEMENT = np.array([0.26, 0.10, 0.27, 0.28])
 """By group of grades: how much less often loans fall behind, and how much more often they cure, at the anchor."""
 LARGE = np.log2(200_000_00)
 INSTALMENT, PREPAYMENT, REVERSAL = range(3)
@@ -71,7 +71,7 @@ def pay(book, month: int) -> Month:
     # A hidden bad customer in a good grade only pays late within the month until the day comes, then falls behind.
     turns = story.anchor - 30 + cust % 31
     hazard *= np.where(people.hidden_bad[cust], np.where(month >= turns, 2.4, 0.12), 1.0)
-    hazard = np.where(bad, 0.060, hazard)
+    hazard = np.where(bad, 0.075, hazard)
 
     clean = old == 0
     missed = clean & (due > 0) & (u < hazard)
@@ -206,7 +206,7 @@ def plan_after_settlement(book, month: int, closed: np.ndarray) -> dict:
     next_on = np.where(roll, on + (v * 4).astype(np.int64), on + 4 + (v * 84).astype(np.int64))
     next_on = np.where(won, on + 40 + (w * 48).astype(np.int64), next_on)
     later = ~again & ~won & (w < LATER_LOAN[kind])
-    next_on = np.where(later, on + 95 + rng.exponential(360, n).astype(np.int64), next_on)
+    next_on = np.where(later, on + 95 + rng.exponential(250, n).astype(np.int64), next_on)
     plans = again | won | later
     book.next_on[who[plans]] = next_on[plans]
     book.rolls[who[roll]] = last[roll]
