@@ -50,7 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--by", default="", help="splits, comma separated")
     asked.add_argument("--where", nargs="+", action="extend", default=[], metavar="col=value[,value]")
     asked.add_argument("--scheme", default="abcd")
-    asked.add_argument("--opening", type=int, default=3, help="class so many months before (0, 1, 3, 12); 0 is the class of the day itself")
+    asked.add_argument(
+        "--opening",
+        type=int,
+        default=3,
+        help="class so many months before (0, 1, 3, 12); 0 is the class of the day itself",
+    )
     asked.add_argument("--last", type=int, default=1, help="number of month ends up to the date")
     asked.add_argument("--compare", choices=COMPARISONS)
     asked.add_argument("--sql", action="store_true", help="print the SQL instead of the answer")
@@ -85,8 +90,17 @@ def _ask(given: argparse.Namespace) -> None:
 def _metrics(given: argparse.Namespace) -> None:
     listed = [
         {
-            "metric": metric.id, "zh-CN": metric.name["zh-CN"], "en": metric.name["en"], "unit": metric.unit, "better": metric.better,
-            "splits": ",".join([*(["class"] if metric.may_split(None) else []), *(s.id for s in SPLITS.values() if metric.may_split(s))]),
+            "metric": metric.id,
+            "zh-CN": metric.name["zh-CN"],
+            "en": metric.name["en"],
+            "unit": metric.unit,
+            "better": metric.better,
+            "splits": ",".join(
+                [
+                    *(["class"] if metric.may_split(None) else []),
+                    *(s.id for s in SPLITS.values() if metric.may_split(s)),
+                ]
+            ),
         }
         for metric in METRICS.values()
         if not metric.retired
@@ -96,7 +110,9 @@ def _metrics(given: argparse.Namespace) -> None:
 
 def show(frame: pd.DataFrame, form: str) -> None:
     """Print a frame as an aligned table, CSV, or JSON (a list of objects; dates as YYYY-MM-DD, gaps as null)."""
-    dated = frame.assign(**{c: frame[c].dt.strftime("%Y-%m-%d") for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c])})
+    dated = frame.assign(
+        **{c: frame[c].dt.strftime("%Y-%m-%d") for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c])}
+    )
     if form == "json":
         cells = dated.astype(object).where(dated.notna(), None)
         print(json.dumps(cells.to_dict("records"), ensure_ascii=False, indent=1))

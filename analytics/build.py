@@ -104,9 +104,16 @@ class _Build:
                     self.shop.run(f"alter table part.kept.{mart} add column {scheme.id}{end} {_classes(scheme)}", mart)
         self.attributes = ", ".join(
             ["customer_key", "valid_from", "branch_key", "manager_key"]
-            + [c.name for c in contract.table("customer").columns.values() if not c.is_personal and c.type != "key" and c.name != "valid_from"]
+            + [
+                c.name
+                for c in contract.table("customer").columns.values()
+                if not c.is_personal and c.type != "key" and c.name != "valid_from"
+            ]
         )
-        self.shop.run(f"create or replace temp table customer_now as select {self.attributes} from customer limit 0", "customer_now")
+        self.shop.run(
+            f"create or replace temp table customer_now as select {self.attributes} from customer limit 0",
+            "customer_now",
+        )
         self.shop.run(
             "create or replace temp table product_codes as "
             "select product_key, enum_code(family)::integer as family_code from product",
@@ -143,7 +150,9 @@ class _Build:
             self._sql("instalment_open_rows.sql")
         self._sql(
             "loan_values.sql",
-            facts=(MARTS / ("loan_facts.sql" if self.has_events else "loan_snapshot_facts.sql")).read_text(encoding="utf-8"),
+            facts=(MARTS / ("loan_facts.sql" if self.has_events else "loan_snapshot_facts.sql")).read_text(
+                encoding="utf-8"
+            ),
             graded=_graded(self.by_loan, month),
         )
         self._sql("customer_now.sql", attributes=self.attributes)
@@ -161,7 +170,10 @@ class _Build:
             columns=_lines([f"customer.{name}" for name in self.columns["customer_month"]]),
             classes=_lines(
                 [f"customer.{s.id}" for s in self.by_customer]
-                + [f"coalesce(cast(customer.worst_{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}" for s in self.by_loan]
+                + [
+                    f"coalesce(cast(customer.worst_{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}"
+                    for s in self.by_loan
+                ]
                 + [_was(s, back) for s in self.schemes for back in OPENINGS]
             ),
         )
@@ -175,13 +187,13 @@ class _Build:
             ),
         )
         for grain in CUBES:
-            for scheme in self.schemes:
-                self._cube(scheme, grain, is_first)
+            self._cubes(grain, is_first)
 
     def _class_values(self, assumed: dict) -> None:
         """What a class of loan_five stands for this month: non-performing or not, its provision rate and PD."""
         self.shop.run(
-            "create or replace temp table class_values (code varchar, npl boolean, pd double, provision double)", "class_values"
+            "create or replace temp table class_values (code varchar, npl boolean, pd double, provision double)",
+            "class_values",
         )
         book = _in_force(self.five, self.bound["as_of"])
         for item in book.classes if book else ():
@@ -194,21 +206,36 @@ class _Build:
                 provision=book.attribute(item.code, "provision_rate") + book.parameters["general_provision_rate"].value,
             )
 
-    def _cube(self, scheme, grain: str, is_first: bool) -> None:
-        """Additive sums of every declared metric of that mart by class (today and at the openings) and the cube's columns."""
+    def _cubes(self, grain: str, is_first: bool) -> None:
+        """Additive sums of every declared metric of a mart, per scheme by its classes today and at the openings.
+
+        The rows are summed once into cells of all schemes together; the cells, far fewer, are summed again for each scheme.
+        """
         measures: dict[str, str] = {}
         for metric in METRICS.values():
             if metric.source.id == f"{grain}_month" and metric.is_additive:
                 measures |= metric.measures
-        columns = [*(f"{scheme.id}{end}" for end in ("", *(f"_{back}" for back in OPENINGS))), *CUBES[grain]]
-        name = f"part.kept.cube_{grain}_{scheme.id}"
+        ends = ("", *(f"_{back}" for back in OPENINGS))
+        keys = [f"{scheme.id}{end}" for scheme in self.schemes for end in ends] + [*CUBES[grain]]
         self.shop.run(
-            (f"create table {name} as " if is_first else f"insert into {name} ")
-            + f"select as_of, {', '.join(columns)}, {', '.join(f'{sql} as {measure}' for measure, sql in measures.items())} "
-            + f"from part.kept.{grain}_month as fact where as_of = :as_of group by as_of, {', '.join(columns)}",
-            name,
-            as_of=self.bound["as_of"],
+            f"create or replace temp table cells as select {', '.join(keys)}, "
+            f"{', '.join(f'{sql} as {name}' for name, sql in measures.items())} "
+            f"from part.kept.{grain}_month as fact where as_of = :as_of group by {', '.join(keys)}",
+            f"{grain}_cells",
+            **self.bound,
         )
+        types = {name: sql.rsplit("::", 1)[1] for name, sql in measures.items()}
+        for scheme in self.schemes:
+            columns = ", ".join([*(f"{scheme.id}{end}" for end in ends), *CUBES[grain]])
+            cube = f"part.kept.cube_{grain}_{scheme.id}"
+            self.shop.run(
+                (f"create table {cube} as " if is_first else f"insert into {cube} ")
+                + f"select cast(:as_of as date) as as_of, {columns}, "
+                + ", ".join(f"sum({name})::{kind} as {name}" for name, kind in types.items())
+                + f" from cells group by {columns}",
+                cube,
+                **self.bound,
+            )
 
     def _sql(self, name: str, **put: str) -> None:
         text = (MARTS / name).read_text(encoding="utf-8")
@@ -234,7 +261,9 @@ def _graded(schemes, as_of: date) -> str:
     graded = []
     for scheme in schemes:
         book = _in_force(scheme, as_of)
-        graded.append(f"cast({book.to_sql() if book else repr(rulebooks.UNRATED)} as {_classes(scheme)}) as {scheme.id}")
+        graded.append(
+            f"cast({book.to_sql() if book else repr(rulebooks.UNRATED)} as {_classes(scheme)}) as {scheme.id}"
+        )
     return _lines(graded)
 
 

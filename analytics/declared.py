@@ -147,10 +147,21 @@ def _split(id: str, body: dict) -> Split:
 def _metric(id: str, body: dict, sources: dict[str, Source]) -> Metric:
     where = f"metric {id}"
     known = {"hit", "weight", "numerator", "denominator", "history", "needs", "retired"}
-    _need(where, body, {"name", "meaning", "formula", "source", "rows", "measure", "unit", "better", "splits", "owner"}, known)
+    _need(
+        where,
+        body,
+        {"name", "meaning", "formula", "source", "rows", "measure", "unit", "better", "splits", "owner"},
+        known,
+    )
     for field in ("name", "meaning", "formula"):
         _both(where, field, body[field])
-    for field, allowed in (("unit", UNITS), ("better", BETTER), ("measure", MEASURES), ("splits", HONEST), ("source", sources)):
+    for field, allowed in (
+        ("unit", UNITS),
+        ("better", BETTER),
+        ("measure", MEASURES),
+        ("splits", HONEST),
+        ("source", sources),
+    ):
         if body[field] not in allowed:
             raise BadDeclaration(f"{where}: {field} = {body[field]!r}; one of {', '.join(allowed)} is needed")
     if bool(body.get("numerator")) == bool(body.get("weight")):
@@ -180,14 +191,18 @@ METRICS, SPLITS = read()
 def metric_named(id: str) -> Metric:
     """Raises Refused with the known metrics when there is none of that name."""
     if id not in METRICS:
-        raise Refused(f"没有指标 {id}。There is no metric {id!r}{_near(id, METRICS)}. `python -m analytics metrics` lists them.")
+        raise Refused(
+            f"没有指标 {id}。There is no metric {id!r}{_near(id, METRICS)}. `python -m analytics metrics` lists them."
+        )
     return METRICS[id]
 
 
 def split_named(id: str) -> Split:
     """Raises Refused with the known splits when there is none of that name."""
     if id not in SPLITS:
-        raise Refused(f"没有拆分维度 {id}。There is no split {id!r}{_near(id, SPLITS)}. Known: class, {', '.join(SPLITS)}.")
+        raise Refused(
+            f"没有拆分维度 {id}。There is no split {id!r}{_near(id, SPLITS)}. Known: class, {', '.join(SPLITS)}."
+        )
     return SPLITS[id]
 
 

@@ -79,11 +79,24 @@ def known(view) -> Known:
     if view not in _KNOWN:
         filled = {
             name
-            for name in ("instalment", "payment", "loan_snapshot", "income", "deposit_balance", "target", "action", "signal")
+            for name in (
+                "instalment",
+                "payment",
+                "loan_snapshot",
+                "income",
+                "deposit_balance",
+                "target",
+                "action",
+                "signal",
+            )
             if name in view.tables and view.one(f"select exists (select 1 from {name})")[0]
         }
         if "loan_snapshot" in filled:
-            filled |= {"payment"} if view.one("select exists (select 1 from loan_snapshot where interest_received is not null)")[0] else set()
+            filled |= (
+                {"payment"}
+                if view.one("select exists (select 1 from loan_snapshot where interest_received is not null)")[0]
+                else set()
+            )
         cubes = {}
         for name in view.tables:
             if name.startswith("cube_"):
@@ -132,7 +145,9 @@ def check(view, question: Question) -> None:
     if question.opening not in (0, *OPENINGS):
         raise Refused(f"期初只能是 0、1、3、12 个月。The opening is 0, 1, 3 or 12 months ago, not {question.opening}.")
     if question.scheme not in schemes():
-        raise Refused(f"没有分类方案 {question.scheme}。There is no scheme {question.scheme!r}. Known: {', '.join(schemes())}.")
+        raise Refused(
+            f"没有分类方案 {question.scheme}。There is no scheme {question.scheme!r}. Known: {', '.join(schemes())}."
+        )
     if question.compare not in (None, *COMPARISONS):
         raise Refused(f"比较只能是 mom 或 yoy。A comparison is mom or yoy, not {question.compare!r}.")
     if question.last < 1:
@@ -163,7 +178,9 @@ def check(view, question: Question) -> None:
         allowed = set(labels(view, name, "en", question.scheme)) | {UNKNOWN}
         for code in codes:
             if code not in allowed:
-                raise Refused(f"{name} 没有取值 {code}。{name} has no value {code!r}. Known: {', '.join(sorted(allowed)[:20])}.")
+                raise Refused(
+                    f"{name} 没有取值 {code}。{name} has no value {code!r}. Known: {', '.join(sorted(allowed)[:20])}."
+                )
     first = first_month(view, question)
     if first is None or question.as_of < first:
         raise Refused(
@@ -211,7 +228,10 @@ class _Writer:
         value = "numerator / nullif(denominator, 0)" if halves["denominator"] else "numerator"
         named = [_alias(name) for name, _ in by]
         out = "".join(
-            f"\n    {name}," if name == "as_of" else f"\n    coalesce(cast({name} as varchar), '{UNKNOWN}') as {_shown(name)}," for name in named
+            f"\n    {name},"
+            if name == "as_of"
+            else f"\n    coalesce(cast({name} as varchar), '{UNKNOWN}') as {_shown(name)},"
+            for name in named
         )
         sql = (
             f"with sums as (\n    select{groups}\n"
@@ -233,7 +253,11 @@ class _Writer:
         q = self.question
         if name == "class":
             sql = f"fact.{q.scheme}" + (f"_{q.opening}" if q.opening else "")
-            return self._joined(sql) if self.metric.source.id != "loan_life" else self._joined(sql.replace("fact.", "customer."))
+            return (
+                self._joined(sql)
+                if self.metric.source.id != "loan_life"
+                else self._joined(sql.replace("fact.", "customer."))
+            )
         split = split_named(name)
         sql = self._joined(split.sql)
         return f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
@@ -306,7 +330,9 @@ class _Writer:
                 wanted.add(f"{q.scheme}_{q.opening}" if q.opening else q.scheme)
                 continue
             for table, column in _COLUMN.findall(split_named(split).sql):
-                wanted.add({"branch": "branch_key", "product": "product_key"}.get(table, column if table == "fact" else "?"))
+                wanted.add(
+                    {"branch": "branch_key", "product": "product_key"}.get(table, column if table == "fact" else "?")
+                )
         return name if wanted <= kept else None
 
 
@@ -327,7 +353,9 @@ def _compared(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
     if keys:
         both = later.merge(earlier, on=keys, how="outer", sort=False)
         order = {cell: i for i, cell in enumerate(later[keys].itertuples(index=False, name=None))}
-        both = both.iloc[sorted(range(len(both)), key=lambda i: order.get(tuple(both.loc[both.index[i], keys]), len(order)))]
+        both = both.iloc[
+            sorted(range(len(both)), key=lambda i: order.get(tuple(both.loc[both.index[i], keys]), len(order)))
+        ]
         both = both.reset_index(drop=True)
     else:
         both = pd.concat([later.reset_index(drop=True), earlier.reset_index(drop=True)], axis=1)
@@ -363,7 +391,9 @@ def _labels(view, split: str, language: str, scheme: str) -> dict[str, str]:
     if table in queries:
         frame = view.query(queries[table], None, **({"level": int(split[-1])} if table == "branch" else {}))
     else:
-        mart, column = ("loan_life", declared.sql[5:]) if declared.of == "life" else ("customer_month", declared.sql[9:])
+        mart, column = (
+            ("loan_life", declared.sql[5:]) if declared.of == "life" else ("customer_month", declared.sql[9:])
+        )
         frame = view.query(
             f"select distinct {column} as code, {column} as name, {column} as name_en from {mart} where {column} is not null order by 1"
         )

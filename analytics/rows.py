@@ -19,18 +19,44 @@ ORDERS = {
 }
 _SHOWN = {
     "loan_month": (
-        "loan_number.loan_id", "customer_number.customer_id", "product.product_id as product", "branch.branch_id as branch",
-        "manager.manager_id as manager", "cast(page.channel as varchar) as channel", "page.balance", "page.days_past_due",
-        "page.overdue_amount", "cast(page.loan_five as varchar) as loan_five", "page.principal", "page.disbursed_on", "page.matures_on",
+        "loan_number.loan_id",
+        "customer_number.customer_id",
+        "product.product_id as product",
+        "branch.branch_id as branch",
+        "manager.manager_id as manager",
+        "cast(page.channel as varchar) as channel",
+        "page.balance",
+        "page.days_past_due",
+        "page.overdue_amount",
+        "cast(page.loan_five as varchar) as loan_five",
+        "page.principal",
+        "page.disbursed_on",
+        "page.matures_on",
     ),
     "customer_month": (
-        "customer_number.customer_id", "branch.branch_id as branch", "manager.manager_id as manager", "page.loans_open", "page.loan_balance",
-        "page.days_past_due", "page.overdue_amount", "page.deposit_balance", "page.products_held", "page.contribution_net_12m",
+        "customer_number.customer_id",
+        "branch.branch_id as branch",
+        "manager.manager_id as manager",
+        "page.loans_open",
+        "page.loan_balance",
+        "page.days_past_due",
+        "page.overdue_amount",
+        "page.deposit_balance",
+        "page.products_held",
+        "page.contribution_net_12m",
     ),
     "loan_life": (
-        "loan_number.loan_id", "customer_number.customer_id", "product.product_id as product", "branch.branch_id as branch",
-        "page.principal", "page.disbursed_on", "page.matures_on", "page.closed_on", "page.days_late_at_close",
-        "cast(page.outcome as varchar) as outcome", "page.status_code as status",
+        "loan_number.loan_id",
+        "customer_number.customer_id",
+        "product.product_id as product",
+        "branch.branch_id as branch",
+        "page.principal",
+        "page.disbursed_on",
+        "page.matures_on",
+        "page.closed_on",
+        "page.days_late_at_close",
+        "cast(page.outcome as varchar) as outcome",
+        "page.status_code as status",
     ),
 }
 
@@ -57,11 +83,16 @@ def rows(
         source, key = metric.source.id, f"{metric.grain}_key"
         by = order or ORDERS[source][0]
         if by not in ORDERS[source]:
-            raise Refused(f"列表不能按 {by} 排序。The list cannot be put in order by {by!r}. Known: {', '.join(ORDERS[source])}.")
+            raise Refused(
+                f"列表不能按 {by} 排序。The list cannot be put in order by {by!r}. Known: {', '.join(ORDERS[source])}."
+            )
         classes = ""
         if source != "loan_life":
             ends = ["", f"_{question.opening}"] if question.opening in OPENINGS else [""]
-            classes = "".join(f"    cast(page.{question.scheme}{end} as varchar) as class{'_opening' if end else ''},\n" for end in ends)
+            classes = "".join(
+                f"    cast(page.{question.scheme}{end} as varchar) as class{'_opening' if end else ''},\n"
+                for end in ends
+            )
         sql = (
             f"with page as (\n    select fact.*\n    from {source} as fact\n"
             + "".join(f"    {join}\n" for join in writer.joins.values())
@@ -104,7 +135,9 @@ def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tupl
     told = [writer.conditions([asked.as_of]), f"({metric.rows})"]
     if hit:
         if not metric.hit:
-            raise Refused(f"{metric.name['zh-CN']} 没有分子名单。{metric.name['en']} has no list of its own for the numerator.")
+            raise Refused(
+                f"{metric.name['zh-CN']} 没有分子名单。{metric.name['en']} has no list of its own for the numerator."
+            )
         told.append(f"({metric.hit})")
     return "\n    and ".join(told), writer
 
