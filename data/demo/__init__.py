@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.demo.delivery import key
-from data.demo.people import draw_types
+from data.demo.people import LATER, draw_types
 from data.demo.story import TYPES, month_of
 from data.demo.world import World
 
@@ -33,9 +33,11 @@ def write(
     hangs, `as_of` unless told otherwise: the bank of a later as-of with the anchor of an earlier one is the same bank
     grown older. Raises ValueError for sizes, dates or forms that make no bank.
     """
-    last, tied = _check(customers, months, seed, as_of, form), as_of if anchor is None else anchor
-    first = last - months + 1
-    return World(customers, seed, first, _month_end(tied), last).live(to, form, False, progress)
+    last = _check(customers, months, seed, as_of, form)
+    tied = last if anchor is None else _month_end(anchor)
+    if not 0 <= last - tied <= LATER:
+        raise ValueError(f"anchor is {anchor}: it must lie at most {LATER} months before as_of {as_of}, and not after it")
+    return World(customers, seed, last - months + 1, tied, last).live(to, form, False, progress)
 
 
 def write_next(
@@ -54,8 +56,8 @@ def write_next(
     managers and products in full.
     """
     last = _check(customers, months, seed, as_of, form)
-    if step < 1:
-        raise ValueError(f"step is {step}: an increment lies at least one month after as_of")
+    if not 1 <= step <= LATER:
+        raise ValueError(f"step is {step}: an increment lies 1 to {LATER} months after as_of")
     world = World(customers, seed, last - months + 1, last, last + step)
     return world.live(to, form, True, progress)
 

@@ -47,7 +47,7 @@ class Around:
         holds = rng.random(n) < HOLDS[people.type]
         self.holder = np.flatnonzero(holds)
         kind = people.type[self.holder]
-        level = np.log(DEPOSIT[kind]) + np.array([0.55, 0.55, 0.5, 0.55, 0.6, 0.6])[kind] * rng.standard_normal(len(kind))
+        level = np.log(DEPOSIT[kind]) + 0.55 * rng.standard_normal(len(kind))
         self.level = level - 0.15 * (people.province[self.holder] == FAILING_PROVINCE)
         manager_province = places.province_of_outlet[places.manager_outlet]
         self.silent = int(np.flatnonzero(manager_province == SILENT_PROVINCE)[0])
@@ -117,7 +117,8 @@ class Around:
         end = np.concatenate([book.disbursed[rows], self._days(rng, other, month)])
         # All dates of an application lie in the month in which it ends, so that an increment never touches an old one.
         counter = (channel == BRANCH) | (channel >= 3)
-        lead = np.minimum(np.where(counter, 3 + rng.random(total) * 11, rng.random(total) * 4).astype(np.int64), end - start)
+        lead = np.where(counter, 3 + rng.random(total) * 11, rng.random(total) * 4).astype(np.int64)
+        lead = np.minimum(lead, end - start)
         stage = np.sort(rng.random((total, 4)), axis=1)
         applied = end - lead
         accepted = applied + np.minimum((lead * stage[:, 0]).astype(np.int64), 2 + (stage[:, 3] > 0.97) * 2)
@@ -147,7 +148,7 @@ class Around:
             "decision": delivery.code(decision[order], words("application", "decision")),
             "signed_on": dates(signed, ~lent),
             "disbursed_on": dates(end, ~lent),
-            "loan_id": delivery.key("L", np.concatenate([rows, np.zeros(other, dtype=np.int64)])[order] + 1, 9, lent[order]),
+            "loan_id": delivery.key("L", np.concatenate([rows, np.zeros_like(refused)])[order] + 1, 9, lent[order]),
         }
 
     # ---- signals and actions
@@ -169,7 +170,8 @@ class Around:
         on = np.concatenate([happened.fell_two_on, self._days(rng, len(soft) + len(court), month)])
         silent = people.manager[who] == self.silent
         handled = rng.random(len(who)) < np.where(silent, 0.05, 0.86)
-        handled_on = np.where(handled, np.minimum(on + (rng.random(len(who)) * 9).astype(np.int64), last), delivery.NEVER)
+        soon = np.minimum(on + (rng.random(len(who)) * 9).astype(np.int64), last)
+        handled_on = np.where(handled, soon, delivery.NEVER)
         order = np.lexsort((who, on))
         return {
             "signal_id": self._ids("S", month, len(who)),

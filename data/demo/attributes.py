@@ -55,7 +55,7 @@ def pick(rng, share, rows) -> np.ndarray:
 
 
 def draw(rng, kind, standing, age, since, end):
-    """Attributes of customers: (plain columns, code columns as positions in CODES with -1 for null, changing columns)."""
+    """Plain columns, code columns (positions in CODES) and changing columns of customers; -1 is null."""
     n = len(kind)
 
     def chance(share):
@@ -115,8 +115,9 @@ def draw(rng, kind, standing, age, since, end):
     spouse[~married | firm] = -1
 
     person_only = {
-        "gender": (rng.random(n) < 0.52).astype(np.int8), "citizenship": citizenship, "education": drop(education, 0.02),
-        "employment": employment, "employer_kind": drop(employer, 0.01), "employer_tier": tier, "post": post,
+        "gender": (rng.random(n) < 0.52).astype(np.int8), "citizenship": citizenship,
+        "education": drop(education, 0.02), "employment": employment,
+        "employer_kind": drop(employer, 0.01), "employer_tier": tier, "post": post,
         "professional_title": title, "licence": licence, "spouse_credit_record": spouse,
     }
     codes = {"kind": client_kind}
@@ -126,7 +127,8 @@ def draw(rng, kind, standing, age, since, end):
     owns_home = chance(np.clip(0.25 + 0.18 * standing + (age - 30) / 80, 0.03, 0.93))
     plain = {
         "years_resident_here": drop(np.minimum(rng.exponential(16, n), age).astype(np.int16), 0.01),
-        "has_fixed_home_here": owns_home | chance(0.72), "has_fixed_job_here": (employed | self_employed) & chance(0.93),
+        "has_fixed_home_here": owns_home | chance(0.72),
+        "has_fixed_job_here": (employed | self_employed) & chance(0.93),
         "owns_home_here": owns_home, "is_married": married, "rank": rank,
         "is_on_payroll_list": employed & chance(np.where(good, 0.90, 0.66)),
         "years_with_employer": np.where(employed, years_job, -1).astype(np.int16), "has_stable_income": stable,

@@ -110,8 +110,8 @@ def annuity(principal, rate, months) -> np.ndarray:
 class Book:
     """All loans as arrays (`self.<field>[:size]`) and the borrowing plans of the customers."""
 
-    def __init__(self, people, seed, story, first_month):
-        self.people, self.seed, self.story = people, seed, story
+    def __init__(self, people, customers, seed, story, first_month):
+        self.customers, self.people, self.seed, self.story = customers, people, seed, story
         self.first_month = first_month
         self.start = first_month - BURN_IN
         self.size = 0
@@ -200,9 +200,9 @@ class Book:
         long = term > 60
         funding = np.where(long, 21_500, 18_500) + (rng.random(n) * 20).astype(np.int64) * 100
         equal = (term >= 120) & (rng.random(n) < 0.3)
-        risk = HAZARD * np.array(RISK)[product] * TYPE_RISK[kind] * np.exp(-0.30 * standing) * GRADE_RISK[self.group[who]]
-        risk = np.where(people.hidden_good[who], HAZARD * np.array(RISK)[product] * 0.12, risk)
-        risk = risk * np.where(people.province[who] == FAILING_PROVINCE, 2.0, 1.0)
+        risk = TYPE_RISK[kind] * np.exp(-0.30 * standing) * GRADE_RISK[self.group[who]]
+        risk = HAZARD * np.array(RISK)[product] * np.where(people.hidden_good[who], 0.12, risk)
+        risk = risk * np.where(people.province[who] == FAILING_PROVINCE, 1.6, 1.0)
         bad = (channel == PARTNER) & (people.province[who] == PARTNER_PROVINCE) & (month in self.story.partner)
         due_day = (day - first_day(month) + 1).clip(1, 28) if month >= self.start else 1 + (rng.random(n) * 28)
         due_day = np.asarray(due_day).astype(np.int8)
@@ -237,7 +237,6 @@ class Book:
         """The loans of a month: plans that come due, the partner boom and the shift to weaker grades."""
         people, story, rng = self.people, self.story, stream(self.seed, 21, month)
         start, end = int(first_day(month)), int(last_day(month))
-        n = len(people)
         in_trouble = self.barred.copy()
         in_trouble[self.cust[self.live[self.arrears[self.live] > 0]]] = True
         who = np.flatnonzero((self.next_on <= end) & ~in_trouble)
@@ -263,7 +262,7 @@ class Book:
             pool = np.flatnonzero(
                 free & (people.province == PARTNER_PROVINCE) & ((people.type == REVOLVER) | (people.type == STRETCHED))
             )
-            chosen = self._some(rng, pool, n * 0.0011)
+            chosen = self._some(rng, pool, self.customers * 0.0011)
             new = self._draw(
                 rng, chosen, self._days(rng, chosen, start, end), month, product=np.full(len(chosen), at.CS2),
                 channel=np.full(len(chosen), PARTNER), factor=0.55,
@@ -275,7 +274,7 @@ class Book:
             pool = np.flatnonzero(
                 free & weak & (people.type != DORMANT) & (self.active <= 1)
             )
-            chosen = self._some(rng, pool, n * 0.0108)
+            chosen = self._some(rng, pool, self.customers * 0.0108)
             trader = people.type[chosen] == TRADER
             new = self._draw(
                 rng, chosen, self._days(rng, chosen, start, end), month,
@@ -295,7 +294,7 @@ class Book:
     # ---- the schedule
 
     def issue(self, month) -> dict:
-        """Fix the instalments due in month + 1 for every loan on the book; returns them (loan rows, number, amounts)."""
+        """Fix the instalments due in month + 1 for every loan on the book; returns them in order of due_on."""
         i = self.live
         left, count = self.left[i], self.count[i]
         remaining = self.term[i] - count

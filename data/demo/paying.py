@@ -21,7 +21,7 @@ from data.demo.lending import (
 from data.demo.people import stream
 from data.demo.story import FAILING_PROVINCE, STEADY, STRETCHED, first_day, last_day, month_of
 
-IMPROVEMENT = np.array([0.26, 0.10, 0.27, 0.28])
+IMPROVEMENT = np.array([0.30, 0.12, 0.31, 0.37])
 """By group of grades: how much less often loans fall behind, and how much more often they cure, at the anchor."""
 LARGE = np.log2(200_000_00)
 INSTALMENT, PREPAYMENT, REVERSAL = range(3)
@@ -161,7 +161,7 @@ def pay(book, month: int) -> Month:
 
 
 def _settling(book, i, kind, month) -> np.ndarray:
-    """Chance of settling a loan early this month; a wave of good customers gives home loans back in the story's shift."""
+    """Chance of settling early this month; in the story's shift, good customers give their home loans back."""
     product = book.product[i]
     home = product <= at.HM2
     chance = SETTLES_EARLY[kind] * np.where(home, 0.4, np.where(product >= at.CD1, 1.2, 1.0))

@@ -10,6 +10,8 @@ from data.demo.story import BURN_IN, FAILING_PROVINCE, SAVER, STEADY, STRETCHED,
 TYPE_SHARE = np.array([0.22, 0.15, 0.22, 0.08, 0.10, 0.23])
 STANDING = np.array([0.75, 0.85, -0.35, 0.10, -1.05, 0.05])
 HIDDEN_GOOD_SHARE, HIDDEN_BAD_SHARE = 0.05, 0.12
+LATER = 12
+"""Months after the anchor that the bank can be lived further."""
 ADDED_A_MONTH = 0.0033
 """Customers that join in each month after the anchor, as a share of the bank's customers."""
 
@@ -60,15 +62,17 @@ def draw_types(customers: int, seed: int, block: int = 0):
     return kind, good, bad
 
 
-def build(customers, seed, places, outlet_share, first_month, anchor, last_month) -> People:
-    """The bank's `customers` at the anchor, and those that join in each later month up to `last_month`."""
+def build(customers, seed, places, outlet_share, first_month, anchor) -> People:
+    """The bank's `customers` at the anchor, and those that will join in the LATER months after it.
+
+    They are always drawn, wanted or not, so that a bank lived further has the same past.
+    """
     blocks = [_block(customers, seed, 0, places, outlet_share, first_month, anchor)]
-    for month in range(anchor + 1, last_month + 1):
+    for month in range(anchor + 1, anchor + LATER + 1):
         count = max(1, round(customers * ADDED_A_MONTH))
         blocks.append(_block(count, seed, month - anchor, places, outlet_share, month, month))
-    joined = {
-        name: np.concatenate([block[name] for block in blocks]) for name in blocks[0] if name not in ("columns", "codes")
-    }
+    single = [name for name in blocks[0] if name not in ("columns", "codes")]
+    joined = {name: np.concatenate([block[name] for block in blocks]) for name in single}
     for part in ("columns", "codes"):
         joined[part] = {
             name: np.concatenate([block[part][name] for block in blocks]) for name in blocks[0][part]

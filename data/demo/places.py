@@ -59,9 +59,8 @@ def build(customers: int, seed: int) -> tuple[Places, np.ndarray]:
     """
     cities = 2 if customers < 10_000 else 3
     outlets = 1 if customers < 10_000 else 2 if customers < 50_000 else 3
-    ids, parents, zh, en, province_of_outlet, outlet_branch, weights = ["00"], [None], ["澄岸银行总行"], [""], [], [], []
-    en[0] = "Cheng'an Bank head office"
-    province_branch = []
+    ids, parents, zh, en = ["00"], [None], ["澄岸银行总行"], ["Cheng'an Bank head office"]
+    province_of_outlet, outlet_branch, weights, province_branch = [], [], [], []
     for p, (name, name_en, weight, *towns) in enumerate(PROVINCES):
         province = f"{p + 1:02d}"
         province_branch.append(len(ids))

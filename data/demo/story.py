@@ -58,5 +58,5 @@ class Story:
         object.__setattr__(self, "campaign", range(self.anchor - 7, self.anchor - 4))
 
     def improvement(self, month: int) -> float:
-        """0 until twelve months before the anchor, 1 from the anchor on: how far underwriting and collection improved."""
+        """How far underwriting and collection improved: 0 until a year before the anchor, 1 from the anchor on."""
         return min(max((month - (self.anchor - 13)) / 13, 0.0), 1.0)

@@ -25,8 +25,8 @@ class World:
         self.first, self.last, self.seed = first, last, seed
         self.story = story_.Story(anchor)
         self.places, share = places_.build(customers, seed)
-        self.people = folk.build(customers, seed, self.places, share, first, anchor, last)
-        self.book = Book(self.people, seed, self.story, first)
+        self.people = folk.build(customers, seed, self.places, share, first, anchor)
+        self.book = Book(self.people, customers, seed, self.story, first)
         self.around = Around(self.people, self.places, seed, self.story, first)
         self.versions = []
         self._plan_versions()
@@ -36,7 +36,8 @@ class World:
         rng, people = folk.stream(self.seed, 12), self.people
         n = len(people)
         span = 60
-        self.review_month = np.where(rng.random(n) < 0.0007 * span, self.first + (rng.random(n) * span), -1).astype(np.int32)
+        month = self.first + (rng.random(n) * span).astype(np.int32)
+        self.review_month = np.where(rng.random(n) < 0.0007 * span, month, -1)
         self.review_step = 0.35 * rng.standard_normal(n)
         self.marked = np.zeros(n, dtype=bool)
 
@@ -128,20 +129,16 @@ class World:
     def _customers(self, out):
         people, start = self.people, int(first_day(self.written_from))
         for who in np.array_split(np.arange(len(people)), max(1, len(people) // CHUNK)):
-            if self.written_from == self.first:
-                rows = who
-            else:
-                rows = who[people.since[who] >= start]
+            here = people.since[who] <= int(last_day(self.last))
+            rows = who[here if self.written_from == self.first else here & (people.since[who] >= start)]
             if len(rows):
-                out.add("customer", attributes.columns(people, self.places, rows, people.since[rows], self._original(rows)))
+                original = {name: values[rows] for name, values in people.first.items()}
+                out.add("customer", attributes.columns(people, self.places, rows, people.since[rows], original))
         for who, valid_from, changed in self.versions:
             recent = valid_from >= start
             if recent.any():
                 changed = {name: values[recent] for name, values in changed.items()}
                 out.add("customer", attributes.columns(people, self.places, who[recent], valid_from[recent], changed))
-
-    def _original(self, rows):
-        return {name: values[rows] for name, values in self.people.first.items()}
 
     # ---- loans
 
