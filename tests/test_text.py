@@ -63,6 +63,13 @@ def test_more_overdue_is_bad_and_more_reloan_is_good():
     assert text.change(0.01, "rate", "neither", "en").verdict == "plain"
 
 
+def test_a_refusal_is_shown_in_the_language_of_its_reader():
+    both = "没有指标 x。There is no metric x."
+    assert text.half(both, "zh-CN") == "没有指标 x。"
+    assert text.half(both, "en") == "There is no metric x."
+    assert text.half("The disk is full.", "zh-CN") == "The disk is full."
+
+
 def test_a_date_is_written_as_its_reader_writes_it():
     assert text.day("2026-10-31", "zh-CN") == "2026年10月31日"
     assert text.day("2026-10-31", "en") == "31 Oct 2026"

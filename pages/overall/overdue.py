@@ -13,13 +13,13 @@ metric = charts.picker(
 )  # fmt: skip
 whole = bank.about(here, metric, last=36)
 answer = bank.ask(whole)
-title = words.level(metric, bank.ask(bank.about(here, metric)).iloc[0], here.as_of, here.against, lang)
+title = words.level(metric, bank.whole(bank.about(here, metric), lang)[0], here.as_of, here.against, lang)
 charts.show(here, "trend", title, figures.trend(answer, METRICS[metric], lang, dark=dark), answer, whole, ("as_of",))
 split = bank.about(here, metric, ("class",), compare=False)
 by_class = bank.ask(split)
 names = bank.labels("class", lang, here.scheme)
 charts.show(
-    here, "class", words.extreme(metric, by_class, "class", names, lang),
+    here, "class", words.extreme(here, metric, "class"),
     figures.bars(
         by_class, METRICS[metric], "class", names, lang, dark=dark, order=list(names), whole=answer["value"].iloc[-1]
     ),

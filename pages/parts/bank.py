@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analytics import branches, metrics, rulebooks
+from analytics import branches, metrics, rulebooks, text
+from analytics import rows as listed
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
-from data.engine import Bank
+from data.engine import Bank, Refused
 from pages.parts.choice import Choice, Offer
 
-HOME = Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[2] / ".bank" / "home")
 # Whose rows may be seen. Part of every cache key, so that one reader's rows can never answer another's question.
 SCOPE = "whole bank"
 ANSWERS = 2_000
@@ -33,9 +33,14 @@ def _bank(home: str) -> Bank:
     return Bank(home, verify="background", threads=2)
 
 
+def home() -> Path:
+    """Where the editions lie: LOAN_PANORAMA_HOME, else .bank/home beside app.py."""
+    return Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[2] / ".bank" / "home")
+
+
 def bank() -> Bank:
     """The process's bank. Raises Refused when no edition can be served."""
-    return _bank(str(HOME))
+    return _bank(str(home()))
 
 
 def refresh() -> Bank:
@@ -62,7 +67,14 @@ def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr})
 def _rows(edition: str, scope: str, question: Question, asked: tuple) -> pd.DataFrame:
     cell, hit, limit, offset, order = asked
-    answer = metrics.rows(_keyed(edition), question, dict(cell), hit=hit, limit=limit, offset=offset, order=order)
+    answer = listed.rows(_keyed(edition), question, dict(cell), hit, limit, offset, order)
+    _keyed(edition)
+    return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr})
+def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool) -> int:
+    answer = listed.count(_keyed(edition), question, dict(cell), hit)
     _keyed(edition)
     return answer
 
@@ -106,18 +118,36 @@ def ask(question: Question) -> pd.DataFrame:
     return _ask(bank().edition.id, SCOPE, question)
 
 
+def whole(question: Question, lang: str) -> tuple[pd.Series | None, str]:
+    """The one row of a question without splits, or None and the reason in the reader's language.
+
+    Where the month compared with is not there, the row comes without a change.
+    """
+    try:
+        return ask(question).iloc[0], ""
+    except Refused as refusal:
+        if question.compare:
+            return whole(question.about(compare=None), lang)
+        return None, text.half(refusal, lang)
+
+
 def rows(
     question: Question,
     cell: Mapping[str, str],
     *,
     hit: bool = False,
-    limit: int | None = None,
+    limit: int = 200,
     offset: int = 0,
     order: str | None = None,
 ) -> pd.DataFrame:
     """The customers or loans behind one cell of an answer; `hit` those in the numerator only. Raises Refused."""
     asked = (tuple(sorted(cell.items())), hit, limit, offset, order)
     return _rows(bank().edition.id, SCOPE, question, asked)
+
+
+def count(question: Question, cell: Mapping[str, str], *, hit: bool = False) -> int:
+    """How many customers or loans stand behind the cell: the n that it printed, or those in its numerator."""
+    return _count(bank().edition.id, SCOPE, question, tuple(sorted(cell.items())), hit)
 
 
 def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:

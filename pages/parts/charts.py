@@ -44,7 +44,7 @@ def show(
             define.popover(question, lang, key)
         if kind == "table":
             return table(here, answer, question)
-        slot = f"chart_{key}"
+        slot = f"chart_{key}_{st.session_state.get('drill_closed', 0)}"
 
         def picked() -> None:
             points = st.session_state[slot]["selection"]["points"]

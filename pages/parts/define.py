@@ -27,7 +27,7 @@ def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str
     metric = METRICS[question.metric]
     found = [
         (say("definition.meaning", lang), metric.meaning[lang]),
-        (say("definition.formula", lang), metric.formula[lang]),
+        *([(say("definition.formula", lang), metric.formula[lang])] if metric.formula != metric.meaning else []),
         (say("definition.better", lang), say(f"definition.better_{metric.better}", lang)),
         (say("definition.owner", lang), say(f"owner.{metric.owner}", lang)),
     ]

@@ -30,6 +30,8 @@ def open_cell(metric: str, cell: Mapping[str, str]) -> None:
 
 def close() -> None:
     """Close the list. For callbacks."""
+    # Boards and charts are keyed by this count, so that the mark of the clicked cell goes away with its list.
+    st.session_state.drill_closed = st.session_state.get("drill_closed", 0) + 1
     for name in ("open", "cell", "hit"):
         choice.pick(name, None)
 
@@ -96,8 +98,14 @@ def show(here: Choice) -> None:
             at = st.pagination(pages, key=f"drill_page_{metric}_{choice.now().as_of}_{'_'.join(cell.values())}_{hit}")
         lines = bank.rows(question, splits, hit=hit, limit=PAGE, offset=(at - 1) * PAGE)
         words = columns(lines, lang)
-        st.dataframe(printed(lines, words, lang), hide_index=True, alt=title, height="content")
-        _downloads(here, question, splits, hit, total)
+        right = {
+            c.header: st.column_config.Column(alignment="right")
+            for c in words.values()
+            if c.unit not in ("text", "date")
+        }
+        table = printed(worded(lines, here), words, lang)
+        st.dataframe(table, hide_index=True, alt=title, height="content", column_config=right)
+        _downloads(here, question, splits, hit, total, name_of(here, cell))
 
 
 def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:
@@ -106,10 +114,45 @@ def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:
 
 
 UNITS = {
-    "balance": "money", "principal": "money", "contribution": "money", "numerator": "money", "denominator": "money",
-    "days_past_due": "days", "loans": "count", "disbursed_on": "date", "matures_on": "date", "closed_on": "date",
-    "since_on": "date", "rate": "rate", "as_of": "date",
-}  # fmt: skip
+    "balance": "money",
+    "overdue_amount": "money",
+    "principal": "money",
+    "loan_balance": "money",
+    "deposit_balance": "money",
+    "contribution_net_12m": "money",
+    "days_past_due": "days",
+    "days_late_at_close": "days",
+    "loans_open": "count",
+    "products_held": "count",
+    "disbursed_on": "date",
+    "matures_on": "date",
+    "closed_on": "date",
+}
+# Columns whose codes have words: column → (split, scheme; empty for the scheme that is looked at).
+WORDS = {
+    "product": ("product", ""),
+    "manager": ("manager", ""),
+    "channel": ("channel", ""),
+    "outcome": ("outcome", ""),
+    "status": ("status", ""),
+    "class": ("class", ""),
+    "class_opening": ("class", ""),
+    "loan_five": ("class", "loan_five"),
+}
+
+
+def worded(frame: pd.DataFrame, here: Choice) -> pd.DataFrame:
+    """The list with words in place of codes, in the reader's language."""
+    changed = {}
+    for name in frame:
+        if name == "branch":
+            tree = bank.tree()
+            changed[name] = [tree[code].name(here.lang) if code in tree else code for code in frame[name]]
+        elif name in WORDS:
+            split, scheme = WORDS[name]
+            words = bank.labels(split, here.lang, scheme or here.scheme)
+            changed[name] = [words.get(code, code) for code in frame[name]]
+    return frame.assign(**changed)
 
 
 def printed(frame: pd.DataFrame, words: Mapping[str, exports.Column], lang: str) -> pd.DataFrame:
@@ -125,14 +168,18 @@ def printed(frame: pd.DataFrame, words: Mapping[str, exports.Column], lang: str)
     return pd.DataFrame({column.header: [cell(v, column.unit) for v in frame[name]] for name, column in words.items()})
 
 
-def notes(here: Choice, question: Question) -> list[tuple[str, str]]:
-    """What a download says about itself: metric, definition, filters, month, scheme, edition."""
+def notes(here: Choice, question: Question, cell: str, hit: bool) -> list[tuple[str, str]]:
+    """What a download says about itself: metric, definition, the cell and filters, month, scheme, edition."""
     lang, metric = here.lang, METRICS[question.metric]
     edition = bank.bank().edition
     applied = text.listing([words for _, words in header.chips(here)], lang) or say("export.no_filters", lang)
     return [
         (say("export.metric", lang), f"{metric.name[lang]} ({metric.id})"),
         (say("export.definition", lang), f"{metric.meaning[lang]} {metric.formula[lang]}"),
+        (
+            say("export.cell", lang),
+            cell + (f" · {say('drill.only_hit', lang, metric=metric.name[lang])}" if hit else ""),
+        ),
         (say("export.filters", lang), applied),
         (
             say("export.as_of", lang),
@@ -146,7 +193,7 @@ def notes(here: Choice, question: Question) -> list[tuple[str, str]]:
     ]
 
 
-def _downloads(here: Choice, question: Question, splits: Mapping[str, str], hit: bool, total: int) -> None:
+def _downloads(here: Choice, question: Question, splits: Mapping[str, str], hit: bool, total: int, cell: str) -> None:
     lang = here.lang
     if total > LIMIT:
         st.html(f'<p class="lp-note">{html.escape(say("drill.limit", lang, limit=f"{LIMIT:,}"))}</p>')
@@ -154,8 +201,8 @@ def _downloads(here: Choice, question: Question, splits: Mapping[str, str], hit:
     stem = f"{question.metric}_{question.as_of}_{bank.bank().edition.id[:8]}"
 
     def made(write) -> bytes:
-        frame = bank.rows(question, splits, hit=hit, limit=LIMIT)
-        return write(frame, columns(frame, lang), notes(here, question), lang)
+        frame = worded(bank.rows(question, splits, hit=hit, limit=LIMIT), here)
+        return write(frame, columns(frame, lang), notes(here, question, cell, hit), lang)
 
     with st.container(horizontal=True, gap="small"):
         st.download_button(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analytics.text import LANGUAGES, say
+from analytics.text import LANGUAGES, half, say
 from data.engine import Refused
 from pages.parts import bank, choice, header, menu, shell
 
@@ -38,7 +38,7 @@ def show() -> None:
     except bank.Moved:
         st.rerun()
     except Refused as refusal:
-        _no_edition(lang) if not _has_edition() else st.warning(str(refusal))
+        _no_edition(lang) if not _has_edition() else st.warning(half(refusal, lang))
 
 
 def _language() -> str:
@@ -84,4 +84,4 @@ def _has_edition() -> bool:
 def _no_edition(lang: str) -> None:
     st.title(say("app.name", lang))
     st.text(say("app.no_edition", lang))
-    st.code(say("app.no_edition_help", lang, home=bank.HOME.name), language=None)
+    st.code(say("app.no_edition_help", lang, home=bank.home().name), language=None)

@@ -28,6 +28,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.runtime.pages_manager import PagesManager
 
 from analytics.text import LANGUAGES, say
 
@@ -214,6 +215,9 @@ def middleware() -> list[Middleware]:
             f"Loan Panorama has no sign-in of its own and will not listen on {address or 'all addresses'}. "
             "Keep server.address at 127.0.0.1 and put an authenticating reverse proxy on this machine in front of it."
         )
+    # A folder named pages/ starts Streamlit in its legacy mode until st.navigation has run once: the first deep link
+    # after a start would meet "Page not found".
+    PagesManager.uses_pages_directory = False
     hosts = [*(st.get_option("server.allowedHosts") or ()), "127.0.0.1", "localhost"]
     return [
         Middleware(Guard),

@@ -38,7 +38,7 @@ def answers(
             try:
                 now = _compared(question)
             except Refused as refusal:
-                reasons[metric] = str(refusal)
+                reasons[metric] = text.half(refusal, here.lang)
                 continue
             series = _series(question) if trend else {}
             for row in now.to_dict("records"):

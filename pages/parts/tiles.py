@@ -13,7 +13,6 @@ from analytics import text
 from analytics.declared import METRICS
 from analytics.look import SMALL, look, sparkline
 from analytics.text import say
-from data.engine import Refused
 from pages.parts import bank, define, drill
 from pages.parts.choice import Choice
 
@@ -35,16 +34,13 @@ class Tile:
 def answers(here: Choice, metric: str) -> Tile:
     """Ask everything one tile prints."""
     plain = bank.about(here, metric, compare=False)
-    try:
-        now = bank.ask(plain).iloc[0]
-    except Refused as refusal:
-        return Tile(metric, None, None, None, (), str(refusal))
+    now, reason = bank.whole(plain, here.lang)
+    if now is None:
+        return Tile(metric, None, None, None, (), reason)
 
     def changed(compare: str) -> float | None:
-        try:
-            return bank.ask(plain.about(compare=compare)).iloc[0]["change"]
-        except Refused:
-            return None
+        row, _ = bank.whole(plain.about(compare=compare), here.lang)
+        return None if row is None else row.get("change")
 
     trend = bank.ask(plain.about(last=MONTHS))["value"].tolist()
     return Tile(metric, now, changed("mom"), changed("yoy"), trend)

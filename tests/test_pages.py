@@ -1,0 +1,103 @@
+"""Every page in both languages, opened inside the frame; what a page prints is what the command line would."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analytics import metrics, rows
+from analytics.metrics import Question
+from analytics.text import LANGUAGES, number, say
+from data.engine import Bank
+from pages.parts import menu
+
+PAGES = [(section, page) for section, pages in menu.present().items() for page in pages]
+LAST = date(2026, 10, 31)
+APP = Path(__file__).parents[1] / "app.py"
+
+
+@pytest.fixture(scope="module")
+def bank(demo_home):
+    bank = Bank(demo_home)
+    yield bank
+    bank.close()
+
+
+@pytest.fixture
+def app(demo_home, monkeypatch):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(demo_home))
+
+    def opened(page="overall/overview", **address):
+        test = AppTest.from_file(APP, default_timeout=30)
+        for name, value in address.items():
+            test.query_params[name.replace("__", ".")] = value
+        test.run()
+        if page != "overall/overview":
+            test.switch_page(f"pages/{page}.py").run()
+        assert not test.exception, test.exception
+        assert not test.error, test.error
+        return test
+
+    return opened
+
+
+def printed(test) -> str:
+    """Everything that the page says through its own markup."""
+    return "\n".join(block.proto.body for block in test.get("html"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("section", "page"), PAGES, ids=[page for _, page in PAGES])
+def test_a_page_opens_in_the_frame(app, section, page, lang):
+    test = app(f"{section}/{page}", lang=lang)
+    said = printed(test)
+    assert f'<p class="lp-title">{say(f"page.{page}", lang)}</p>' in said
+    assert say("app.name", lang) in said
+
+
+@pytest.mark.parametrize("metric", ["customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net"])
+def test_a_tile_prints_the_answer_of_the_metric(app, bank, metric):
+    answer = metrics.ask(bank, Question(metric, LAST)).iloc[0]
+    unit = metrics.metric_named(metric).unit
+    assert f'<p class="lp-value">{number(answer["value"], unit, "zh-CN")}</p>' in printed(app())
+
+
+def test_a_filter_in_the_address_narrows_the_tiles(app, bank):
+    question = Question("overdue_rate_30", LAST, where=(("channel", ("partner",)),))
+    answer = metrics.ask(bank, question).iloc[0]
+    assert number(answer["value"], "rate", "en") in printed(app(lang="en", f__channel="partner"))
+
+
+def test_an_earlier_month_in_the_address_is_shown(app, bank):
+    answer = metrics.ask(bank, Question("customers", date(2026, 8, 31))).iloc[0]
+    assert f'<p class="lp-value">{int(answer["value"]):,}</p>' in printed(app(asof="2026-08-31"))
+
+
+def test_a_bad_address_shows_the_nearest_view_and_says_so(app):
+    test = app(asof="2031-01-31", scheme="nothing", lang="en")
+    assert "showing Oct 2026" in test.info[0].value
+    assert "using “abcd”" in test.info[0].value
+
+
+@pytest.mark.parametrize("metric", ["overdue_rate_30", "reloan_rate_90"])
+@pytest.mark.parametrize("code", ["A", "C"])
+def test_a_cell_opens_exactly_the_n_that_it_printed(app, bank, metric, code):
+    answer = metrics.ask(bank, Question(metric, LAST, by=("class",)))
+    found = answer[answer["class"] == code]
+    n = int(found["n"].iloc[0]) if len(found) else 0
+    test = app(open=metric, cell=f"class:{code}")
+    assert f"共 {n:,} " in printed(test)
+    assert len(rows.rows(bank, Question(metric, LAST, by=("class",)), {"class": code}, limit=10**6)) == n
+
+
+def test_a_cell_that_does_not_exist_opens_the_whole(app, bank):
+    n = metrics.ask(bank, Question("overdue_rate_30", LAST)).iloc[0]["n"]
+    assert f"共 {int(n):,} 笔" in printed(app(open="overdue_rate_30", cell="id_number:1~class:Z"))
+
+
+def test_without_an_edition_the_page_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path))
+    test = AppTest.from_file(APP).run()
+    assert not test.exception
+    assert test.text[0].value == "还没有可看的数据。"
