@@ -1,14 +1,22 @@
 """consumer_five decided by hand, from the text of the rules and not from the TOML: the yardstick for both readers.
 
-A fact is a value or None. `yes`, `no` and `None` (not known) are combined after Kleene by `every` and `some`. What the text leaves open is
-ours, as declared in the rulebook's head: good education = three-year college or above; a ministry university's unit is `headquarters`.
+A fact is a value or None. Yes, no and None (not known) are combined after Kleene by `every` and `some`. What the text
+leaves open is ours, as declared in the rulebook's head: good education = three-year college or above; a ministry
+university's unit is `headquarters`.
 """
 
 SCHOOLING = ["primary", "secondary", "college", "bachelor", "master"]
 TITLES = ["none", "junior", "middle", "deputy_senior", "senior"]
 REGULAR_EMPLOYERS = {
-    "state_organ", "public_institution", "public_school", "public_hospital", "hospital_2a", "known_private_school",
-    "premium_enterprise", "state_firm", "listed_firm",
+    "state_organ",
+    "public_institution",
+    "public_school",
+    "public_hospital",
+    "hospital_2a",
+    "known_private_school",
+    "premium_enterprise",
+    "state_firm",
+    "listed_firm",
 }
 
 
@@ -78,18 +86,31 @@ def consumer_five(fact):
         )
 
     class_one = every(
-        aged(30, 55), citizen, educated, stable,
+        aged(30, 55),
+        citizen,
+        educated,
+        stable,
         some(
             official(3),
             every(schools, is_in("post", "leader")),
-            every(is_in("employer_kind", "public_school"), is_in("employer_tier", "headquarters"), is_in("post", "department_head")),
-            every(is_in("employer_kind", "hospital_2a"), some(titled("deputy_senior"), is_in("post", "leader", "department_head"))),
+            every(
+                is_in("employer_kind", "public_school"),
+                is_in("employer_tier", "headquarters"),
+                is_in("post", "department_head"),
+            ),
+            every(
+                is_in("employer_kind", "hospital_2a"),
+                some(titled("deputy_senior"), is_in("post", "leader", "department_head")),
+            ),
             every(premium, high_units, is_in("post", "leader", "senior_manager", "mid_manager", "senior_engineer")),
             every(premium, low_units, is_in("post", "leader", "senior_manager", "senior_engineer")),
         ),
     )
     class_two = every(
-        aged(25, 55), citizen, educated, stable,
+        aged(25, 55),
+        citizen,
+        educated,
+        stable,
         some(
             official(1),
             every(schools, permanent, titled("middle")),
@@ -99,7 +120,10 @@ def consumer_five(fact):
         ),
     )
     class_three = every(
-        aged(25, 55), citizen, educated, stable,
+        aged(25, 55),
+        citizen,
+        educated,
+        stable,
         some(
             every(
                 regular,
@@ -110,31 +134,50 @@ def consumer_five(fact):
                 ),
             ),
             every(
-                self_employed, at_least("years_in_business", 10), at_least("registered_capital", 1_000_000),
-                yes("has_own_premises_here"), yes("owns_home_here"), yes("business_positive_12m"),
+                self_employed,
+                at_least("years_in_business", 10),
+                at_least("registered_capital", 1_000_000),
+                yes("has_own_premises_here"),
+                yes("owns_home_here"),
+                yes("business_positive_12m"),
             ),
         ),
     )
     class_four = every(
-        aged(22, 60), educated, stable,
-        some(citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_home_here"), yes("has_fixed_job_here"))),
+        aged(22, 60),
+        educated,
+        stable,
+        some(
+            citizen,
+            every(stranger, at_least("years_resident_here", 1), yes("has_fixed_home_here"), yes("has_fixed_job_here")),
+        ),
         some(
             regular,
             every(
-                is_in("employer_kind", "large_mid_firm"), permanent, yes("employer_cash_positive_2y"), yes("employer_owners_clean"),
+                is_in("employer_kind", "large_mid_firm"),
+                permanent,
+                yes("employer_cash_positive_2y"),
+                yes("employer_owners_clean"),
                 at_least("years_payroll", 2),
             ),
             every(self_employed, at_least("years_in_business", 5), yes("owns_home_here"), yes("business_positive_6m")),
         ),
     )
     class_five = every(
-        aged(18, 60), stable,
+        aged(18, 60),
+        stable,
         asked("is_in_illegal_trade", lambda illegal: not illegal),
         some(citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_job_here"))),
         some(is_in("employment", "employed"), every(self_employed, at_least("years_in_business", 1))),
     )
     one_down = {"one": "two", "two": "three", "three": "four"}
-    for code, meets in [("one", class_one), ("two", class_two), ("three", class_three), ("four", class_four), ("five", class_five)]:
+    for code, meets in [
+        ("one", class_one),
+        ("two", class_two),
+        ("three", class_three),
+        ("four", class_four),
+        ("five", class_five),
+    ]:
         if meets is None:
             return "unrated"
         if meets:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from analytics.rulebooks.facts import Fact
+from analytics.rulebooks.facts import SCORE, Fact
 from analytics.rulebooks.parts import (
     UNRATED,
     UNRATED_NAMES,
@@ -20,7 +20,7 @@ from analytics.rulebooks.parts import (
     Parameter,
     ScoreItem,
 )
-from analytics.rulebooks.rules import Env, Group, Rule, missing_of
+from analytics.rulebooks.rules import Column, Env, Group, Rule, missing_of
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,16 @@ class Rulebook:
         qualify = f"{prefix}." if prefix else ""
 
         def column(fact: Fact) -> str:
-            return f"({self._score_sql(column)})" if fact.name == "score" and self.score else qualify + fact.name
+            return qualify + fact.name
 
-        lines = ["case"]
-        if self.bars:
-            # the two-step form asks a condition of all rows once and again only of the few for which it is not false
-            lines += _decided(Group("any", self.bars).sql(column), [f"'{self.barred}'"], self.unrated)
-        for code in self.look:
-            lines += _decided(self._class(code).rules.sql(column), self._landing_sql(code, column), self.unrated)
-        lines += ["    else", *_indent(self._landing_sql(self.otherwise, column), 2), "end"]
-        return "\n".join(lines)
+        codes = [fact for fact in self.fact_index.values() if fact.type == "code"]
+        if not codes:
+            return "\n".join(self._sql(column, False))
+        # a code that is not known is rare and asking for it at every rule is dear: such rows go a way of their own
+        doubtful = " or ".join(f"{column(fact)} = '{fact.unknown}'" for fact in codes)
+        plain, careful = (_indent(self._sql(column, unknown), 1) for unknown in (False, True))
+        return "\n".join([f"case when ({doubtful}) is not true then", *plain, "else", *careful, "end"])
 
-    # one customer
     def _class(self, code: str) -> Class:
         for found in self.classes:
             if found.code == code:
@@ -271,21 +269,34 @@ class Rulebook:
             yield from downgrade.when.leaves()
 
     # all customers
-    def _landing_sql(self, code: str, column: Callable[[Fact], str]) -> list[str]:
+    def _sql(self, fact_column: Column, unknown: bool) -> list[str]:
+        def column(fact: Fact) -> str:
+            return f"({self._score_sql(fact_column, unknown)})" if fact is SCORE else fact_column(fact)
+
+        lines = ["case"]
+        if self.bars:
+            # the two-step form asks a condition of all rows once and again only of the few for which it is not false
+            lines += _decided(Group("any", self.bars).sql(column, unknown), [f"'{self.barred}'"], self.unrated)
+        for code in self.look:
+            test = self._class(code).rules.sql(column, unknown)
+            lines += _decided(test, self._landing_sql(code, column, unknown), self.unrated)
+        return [*lines, "    else", *_indent(self._landing_sql(self.otherwise, column, unknown), 2), "end"]
+
+    def _landing_sql(self, code: str, column: Column, unknown: bool) -> list[str]:
         landings = self.landings(code)
         if not landings:
             return [f"'{code}'"]
         lines = ["case"]
         for landing, condition in landings:
-            lines += _decided(condition.sql(column), [f"'{landing}'"], self.unrated)
+            lines += _decided(condition.sql(column, unknown), [f"'{landing}'"], self.unrated)
         return [*lines, f"    else '{code}'", "end"]
 
-    def _score_sql(self, column: Callable[[Fact], str]) -> str:
+    def _score_sql(self, column: Column, unknown: bool) -> str:
         items = []
         for item in self.score:
             arms = []
             for band, points in item.bands:
-                test = band.sql(column)
+                test = band.sql(column, unknown)
                 arms.append(f"when {test} then {points} when ({test}) is null then null")
             items.append(f"case {' '.join(arms)} else {item.otherwise} end")
         return " + ".join(items)

@@ -69,7 +69,7 @@ class NoEdition(LookupError):
 
 def _told(value: Any, lang: str) -> Any:
     if isinstance(value, dict):
-        return value[lang]
+        return value.get(lang, value)
     if isinstance(value, (set, frozenset)):
         value = sorted(value)
     if isinstance(value, (list, tuple)):

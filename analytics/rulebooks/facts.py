@@ -100,6 +100,9 @@ class Fact:
         raise FactError(self.name, key, words={"zh": self.zh, "en": self.en}, **fields)
 
 
+SCORE = Fact("score", "int", "评分", "Score", "分", "points")
+
+
 def is_missing(value: Any) -> bool:
     """True for None, NaN, pandas.NA and NaT: a fact that is not known."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):

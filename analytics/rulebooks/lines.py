@@ -1,4 +1,4 @@
-"""A rulebook file as text, and where in it something stands: tomllib gives values without lines, an officer needs one."""
+"""A rulebook file as text, and where in it something stands: tomllib gives no lines, an officer needs them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def decode(raw: bytes, path: str) -> str:
 
 
 def load(lines: Lines, path: str) -> dict[str, Any]:
-    """The values of a TOML text, its fractions as Decimal. Raises RulebookError for what is huge, nested too deep or no TOML."""
+    """The values of a TOML text, fractions as Decimal. Raises RulebookError: huge, nested too deep or no TOML."""
     if len(lines.text) > LARGEST_FILE:
         raise RulebookError("too_large", path, largest_file=LARGEST_FILE)
     if (deep := lines.deeper_than(DEEPEST)) is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from analytics.rulebooks.book import Rulebook
 from analytics.rulebooks.checking import check_examples, check_reach
 from analytics.rulebooks.errors import FactError, Grammar, Refusal, RulebookError
-from analytics.rulebooks.facts import Fact
+from analytics.rulebooks.facts import SCORE, Fact
 from analytics.rulebooks.lines import DEEPEST, Lines, load
 from analytics.rulebooks.parts import UNRATED, Class, Downgrade, Example, Parameter, ScoreItem
 from analytics.rulebooks.rules import Group, Note, Rule, parse
@@ -34,7 +34,6 @@ HEAD = {
     "look_in_order",
 }
 TABLES = {"class", "criterion", "bar", "downgrade", "score", "parameter", "person", "example"}
-SCORE = Fact("score", "int", "评分", "Score", "分", "points")
 
 
 def parse_rulebook(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from analytics.rulebooks.errors import Grammar
 from analytics.rulebooks.facts import DIGITS, Fact
 
 Env = Mapping[str, Any]
+Column = Callable[[Fact], str]
 
 SIGNS = ("!=", "<=", ">=", "=", "<", ">")
 # what looks like half-width punctuation, digits or letters and is not
@@ -106,17 +107,16 @@ class Rule:
                 return value in self.literals
         return value not in self.literals
 
-    def sql(self, column: Any) -> str:
-        """The rule as a boolean SQL expression, null where the fact is missing; `column` maps a fact to its column."""
+    def sql(self, column: Column, unknown: bool = True) -> str:
+        """The rule as a boolean SQL expression, null where the fact is missing.
+
+        `column` maps a fact to its column; `unknown=False` is for rows where no code is the one for "not known".
+        """
         name = column(self.fact)
         if self.fact.type == "bool":
             return name if self.literals[0] == (self.sign == "=") else f"not {name}"
         if self.fact.type == "code":
-            codes = [code for code in self.fact.values if code in self.allowed]
-            quoted = ", ".join(f"'{code}'" for code in codes)
-            test = f"{name} = {quoted}" if len(codes) == 1 else f"{name} in ({quoted})"
-            # the code that stands for "not known" is no value: the rule is undecided, as in `Fact.normal`
-            return f"case when {name} <> '{self.fact.unknown}' then {test if codes else 'false'} end"
+            return self._sql_codes(name, unknown)
         literals = [_sql_number(self.fact, literal) for literal in self.literals]
         if self.fact.type == "number":
             name = f"nullif({name}, cast('nan' as double))"
@@ -125,6 +125,22 @@ class Rule:
         if self.sign in ("in", "not in"):
             return f"{name} {self.sign} ({', '.join(literals)})"
         return f"{name} {'<>' if self.sign == '!=' else self.sign} {literals[0]}"
+
+    def _sql_codes(self, name: str, unknown: bool) -> str:
+        codes = [code for code in self.fact.values if code in self.allowed]
+        quoted = ", ".join(f"'{code}'" for code in codes)
+        if not codes:
+            test = f"{name} in ('')"
+        elif len(codes) == 1:
+            test = f"{name} = '{codes[0]}'"
+        elif len(codes) <= 4:
+            test = f"{name} in ({quoted})"
+        else:
+            # DuckDB makes a join of a longer `in` list, which costs more than twice as much
+            test = " or ".join(f"{name} = '{code}'" for code in codes)
+            test = f"({test})"
+        # the code that stands for "not known" is no value: the rule is undecided, as in `Fact.normal`
+        return f"case when {name} <> '{self.fact.unknown}' then {test} end" if unknown else test
 
     def words(self, lang: str) -> str:
         """The rule as an officer reads it, in `lang`."""
@@ -182,11 +198,11 @@ class Group:
             undecided = undecided or held is None
         return None if undecided else not decisive
 
-    def sql(self, column: Any) -> str:
-        """The group as a boolean SQL expression."""
+    def sql(self, column: Column, unknown: bool = True) -> str:
+        """The group as a boolean SQL expression; see `Rule.sql`."""
         if not self.members:
             return "true" if self.kind == "all" else "false"
-        parts = [member.sql(column) for member in self.members]
+        parts = [member.sql(column, unknown) for member in self.members]
         parts = [
             f"({part})"
             if (isinstance(m, Group) and len(m.members) > 1) or part.startswith("case") or " between " in part
