@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -30,13 +30,12 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def server(home: Path) -> Iterator[str]:
+def server(home: Path, log: Path) -> Iterator[str]:
     """The app over `home` on a free loopback port; gives its address, and ends the server afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    log = home.parent / "server.log"
     with log.open("w") as out:
         running = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"LOAN_PANORAMA_HOME": str(home)}
@@ -85,6 +84,14 @@ class Reader:
         self.page.wait_for_selector("[data-testid=stSkeleton], [data-stale=true]", state="detached", timeout=30_000)
         return self
 
+    def until(self, holds: Callable[[], bool], seconds: float = 15) -> Reader:
+        """Wait until something holds. Raises AssertionError when it never does."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"waited {seconds} seconds in vain at {self.page.url}"
+            self.page.wait_for_timeout(50)
+        return self
+
     def text(self) -> str:
         """What the page says."""
         return self.page.inner_text("[data-testid=stApp]")
@@ -101,16 +108,24 @@ class Reader:
 
 
 @contextmanager
-def reader(
-    address: str, *, width: int = 1280, height: int = 900, dark: bool = False, locale: str = "zh-CN"
-) -> Iterator[Reader]:
-    """A fresh Chromium window on the app."""
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", locale=locale
-        )
+        chrome = play.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
-            yield Reader(context.new_page(), address)
+            yield chrome
         finally:
-            browser.close()
+            chrome.close()
+
+
+@contextmanager
+def reader(
+    chrome: Browser, address: str, *, width: int = 1280, height: int = 1100, dark: bool = False
+) -> Iterator[Reader]:
+    """A fresh reader of the app: empty cache, no history."""
+    size, scheme = {"width": width, "height": height}, "dark" if dark else "light"
+    context = chrome.new_context(viewport=size, color_scheme=scheme, locale="zh-CN")
+    try:
+        yield Reader(context.new_page(), address)
+    finally:
+        context.close()

@@ -1,0 +1,71 @@
+"""python -m tests.browser.speed HOME: how long a reader waits in Chromium, medians over fresh windows."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.browser import harness
+
+ROUNDS = 5
+TARGETS = {"first page, empty cache": 3.0, "page switch": 0.6, "click → list": 0.5}
+
+
+def measure(home: Path) -> dict[str, list[float]]:
+    """Seconds per round of each wait in TARGETS."""
+    found: dict[str, list[float]] = {name: [] for name in TARGETS}
+    with tempfile.TemporaryDirectory() as folder, harness.server(home, Path(folder) / "log.txt") as address:
+        time.sleep(5)  # the warm-up that a reader never sees
+        with harness.browser() as chrome:
+            for _ in range(ROUNDS):
+                with harness.reader(chrome, address) as reader:
+                    for name, seconds in _visit(reader).items():
+                        found[name].append(seconds)
+    return found
+
+
+def _visit(reader: harness.Reader) -> dict[str, float]:
+    page, waits = reader.page, {}
+    began = time.perf_counter()
+    reader.open("/")
+    page.wait_for_selector("[data-testid=stDataFrame] canvas")
+    waits["first page, empty cache"] = time.perf_counter() - began
+    # The chart's bundle is in the browser's cache from here on, as for any reader but the very first.
+    page.locator("[data-testid=stPageLink] a").nth(1).click()
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.locator("[data-testid=stPageLink] a").nth(0).click()
+    page.wait_for_selector("[data-testid=stDataFrame] canvas")
+    reader.settle()
+    began = time.perf_counter()
+    page.locator("[data-testid=stPageLink] a").nth(1).click()
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    waits["page switch"] = time.perf_counter() - began
+    reader.settle()
+    tallest = max(
+        (bar.bounding_box() for bar in page.locator(".barlayer .point path").all()), key=lambda box: box["width"]
+    )
+    began = time.perf_counter()
+    page.mouse.click(tallest["x"] + tallest["width"] / 2, tallest["y"] + tallest["height"] / 2)
+    page.wait_for_selector(".st-key-drill [data-testid=stDataFrame] canvas")
+    waits["click → list"] = time.perf_counter() - began
+    return waits
+
+
+def main() -> int:
+    """Print the table; exit code 1 when a target is missed, 2 without a home."""
+    if len(sys.argv) != 2:
+        print("usage: python -m tests.browser.speed HOME", file=sys.stderr)
+        return 2
+    missed = False
+    for name, seconds in measure(Path(sys.argv[1])).items():
+        median = statistics.median(seconds)
+        missed |= median > TARGETS[name]
+        print(f"{name:<28}{median:6.2f} s   target {TARGETS[name]:.1f} s   ({', '.join(f'{s:.2f}' for s in seconds)})")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
