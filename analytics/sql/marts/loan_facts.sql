@@ -8,6 +8,7 @@ first_open as (
         loan_key,
         min(due_on) filter (where due_on < :as_of) as oldest_due_on,
         count(*) filter (where due_on < :as_of) as count_instalments_late,
+        sum(principal + interest - paid) filter (where due_on < :as_of) as overdue_amount,
         -- Principal of the instalments before the first open one, and of that one what its interest left over.
         arg_min(due_principal_total - principal + greatest(paid - interest, 0), due_total) as principal_paid_total,
     from instalment_now
@@ -36,8 +37,13 @@ settled as (
                 - coalesce(first_open.principal_paid_total, due.due_principal_total)
         end::decimal(15, 2) as interest_total,
         first_open.oldest_due_on,
+        coalesce(first_open.overdue_amount, 0) as late_amount,
         coalesce(first_open.count_instalments_late, 0)::smallint as count_instalments_late,
         coalesce(first_payment.is_missed, due.is_first_payment_missed_before) as is_first_payment_missed,
+        -- Disbursed in the month, or before and handed over only now. A loan that ended and has a row again (its first payment
+        -- is still to be judged) is not new.
+        due.disbursed_on > :previous
+        or (:is_first and not :is_opening and not due.is_known and due.loan_key > :last_loan_key) as came_now,
     from loan_due as due
     left join first_open on first_open.loan_key = due.loan_key
     left join first_payment on first_payment.loan_key = due.loan_key
@@ -45,21 +51,19 @@ settled as (
 
 facts as (
     select
-        * exclude (owed, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
+        * exclude (owed, late_amount, came_now, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
         case when ended_on is null then coalesce(cast(:as_of as date) - oldest_due_on, 0) else 0 end::integer as days_past_due,
         case
-            when ended_on is null and written_off_on is null then greatest(due_total - paid_total, 0) else 0
+            when ended_on is null and written_off_on is null then late_amount else 0
         end::decimal(15, 2) as overdue_amount,
         case when written_off_on is not null and ended_on is null then owed else 0 end::decimal(15, 2) as balance_written_off,
         -- What came before the first month of the records cannot be told apart by month.
         case
             when :is_opening and disbursed_on <= :previous then 0 else interest_total - interest_total_before
         end::decimal(15, 2) as interest_received,
-        disbursed_on > :previous or (not is_known and not :is_opening) as is_new,
-        case
-            when disbursed_on > :previous or (not is_known and not :is_opening) then principal else 0
-        end::decimal(15, 2) as disbursed,
-        closed_on is not null and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
+        came_now as is_new,
+        case when came_now then principal else 0 end::decimal(15, 2) as disbursed,
+        closed_on is not null and written_off_on is null and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
         coalesce(written_off_on > :previous, false) as is_newly_written_off,
         restructured_on is not null as is_restructured,
         date_diff('month', restructured_on, cast(:as_of as date))::smallint as months_since_restructured,
