@@ -23,7 +23,9 @@ ASSUMPTIONS = Path(__file__).parents[1] / "data" / "assumptions.toml"
 OPENINGS = (1, 3, 12)
 # A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
 NEW, NONE = "new", "no_loan"
-GRADED = ("abcd", "loan_five")
+# The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every scheme, and the opening
+# of another scheme is looked up when asked for: eleven schemes at four openings would be half of every row.
+BOARDS = ("abcd", "loan_five")
 CUBES = {"loan": ("branch_key", "product_key", "channel", "guarantee"), "customer": ("branch_key",)}
 BEGINNING = date(1, 1, 1)
 
@@ -53,8 +55,7 @@ class _Build:
     def __init__(self, shop: Workshop, opening: bool) -> None:
         self.shop, self.opening = shop, opening
         schemes = rulebooks.read().values()
-        schemes = [s for s in schemes if s.id in GRADED]
-        self.schemes = schemes
+        self.boards = [s for s in schemes if s.id in BOARDS]
         self.by_loan = [s for s in schemes if s.grain == "loan"]
         self.by_customer = [s for s in schemes if s.grain == "customer"]
         self.five = next(s for s in schemes if s.id == "loan_five")
@@ -65,6 +66,8 @@ class _Build:
         self.shop.views()
         self._sql("settlement.sql")
         self.shop.views()
+        self.has_deposits = self._filled("deposit_balance")
+        self.has_signals = self._filled("signal")
         self.has_events = not self.shop.one("select exists (select 1 from part.kept.loan_snapshot)")[0]
         self.last_loan_key = 0
         if not self.opening:
@@ -75,6 +78,9 @@ class _Build:
         for number, month in enumerate(months):
             self._month(month, is_first=number == 0)
             progress(month)
+
+    def _filled(self, table: str) -> bool:
+        return self.shop.one(f"select exists (select 1 from {table})", table)[0]
 
     def _make_tables(self) -> None:
         self.shop.views()
@@ -98,9 +104,9 @@ class _Build:
             ]
             for mart in ("loan_month", "customer_month")
         }
-        for scheme in self.schemes:
+        for scheme in [*self.by_loan, *self.by_customer]:
             for mart in ("loan_month", "customer_month"):
-                for end in ("", *(f"_{back}" for back in OPENINGS)):
+                for end in self._ends(scheme, mart):
                     self.shop.run(f"alter table part.kept.{mart} add column {scheme.id}{end} {_classes(scheme)}", mart)
         self.attributes = ", ".join(
             ["customer_key", "valid_from", "branch_key", "manager_key"]
@@ -121,6 +127,13 @@ class _Build:
         )
         self.shop.views()
 
+    @staticmethod
+    def _ends(scheme, mart: str) -> tuple[str, ...]:
+        """The class columns of a scheme in a mart: today's, and at the openings for the boards' schemes."""
+        if scheme.id in BOARDS:
+            return ("", *(f"_{back}" for back in OPENINGS))
+        return ("",) if mart == "customer_month" or scheme.grain == "loan" else ()
+
     def _month(self, month: date, is_first: bool) -> None:
         """One month end: loans, their classes and values, customers, their classes, the two marts, the cubes."""
         previous, quarter, assumed = month_end(month, -1), month_end(month, -3), assumptions(month)
@@ -136,6 +149,8 @@ class _Build:
             "judged_from": quarter + timedelta(days=1),
             "judged_since": quarter if is_first and self.opening else previous,
             **{f"opened_{back}": month_end(month, -back) for back in OPENINGS},
+            "has_deposits": self.has_deposits,
+            "has_signals": self.has_signals,
             "is_first": is_first,
             "is_opening": is_first and self.opening,
             "last_loan_key": self.last_loan_key,
@@ -174,7 +189,7 @@ class _Build:
                     f"coalesce(cast(customer.worst_{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}"
                     for s in self.by_loan
                 ]
-                + [_was(s, back) for s in self.schemes for back in OPENINGS]
+                + [_was(s, back) for s in self.boards for back in OPENINGS]
             ),
         )
         self._sql(
@@ -182,8 +197,8 @@ class _Build:
             columns=_lines([f"loan.{name}" for name in self.columns["loan_month"]]),
             classes=_lines(
                 [f"loan.{s.id}" for s in self.by_loan]
-                + [_was(s, back) for s in self.by_loan for back in OPENINGS]
-                + [f"customer.{s.id}{end}" for s in self.by_customer for end in openings]
+                + [_was(s, back) for s in self.by_loan if s in self.boards for back in OPENINGS]
+                + [f"customer.{s.id}{end}" for s in self.by_customer if s in self.boards for end in openings]
             ),
         )
         for grain in CUBES:
@@ -216,7 +231,7 @@ class _Build:
             if metric.source.id == f"{grain}_month" and metric.is_additive:
                 measures |= metric.measures
         ends = ("", *(f"_{back}" for back in OPENINGS))
-        keys = [f"{scheme.id}{end}" for scheme in self.schemes for end in ends] + [*CUBES[grain]]
+        keys = [f"{scheme.id}{end}" for scheme in self.boards for end in ends] + [*CUBES[grain]]
         self.shop.run(
             f"create or replace temp table cells as select {', '.join(keys)}, "
             f"{', '.join(f'{sql} as {name}' for name, sql in measures.items())} "
@@ -225,7 +240,7 @@ class _Build:
             **self.bound,
         )
         types = {name: sql.rsplit("::", 1)[1] for name, sql in measures.items()}
-        for scheme in self.schemes:
+        for scheme in self.boards:
             columns = ", ".join([*(f"{scheme.id}{end}" for end in ends), *CUBES[grain]])
             cube = f"part.kept.cube_{grain}_{scheme.id}"
             self.shop.run(

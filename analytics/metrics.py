@@ -68,6 +68,7 @@ class Known:
     months: tuple[date, ...]
     filled: frozenset[str]
     cubes: Mapping[str, frozenset[str]]
+    columns: Mapping[str, frozenset[str]]
     labels: dict = field(default_factory=dict)
 
 
@@ -104,7 +105,11 @@ def known(view) -> Known:
                 counts = ", ".join(f"count({c}) = count(*) as {c}" for c in columns if c.startswith("m_"))
                 whole = view.query(f"select {counts} from {name}").iloc[0]
                 cubes[name] = frozenset(c for c in columns if not c.startswith("m_") or whole[c])
-        _KNOWN[view] = Known(tuple(view.edition.months), frozenset(filled), cubes)
+        columns = {
+            mart: frozenset(view.query(f"select * from {mart} limit 0").columns)
+            for mart in ("loan_month", "customer_month", "loan_life")
+        }
+        _KNOWN[view] = Known(tuple(view.edition.months), frozenset(filled), cubes, columns)
     return _KNOWN[view]
 
 
@@ -244,7 +249,7 @@ class _Writer:
             + (f"    group by {', '.join(sql for _, sql in by)}\n" if by else "")
             + f")\nselect{out}\n    numerator,\n    denominator,\n    {value} as value,\n    n,\nfrom sums"
             + ("\nwhere n > 0 or numerator <> 0" if q.by else "")
-            + (f"\norder by {', '.join(f'sums.{name} nulls last' for name in named)}" if named else "")
+            + (f"\norder by {', '.join(self._order(name) for name in named)}" if named else "")
         )
         return Plan(sql, self.params, tuple(name for name, _ in by))
 
@@ -252,15 +257,38 @@ class _Writer:
         """The SQL of a split over the joined tables; a join that it needs is noted."""
         q = self.question
         if name == "class":
-            sql = f"fact.{q.scheme}" + (f"_{q.opening}" if q.opening else "")
-            return (
-                self._joined(sql)
-                if self.metric.source.id != "loan_life"
-                else self._joined(sql.replace("fact.", "customer."))
-            )
+            return self._class()
         split = split_named(name)
         sql = self._joined(split.sql)
         return f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
+
+    def _order(self, name: str) -> str:
+        if name == "class_code" and "opened" in self.joins:
+            codes = ", ".join(f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW))
+            return f"list_position([{codes}], sums.class_code)"
+        return f"sums.{name} nulls last"
+
+    def _class(self) -> str:
+        """The class of the question's scheme: a column of the mart where it is kept there, else looked up at the opening."""
+        q, source = self.question, self.metric.source.id
+        name = f"{q.scheme}_{q.opening}" if q.opening else q.scheme
+        if name in known(self.view).columns[source]:
+            return f"fact.{name}"
+        by_loan = schemes()[q.scheme].grain == "loan"
+        mart, key = (
+            ("loan_month", "loan_key")
+            if by_loan and self.metric.grain == "loan"
+            else ("customer_month", "customer_key")
+        )
+        month = "fact.as_of" if self.metric.source.when == "month" else "cast(:as_of as date)"
+        if q.opening:
+            month = f"cast(last_day({month} - to_months({q.opening})) as date)"
+        self.joins["opened"] = (
+            f"left join {mart} as opened\n        on opened.{key} = fact.{key} and opened.as_of = {month}"
+        )
+        if month.find(":as_of") >= 0:
+            self.params["as_of"] = q.as_of
+        return f"coalesce(cast(opened.{q.scheme} as varchar), '{NEW}')"
 
     def _joined(self, sql: str) -> str:
         if self.metric.grain == "customer":

@@ -58,6 +58,22 @@ served as (
     group by customer_key
 ),
 
+-- Signals raised in the last three months; without the table nothing is known of them.
+warned as (
+    select
+        customer_key,
+        bool_or(kind = 'income_halved') as has_signal_income_halved,
+        bool_or(kind = 'collateral_sealed') as has_signal_collateral_sealed,
+        bool_or(kind = 'frequent_enquiries') as has_signal_frequent_enquiries,
+        bool_or(kind = 'contact_changed') as has_signal_contact_changed,
+        bool_or(kind = 'court_notice') as has_signal_court_notice,
+        bool_or(kind = 'registry_change') as has_signal_registry_change,
+        bool_or(kind = 'public_opinion') as has_signal_public_opinion,
+    from signal
+    where raised_on > :judged_after and raised_on <= :as_of
+    group by customer_key
+),
+
 saved as (
     select customer_key, balance as deposit_balance, from deposit_balance where as_of = :as_of
 ),
@@ -105,7 +121,7 @@ gathered as (
         least(before.first_loan_on, first_loan.first_loan_on) as first_loan_on,
         (coalesce(before.loans_ever, 0) + coalesce(first_loan.loans, 0))::smallint as loans_ever,
         (coalesce(before.loans_settled, 0) + coalesce(ended.loans, 0))::smallint as loans_settled,
-        saved.deposit_balance,
+        coalesce(saved.deposit_balance, case when :has_deposits then 0 end)::decimal(15, 2) as deposit_balance,
         (
             bit_count(coalesce(borrowed.product_bits, 0))
             + bit_count(coalesce(served.service_bits, 0))
@@ -132,6 +148,15 @@ gathered as (
         (coalesce(before.funding_cost_12m, 0) - coalesce(year_ago.funding_cost, 0))::decimal(15, 2) as funding_cost_11m,
         (coalesce(before.expected_loss_12m, 0) - coalesce(year_ago.expected_loss, 0))::decimal(15, 2) as expected_loss_11m,
         (coalesce(before.operating_cost_12m, 0) - coalesce(year_ago.operating_cost, 0))::decimal(15, 2) as operating_cost_11m,
+        coalesce(warned.has_signal_income_halved, case when :has_signals then false end) as has_signal_income_halved,
+        coalesce(warned.has_signal_collateral_sealed, case when :has_signals then false end)
+            as has_signal_collateral_sealed,
+        coalesce(warned.has_signal_frequent_enquiries, case when :has_signals then false end)
+            as has_signal_frequent_enquiries,
+        coalesce(warned.has_signal_contact_changed, case when :has_signals then false end) as has_signal_contact_changed,
+        coalesce(warned.has_signal_court_notice, case when :has_signals then false end) as has_signal_court_notice,
+        coalesce(warned.has_signal_registry_change, case when :has_signals then false end) as has_signal_registry_change,
+        coalesce(warned.has_signal_public_opinion, case when :has_signals then false end) as has_signal_public_opinion,
         coalesce(settled.is_settled_30, false) as is_settled_30,
         coalesce(settled.is_settled_90, false) as is_settled_90,
         coalesce(settled.is_settled_180, false) as is_settled_180,
@@ -148,6 +173,7 @@ gathered as (
     left join ended on ended.customer_key = customer.customer_key
     left join earned on earned.customer_key = customer.customer_key
     left join served on served.customer_key = customer.customer_key
+    left join warned on warned.customer_key = customer.customer_key
     left join saved on saved.customer_key = customer.customer_key
     left join late on late.customer_key = customer.customer_key
     left join settled on settled.customer_key = customer.customer_key
@@ -169,7 +195,7 @@ select
     *,
     loan_balance > 0 as has_loan,
     first_loan_on > :previous as is_new_borrower,
-    date_diff('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
+    date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
     is_settled_90 and not is_reloaned_90 and products_held = 0 as is_lost,
     (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
     (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)

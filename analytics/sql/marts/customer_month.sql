@@ -9,12 +9,14 @@ known as (
         facts.*,
         ranked.contribution_percentile,
         attribute.* exclude (customer_key, valid_from),
-        (
-            date_diff('month', attribute.birth_on, cast(:as_of as date))
-            - case when day(attribute.birth_on) > day(cast(:as_of as date)) then 1 else 0 end
-        ) // 12 as age,
+        date_sub('year', attribute.birth_on, cast(:as_of as date)) as age,
         facts.loan_five as worst_loan_five,
-        date_diff('day', attribute.payroll_since, cast(:as_of as date)) // 365 as years_payroll,
+        case
+            when attribute.payroll_since <= :as_of
+                then date_sub('year', attribute.payroll_since, cast(:as_of as date))
+            else 0
+        end as years_payroll,
+        attribute.monthly_income + coalesce(attribute.spouse_monthly_income, 0) as family_monthly_income,
         coalesce(attribute.payroll_since <= :as_of, false) as has_payroll,
     from customer_facts as facts
     join customer_percentile as ranked on ranked.customer_key = facts.customer_key

@@ -11,7 +11,7 @@ graded as (
     select
         *,
         {graded},
-    from facts
+    from (select *, days_past_due > 0 as has_loan_overdue, from facts)
 )
 
 select
