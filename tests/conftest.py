@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from analytics.build import build
+from data.engine import Bank
+from data.load import load
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -25,6 +29,28 @@ def demo_home(tmp_path_factory) -> Path:
             _run("data", "demo", "--customers", "1500", "--months", "16", "--seed", "7", "--to", delivery)
             _run("data", "load", delivery, "--source", "contract", "--home", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory) -> Path:
+    """The home of the bank of tests/small_bank, loaded once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home = shared / "small" / "home"
+    home.parent.mkdir(exist_ok=True)
+    with (shared / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "CURRENT").exists():
+            load(ROOT / "tests" / "small_bank", "contract", home, build_marts=build)
+    return home
+
+
+@pytest.fixture(scope="session")
+def small_bank(small_home) -> Bank:
+    """The bank of tests/small_bank; its README works every number out."""
+    bank = Bank(small_home)
+    yield bank
+    bank.close()
 
 
 def _run(*command: str) -> None:
