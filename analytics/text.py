@@ -135,7 +135,7 @@ def listing(items: list[str], lang: str) -> str:
 
 
 def half(refusal: object, lang: str) -> str:
-    """One language of a refusal that is written in both, Chinese first: 没有可比较的月份。There is no month to compare with."""
+    """One language of a refusal that is written in both, Chinese first: 没有指标 x。There is no metric x."""
     chinese, stop, english = str(refusal).rpartition("。")
     if not stop or not english.strip():
         return str(refusal)

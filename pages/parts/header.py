@@ -130,11 +130,11 @@ def _chips(here: Choice) -> None:
         for column, words in applied:
             drop = {"branch": ()} if column == "branch" else {"where": tuple(e for e in here.where if e[0] != column)}
             st.button(
-                f"{_plain(words)} ✕",
+                f"{plain(words)} ✕",
                 key=f"chip_{column}",
                 on_click=choice.change,
                 kwargs=drop,
-                help=say("head.remove", lang, label=_plain(words)),
+                help=say("head.remove", lang, label=plain(words)),
             )
         st.button(
             say("head.reset", lang),
@@ -145,6 +145,6 @@ def _chips(here: Choice) -> None:
         )
 
 
-def _plain(words: str) -> str:
+def plain(words: str) -> str:
     """Words for a label that Streamlit reads as Markdown: whatever could be markup is escaped."""
     return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+-.!|<>:$~" else mark for mark in words)

@@ -1,0 +1,67 @@
+"""What the shared parts print: facts in words, the face of a tile. Rows as `ask` gives them, written by hand."""
+
+import pandas as pd
+import pytest
+
+from pages.parts import header, words
+from pages.parts.tiles import Tile, face
+
+
+@pytest.fixture
+def row():
+    # 30 late of 1,000: 3.00 %; a month before 2.50 %, so half a point more.
+    return pd.Series({"numerator": 30.0, "denominator": 1000.0, "value": 0.03, "n": 400, "change": 0.005})
+
+
+def test_a_fact_names_month_value_and_change(row):
+    said = words.level("overdue_rate_30", row, "2026-10-31", "mom", "zh-CN")
+    assert said == "2026年10月，逾期30+率为 3.00%，较上月上升 0.50 百分点"
+
+
+def test_a_fall_is_said_without_a_minus(row):
+    said = words.level("overdue_rate_30", row.replace(0.005, -0.005), None, "yoy", "en")
+    assert said == "Overdue 30+ rate 3.00%, down 0.50 pp on the same month last year"
+
+
+def test_a_change_that_rounds_to_nothing_is_unchanged(row):
+    assert words.level("overdue_rate_30", row.replace(0.005, 0.00001), None, "mom", "en").endswith(
+        "unchanged on the month before"
+    )
+
+
+def test_nothing_is_judged_from_a_small_sample(row):
+    assert (
+        words.level("overdue_rate_30", row.replace(400, 29), "2026-10-31", "mom", "zh-CN")
+        == "逾期30+率样本不足（n = 29），无法判断"
+    )
+
+
+def test_nothing_is_said_about_what_was_not_answered():
+    assert words.sentence([words.level("overdue_rate_30", None, None, "mom", "en")], "en") == ""
+
+
+def test_a_tile_shows_a_rise_of_overdue_in_the_colour_of_bad_with_arrow_and_word(row):
+    shown = face(Tile("overdue_rate_30", row, 0.005, None, [0.02, 0.03]), "en")
+    assert 'style="color:#b3261e">▲ +0.50 pp<span class="lp-hidden"> worse</span>' in shown
+    assert "n = 400" in shown
+
+
+def test_a_tile_of_a_small_sample_is_grey_and_says_so(row):
+    shown = face(Tile("overdue_rate_30", row.replace(400, 12), None, None, []), "zh-CN")
+    assert 'class="lp-tile lp-few"' in shown
+    assert "样本不足" in shown
+
+
+def test_a_tile_shows_its_gap_to_a_target(row):
+    # 3.00 % against a target of 2.50 %: half a point too much.
+    assert "to target</td><td" in face(Tile("overdue_rate_30", row, None, None, []), "en", target=0.025)
+
+
+def test_a_tile_without_an_answer_gives_the_reason_escaped():
+    shown = face(Tile("overdue_rate_30", None, None, None, (), "<b>no data</b>"), "en")
+    assert "&lt;b&gt;no data" in shown
+    assert "—" in shown
+
+
+def test_a_name_from_the_data_is_no_markdown_in_a_label():
+    assert header.plain("![x](http://evil)") == r"\!\[x\]\(http\://evil\)"
