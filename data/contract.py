@@ -104,7 +104,7 @@ class Contract:
 def read_column(table: str, name: str, raw: Any) -> Column:
     """One column declaration, checked. Raises BadContract."""
     place = f"{table}.{name}"
-    if not name.isidentifier() or name != name.lower():
+    if not name.isidentifier():
         raise BadContract(say("contract_name", place=place))
     if not isinstance(raw, dict):
         raise BadContract(say("contract_entry", place=place))
@@ -176,6 +176,8 @@ def read_contract(path: Path | None = None) -> Contract:
         for column in table.columns.values():
             if column.refers and column.refers not in tables:
                 raise BadContract(say("contract_refers", place=f"{table.name}.{column.name}", value=column.refers))
+            if column.name != column.name.lower():
+                raise BadContract(say("contract_name", place=f"{table.name}.{column.name}"))
             if not (column.zh and column.en):
                 raise BadContract(say("contract_words", place=f"{table.name}.{column.name}"))
     return Contract(MappingProxyType(tables))

@@ -46,6 +46,7 @@ class Keeper:
         self.shop.arrow(words, "reason_words")
         self.params = {
             "nulls": [*self.nulls],
+            "longest_null": max((len(word.encode()) for word in self.nulls), default=0),
             "as_of": self.as_of,
             "last_as_of": self.last_as_of,
             "delivery": self.delivery,
@@ -112,7 +113,7 @@ where fault is not null"""
         to = "loan" if name == "rollover_of" else column.refers
         return bool(to) and table.name not in ("branch", to)
 
-    def single(self, given: Delivered, good: str, tally: Tally) -> None:
+    def single(self, given: Delivered, good: str, tally: Tally, *, linked: bool = True) -> None:
         """Of rows with one key in `good`: identical ones are kept once, different ones are all refused."""
         key = ", ".join(f"v_{name}" for name in given.table.key)
         content = ", ".join(f"v_{name}" for name in given.table.columns)
@@ -136,18 +137,25 @@ where fault is not null"""
             )
         if self.one(f"select count(*) from {double} where kinds > 1", tally.name)[0]:
             pairs = [(f"v_{name}", f"v_{name}") for name in given.table.key]
-            self.refuse_keys(given, double, "conflicting_duplicate", tally, pairs, where="kinds > 1")
+            self.refuse_keys(given, double, "conflicting_duplicate", tally, pairs, "kinds > 1", linked)
             self.run(
                 f"delete from {good} where exists (select 1 from {double} where kinds > 1 and {match})",
                 f"{tally.name}: conflicting rows",
             )
 
     def refuse_keys(
-        self, given: Delivered, keys: str, why: str, tally: Tally, pairs: list[tuple[str, str]], where: str = "true"
+        self,
+        given: Delivered,
+        keys: str,
+        why: str,
+        tally: Tally,
+        pairs: list[tuple[str, str]],
+        where: str = "true",
+        linked: bool = True,
     ) -> None:
         """Refuse the sound rows of `given` whose key is in table `keys`; pairs: (its column, column of a judged row)."""
         match = " and ".join(f"keys.{column} is not distinct from judged.{made}" for column, made in pairs)
         rows = f"""
-select judged.* replace ('{given.table.key[0]}|{why}' as fault) from ({self.judged(given)}) as judged
+select judged.* replace ('{given.table.key[0]}|{why}' as fault) from ({self.judged(given, linked=linked)}) as judged
 where fault is null and exists (select 1 from {keys} as keys where {where} and {match})"""
         self.reject(given, rows, tally)

@@ -39,7 +39,12 @@ def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, 
         for column in given.table.columns.values():
             if column.refers == name and column.name in given.families:
                 tidy = cast(column, given.families[column.name]).tidy
-                uses.append(f"select distinct {tidy} as id from {given.name}")
+                uses.append(
+                    (
+                        f'select distinct "{column.name}" as told from {given.name}',
+                        tidy.replace(f'"{column.name}"', "told"),
+                    )
+                )
     known = keeper.older(name, "head")[-1:]
     before = (
         f"select {id}, {key} from {known[0]}"
@@ -51,11 +56,14 @@ def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, 
         if good
         else "select null::varchar as id, 0 as line where false"
     )
-    used = " union ".join(uses) or "select null::varchar as id where false"
+    # Materialized, or the tidying would be pushed below the distinct and done for every row.
+    told = ", ".join(f"told_{index} as materialized ({select})" for index, (select, _) in enumerate(uses))
+    used = " union ".join(f"select {tidy} as id from told_{index}" for index, (_, tidy) in enumerate(uses))
+    used = used or "select null::varchar as id where false"
     keeper.run(
         f"""
 create or replace temp table {name}_ref as
-with before as ({before}), own as ({own}), used as ({used}),
+with before as ({before}), own as ({own}), {told + "," if told else ""} used as ({used}),
 fresh as (
     select id, min(line) as line from (select id, line from own union all select id, null from used where not list_contains(:nulls, lower(id)))
     where id is not null and id not in (select {id} from before)

@@ -1,50 +1,42 @@
-"""Files of a delivery → Parquet files that the engine reads: CSV in any agreed encoding, Parquet as it is, XLSX.
+"""Files of a delivery → Parquet files that the engine reads: CSV in an agreed encoding, Parquet as it is.
 
-CSV and XLSX become Parquet files of text columns beside `line` (the physical line or sheet row) and `problem` (why the reader
-itself refuses the row, or null). Parsing is Python's strict csv module and openpyxl in read-only mode, after a preflight, so
-that no file can end the process. Every refusal is a `Refused` with file, line or byte.
+CSV (and XLSX, see data/sheets.py) become Parquet files of text columns beside `line` (the physical line or sheet row) and
+`problem` (why the reader itself refuses the row, or null). Parsing is strict: what is not read whole is not read. Every
+refusal is a `Refused` that names file and line.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
-import datetime as dt
 import os
 import stat
 import unicodedata
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.encodings import LONGEST_LINE
 from data.messages import say
 from data.pointer import Refused
 
-CHUNK = 1 << 20
-LONGEST_LINE = 2_000_000
 WIDEST = 1000
 BATCH = 50_000
 TRAILERS = ("合计", "总计", "合計", "total", "TOTAL", "Total")
-UNPACKED = 200 * 1024**2
-RATIO = 100
-MEMBERS = 2000
-ERROR_MARK = "#ERROR "
-DIGITS_MARK = "#DIGITS "
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a source writes its files. `columns` are those read; `needed` must be there. `names_must_match` 0.0 … 1.0 is not used:
-    names are compared exactly, positions never count."""
+    """How a source writes a file. `columns` are those read, by exact name, never by place; `needed` must be there.
+
+    `dates` are the columns in which an XLSX file may hold serial numbers of days.
+    """
 
     columns: tuple[str, ...]
     needed: tuple[str, ...]
     delimiter: str = ","
-    encoding: str = "auto"
     sheet: str | None = None
     header_row: int = 1
     dates: frozenset[str] = frozenset()
@@ -76,129 +68,6 @@ def regular(path: Path) -> os.stat_result:
     return found
 
 
-# ---------------------------------------------------------------------------------------------------------------- encodings
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What the bytes of one CSV file say: `kind` is ascii, utf-8, utf-8-sig, utf-16, gb18030 or both (valid in either)."""
-
-    file: str
-    kind: str
-
-
-def sight(path: Path) -> Sight:
-    """Look at every byte once. Refused: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over 2 MB."""
-    utf8 = codecs.getincrementaldecoder("utf-8")()
-    gb = codecs.getincrementaldecoder("gb18030")()
-    utf8_bad, gb_bad, good, bad, plain = None, False, 0, 0, True
-    offset, line, carried = 0, 1, 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            if offset == 0:
-                for mark, kind in (
-                    (codecs.BOM_UTF8, "utf-8-sig"),
-                    (codecs.BOM_UTF16_LE, "utf-16"),
-                    (codecs.BOM_UTF16_BE, "utf-16"),
-                ):
-                    if chunk.startswith(mark):
-                        _decode_all(path, kind)
-                        return Sight(path.name, kind)
-                if chunk[:4096].count(0) * 5 > len(chunk[:4096]):
-                    raise Refused(say("encoding_utf16", file=path.name))
-            carried, line = _measure(chunk, carried, line, path)
-            if not chunk.isascii():
-                plain = False
-                text = chunk.decode("utf-8", "replace")
-                wrong = text.count("�")
-                bad += wrong
-                good += sum(1 for letter in text if letter > "\x7f") - wrong
-            final = len(chunk) < CHUNK
-            if utf8_bad is None:
-                try:
-                    utf8.decode(chunk, final)
-                except UnicodeDecodeError as error:
-                    utf8_bad = offset + max(error.start, 0)
-            if not gb_bad and not plain:
-                try:
-                    gb.decode(chunk, final)
-                except UnicodeDecodeError:
-                    gb_bad = True
-            offset += len(chunk)
-    if not offset:
-        raise Refused(say("empty_file", file=path.name))
-    if plain:
-        return Sight(path.name, "ascii")
-    if utf8_bad is None:
-        try:
-            utf8.decode(b"", True)
-        except UnicodeDecodeError:
-            utf8_bad = offset - 1
-    if utf8_bad is None:
-        return Sight(path.name, "utf-8" if gb_bad else "both")
-    # Text whose multi-byte sequences are mostly valid UTF-8 is UTF-8 with a damaged byte, whatever GB18030 makes of it.
-    if gb_bad or good > bad:
-        raise Refused(say("encoding_bad", file=path.name, byte=utf8_bad))
-    return Sight(path.name, "gb18030")
-
-
-def _measure(chunk: bytes, carried: int, line: int, path: Path) -> tuple[int, int]:
-    """Length of the unfinished line and the line number after this chunk."""
-    first = min((at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0), default=-1)
-    length = carried + (first if first >= 0 else len(chunk))
-    if length > LONGEST_LINE:
-        raise Refused(say("line_too_long", file=path.name, line=line))
-    if first < 0:
-        return length, line
-    last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-    return len(chunk) - last - 1, line + max(chunk.count(b"\n"), chunk.count(b"\r"))
-
-
-def _decode_all(path: Path, encoding: str) -> None:
-    try:
-        with path.open(encoding=encoding, newline="") as text:
-            carried = 0
-            while part := text.read(CHUNK):
-                carried = 0 if "\n" in part or "\r" in part else carried + len(part)
-                if carried > LONGEST_LINE:
-                    raise Refused(say("line_too_long", file=path.name, line="?"))
-    except UnicodeDecodeError as error:
-        raise Refused(say("encoding_bad", file=path.name, byte=error.start)) from None
-
-
-def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
-    """The encoding of each file, decided over the whole delivery: file → (encoding, note code or None).
-
-    A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file valid in both follows the others of its delivery.
-    Refused where UTF-8 and GB18030 stand side by side and nothing is declared.
-    """
-    marked = {seen.file: seen.kind for seen in sights if seen.kind in ("utf-8-sig", "utf-16", "ascii")}
-    free = [seen for seen in sights if seen.file not in marked]
-    chinese = [seen for seen in free if seen.kind == "gb18030"]
-    unicode = [seen for seen in free if seen.kind == "utf-8"]
-    both = [seen for seen in free if seen.kind == "both"]
-    asked_gb = declared.lower() in ("gb18030", "gbk", "gb2312", "cp936")
-    if chinese and (unicode or both) and declared == "auto":
-        raise Refused(say("encoding_mixed", first=(unicode or both)[0].file, second=chinese[0].file))
-    result: dict[str, tuple[str, str | None]] = {
-        name: ("utf-8" if kind == "ascii" else kind, None) for name, kind in marked.items()
-    }
-    for seen in chinese:
-        result[seen.file] = ("gb18030", "encoding")
-    for seen in unicode:
-        result[seen.file] = ("utf-8", "declared_encoding_wrong" if asked_gb else None)
-    for seen in both:
-        result[seen.file] = (
-            ("gb18030", "encoding")
-            if chinese and asked_gb
-            else ("utf-8", "declared_encoding_wrong" if asked_gb else None)
-        )
-    return result
-
-
-# ---------------------------------------------------------------------------------------------------------------------- CSV
-
-
 def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged:
     """Read one CSV file strictly and write it as a Parquet file of text columns. Refused as the module says."""
     csv.field_size_limit(LONGEST_LINE)
@@ -217,7 +86,7 @@ def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged
             staged.notes.append(
                 {"code": "extra_columns", "count": len(extra), "facts": [str(head)[:40] for head in extra[:20]]}
             )
-        _write(staged, names, _numbered(rows, reader, len(header), staged), target)
+        write_text(staged, names, _numbered(rows, reader, len(header), staged), target)
     if not _ends_with_line_end(path, encoding):
         if staged.skipped.pop("cut", 0):
             raise Refused(say("cut", file=path.name, line=reader.line_num))
@@ -295,7 +164,9 @@ def check_header(file: str, header: list, layout: Layout) -> list[str | None]:
     return known
 
 
-def _write(staged: Staged, names: list[str | None], rows: Iterator[tuple[int, str | None, list]], target: Path) -> None:
+def write_text(
+    staged: Staged, names: list[str | None], rows: Iterator[tuple[int, str | None, list]], target: Path
+) -> None:
     places = [(index, name) for index, name in enumerate(names) if name]
     schema = pa.schema([("line", pa.int64()), ("problem", pa.string()), *((name, pa.string()) for _, name in places)])
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -334,9 +205,6 @@ def _ends_with_line_end(path: Path, encoding: str) -> bool:
         file.seek(max(0, path.stat().st_size - 2))
         tail = file.read()
     return (b"\n" in tail or b"\r" in tail) if encoding.startswith("utf-16") else tail[-1:] in (b"\n", b"\r")
-
-
-# ------------------------------------------------------------------------------------------------------------------ Parquet
 
 
 def stage_parquet(path: Path, layout: Layout) -> Staged:
@@ -394,118 +262,3 @@ def same_schema(parts: list[Staged]) -> None:
                         want=first.types.get(column),
                     )
                 )
-
-
-# --------------------------------------------------------------------------------------------------------------------- XLSX
-
-
-def check_xlsx(path: Path) -> None:
-    """Refused unless the file is an unencrypted workbook of sane size: looked at before anything is unpacked."""
-    with path.open("rb") as file:
-        magic = file.read(8)
-    if magic.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Refused(say("xlsx_encrypted", file=path.name))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            unpacked = sum(member.file_size for member in members)
-            packed = max(1, sum(member.compress_size for member in members))
-            if len(members) > MEMBERS:
-                raise Refused(say("xlsx_bomb", file=path.name, what=f"{len(members)} members"))
-            if unpacked > UNPACKED or (unpacked > 10 * 1024**2 and unpacked / packed > RATIO):
-                raise Refused(say("xlsx_bomb", file=path.name, what=f"{unpacked // 1024**2} MB"))
-            if "xl/workbook.xml" not in archive.namelist():
-                raise Refused(say("xlsx_no_workbook", file=path.name))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError):
-        raise Refused(say("xlsx_not_zip", file=path.name)) from None
-
-
-def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
-    """Read one sheet and write it as a Parquet file of text columns. Dates become ISO text, numbers their shortest text."""
-    check_xlsx(path)
-    import openpyxl
-    from defusedxml import DefusedXmlException
-
-    workbooks = []
-    try:
-        for data_only in (True, False):
-            workbooks.append(openpyxl.load_workbook(path, read_only=True, data_only=data_only))
-        return _read_sheet(path, layout, target, *workbooks)
-    except Refused:
-        raise
-    except DefusedXmlException as error:
-        raise Refused(say("xlsx_xml", file=path.name, error=type(error).__name__)) from None
-    except Exception as error:
-        # A hostile workbook can make openpyxl fail in any way; every one of them means that the file cannot be read.
-        raise Refused(
-            say("reading_failed", file=path.name, error=f"{type(error).__name__}: {str(error)[:120]}")
-        ) from None
-    finally:
-        for workbook in workbooks:
-            workbook.close()
-
-
-def _read_sheet(path: Path, layout: Layout, target: Path, values, formulas) -> Staged:
-    sheets = values.sheetnames
-    if layout.sheet is None and len(sheets) != 1:
-        raise Refused(say("xlsx_sheets", file=path.name, sheets=", ".join(sheets[:10])))
-    name = layout.sheet or sheets[0]
-    if name not in sheets:
-        raise Refused(say("xlsx_no_sheet", file=path.name, sheet=name))
-    pair = values[name], formulas[name]
-    for sheet in pair:
-        # The declared dimension is the file's claim; only the cells that are there count.
-        sheet.reset_dimensions()
-    rows = zip(*(sheet.iter_rows(min_row=layout.header_row, max_col=WIDEST + 1) for sheet in pair), strict=True)
-    header = next(rows, (None, None))[0]
-    if header is None:
-        raise Refused(say("empty_file", file=path.name))
-    heads = [cell.value for cell in header]
-    while heads and heads[-1] is None:
-        heads.pop()
-    names = check_header(path.name, heads, layout)
-    staged = Staged(path.name, target, {name: "text" for name in names if name}, 0, native=False)
-    if extra := [str(head)[:40] for head, known in zip(heads, names, strict=True) if known is None]:
-        staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
-    serial = {index for index, known in enumerate(names) if known in layout.dates}
-    _write(staged, names, _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged), target)
-    if not staged.rows and not layout.may_be_empty:
-        raise Refused(say("header_only", file=path.name))
-    return staged
-
-
-def _cells(path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: Staged):
-    for line, (shown, written) in enumerate(rows, header_row + 1):
-        texts: list[str | None] = []
-        for index, (cell, origin) in enumerate(zip(shown, written, strict=True)):
-            if origin.data_type == "f" and cell.value is None:
-                raise Refused(say("xlsx_formula", file=path.name, cell=f"{origin.column_letter}{line}"))
-            texts.append(_cell_text(cell, index in serial, epoch))
-        if not any(texts):
-            staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
-            continue
-        problem = None
-        if (texts[0] or "").strip() in TRAILERS:
-            problem = "trailer"
-        elif any(texts[width:]):
-            problem = "too_many_columns"
-        yield line, problem, (texts + [None] * width)[:width]
-
-
-def _cell_text(cell, is_date: bool, epoch: dt.datetime) -> str | None:
-    value = cell.value
-    if value is None or isinstance(value, str):
-        return ERROR_MARK + value if value and cell.data_type == "e" else value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="seconds") if value.time() != dt.time() else value.date().isoformat()
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, int | float):
-        if is_date and 0 < value < 110_000 and value == int(value):
-            return (epoch + dt.timedelta(days=int(value))).date().isoformat()
-        if abs(value) >= 1e15:
-            return DIGITS_MARK + format(value, ".15g")
-        return str(int(value)) if value == int(value) else format(value, ".15g")
-    return str(value)

@@ -93,7 +93,10 @@ def _read(name: str, home: Path, raw: dict, contract: Contract) -> Source:
     files = {}
     for key, entry in raw.get("file", {}).items():
         columns = {column: read_column(f"file.{key}", column, value) for column, value in entry["column"].items()}
-        table = Table(key, columns, tuple(entry.get("key", ())), True, None, entry.get("zh", ""), entry.get("en", ""))
+        identity = tuple(entry.get("key", ()))
+        if unknown := sorted(set(identity) - set(columns)):
+            raise ValueError(f"file.{key}.key {unknown[0]}")
+        table = Table(f"file_{key}", columns, identity, True, None, entry.get("zh", ""), entry.get("en", ""))
         files[key] = File(
             entry["name"],
             table,

@@ -15,7 +15,8 @@ from data.keeping import Delivered, Keeper
 from data.messages import say
 from data.pointer import Refused
 from data.quality import Tally, check_totals
-from data.readers import Layout, Staged, same_schema, settle_encodings, sight, stage_csv, stage_parquet
+from data.encodings import settle_encodings, sight
+from data.readers import Layout, Staged, same_schema, stage_csv, stage_parquet
 from data.rules import check_family
 from data.source import Source
 from data.tables import EVENT_DATE, literal
@@ -155,15 +156,18 @@ class Staging:
         keeper = self.keeper
         for name, parts in staged.items():
             raw = self._relation(name, self.source.files[name].table, parts, "file_")
-            keep = ", ".join(f'v_{column} as "{column}"' for column in raw.table.columns)
             skipped, notes = {}, {}
             self._gather(name, parts, skipped, notes)
-            tallies, keeper.tallies = keeper.tallies, self.files
-            keeper.stage(raw, linked=False, target=f"raw_{name}", keep=keep)
+            tally = self.files.setdefault(name, Tally(raw.table.name, read=raw.rows))
+            tallies, keeper.tallies = keeper.tallies, {raw.table.name: tally}
+            good = keeper.stage(raw, linked=False)
             keeper.tallies = tallies
-            tally = self.files.setdefault(name, Tally(name, read=raw.rows))
+            if raw.table.key:
+                keeper.single(raw, good, tally, linked=False)
+            keep = ", ".join(f'v_{column} as "{column}"' for column in raw.table.columns)
+            keeper.run(f"create or replace temp view raw_{name} as select file, line, {keep} from {good}", name)
             tally.loaded = keeper.one(f"select count(*) from raw_{name}", name)[0]
-            tally.skipped = skipped[name]
+            tally.skipped = {**skipped[name], **tally.skipped}
             tally.read = raw.rows + sum(skipped[name].values())
             tally.notes += notes[name]
             trailers = [part.trailer for part in parts if part.trailer]

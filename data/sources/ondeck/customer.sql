@@ -1,0 +1,9 @@
+-- Borrowers are not named: each loan has its own. grain: customer_id
+select
+    'B' || lpad(line::varchar, 4, '0') as customer_id,
+    date '2012-09-30' as valid_from,
+    'sme' as kind,
+    fico as credit_score,
+    file,
+    line,
+from raw_loans
