@@ -7,7 +7,7 @@ import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from pages.parts.shell import Bundles, Document, Guard, is_loopback, security_headers
+from pages.parts.shell import Bundles, Document, Guard, is_loopback, masked, security_headers
 
 
 def ask(app, path, headers=None, method="GET", server="127.0.0.1", query=""):
@@ -133,3 +133,7 @@ def test_the_document_is_rewritten_though_the_server_would_compress_it():
 
 def test_what_is_not_a_document_passes_untouched():
     assert ask(Document(HELLO), "/overdue")[2] == b"hello"
+
+
+def test_a_trace_in_the_log_shows_no_number_of_a_person():
+    assert masked("ValueError: 11010119900101123X at line 12") == "ValueError: ****** at line 12"

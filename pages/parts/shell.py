@@ -15,6 +15,7 @@ import mimetypes
 import re
 import sys
 import threading
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -236,10 +237,15 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     yield
 
 
+def masked(trace: str) -> str:
+    """A trace without long runs of digits: an error's text may quote a value, and a value may be somebody's number."""
+    return re.sub(r"\d{5,}[\dXx]?", "******", trace)
+
+
 def on_script_error(error: Exception) -> bool:
     """Log the fault under a number and show the reader that number, never the trace or its values."""
     number = next(_FAULTS)
-    _LOG.error("fault %d", number, exc_info=error)
+    _LOG.error("fault %d\n%s", number, masked("".join(traceback.format_exception(error))))
     lang = st.session_state.get("lang", LANGUAGES[0])
     st.error(say("app.error", lang, number=number))
     return True
