@@ -219,6 +219,8 @@ def middleware() -> list[Middleware]:
     # A folder named pages/ starts Streamlit in its legacy mode until st.navigation has run once: the first deep link
     # after a start would meet "Page not found".
     PagesManager.uses_pages_directory = False
+    # Streamlit would log the same trace once more, with its values.
+    logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
     hosts = [*(st.get_option("server.allowedHosts") or ()), "127.0.0.1", "localhost"]
     return [
         Middleware(Guard),
