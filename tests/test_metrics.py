@@ -54,7 +54,8 @@ WORKED = [
     ("overdue_rate_customers", TODAY, {}, 3, 7, 7),
     # L6 only
     ("overdue_rate_30", TODAY, {}, 34_000, 115_550, 8),
-    # L3, 31 days since 2026-02-28: 20,000; L6 34,000; L7 10,000. L4 has settled: 80,000 + 20,000 + 34,000 + 10,000 + 8,000 + 13,000 + 2,000
+    # L3, 31 days since 2026-02-28: 20,000; L6 34,000; L7 10,000. L4 has settled: 80,000 + 20,000 + 34,000 +
+    # 10,000 + 8,000 + 13,000 + 2,000
     ("overdue_rate_30", MAR, {}, 64_000, 167_000, 7),
     ("overdue_rate_30_loans", MAR, {}, 3, 7, 7),
     ("overdue_rate_30_customers", MAR, {}, 3, 7, 7),
@@ -72,7 +73,8 @@ WORKED = [
     ("overdue_rate_90_customers", DEC_2025, {}, 1, 6, 6),
     # L7: 87 days at the end of October
     ("overdue_rate_90", OCT_2025, {}, 0, 190_000, 6),
-    # L5's July instalment was reversed on 3 August: 16 days since 15 August, which took what came for July; L6; L8 11 days
+    # L5's July instalment was reversed on 3 August: 16 days since 15 August, which took what came for July; L6;
+    # L8 11 days
     ("overdue_rate", AUG, {}, 6_000 + 34_000 + 5_000, 135_000, 8),
     # before the reversal July was paid: only L6
     ("overdue_rate", JUL, {"family": ("consumer", "business")}, 34_000, 6_000 + 34_000 + 5_000 + 8_000 + 9_000, 5),
@@ -93,15 +95,18 @@ WORKED = [
     ("recognition_deviation", TODAY, {}, 34_000, 34_000, 1),
     # 1 % of 115,550 + 2 % of (4,550 + 4,000 + 6,000) + 100 % of 34,000
     ("provision", TODAY, {}, 35_446.50, NO_DENOMINATOR, 8),
-    # L6 doubtful (289 days): (1 % + 50 %) of 34,000; L12 (restructured) 3 % of 9,000; the rest 1 % of 60,000 + 14,000 + 6,000 + 5,000 + 8,000
+    # L6 doubtful (289 days): (1 % + 50 %) of 34,000; L12 (restructured) 3 % of 9,000; the rest 1 % of 60,000 +
+    # 14,000 + 6,000 + 5,000 + 8,000
     ("provision", JUL, {}, 17_340 + 270 + 930, NO_DENOMINATOR, 7),
-    # both substandard in January (108 and 179 days): 26 % of 44,000; the rest 1 % of 90,000 + 20,000 + 7,000 + 8,000 + 15,000 + 2,000
+    # both substandard in January (108 and 179 days): 26 % of 44,000; the rest 1 % of 90,000 + 20,000 + 7,000 +
+    # 8,000 + 15,000 + 2,000
     ("provision", date(2026, 1, 31), {}, 11_440 + 1_420, NO_DENOMINATOR, 8),
     ("coverage", TODAY, {}, 35_446.50, 34_000, 8),
     ("loan_provision_ratio", TODAY, {}, 35_446.50, 115_550, 8),
     # 30 days ran out on 08-01 for C9 (next loan after 18 days) and on 08-09 for C8 (none)
     ("reloan_rate_30", TODAY, {}, 1, 2, 2),
-    # C3: settled 2026-03-25, next loan after 21 days; C8: settled 2026-02-25, next loan after 44 days, so not within 30
+    # C3: settled 2026-03-25, next loan after 21 days; C8: settled 2026-02-25, next loan after 44 days, so not
+    # within 30
     ("reloan_rate_30", APR, {}, 1, 2, 2),
     # the same two, 90 days: over on 06-23 and 05-26
     ("reloan_rate_90", JUN, {}, 2, 2, 2),
@@ -121,16 +126,21 @@ WORKED = [
     # a thousandth of the balance each month: C1 12 × 20, C7 8 × 3, C9 4 × 0.50
     ("contribution_deposits", TODAY, {}, 266, NO_DENOMINATOR, 9),
     ("contribution_gross", TODAY, {}, 8_868 + 42.50 + 266, NO_DENOMINATOR, 9),
-    # month-end balances × 0.002, L6 × 0.003: L1 870,000; L2 15,550; L3 202,000; L4 26,000; L5 45,000; L7 60,000; L8 16,000;
-    # L9 40,000; L10 56,000; L12 105,000; L13 4,000; L14 9,000: 1,448,550 × 0.002 = 2,897.10; L6 408,000 × 0.003 = 1,224
+    # month-end balances × 0.002, L6 × 0.003: L1 870,000; L2 15,550; L3 202,000; L4 26,000; L5 45,000; L7
+    # 60,000; L8 16,000;
+    # L9 40,000; L10 56,000; L12 105,000; L13 4,000; L14 9,000: 1,448,550 × 0.002 = 2,897.10; L6 408,000 × 0.003
+    # = 1,224
     ("cost_funding", TODAY, {}, 2_897.10 + 1_224, NO_DENOMINATOR, 9),
-    # L6, the one business loan (C4 and C10 share no class with it but "secondary" with C5 and C8), in months: 2 × special mention
+    # secondary education: C4, C5, C8. L6 in months: 2
+    # × special mention
     # 34,000 × 8 % × 55 % ÷ 12 = 124.67; 6 × substandard 701.25; 3 × doubtful 1,168.75; 1 × loss 1,558.33: 9,521.42.
     # L7, 6 × substandard 10,000 × 45 % × 55 % ÷ 12 = 206.25: 1,237.50. L13: 0.92 + 0.46 + special mention 3.67: 5.05
     ("cost_expected_loss", TODAY, {"education": ("secondary",)}, 9_521.42 + 1_237.50 + 5.05, NO_DENOMINATOR, 3),
-    # the others: L1 181.26, L2 21.72, L3 71.26, L4 11.93, L5 68.76, L8 36.21, L9 and L10 12 × 3.67, L12 176.47, L14 4.14
+    # the others: L1 181.26, L2 21.72, L3 71.26, L4 11.93, L5 68.76, L8 36.21, L9 and L10 12 × 3.67, L12 176.47,
+    # L14 4.14
     ("cost_expected_loss", TODAY, {}, 10_763.97 + 615.79, NO_DENOMINATOR, 9),
-    # 12 × (12 + 3 + 12 + 4 + 7 + 12 + 6 + 4 + 5 + 7 + 10 + 3 + 6 = 91 loan months) + 1.50 × (12 + 8 + 4 deposit months)
+    # 12 × (12 + 3 + 12 + 4 + 7 + 12 + 6 + 4 + 5 + 7 + 10 + 3 + 6 = 91 loan months) + 1.50 × (12 + 8 + 4 deposit
+    # months)
     ("cost_operating", TODAY, {}, 1_092 + 36, NO_DENOMINATOR, 9),
     # 9,176.50 - 4,121.10 - 11,379.76 - 1,128.00
     ("contribution_net", TODAY, {}, -7_452.36, NO_DENOMINATOR, 9),
@@ -148,7 +158,8 @@ WORKED = [
     ("settled_loans", TODAY, {}, 6, NO_DENOMINATOR, 6),
     ("settled_loans", TODAY, {"lateness": ("late_30",)}, 1, NO_DENOMINATOR, 1),
     ("settled_loans", DEC_2025, {}, 1, NO_DENOMINATOR, 1),
-    # 120,000 + 6,000 + 24,000 + 12,000 + 9,000 + 36,000 + 10,000 + 5,000 + 8,000 + 8,000 + 3,000 + 15,000 + 3,000 + 2,000 + 5,000
+    # 120,000 + 6,000 + 24,000 + 12,000 + 9,000 + 36,000 + 10,000 + 5,000 + 8,000 + 8,000 + 3,000 + 15,000 +
+    # 3,000 + 2,000 + 5,000
     ("lent", TODAY, {}, 266_000, NO_DENOMINATOR, 15),
     # C3, C6, C7 and C9 settled one loan, C8 two
     ("repeat_rate", TODAY, {}, 1, 5, 5),
