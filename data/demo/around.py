@@ -160,7 +160,7 @@ class Around:
         holders = np.unique(book.cust[book.live])
         kind_of = people.type[holders]
         rate = np.array([0.0007, 0.0004, 0.0020, 0.0016, 0.0090, 0.0005])[kind_of]
-        rate = np.where(people.manager[holders] == self.silent, np.maximum(rate * 5, 0.012), rate)
+        rate = np.where(people.manager[holders] == self.silent, np.maximum(rate * 5, 0.020), rate)
         soft = holders[rng.random(len(holders)) < rate]
         kinds = pick(rng, np.array([0.0, 0.16, 0.04, 0.46, 0.16, 0.06, 0.05, 0.07]), soft)
         court = book.cust[happened.fell_three[rng.random(len(happened.fell_three)) < 0.10]]

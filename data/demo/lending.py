@@ -54,7 +54,7 @@ HAS_LOAN_AT_START = np.array([0.95, 0.70, 0.92, 0.92, 0.94, 0.60])
 SECOND_LOAN = np.array([0.34, 0.04, 0.50, 0.32, 0.70, 0.00])
 TYPE_RISK = np.array([0.55, 0.40, 1.00, 0.85, 2.30, 0.90])
 EARLY = np.array([0.10, 0.45, 0.02, 0.55, 0.01, 0.05])
-LATE_IN_MONTH = np.array([0.01, 0.01, 0.07, 0.06, 0.75, 0.15])
+LATE_IN_MONTH = np.array([0.01, 0.01, 0.06, 0.05, 0.85, 0.15])
 SPLIT = np.array([0.004, 0.004, 0.015, 0.02, 0.07, 0.01])
 SETTLES_EARLY = np.array([0.006, 0.010, 0.010, 0.018, 0.003, 0.006])
 RELOAN = np.array([0.17, 0.09, 0.35, 0.36, 0.30, 0.05])
@@ -184,7 +184,7 @@ class Book:
             u = rng.random(n)
             online = (channel == BRANCH) & (kind == REVOLVER) & (u < 0.7)
             channel = np.where(online, MOBILE, channel)
-            partner = ((channel == BRANCH) | (channel == MOBILE)) & (kind == STRETCHED) & (u < 0.45)
+            partner = ((channel == BRANCH) | (channel == MOBILE)) & (kind == STRETCHED) & (u < 0.36)
             channel = np.where(partner & (product >= at.CS2) & (product <= at.MD1), PARTNER, channel)
         standing = people.standing[who]
         size = np.array(MEDIAN)[product] * np.exp(

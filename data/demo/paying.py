@@ -21,7 +21,7 @@ from data.demo.lending import (
 from data.demo.people import stream
 from data.demo.story import FAILING_PROVINCE, STEADY, STRETCHED, first_day, last_day, month_of
 
-IMPROVEMENT = np.array([0.30, 0.12, 0.31, 0.37])
+IMPROVEMENT = np.array([0.28, 0.14, 0.265, 0.38])
 """By group of grades: how much less often loans fall behind, and how much more often they cure, at the anchor."""
 LARGE = np.log2(200_000_00)
 INSTALMENT, PREPAYMENT, REVERSAL = range(3)
@@ -71,7 +71,7 @@ def pay(book, month: int) -> Month:
     # A hidden bad customer in a good grade only pays late within the month until the day comes, then falls behind.
     turns = story.anchor - 30 + cust % 31
     hazard *= np.where(people.hidden_bad[cust], np.where(month >= turns, 2.4, 0.12), 1.0)
-    hazard = np.where(bad, 0.075, hazard)
+    hazard = np.where(bad, 0.110, hazard)
 
     clean = old == 0
     missed = clean & (due > 0) & (u < hazard)
