@@ -174,6 +174,7 @@ def bars(
                 "y1": 1,
                 "yref": "paper",
                 "line": {"color": tone.grey, "width": 1, "dash": "dot"},
+                "layer": "below",
             }
         ]
         notes = [
@@ -262,6 +263,7 @@ def multiples(
             "type": "category",
             "tickvals": ends,
             "ticktext": [text.month(stamp, lang, short=True) for stamp in ends],
+            "ticklabelstandoff": 7,
         }
         page[f"yaxis{tail}"] = (
             page["yaxis"]

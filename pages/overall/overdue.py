@@ -1,28 +1,43 @@
-"""逾期: how much of the book is late, who carries it, and since when."""
+"""逾期: how much of the book is late, since when, in which tier, branch, product or channel, and how deep."""
 
-from analytics import figures
-from analytics.declared import METRICS
+import streamlit as st
+
 from analytics.text import say
-from pages.parts import bank, charts, choice, drill, tiles, words
+from pages.parts import bank, boards, charts, choice, drill, tiles, words
 
 here = choice.now()
-dark, lang = tiles.is_dark(), here.lang
-metric = charts.picker(
-    here, "metric", ("overdue_rate", "overdue_rate_30", "overdue_rate_60", "overdue_rate_90"),
-    lambda id: METRICS[id].name[lang], say("page.overdue", lang),
+lang = here.lang
+days = charts.picker(
+    here,
+    "days",
+    ("0", "30", "60", "90"),
+    lambda code: say(f"overdue.days_{code}", lang),
+    say("overdue.days", lang),
+    "30",
+)
+counted = charts.picker(
+    here, "by", ("balance", "customers", "loans", "written_off"), lambda code: say(f"overdue.by_{code}", lang),
+    say("overdue.by", lang),
 )  # fmt: skip
-whole = bank.about(here, metric, last=36)
-answer = bank.ask(whole)
-title = words.level(metric, bank.whole(bank.about(here, metric), lang)[0], here.as_of, here.against, lang)
-charts.show(here, "trend", title, figures.trend(answer, METRICS[metric], lang, dark=dark), answer, whole, ("as_of",))
-split = bank.about(here, metric, ("class",), compare=False)
-by_class = bank.ask(split)
-names = bank.labels("class", lang, here.scheme)
-charts.show(
-    here, "class", words.extreme(here, metric, "class"),
-    figures.bars(
-        by_class, METRICS[metric], "class", names, lang, dark=dark, order=list(names), whole=answer["value"].iloc[-1]
-    ),
-    by_class, split, ("class",),
-)  # fmt: skip
+if counted == "written_off" and days != "30":
+    boards.note(say("overdue.written_off_30", lang))
+metric = {
+    "balance": "overdue_rate" + ("" if days == "0" else f"_{days}"),
+    "written_off": "overdue_rate_30_with_written_off",
+}.get(counted, "overdue_rate" + ("" if days == "0" else f"_{days}") + f"_{counted}")
+
+facts = []
+for named, as_of in ((metric, here.as_of), ("npl_ratio", None), ("first_payment_default", None)):
+    row, _ = bank.whole(bank.about(here, named), lang)
+    facts.append(words.level(named, row, as_of, here.against, lang))
+boards.lead(facts, lang)
+boards.trend(here, metric)
+tier, depth = st.columns(2, gap="medium")
+with tier:
+    boards.by_class(here, metric)
+with depth:
+    boards.buckets(here, {"customers": "customers", "loans": "loans"}.get(counted, "balance"))
+boards.months_by_class(here, metric)
+boards.by_split(here, metric)
+tiles.show(here, ("npl_ratio", "recognition_deviation", "coverage"))
 drill.show(here)

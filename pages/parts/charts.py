@@ -22,11 +22,13 @@ _CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "
 def show(
     here: Choice, key: str, title: str, figure: Mapping[str, Any], answer: pd.DataFrame, question: Question,
     splits: Sequence[str] = (), on_pick: Callable[[dict[str, str]], None] | None = None,
+    behind: Callable[[], None] | None = None,
 ) -> None:  # fmt: skip
     """Draw `figure`, made from `answer`, the answer to `question`. `title` is a sentence.
 
     splits   what a mark's customdata stands for, in its order, such as ("class",) or ("as_of",); a click opens the list
              of that cell, or calls `on_pick` with {split: code}
+    behind   draws the table view where the figure shows more than one metric
     """
     lang = here.lang
     with st.container(gap="xsmall"):
@@ -43,7 +45,7 @@ def show(
             )
             define.popover(question, lang, key)
         if kind == "table":
-            return table(here, answer, question)
+            return behind() if behind else table(here, answer, question)
         slot = f"chart_{key}_{st.session_state.get('drill_closed', 0)}"
 
         def picked() -> None:
@@ -90,10 +92,15 @@ def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:
     st.dataframe(out, hide_index=True, column_config=right, height="content", alt=metric.name[lang])
 
 
-def picker(here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str) -> str:
-    """A page's own switch, kept in the URL: which metric, which split."""
-    key = f"pick_{name}_{here.lang}"
-    st.session_state[key] = here.pick(name, options)
+def picker(
+    here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str, default: str | None = None
+) -> str:
+    """A page's own switch, kept in the URL: which metric, which split. `default` is the first option unless named."""
+    key, used, asked = f"pick_{name}_{here.lang}", here.pick(name, options, default), dict(here.picks).get(name)
+    st.session_state[key] = used
+    if asked is not None and asked not in options:
+        problem = ("address.unknown_choice", {"label": label, "value": asked, "used": words(used)})
+        st.info(choice.said([problem], here.lang))
 
     def chosen() -> None:
         choice.pick(name, st.session_state[key])
@@ -101,4 +108,4 @@ def picker(here: Choice, name: str, options: Sequence[str], words: Callable[[str
     st.segmented_control(
         label, options, key=key, format_func=words, on_change=chosen, required=True, label_visibility="collapsed"
     )
-    return here.pick(name, options)
+    return used

@@ -14,6 +14,7 @@ from analytics import exports, text
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
+from data.engine import Refused
 from pages.parts import bank, choice, header
 from pages.parts.choice import Choice
 
@@ -74,38 +75,48 @@ def name_of(here: Choice, cell: Mapping[str, str]) -> str:
 
 
 def show(here: Choice) -> None:
-    """The open list, if one is open. Place it once on a page, under what was clicked."""
+    """The open list, if one is open, laid over the page: wherever the click was, the list is in sight. Call it last."""
     found = opened(here)
-    if not found:
-        return
-    metric, cell = found
+    if found:
+        title = say("drill.title", here.lang, metric=METRICS[found[0]].name[here.lang], cell=name_of(here, found[1]))
+        st.dialog(header.plain(title), width="large", on_dismiss=close)(_list)(here, *found)
+
+
+def _list(here: Choice, metric: str, cell: Mapping[str, str]) -> None:
     lang, declared = here.lang, METRICS[metric]
     question, splits = question_of(here, metric, cell)
-    with st.container(border=True, key="drill"):
-        left, right = st.columns([5, 1], vertical_alignment="center")
-        title = say("drill.title", lang, metric=declared.name[lang], cell=name_of(here, cell))
-        left.html(f'<p class="lp-message">{html.escape(title)}</p>')
-        right.button(say("drill.close", lang), type="tertiary", on_click=close, key=f"drill_close_{lang}")
-        hit = False
-        if declared.hit:
-            hit = st.toggle(say("drill.only_hit", lang, metric=declared.name[lang]), key=f"drill_hit_{metric}_{lang}")
-        total = bank.count(question, splits, hit=hit)
-        counted = say(f"drill.count_{declared.grain}s", lang, n=f"{total:,}")
-        st.html(f'<p class="lp-note">{html.escape(counted)} · {html.escape(say("drill.masked", lang))}</p>')
-        pages = max(1, math.ceil(total / PAGE))
-        at = 1
-        if pages > 1:
-            at = st.pagination(pages, key=f"drill_page_{metric}_{choice.now().as_of}_{'_'.join(cell.values())}_{hit}")
-        lines = bank.rows(question, splits, hit=hit, limit=PAGE, offset=(at - 1) * PAGE)
-        words = columns(lines, lang)
-        right = {
-            c.header: st.column_config.Column(alignment="right")
-            for c in words.values()
-            if c.unit not in ("text", "date")
-        }
-        table = printed(worded(lines, here), words, lang)
-        st.dataframe(table, hide_index=True, alt=title, height="content", column_config=right)
-        _downloads(here, question, splits, hit, total, name_of(here, cell))
+    with st.container(key="drill"):
+        try:
+            _lines(here, question, splits, name_of(here, cell))
+        except Refused as refusal:
+            st.html(f'<p class="lp-note">{html.escape(text.half(refusal, lang))}</p>')
+            return
+        st.html(f'<p class="lp-note">{html.escape(declared.name[lang])}: {html.escape(declared.meaning[lang])}</p>')
+
+
+def _lines(here: Choice, question: Question, splits: Mapping[str, str], cell: str) -> None:
+    lang, declared = here.lang, METRICS[question.metric]
+    hit = False
+    if declared.hit:
+        label = say("drill.only_hit", lang, metric=declared.name[lang])
+        hit = st.toggle(label, key=f"drill_hit_{question.metric}_{lang}")
+    total = bank.count(question, splits, hit=hit)
+    counted = say(f"drill.count_{declared.grain}s", lang, n=f"{total:,}")
+    st.html(f'<p class="lp-note">{html.escape(counted)} · {html.escape(say("drill.masked", lang))}</p>')
+    pages = max(1, math.ceil(total / PAGE))
+    at = 1
+    if pages > 1:
+        at = st.pagination(
+            pages, key=f"drill_page_{question.metric}_{question.as_of}_{'_'.join(splits.values())}_{hit}"
+        )
+    lines = bank.rows(question, splits, hit=hit, limit=PAGE, offset=(at - 1) * PAGE)
+    words = columns(lines, lang)
+    right = {
+        c.header: st.column_config.Column(alignment="right") for c in words.values() if c.unit not in ("text", "date")
+    }
+    table = printed(worded(lines, here), words, lang)
+    st.dataframe(table, hide_index=True, alt=cell, height="content", column_config=right)
+    _downloads(here, question, splits, hit, total, cell)
 
 
 def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from analytics import text
+from analytics import questions, text
 from analytics.declared import METRICS
 from analytics.look import SMALL, look
 from analytics.text import say
@@ -20,12 +20,14 @@ from pages.parts.tiles import is_dark
 
 MONTHS = 24
 WHOLE = ""
+PARTS = ("value", "change", "trend")
 
 
 def answers(
     here: Choice, metrics: Sequence[str], by: str = "class", *, trend: bool = True
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One row per code of `by` in the order of its labels, then the whole; per metric: value, change, n and trend.
+    """One row per code of `by` in the order of its labels, then the whole; per metric: value, share of the whole
+    (of sums only), change, n and trend.
 
     The second result says, per metric, why it could not be answered.
     """
@@ -47,12 +49,17 @@ def answers(
                 entry[f"{metric}:value"], entry[f"{metric}:n"] = row["value"], row["n"]
                 entry[f"{metric}:change"] = row.get("change")
                 entry[f"{metric}:trend"] = series.get(code, [])
+        if METRICS[metric].unit in ("money", "count") and found[WHOLE].get(f"{metric}:n"):
+            parts = [code for code in found if f"{metric}:value" in found[code]]
+            sums = [found[code][f"{metric}:value"] for code in parts]
+            # A share of a sum in which gains and losses cancel says nothing.
+            told = questions.shares(sums, found[WHOLE][f"{metric}:value"]) if min(sums) >= 0 else [None] * len(sums)
+            for code, share in zip(parts, told, strict=True):
+                found[code][f"{metric}:share"] = share
     filled = {
         code: entry for code, entry in found.items() if any(entry.get(f"{metric}:n", 0) > 0 for metric in metrics)
     }
-    wanted = [
-        f"{metric}:{part}" for metric in metrics if metric not in reasons for part in ("value", "change", "n", "trend")
-    ]
+    wanted = [f"{metric}:{part}" for metric in metrics if metric not in reasons for part in (*PARTS, "share", "n")]
     frame = pd.DataFrame.from_dict(filled, orient="index").reindex(columns=wanted)
     return frame, reasons
 
@@ -74,13 +81,21 @@ def _series(question) -> dict[str, list[float]]:
     return {code: part["value"].tolist() for code, part in answer.groupby(question.by[0], sort=False)}
 
 
-def board(here: Choice, metrics: Sequence[str], by: str = "class", *, key: str = "board", trend: bool = True) -> None:
-    """The board, its reading help, and what could not be answered. A click on a cell opens its list."""
-    lang = here.lang
+def board(
+    here: Choice, metrics: Sequence[str], by: str = "class", *, key: str = "board",
+    parts: Mapping[str, Sequence[str]] | None = None,
+) -> None:  # fmt: skip
+    """The board, its reading help, and what could not be answered. A click on a cell opens its list.
+
+    parts  per metric what to print of it, in order: value, share, change, trend, n; PARTS where it is not named
+    """
+    lang, parts = here.lang, parts or {}
+    trend = any("trend" in parts.get(metric, PARTS) for metric in metrics)
     frame, reasons = answers(here, metrics, by, trend=trend)
     names = bank.labels(by, lang, here.scheme)
     codes = list(frame.index)
-    shown = frame.drop(columns=[column for column in frame if column.endswith(":n")])
+    wanted = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, PARTS)]
+    shown = frame[[column for column in wanted if column in frame]].copy()
     title = say("table.class", lang) if by == "class" else bank.name_of_split(by, lang)
     shown.insert(0, "name", [names.get(code, code) if code else say("table.total", lang) for code in codes])
     slot = f"{key}_{by}_{lang}_{st.session_state.get('drill_closed', 0)}"
@@ -115,7 +130,7 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         if ":" not in str(column.name) or str(column.name).endswith(":trend"):
             return [""] * len(column)
         metric, part = str(column.name).split(":")
-        if part == "value":
+        if part != "change":
             return [f"color: {tone.grey}" if code in few[metric] else f"color: {tone.ink}" for code in column.index]
         return [
             f"color: {tone.grey if code in few[metric] else tone.of(_moved(value, metric, lang).verdict)}"
@@ -124,12 +139,12 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
 
     def written(column: str):
         metric, part = column.split(":")
-        unit = METRICS[metric].unit
-        if part == "value":
+        unit = {"value": METRICS[metric].unit, "share": "rate", "n": "count"}.get(part)
+        if unit:
             return lambda value: text.number(value, unit, lang)
         return lambda value: str(_moved(value, metric, lang))
 
-    formats = {column: written(column) for column in shown if column.endswith((":value", ":change"))}
+    formats = {column: written(column) for column in shown if ":" in column and not column.endswith(":trend")}
     note = say("figure.few", lang)
     style = shown.style.format(formats, na_rep=text.NOTHING)
     for metric, codes in few.items():
@@ -150,13 +165,31 @@ def _metrics(shown: pd.DataFrame) -> list[str]:
 
 def _columns(shown: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
     config: dict[str, Any] = {"name": st.column_config.TextColumn(title, pinned=True, width=120)}
-    for metric in _metrics(shown):
-        words = METRICS[metric].name[lang]
-        config[f"{metric}:value"] = st.column_config.Column(
-            words, alignment="right", help=METRICS[metric].meaning[lang]
-        )
-        config[f"{metric}:change"] = st.column_config.Column(
-            say("table.change_points" if METRICS[metric].unit == "rate" else "table.change", lang), alignment="right"
-        )
-        config[f"{metric}:trend"] = st.column_config.LineChartColumn(say("table.trend", lang), width=90)
+    for column in shown:
+        metric, _, part = column.partition(":")
+        if not part:
+            continue
+        declared = METRICS[metric]
+        if part == "trend":
+            config[column] = st.column_config.LineChartColumn(say("table.trend", lang), width=90)
+            continue
+        points = "table.change_points" if declared.unit == "rate" else "table.change"
+        heads = {"value": declared.name[lang], "share": say("table.share", lang), "n": "n"}
+        head = heads.get(part) or say(points, lang)
+        config[column] = st.column_config.Column(head, alignment="right", help=declared.meaning[lang])
     return config
+
+
+def listed(here: Choice, metrics: Sequence[str]) -> None:
+    """Several metrics under each other, whole values: the table behind a figure that draws them together."""
+    lang, found = here.lang, []
+    for metric in metrics:
+        row, reason = bank.whole(bank.about(here, metric), lang)
+        declared = METRICS[metric]
+        value = text.exact(row["value"], declared.unit, lang) if row is not None else reason
+        change = text.change(None if row is None else row.get("change"), declared.unit, declared.better, lang)
+        found.append((declared.name[lang], value, str(change), "" if row is None else f"{int(row['n']):,}"))
+    heads = (say("export.metric", lang), say("definition.value", lang), say("table.change", lang), "n")
+    right = {head: st.column_config.Column(alignment="right") for head in heads[1:]}
+    frame = pd.DataFrame(found, columns=list(heads))
+    st.dataframe(frame, hide_index=True, column_config=right, height="content", alt=heads[0])

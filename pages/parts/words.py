@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analytics import text
+from analytics import questions, text
 from analytics.declared import METRICS
 from analytics.look import SMALL
 from analytics.text import say
@@ -56,6 +56,107 @@ def extreme(here: Choice, metric: str, by: str, *, highest: bool = True) -> str:
     name = bank.labels(by, lang, here.scheme).get(row[by], row[by])
     value = text.number(row["value"], declared.unit, lang)
     return say("words.highest" if highest else "words.lowest", lang, metric=declared.name[lang], name=name, value=value)
+
+
+def spread(metric: str, answer: pd.DataFrame, by: str, names: Mapping[str, str], lang: str, *, within: str = "") -> str:
+    """Highest and lowest among the groups of at least 30 with a value; says so when there are not two to compare."""
+    declared = METRICS[metric]
+    lead = f"{within} · " if within else ""
+    rows = answer[(answer["n"] >= SMALL) & answer["value"].notna()]
+    if len(rows) < 2:
+        return lead + say("words.no_groups", lang, metric=declared.name[lang])
+    top, bottom = rows.loc[rows["value"].idxmax()], rows.loc[rows["value"].idxmin()]
+    said = {
+        "metric": declared.name[lang],
+        "top": names.get(top[by], top[by]),
+        "high": text.number(top["value"], declared.unit, lang),
+        "bottom": names.get(bottom[by], bottom[by]),
+        "low": text.number(bottom["value"], declared.unit, lang),
+    }
+    return lead + say("words.spread" if said["high"] != said["low"] else "words.level_all", lang, **said)
+
+
+def largest_share(here: Choice, metric: str, by: str) -> str:
+    """Which group holds most of a sum, and its share; empty where that cannot be asked."""
+    try:
+        answer = bank.ask(bank.about(here, metric, (by,), compare=False))
+    except Refused:
+        return ""
+    if answer.empty or not answer["value"].sum():
+        return ""
+    place = answer["value"].idxmax()
+    share = questions.shares(answer["value"], answer["value"].sum())[answer.index.get_loc(place)]
+    name = bank.labels(by, here.lang, here.scheme).get(answer.loc[place, by], answer.loc[place, by])
+    said = {"metric": METRICS[metric].name[here.lang], "name": name, "share": text.number(share, "rate", here.lang)}
+    return say("words.largest_share", here.lang, **said)
+
+
+def deepest(metric: str, answer: pd.DataFrame, whole: pd.Series, names: Mapping[str, str], lang: str) -> str:
+    """How much is late at all, and which bucket of days holds most of it."""
+    unit, name = METRICS[metric].unit, METRICS[metric].name[lang]
+    if answer.empty:
+        return say("words.nothing_late", lang, metric=name)
+    top = answer.loc[answer["value"].idxmax()]
+    return say(
+        "words.deepest", lang, metric=name, total=text.number(whole["value"], unit, lang),
+        bucket=names[top["bucket"]], value=text.number(top["value"], unit, lang),
+    )  # fmt: skip
+
+
+def reranked(
+    both: tuple[str, str], answers: tuple[pd.DataFrame, pd.DataFrame], by: str, names: Mapping[str, str], lang: str
+) -> str:
+    """Which group leads by either of two sums, and which loses money by the second."""
+    first, second = (answer[answer["n"] >= SMALL].set_index(by)["value"] for answer in answers)
+    if first.empty or second.empty:
+        return say("words.no_groups", lang, metric=METRICS[both[1]].name[lang])
+    said = {"first": METRICS[both[0]].name[lang], "second": METRICS[both[1]].name[lang]}
+    said |= {"top": names.get(first.idxmax(), first.idxmax()), "kept": names.get(second.idxmax(), second.idxmax())}
+    losing = [names.get(code, code) for code in second[second < 0].index]
+    lead = say("words.leads_both" if said["top"] == said["kept"] else "words.leads_each", lang, **said)
+    if not losing:
+        return lead
+    return lead + say("words.losing", lang, second=said["second"], names=text.listing(losing, lang))
+
+
+def path(metric: str, answer: pd.DataFrame, lang: str) -> str:
+    """Where a metric stands between its highest and its lowest month; `answer` holds as_of, value and n by month."""
+    unit, name = METRICS[metric].unit, METRICS[metric].name[lang]
+    rows = answer[answer["value"].notna()]
+    if len(rows) < 2:
+        return f"{name}{say('words.colon', lang)} {say('words.unknown', lang)}"
+    top, bottom, last = rows.loc[rows["value"].idxmax()], rows.loc[rows["value"].idxmin()], rows.iloc[-1]
+    said = {
+        "high": text.number(top["value"], unit, lang), "when_high": text.month(top["as_of"], lang),
+        "low": text.number(bottom["value"], unit, lang), "when_low": text.month(bottom["as_of"], lang),
+        "now": text.number(last["value"], unit, lang), "months": str(len(rows)), "metric": name,
+    }  # fmt: skip
+    return say("words.path", lang, **said)
+
+
+def way(metric: str, answer: pd.DataFrame, by: str, names: Mapping[str, str], lang: str) -> str:
+    """Which group moved most between the first and the last month of an answer over months, groups of 30 and more."""
+    declared = METRICS[metric]
+    first, last = answer["as_of"].min(), answer["as_of"].max()
+    ends = [answer[(answer["as_of"] == day) & (answer["n"] >= SMALL)].set_index(by)["value"] for day in (first, last)]
+    moved = (ends[1] - ends[0]).dropna()
+    if moved.empty:
+        return say("words.no_groups", lang, metric=declared.name[lang])
+    code = moved.abs().idxmax()
+    change = text.change(moved[code], declared.unit, declared.better, lang)
+    return say(
+        "words.way", lang, since=text.month(first, lang), metric=declared.name[lang], name=names.get(code, code),
+        change=change.words, value=text.number(ends[1][code], declared.unit, lang),
+    )  # fmt: skip
+
+
+def why(here: Choice, metric: str, refusal: Exception) -> str:
+    """Why a metric cannot be shown: the filters that do not fit it by name, else what the refusal says."""
+    unfit = bank.unfit(here, metric)
+    if unfit:
+        names = text.listing([bank.name_of_split(column, here.lang) for column in unfit], here.lang)
+        return say("words.unfit", here.lang, metric=METRICS[metric].name[here.lang], splits=names)
+    return text.half(refusal, here.lang)
 
 
 def sentence(parts: list[str], lang: str) -> str:

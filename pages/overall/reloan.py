@@ -1,0 +1,31 @@
+"""复贷: who came back within the window after settling the last loan, who was lost, and by which definition."""
+
+from analytics.declared import METRICS
+from analytics.text import say
+from pages.parts import bank, boards, charts, choice, drill, tables, tiles, words
+
+here = choice.now()
+lang = here.lang
+WINDOWS = ("30", "90", "180", "365")
+window = charts.picker(
+    here, "window", WINDOWS, lambda days: say("reloan.days", lang, days=days), say("reloan.window", lang), "90"
+)
+metric = f"reloan_rate_{window}"
+
+facts = []
+for named, as_of in ((metric, here.as_of), ("lost_rate", None)):
+    row, _ = bank.whole(bank.about(here, named), lang)
+    facts.append(words.level(named, row, as_of, here.against, lang))
+boards.lead([*facts, words.extreme(here, metric, "class")], lang)
+boards.note(say("reloan.definition", lang), METRICS[metric].meaning[lang], METRICS[metric].formula[lang])
+boards.note(METRICS["lost_rate"].name[lang] + say("words.colon", lang), METRICS["lost_rate"].meaning[lang])
+tiles.show(here, (metric, "lost_rate", "repeat_rate"))
+boards.trend(here, metric)
+boards.heading(say("reloan.windows", lang))
+tables.board(
+    here, (*(f"reloan_rate_{days}" for days in WINDOWS), "lost_rate"),
+    parts={id: ("value", "n") for id in METRICS if id.startswith("reloan_rate")} | {"lost_rate": ("value", "change")},
+)  # fmt: skip
+boards.months_by_class(here, metric)
+boards.by_split(here, metric)
+drill.show(here)

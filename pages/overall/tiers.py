@@ -1,0 +1,34 @@
+"""客户分层: how many customers and how much balance each tier holds, what became of them, and who moved."""
+
+from analytics.declared import METRICS
+from analytics.text import say
+from pages.parts import bank, boards, charts, choice, drill, tables, words
+
+here = choice.now()
+lang = here.lang
+facts = []
+for metric, as_of in (("customers", here.as_of), ("balance", None)):
+    row, _ = bank.whole(bank.about(here, metric), lang)
+    facts.append(words.level(metric, row, as_of, here.against, lang))
+boards.lead([*facts, words.largest_share(here, "balance", "class")], lang)
+
+metric = charts.picker(
+    here, "metric",
+    ("overdue_rate_30", "overdue_rate", "npl_ratio", "reloan_rate_90", "contribution_net", "products_per_customer"),
+    lambda id: METRICS[id].name[lang], say("tiers.outcome", lang),
+)  # fmt: skip
+sizes = ("value", "share", "change")
+tables.board(
+    here, ("customers", "balance", metric),
+    parts={"customers": sizes, "balance": sizes, metric: ("value", "change", "trend", "n")},
+)  # fmt: skip
+boards.note(say("tiers.today" if here.opening == 0 else "tiers.opening", lang, months=here.opening))
+boards.months_by_class(here, metric)
+
+tiers = bank.labels("class", lang, here.scheme)
+held = boards.codes(here, "customers", "class")
+tier = charts.picker(
+    here, "tier", ["all", *held], lambda code: tiers.get(code, say("tiers.all", lang)), say("table.class", lang)
+)
+boards.by_split(here, metric, within={} if tier == "all" else {"class": tier})
+drill.show(here)

@@ -1,0 +1,43 @@
+"""The assumptions in force, printed where they bear on a figure."""
+
+from __future__ import annotations
+
+import html
+from datetime import date
+
+import streamlit as st
+
+from analytics import rulebooks, text
+from analytics.build import assumptions
+from analytics.text import say
+from pages.parts.choice import Choice
+
+
+def rows(as_of: date, lang: str) -> list[tuple[str, str]]:
+    """(what, value) of the edition of data/assumptions.toml in force at the month end."""
+    told = assumptions(as_of)
+    rates = ("deposit_margin", "funding_rate", "lgd_secured", "lgd_unsecured")
+    costs = ("operating_cost_loan", "operating_cost_deposit")
+    found = [(say(f"assumed.{name}", lang), text.number(told[name], "rate", lang)) for name in rates]
+    found += [(say(f"assumed.{name}", lang), text.exact(told[name], "money", lang)) for name in costs]
+    five = rulebooks.read()["loan_five"]
+    found += [
+        (say("assumed.pd", lang, name=five.class_names(code)["zh" if lang == "zh-CN" else "en"]),
+         text.number(rate, "rate", lang))
+        for code, rate in told["pd"].items()
+    ]  # fmt: skip
+    return found
+
+
+def show(here: Choice) -> None:
+    """A quiet table with its edition and who approved it."""
+    lang, told = here.lang, assumptions(date.fromisoformat(here.as_of))
+    lines = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
+        for name, value in rows(date.fromisoformat(here.as_of), lang)
+    )
+    since = say("assumed.since", lang, day=text.day(told["effective_on"], lang), by=told["approved_by"][lang])
+    st.html(
+        f'<p class="lp-message">{html.escape(say("assumed.title", lang))}</p>'
+        f'<p class="lp-note">{html.escape(since)}</p><div class="lp-define lp-pairs"><table>{lines}</table></div>'
+    )
