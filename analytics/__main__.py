@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from analytics.build import OPENINGS
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import COMPARISONS, Question, ask, sql_of
 from data.engine import Bank, Refused
@@ -29,13 +28,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         given = _parser().parse_args(argv)
         given.run(given)
-        return 0
     except Refused as refusal:
         print(" ".join(str(refusal).split()), file=sys.stderr)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

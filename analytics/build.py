@@ -1,7 +1,7 @@
 """Kept tables → marts and trend cubes, one month end after the other, each from the month before and its own events.
 
-The SQL stands in analytics/sql/marts; put into it here are declared names only: the class expressions of the rulebooks, the codes of
-the contract, the aggregates of metrics.toml.
+The SQL stands in analytics/sql/marts; put into it here are declared names only: the class expressions of the rulebooks,
+the codes of the contract, the aggregates of metrics.toml.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from data.engine import Workshop
 from data.tables import enum
 
 MARTS = Path(__file__).parent / "sql" / "marts"
+FACTS = Path(__file__).parent / "sql" / "facts"
 ASSUMPTIONS = Path(__file__).parents[1] / "data" / "assumptions.toml"
 OPENINGS = (1, 3, 12)
 # A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
 NEW, NONE = "new", "no_loan"
-# The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every scheme, and the opening
-# of another scheme is looked up when asked for: eleven schemes at four openings would be half of every row.
+# The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every
+# scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
 BOARDS = ("abcd", "loan_five")
 CUBES = {"loan": ("branch_key", "product_key", "channel", "guarantee"), "customer": ("branch_key",)}
 BEGINNING = date(1, 1, 1)
@@ -40,6 +41,11 @@ def assumptions(as_of: date) -> dict:
     """The edition of data/assumptions.toml in force: rates a year, CNY a month, `pd` and `provision` by loan class."""
     editions = tomllib.loads(ASSUMPTIONS.read_text(encoding="utf-8"))["edition"]
     return max((e for e in editions if e["effective_on"] <= as_of), key=lambda e: e["effective_on"])
+
+
+def fragment(name: str) -> str:
+    """The select list of facts that the build and `analytics.facts` share, from analytics/sql/facts."""
+    return (FACTS / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], None] | None = None) -> None:
@@ -92,11 +98,13 @@ class _Build:
             if column.values
         }
         self._sql("tables.sql", **codes)
+        self._keep_rulebooks()
         self.columns = {
             mart: [
                 name
                 for name in self.shop.frame(
-                    "select column_name from duckdb_columns() where database_name = 'part' and table_name = :mart order by column_index",
+                    "select column_name from duckdb_columns() "
+                    "where database_name = 'part' and table_name = :mart order by column_index",
                     "columns",
                     mart=mart,
                 )["column_name"]
@@ -127,6 +135,19 @@ class _Build:
         )
         self.shop.views()
 
+    def _keep_rulebooks(self) -> None:
+        """The text of every rulebook that grades this part: what is in force for it whatever becomes of the files."""
+        for scheme in [*self.by_loan, *self.by_customer]:
+            for book in scheme.editions:
+                self.shop.run(
+                    "insert into part.head.rulebook values (:scheme, :effective_on, :digest, :text)",
+                    "rulebook",
+                    scheme=scheme.id,
+                    effective_on=book.effective_on,
+                    digest=book.digest,
+                    text=book.text,
+                )
+
     @staticmethod
     def _ends(scheme, mart: str) -> tuple[str, ...]:
         """The class columns of a scheme in a mart: today's, and at the openings for the boards' schemes."""
@@ -140,7 +161,7 @@ class _Build:
         self.bound = {
             "as_of": month,
             "previous": previous,
-            # The first month of a load takes all that came: a late event counts when it is known, closed months stay as published.
+            # The first month of a load takes all that came: a late event counts when it is known, closed months stay.
             "since": BEGINNING if is_first else previous,
             "since_month": BEGINNING if is_first and not self.opening else previous,
             "year_before": month_end(month, -12),
@@ -168,6 +189,7 @@ class _Build:
             facts=(MARTS / ("loan_facts.sql" if self.has_events else "loan_snapshot_facts.sql")).read_text(
                 encoding="utf-8"
             ),
+            dates=fragment("loan_dates"),
             graded=_graded(self.by_loan, month),
         )
         self._sql("customer_now.sql", attributes=self.attributes)
@@ -175,12 +197,15 @@ class _Build:
             "customer_facts.sql",
             worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as {s.id}" for s in self.by_loan),
             worst_of=",\n        ".join(f"borrowed.{s.id}" for s in self.by_loan),
+            signals=fragment("customer_signals"),
+            signals_known=fragment("customer_signals_known"),
         )
         self._sql("customer_percentile.sql")
         openings = ("", *(f"_{back}" for back in OPENINGS))
         self._sql(
             "customer_month.sql",
             own=", ".join(f"{s.id}" for s in self.by_loan),
+            attributes=fragment("customer_attributes"),
             graded=_graded(self.by_customer, month),
             columns=_lines([f"customer.{name}" for name in self.columns["customer_month"]]),
             classes=_lines(
@@ -211,6 +236,7 @@ class _Build:
             "class_values",
         )
         book = _in_force(self.five, self.bound["as_of"])
+        general = book.parameters["general_provision_rate"].value if book else 0
         for item in book.classes if book else ():
             self.shop.run(
                 "insert into class_values values (:code, :npl, :pd, :provision)",
@@ -218,7 +244,7 @@ class _Build:
                 code=item.code,
                 npl=book.attribute(item.code, "is_npl"),
                 pd=assumed["pd"].get(item.code, 0.0),
-                provision=book.attribute(item.code, "provision_rate") + book.parameters["general_provision_rate"].value,
+                provision=book.attribute(item.code, "provision_rate") + general,
             )
 
     def _cubes(self, grain: str, is_first: bool) -> None:

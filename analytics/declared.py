@@ -122,11 +122,14 @@ class Metric:
 
 
 def measure_name(sql: str) -> str:
-    """The cube column that keeps an aggregate: named by its text, so that a changed definition never reads an old column."""
+    """The cube column of an aggregate, named by its text: a changed definition never reads an old column."""
     return "m_" + hashlib.sha256(sql.encode()).hexdigest()[:12]
 
 
-def read(path: Path = Path(__file__).with_name("metrics.toml")) -> tuple[dict[str, Metric], dict[str, Split]]:
+DECLARATIONS = Path(__file__).with_name("metrics.toml")
+
+
+def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Split]]:
     """The declared metrics and splits by id. Raises BadDeclaration."""
     text = tomllib.loads(path.read_text(encoding="utf-8"))
     sources = {id: Source(id, **body) for id, body in text["source"].items()}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analytics.build import OPENINGS
 from analytics.declared import metric_named
-from analytics.metrics import Question, _Writer, check
+from analytics.metrics import Question, Writer, check
 from data.engine import Refused
 
 # Columns by which a list may be put in order, the first by default; all descending.
@@ -70,7 +70,7 @@ def rows(
     offset: int = 0,
     order: str | None = None,
 ) -> pd.DataFrame:
-    """The rows behind one cell, masked: bank numbers, masked name, the facts that matter, the class today and at the opening.
+    """The rows behind one cell: bank numbers, masked name, the facts that matter, the class today and at the opening.
 
     cell   code of each split of the question, e.g. {"class": "C"}; splits left out are not narrowed
     hit    only the rows in the numerator
@@ -86,24 +86,28 @@ def rows(
             raise Refused(
                 f"列表不能按 {by} 排序。The list cannot be put in order by {by!r}. Known: {', '.join(ORDERS[source])}."
             )
-        classes = ""
+        classes = []
         if source != "loan_life":
-            ends = ["", f"_{question.opening}"] if question.opening in OPENINGS else [""]
-            classes = "".join(
-                f"    cast(page.{question.scheme}{end} as varchar) as class{'_opening' if end else ''},\n"
-                for end in ends
-            )
+            classes = [f"    {writer.class_today()} as class_code,\n"]
+            if question.opening in OPENINGS:
+                classes.append(f"    {writer.expression('class')} as class_code_opening,\n")
+        shown = "".join(
+            f"    cast(page.class_code{end} as varchar) as class{end},\n"
+            for end in ("", "_opening")[: len(classes)]
+        )
         sql = (
-            f"with page as (\n    select fact.*\n    from {source} as fact\n"
+            f"with page as (\n    select\n    fact.*,\n{''.join(classes)}    from {source} as fact\n"
             + "".join(f"    {join}\n" for join in writer.joins.values())
-            + f"    where {where}\n    order by fact.{by} desc nulls last, fact.{key}\n    limit :limit offset :offset\n),\n"
+            + f"    where {where}\n    order by fact.{by} desc nulls last, fact.{key}\n"
+            + "    limit :limit offset :offset\n),\n"
             "named as (\n    select customer_key, arg_max(name_masked, valid_from) as name_masked,\n    from customer\n"
             "    where customer_key in (select customer_key from page)\n    group by customer_key\n)\n"
-            f"select\n    {_comma(_SHOWN[source])},\n    named.name_masked as name,\n{classes}from page\n"
+            f"select\n    {_comma(_SHOWN[source])},\n    named.name_masked as name,\n{shown}from page\n"
             "left join customer_number on customer_number.customer_key = page.customer_key\n"
             + ("left join loan_number on loan_number.loan_key = page.loan_key\n" if metric.grain == "loan" else "")
             + ("left join product on product.product_key = page.product_key\n" if metric.grain == "loan" else "")
-            + "left join branch on branch.branch_key = page.branch_key\nleft join manager on manager.manager_key = page.manager_key\n"
+            + "left join branch on branch.branch_key = page.branch_key\n"
+            + "left join manager on manager.manager_key = page.manager_key\n"
             f"left join named on named.customer_key = page.customer_key\norder by page.{by} desc nulls last, page.{key}"
         )
         return view.query(sql, None, **writer.params, limit=limit, offset=offset)
@@ -122,7 +126,7 @@ def count(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = Fa
         return int(view.one(sql, None, **writer.params)[0])
 
 
-def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tuple[str, _Writer]:
+def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tuple[str, Writer]:
     for split in cell:
         if split not in question.by:
             raise Refused(f"单元格 {split} 不在拆分中。The cell names {split!r}, which the question is not split by.")
@@ -131,7 +135,7 @@ def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tupl
     )
     check(view, asked)
     metric = metric_named(question.metric)
-    writer = _Writer(view, metric, asked)
+    writer = Writer(view, metric, asked)
     told = [writer.conditions([asked.as_of]), f"({metric.rows})"]
     if hit:
         if not metric.hit:
