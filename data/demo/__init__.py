@@ -11,7 +11,7 @@ paid in full before it, which holds all due up to it and is paid on its due day 
 earlier; instalments unpaid by then follow one by one.
 
 Size, per million customers and 36 months: 1.1 M loans (0.55 M with a balance in a month), 19 M instalments, 17 M
-payments, 15 M deposit balances, 5 M fees, 1.1 M customer rows (5-6 % of the customers are assessed anew at least
+payments, 15 M deposit balances, 5 M fees, 1.1 M customer rows (9 % of the customers are assessed anew at least
 once). Levels: overdue (balance) 4-5 %, over 30 days about 2 %, over 90 days 1.4 %, 59 % of the customers ever
 borrow.
 
@@ -27,8 +27,8 @@ it. Sizes are those of 20,000 customers, seed 7; at any size and seed they are n
 
 1. A partner channel goes bad. Partner-channel loans disbursed in 2025Q1 and Q2 (the two calendar quarters that end
    at least 15 months before the anchor) in 沧北省分行 Cangbei (branch 03), mostly 综合消费贷 CS2: about 150 loans, of
-   which over half are more than 30 days late within 12 months, against a quarter of other partner loans and an eighth of
-   all. Find it: vintage by channel and province; `ask overdue_rate_30 --by channel --where branch_1=03`.
+   which over half are more than 30 days late within 12 months, against a quarter of other partner loans and an eighth
+   of all. Find it: vintage by channel and province; `ask overdue_rate_30 --by channel --where branch_1=03`.
 2. Every tier improves and the bank gets worse (Simpson). From 2025-07 (15 months before the anchor) the bank lends
    far more to grades BB, B and C (经营 BS1, 装修 CS1, by 网点 and 手机银行, in all provinces), while AAA and AA give
    home loans back early. Over the last 12 months the share of balance of BB/B rises from 25 to 40 %, of AAA/AA falls
@@ -49,8 +49,8 @@ it. Sizes are those of 20,000 customers, seed 7; at any size and seed they are n
    behind 1.6 times as often, it takes no part in the improvement, half as many customers come back and few join.
    The others meet nearly all of theirs. Targets of `contribution_net` follow data/assumptions.toml, of `customers`
    count all.
-6. A manager with silent warnings. Manager M00001 of 澜江省分行 Lanjiang (branch 01): some 50 signals in the last 12
-   months, 95 % of them never handled; the next most silent manager leaves about a dozen. Find it: signals not
+6. A manager with silent warnings. Manager M00001 of 澜江省分行 Lanjiang (branch 01): some 40 signals in the last 12
+   months, 19 in 20 of them never handled; the next most silent manager leaves about a dozen. Find it: signals not
    handled, by manager.
 """
 
