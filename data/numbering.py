@@ -32,7 +32,6 @@ def number_dimensions(keeper: Keeper, delivered: Mapping[str, Delivered]) -> Non
 
 
 def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, Delivered]) -> None:
-    table = keeper.contract.tables[name]
     id, key, type = f"{name}_id", f"{name}_key", KEY_TYPES[name]
     uses = []
     for given in delivered.values():
@@ -56,14 +55,15 @@ def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, 
         if good
         else "select null::varchar as id, 0 as line where false"
     )
-    # Materialized, or the tidying would be pushed below the distinct and done for every row.
-    told = ", ".join(f"told_{index} as materialized ({select})" for index, (select, _) in enumerate(uses))
+    # A table of its own, or the tidying would be pushed below the distinct and done for every row delivered.
+    for index, (select, _) in enumerate(uses):
+        keeper.run(f"create or replace temp table told_{index} as {select}", f"{name}: identifiers in use")
     used = " union ".join(f"select {tidy} as id from told_{index}" for index, (_, tidy) in enumerate(uses))
     used = used or "select null::varchar as id where false"
     keeper.run(
         f"""
 create or replace temp table {name}_ref as
-with before as ({before}), own as ({own}), {told + "," if told else ""} used as ({used}),
+with before as ({before}), own as ({own}), used as ({used}),
 fresh as (
     select id, min(line) as line from (select id, line from own union all select id, null from used where not list_contains(:nulls, lower(id)))
     where id is not null and id not in (select {id} from before)
@@ -89,7 +89,6 @@ from fresh""",
         keeper.tallies.setdefault(name, _tally(name)).note(
             "unknown_reference" if good or known else "dimension_made", strangers
         )
-    _ = table
 
 
 def _tally(name: str):

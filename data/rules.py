@@ -100,6 +100,8 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
         source = raw if plain == "text" else f"{raw}::varchar"
         tool = "shown" if kind in ("text", "name") else "clean"
         made = f"{tool}({source})"
+        if kind == "code":
+            made = f"case when {source} in ({', '.join(literal(v) for v in column.values)}) then {source} else {made} end"
         if plain == "text":
             faults.append(
                 ("excel_error", f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')")
@@ -122,17 +124,14 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
 
 
 def exact_code(column: Column, word: str) -> str:
-    """SQL: the declared value that equals `word`, or null. A comparison per value is quicker than DuckDB's cast."""
-    cases = " ".join(f"when {literal(value)} then cast({literal(value)} as {enum(column)})" for value in column.values)
-    return f"case {word} {cases} end"
+    """SQL: the declared value that equals `word`, or null."""
+    return f"try_cast({word} as {enum(column)})"
 
 
 def any_case_code(column: Column, word: str) -> str:
     """SQL: the declared value that equals `word` but for case, or null."""
-    cases = " ".join(
-        f"when {literal(value.lower())} then cast({literal(value)} as {enum(column)})" for value in column.values
-    )
-    return f"case lower({word}) {cases} end"
+    cases = " ".join(f"when {literal(value.lower())} then {literal(value)}" for value in column.values)
+    return f"try_cast(case lower({word}) {cases} end as {enum(column)})"
 
 
 def _text(column: Column, raw: str, tidy: str, value: str, formats: tuple[str, ...]) -> tuple[str, list]:

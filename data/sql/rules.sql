@@ -20,9 +20,20 @@ create or replace macro half_width(x) as translate(
 
 create or replace macro clean(x) as nullif(trim(case when strlen(x) = length(x) then x else half_width(x) end, e' \t\r\n'), '');
 
--- Text that is shown: invisible and control characters go, line breaks become spaces.
+-- Text that is shown: invisible and control characters go, line breaks become spaces. Translating is slow and rarely needed.
 create or replace macro shown(x) as nullif(
-    trim(translate(x, chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || wide_space() || invisible() || control(), '       '), ' '), ''
+    trim(
+        case
+            when regexp_matches(x, '[^ -~\p{L}\p{N}]') then translate(
+                x,
+                chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || wide_space() || invisible() || control(),
+                '       '
+            )
+            else x
+        end,
+        ' '
+    ),
+    ''
 );
 
 -- Thousands separators only where they stand right; no currency, no brackets, no exponent, no nan.
