@@ -91,6 +91,11 @@ def rows(
             classes = [f"    {writer.class_today()} as class_code,\n"]
             if question.opening in OPENINGS:
                 classes.append(f"    {writer.expression('class')} as class_code_opening,\n")
+        # Where customers are counted over loans, each is listed once, with the loan that comes first.
+        single = ""
+        if not metric.is_additive:
+            first = f"partition by fact.customer_key order by fact.{by} desc nulls last, fact.{key}"
+            single = f"    qualify row_number() over ({first}) = 1\n"
         shown = "".join(
             f"    cast(page.class_code{end} as varchar) as class{end},\n"
             for end in ("", "_opening")[: len(classes)]
@@ -98,7 +103,7 @@ def rows(
         sql = (
             f"with page as (\n    select\n    fact.*,\n{''.join(classes)}    from {source} as fact\n"
             + "".join(f"    {join}\n" for join in writer.joins.values())
-            + f"    where {where}\n    order by fact.{by} desc nulls last, fact.{key}\n"
+            + f"    where {where}\n{single}    order by fact.{by} desc nulls last, fact.{key}\n"
             + "    limit :limit offset :offset\n),\n"
             "named as (\n    select customer_key, arg_max(name_masked, valid_from) as name_masked,\n    from customer\n"
             "    where customer_key in (select customer_key from page)\n    group by customer_key\n)\n"

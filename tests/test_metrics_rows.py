@@ -83,7 +83,11 @@ def test_a_list_in_pages_holds_every_row_once(demo_bank):
 
 @pytest.mark.parametrize(
     ("metric", "order"),
-    [(next(m.id for m in METRICS.values() if m.source.id == source), order) for source in ORDERS for order in ORDERS[source]],
+    [
+        (next(m.id for m in METRICS.values() if m.source.id == source), order)
+        for source in ORDERS
+        for order in ORDERS[source]
+    ],
 )
 def test_a_list_can_be_put_in_each_order(demo_bank, metric, order):
     listed = rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
@@ -107,6 +111,19 @@ def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
     listed = rows(small_bank, question, {"family": "consumer"}, hit=True, order="days_past_due")
     # L2 26 days, L5 16 days
     assert listed[["loan_id", "days_past_due", "balance"]].to_numpy().tolist() == [["L2", 26, 4_550], ["L5", 16, 4_000]]
+
+
+def test_borrowers_are_listed_once_each_though_they_hold_two_loans(small_bank):
+    question = Question("borrowers", TODAY, by=("branch_1",))
+    listed = rows(small_bank, question, {"branch_1": "N"})
+    # C1 (L1 and L2), C4, C6, C7, C9
+    assert sorted(listed["customer_id"]) == ["C1", "C4", "C6", "C7", "C9"]
+
+
+def test_a_list_tells_the_class_of_the_day_and_of_the_opening(small_bank):
+    listed = rows(small_bank, Question("customers", TODAY, opening=12)).set_index("customer_id")
+    # C4 was B on 2025-10-31 and is D; C9 was not there
+    assert listed.loc[["C4", "C9"], ["class", "class_opening"]].to_numpy().tolist() == [["D", "B"], ["unrated", "new"]]
 
 
 def test_a_list_shows_no_full_name(small_bank):
