@@ -27,7 +27,8 @@ from analytics.rulebooks.rules import Column, Env, Group, Rule, missing_of
 class Rulebook:
     """One edition of a scheme. `classes` run best to worst, `look` is the order in which they are tried.
 
-    `facts` are the names of the facts that the rules use; `digest` identifies the file's content.
+    `facts` are the names of the facts that the rules use; `digest` identifies the file's content,
+    `text`.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Rulebook:
     source: Mapping[str, str] = field(default_factory=dict)
     criteria: Mapping[str, Group] = field(default_factory=dict)
     path: str = ""
+    text: str = field(default="", repr=False)
     unrated: str = UNRATED
 
     @property
@@ -67,11 +69,11 @@ class Rulebook:
 
     def class_names(self, code: str) -> Mapping[str, str]:
         """The names (zh, en) of a class code. Raises KeyError for an unknown one."""
-        return UNRATED_NAMES if code == self.unrated else self._class(code).names
+        return UNRATED_NAMES if code == self.unrated else self.class_of(code).names
 
     def attribute(self, code: str, name: str, default: Any = None) -> Any:
         """A declared attribute of a class, such as its provision rate; `default` where the class has none."""
-        return default if code == self.unrated else self._class(code).attributes.get(name, default)
+        return default if code == self.unrated else self.class_of(code).attributes.get(name, default)
 
     def classify(self, facts: Mapping[str, Any]) -> Decision:
         """Decides one customer or loan. `facts` maps names to values; a name that is absent or None is missing,
@@ -104,13 +106,7 @@ class Rulebook:
         DuckDB and Spark: no subquery, no function but nullif and cast. A row whose class depends on a null is
         `unrated`, exactly as in `classify`.
         """
-        if prefix is not None and not prefix.isidentifier():
-            raise ValueError(f"prefix {prefix!r} is no table alias")
-        qualify = f"{prefix}." if prefix else ""
-
-        def column(fact: Fact) -> str:
-            return qualify + fact.name
-
+        column = _qualified(prefix)
         codes = [fact for fact in self.fact_index.values() if fact.type == "code"]
         if not codes:
             return "\n".join(self._sql(column, False))
@@ -119,7 +115,20 @@ class Rulebook:
         plain, careful = (_indent(self._sql(column, unknown), 1) for unknown in (False, True))
         return "\n".join([f"case when ({doubtful}) is not true then", *plain, "else", *careful, "end"])
 
-    def _class(self, code: str) -> Class:
+    def columns(self, prefix: str | None = None) -> Column:
+        """Where a fact stands in SQL: its column, qualified by `prefix`; the score of a scorecard is an expression.
+
+        Raises ValueError for a prefix that is no alias.
+        """
+        plain = _qualified(prefix)
+        return lambda fact: f"({self._score_sql(plain, True)})" if fact is SCORE else plain(fact)
+
+    def missing(self, env: Env) -> list[str]:
+        """The facts whose absence leaves facts as `env` gives them unrated; none where they are decided."""
+        return self._decide(env)[1]
+
+    def class_of(self, code: str) -> Class:
+        """The class of a code. Raises KeyError for an unknown one."""
         for found in self.classes:
             if found.code == code:
                 return found
@@ -134,7 +143,7 @@ class Rulebook:
             if held is None:
                 return self.unrated, missing_of(bar, env)
         for code in self.look:
-            rules = self._class(code).rules
+            rules = self.class_of(code).rules
             held = rules.held(env)
             if held:
                 return self._land(code, env)
@@ -158,14 +167,15 @@ class Rulebook:
         order = [c.code for c in self.classes]
         found: dict[str, list[Rule | Group]] = {}
         for downgrade in self.downgrades:
-            landing = self._landing(code, downgrade)
+            landing = self.landing(code, downgrade)
             if order.index(landing) > order.index(code):
                 found.setdefault(landing, []).append(downgrade.when)
         return [
             (landing, Group("any", tuple(found[landing]))) for landing in sorted(found, key=order.index, reverse=True)
         ]
 
-    def _landing(self, code: str, downgrade: Downgrade) -> str:
+    def landing(self, code: str, downgrade: Downgrade) -> str:
+        """The class in which a downgrade leaves `code`."""
         if downgrade.origins and code not in downgrade.origins:
             return code
         if downgrade.to:
@@ -206,16 +216,16 @@ class Rulebook:
             yield from _checks(bar, "bar", self.barred, env, "", applied=True)
         if self.bars and Group("any", self.bars).held(env) is not False:
             return
-        reached = next((code for code in self.look if self._class(code).rules.held(env) is not False), self.otherwise)
+        reached = next((code for code in self.look if self.class_of(code).rules.held(env) is not False), self.otherwise)
         for code in self.look:
-            for member in self._class(code).rules.members:
-                yield from _checks(member, "class", code, env, self._class(code).note.clause, applied=code == reached)
+            for member in self.class_of(code).rules.members:
+                yield from _checks(member, "class", code, env, self.class_of(code).note.clause, applied=code == reached)
             if code == reached:
                 break
-        if reached in self.look and self._class(reached).rules.held(env) is None:
+        if reached in self.look and self.class_of(reached).rules.held(env) is None:
             return
         for downgrade in self.downgrades:
-            landing = self._landing(reached, downgrade)
+            landing = self.landing(reached, downgrade)
             if landing != reached:
                 yield from _checks(downgrade.when, "downgrade", landing, env, downgrade.note.clause, applied=True)
 
@@ -278,7 +288,7 @@ class Rulebook:
             # the two-step form asks a condition of all rows once and again only of the few for which it is not false
             lines += _decided(Group("any", self.bars).sql(column, unknown), [f"'{self.barred}'"], self.unrated)
         for code in self.look:
-            test = self._class(code).rules.sql(column, unknown)
+            test = self.class_of(code).rules.sql(column, unknown)
             lines += _decided(test, self._landing_sql(code, column, unknown), self.unrated)
         return [*lines, "    else", *_indent(self._landing_sql(self.otherwise, column, unknown), 2), "end"]
 
@@ -300,6 +310,13 @@ class Rulebook:
                 arms.append(f"when {test} then {points} when ({test}) is null then null")
             items.append(f"case {' '.join(arms)} else {item.otherwise} end")
         return " + ".join(items)
+
+
+def _qualified(prefix: str | None) -> Column:
+    if prefix is not None and not prefix.isidentifier():
+        raise ValueError(f"prefix {prefix!r} is no table alias")
+    qualify = f"{prefix}." if prefix else ""
+    return lambda fact: qualify + fact.name
 
 
 def _decided(test: str, outcome: list[str], unrated: str) -> list[str]:

@@ -98,6 +98,7 @@ class _Reader:
             criteria=self.criteria,
             digest=hashlib.sha256(self.text.encode()).hexdigest()[:16],
             path=self.path,
+            text=self.text,
         )
         used = {rule.fact.name: rule.fact for rule in book.leaves() if rule.fact.name != "score" or not score}
         book = replace(book, fact_index=used)

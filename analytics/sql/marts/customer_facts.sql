@@ -62,13 +62,7 @@ served as (
 warned as (
     select
         customer_key,
-        bool_or(kind = 'income_halved') as has_signal_income_halved,
-        bool_or(kind = 'collateral_sealed') as has_signal_collateral_sealed,
-        bool_or(kind = 'frequent_enquiries') as has_signal_frequent_enquiries,
-        bool_or(kind = 'contact_changed') as has_signal_contact_changed,
-        bool_or(kind = 'court_notice') as has_signal_court_notice,
-        bool_or(kind = 'registry_change') as has_signal_registry_change,
-        bool_or(kind = 'public_opinion') as has_signal_public_opinion,
+        {signals}
     from signal
     where raised_on > :judged_after and raised_on <= :as_of
     group by customer_key
@@ -148,15 +142,7 @@ gathered as (
         (coalesce(before.funding_cost_12m, 0) - coalesce(year_ago.funding_cost, 0))::decimal(15, 2) as funding_cost_11m,
         (coalesce(before.expected_loss_12m, 0) - coalesce(year_ago.expected_loss, 0))::decimal(15, 2) as expected_loss_11m,
         (coalesce(before.operating_cost_12m, 0) - coalesce(year_ago.operating_cost, 0))::decimal(15, 2) as operating_cost_11m,
-        coalesce(warned.has_signal_income_halved, case when :has_signals then false end) as has_signal_income_halved,
-        coalesce(warned.has_signal_collateral_sealed, case when :has_signals then false end)
-            as has_signal_collateral_sealed,
-        coalesce(warned.has_signal_frequent_enquiries, case when :has_signals then false end)
-            as has_signal_frequent_enquiries,
-        coalesce(warned.has_signal_contact_changed, case when :has_signals then false end) as has_signal_contact_changed,
-        coalesce(warned.has_signal_court_notice, case when :has_signals then false end) as has_signal_court_notice,
-        coalesce(warned.has_signal_registry_change, case when :has_signals then false end) as has_signal_registry_change,
-        coalesce(warned.has_signal_public_opinion, case when :has_signals then false end) as has_signal_public_opinion,
+        {signals_known}
         coalesce(settled.is_settled_30, false) as is_settled_30,
         coalesce(settled.is_settled_90, false) as is_settled_90,
         coalesce(settled.is_settled_180, false) as is_settled_180,

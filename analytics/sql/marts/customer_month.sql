@@ -9,15 +9,8 @@ known as (
         facts.*,
         ranked.contribution_percentile,
         attribute.* exclude (customer_key, valid_from),
-        date_sub('year', attribute.birth_on, cast(:as_of as date)) as age,
         facts.loan_five as worst_loan_five,
-        case
-            when attribute.payroll_since <= :as_of
-                then date_sub('year', attribute.payroll_since, cast(:as_of as date))
-            else 0
-        end as years_payroll,
-        attribute.monthly_income + coalesce(attribute.spouse_monthly_income, 0) as family_monthly_income,
-        coalesce(attribute.payroll_since <= :as_of, false) as has_payroll,
+        {attributes}
     from customer_facts as facts
     join customer_percentile as ranked on ranked.customer_key = facts.customer_key
     join customer_now as attribute on attribute.customer_key = facts.customer_key

@@ -65,9 +65,6 @@ facts as (
         case when came_now then principal else 0 end::decimal(15, 2) as disbursed,
         closed_on is not null and written_off_on is null and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
         coalesce(written_off_on > :previous, false) as is_newly_written_off,
-        restructured_on is not null as is_restructured,
-        date_sub('month', restructured_on, cast(:as_of as date))::smallint as months_since_restructured,
-        written_off_on is not null as is_written_off,
         date_diff('month', disbursed_on, cast(:as_of as date))::smallint as months_on_book,
         coalesce(first_due_on + 30 <= :as_of and first_due_on + 30 > :judged_after, false) as is_first_payment_judged,
     from settled

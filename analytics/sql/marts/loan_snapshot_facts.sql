@@ -17,10 +17,6 @@ facts as (
         case when loan.disbursed_on > :previous then loan.principal else 0 end::decimal(15, 2) as disbursed,
         coalesce(loan.closed_on > :previous and loan.closed_on <= :as_of, false) as is_settled,
         coalesce(loan.written_off_on > :previous and loan.written_off_on <= :as_of, false) as is_newly_written_off,
-        coalesce(loan.restructured_on <= :as_of, false) as is_restructured,
-        date_sub('month', case when loan.restructured_on <= :as_of then loan.restructured_on end, cast(:as_of as date))::smallint
-            as months_since_restructured,
-        coalesce(loan.written_off_on <= :as_of, false) as is_written_off,
         date_diff('month', loan.disbursed_on, cast(:as_of as date))::smallint as months_on_book,
         false as is_first_payment_judged,
     from part.kept.loan_snapshot as snapshot

@@ -11,7 +11,12 @@ graded as (
     select
         *,
         {graded},
-    from (select *, days_past_due > 0 as has_loan_overdue, from facts)
+    from (
+        select
+            *,
+            {dates}
+        from facts
+    )
 )
 
 select

@@ -115,4 +115,12 @@ create table part.kept.instalment_open (
     due_total decimal(15, 2),
     due_principal_total decimal(15, 2),
     paid decimal(15, 2),
+);
+
+-- grain: scheme, effective_on. The rulebooks that graded this part, as they were read.
+create table part.head.rulebook (
+    scheme varchar,
+    effective_on date,
+    digest varchar,
+    text varchar,
 )

@@ -1,0 +1,122 @@
+"""The facts of customers and loans at a month end, as the build graded them: what `Rulebook.classify` is given, and
+the relation over which `Rulebook.to_sql` decides everybody.
+
+A fact is a column of the mart where it stands there; else it comes from the newest version of the customer valid by
+that day (of a loan: as delivered last), or from the signals of the three months before. The expressions are those of
+the build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from analytics.build import NONE, fragment, month_end
+from analytics.rulebooks import Rulebook
+from data.engine import Refused
+
+_SQL = Path(__file__).parent / "sql" / "questions"
+_DATED = ("has_loan_overdue", "is_restructured", "months_since_restructured", "is_written_off")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Common table expressions that end in `known` (the key, for loans also customer_key, and the facts by name), and
+    the values that they bind."""
+
+    sql: str
+    params: Mapping[str, Any]
+
+
+def relation(view, grain: str, names: Iterable[str], as_of: date, key: int | None = None, extra: str = "") -> Relation:
+    """The facts `names` of every customer or loan (grain) at a month end; of one customer or loan where `key` is given.
+
+    `extra` are further select items over `month`, the mart's row. Raises Refused for a month end that the edition
+    does not have.
+    """
+    if as_of not in view.edition.months:
+        raise Refused(
+            f"本版数据没有 {as_of}。This edition has no month end {as_of}; it has {view.edition.months[0]} to "
+            f"{view.edition.months[-1]}."
+        )
+    return (_customers if grain == "customer" else _loans)(view, tuple(names), as_of, key, extra)
+
+
+def _customers(view, names: tuple[str, ...], as_of: date, key: int | None, extra: str) -> Relation:
+    mart = frozenset(view.query("select * from customer_month limit 0").columns)
+    params: dict[str, Any] = {"as_of": as_of}
+    chosen, joins = ["month.customer_key,", *([f"{extra},"] if extra else [])], []
+    for name in names:
+        if name.startswith("worst_") and name.removeprefix("worst_") in mart:
+            chosen.append(f"nullif(cast(month.{name.removeprefix('worst_')} as varchar), '{NONE}') as {name},")
+        elif name in mart:
+            chosen.append(f"month.{name},")
+        elif not name.startswith("has_signal_"):
+            chosen.append(f"attribute.{name},")
+            joins.append("left join attribute on attribute.customer_key = month.customer_key")
+    if any(name.startswith("has_signal_") for name in names):
+        chosen.append(fragment("customer_signals_known"))
+        joins.append("left join warned on warned.customer_key = month.customer_key")
+        params |= {
+            "has_signals": view.one("select exists (select 1 from signal)")[0],
+            "judged_after": month_end(as_of, -3),
+        }
+    text = _text("customer_facts")
+    if "judged_after" not in params:
+        # the step is not read, and its parameter is not given
+        text = text.replace("raised_on > :judged_after and ", "")
+    return _filled(
+        text, params, key, chosen, joins, "and month.customer_key = :key",
+        attributes=fragment("customer_attributes"), signals=fragment("customer_signals"),
+    )  # fmt: skip
+
+
+def _loans(view, names: tuple[str, ...], as_of: date, key: int | None, extra: str) -> Relation:
+    mart = frozenset(view.query("select * from loan_month limit 0").columns) | set(_DATED)
+    chosen, joins = ["month.loan_key,", "month.customer_key,", *([f"{extra},"] if extra else [])], []
+    for name in names:
+        chosen.append(f"month.{name}," if name in mart else f"attribute.{name},")
+        if name not in mart:
+            joins.append("left join attribute on attribute.loan_key = month.loan_key")
+    return _filled(
+        _text("loan_facts"), {"as_of": as_of}, key, chosen, joins, "and loan_key = :key", dates=fragment("loan_dates")
+    )
+
+
+def _filled(
+    text: str, params: dict[str, Any], key: int | None, chosen: list[str], joins: list[str], only: str, **put: str
+) -> Relation:
+    put |= {
+        "facts": "\n".join(dict.fromkeys(chosen)),
+        "joins": "\n".join(dict.fromkeys(joins)),
+        "only": "" if key is None else only,
+    }
+    for name, sql in put.items():
+        text = text.replace("{" + name + "}", sql)
+    return Relation(text, params if key is None else params | {"key": key})
+
+
+def of_customer(view, book: Rulebook, as_of: date, customer_key: int) -> dict[str, Any] | None:
+    """The facts of one customer that a rulebook for customers uses, as `classify` takes them; None for a customer who
+    was not there yet at `as_of`.
+    """
+    made = relation(view, "customer", book.facts, as_of, customer_key)
+    return _first(view, made, book)
+
+
+def of_loan(view, book: Rulebook, as_of: date, loan_key: int) -> dict[str, Any] | None:
+    """As `of_customer`, for one loan and a rulebook for loans."""
+    return _first(view, relation(view, "loan", book.facts, as_of, loan_key), book)
+
+
+def _first(view, made: Relation, book: Rulebook) -> dict[str, Any] | None:
+    names = ", ".join(book.facts)
+    row = view.one(f"with {made.sql} select {names} from known", **made.params)
+    return None if row is None else dict(zip(book.facts, row, strict=True))
+
+
+def _text(name: str) -> str:
+    return (_SQL / f"{name}.sql").read_text("utf-8")

@@ -1,0 +1,8 @@
+-- What the attributes known at :as_of say at that day.
+date_sub('year', attribute.birth_on, cast(:as_of as date)) as age,
+case
+    when attribute.payroll_since <= :as_of then date_sub('year', attribute.payroll_since, cast(:as_of as date))
+    else 0
+end as years_payroll,
+attribute.monthly_income + coalesce(attribute.spouse_monthly_income, 0) as family_monthly_income,
+coalesce(attribute.payroll_since <= :as_of, false) as has_payroll,
