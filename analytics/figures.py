@@ -245,7 +245,7 @@ def multiples(
     columns = max(1, min(columns, len(codes)))
     deep = math.ceil(len(codes) / columns) if codes else 1
     scale = axis(list(frame["value"]), metric.unit, lang, tone)
-    page = layout(dark, 150 * deep + 10, margin={"l": 44, "t": 4})
+    page = layout(dark, 164 * deep + 10, margin={"l": 44, "t": 4})
     page["annotations"] = []
     data = []
     for place, code in enumerate(codes):
@@ -254,9 +254,11 @@ def multiples(
         values = [None if text.is_missing(value) else float(value) for value in part["value"]]
         across, down = place % columns, place // columns
         left, right = across / columns, (across + 0.86) / columns
-        top, bottom = 1 - down / deep - 0.16 / deep, 1 - (down + 1) / deep + 0.1 / deep
+        top, bottom = 1 - down / deep - 0.16 / deep, 1 - (down + 1) / deep + 0.2 / deep
         tail = "" if place == 0 else str(place + 1)
-        ends = [stamps[0], stamps[-1]]
+        # One scale for all: the first month is named on the left of a row, the last on its right; more would collide.
+        is_last = across == columns - 1 or place == len(codes) - 1
+        ends = ([stamps[0]] if across == 0 else []) + ([stamps[-1]] if is_last else [])
         page[f"xaxis{tail}"] = page["xaxis"] | {
             "domain": [left, right],
             "anchor": f"y{tail}",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from datetime import date
-
-import streamlit as st
 
 from analytics import rulebooks, text
 from analytics.build import assumptions
 from analytics.text import say
+from pages.parts import tables
 from pages.parts.choice import Choice
 
 
@@ -31,13 +29,7 @@ def rows(as_of: date, lang: str) -> list[tuple[str, str]]:
 
 def show(here: Choice) -> None:
     """A quiet table with its edition and who approved it."""
-    lang, told = here.lang, assumptions(date.fromisoformat(here.as_of))
-    lines = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
-        for name, value in rows(date.fromisoformat(here.as_of), lang)
-    )
+    lang, as_of = here.lang, date.fromisoformat(here.as_of)
+    told = assumptions(as_of)
     since = say("assumed.since", lang, day=text.day(told["effective_on"], lang), by=told["approved_by"][lang])
-    st.html(
-        f'<p class="lp-message">{html.escape(say("assumed.title", lang))}</p>'
-        f'<p class="lp-note">{html.escape(since)}</p><div class="lp-define lp-pairs"><table>{lines}</table></div>'
-    )
+    tables.pairs(say("assumed.title", lang), rows(as_of, lang), since)

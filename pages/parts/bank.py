@@ -6,16 +6,19 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from analytics import branches, metrics, rulebooks, text
+from analytics import branches, metrics, questions, rulebooks, text
 from analytics import rows as listed
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
+from data import editions
 from data.engine import Bank, Refused
+from data.pointer import Edition
 from pages.parts.choice import Choice, Offer
 
 # Whose rows may be seen. Part of every cache key, so that one reader's rows can never answer another's question.
@@ -83,6 +86,13 @@ def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool)
 def _labels(edition: str, scope: str, split: str, lang: str, scheme: str) -> dict[str, str]:
     with _keyed(edition).lease() as view:
         return dict(metrics.labels(view, split, lang, scheme))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _told(edition: str, scope: str, what: str, *given) -> Any:
+    answer = getattr(questions, what)(_keyed(edition), *given)
+    _keyed(edition)
+    return answer
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -158,6 +168,31 @@ def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:
 def tree() -> dict[str, branches.Branch]:
     """Branch code → Branch, parents first."""
     return _branches(bank().edition.id, SCOPE)
+
+
+def checks(as_of: str) -> list[questions.Check]:
+    """The invariants, asked of this edition."""
+    return _told(bank().edition.id, SCOPE, "checks", date.fromisoformat(as_of))
+
+
+def reconciliation() -> pd.DataFrame:
+    """Per delivery and table: read, loaded, rejected, skipped, orphans, whether they balance, control totals."""
+    return _told(bank().edition.id, SCOPE, "reconciliation")
+
+
+def refused(limit: int = 200) -> pd.DataFrame:
+    """The rows that the loads of this edition refused, masked."""
+    return _told(bank().edition.id, SCOPE, "refused", limit)
+
+
+def absent() -> dict[str, list[str]]:
+    """Contract table without rows → the metrics that need it."""
+    return _told(bank().edition.id, SCOPE, "absent")
+
+
+def history() -> list[Edition]:
+    """The editions kept, newest first."""
+    return list(reversed(editions.history(home())))
 
 
 def offer() -> Offer:

@@ -96,11 +96,8 @@ def picker(
     here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str, default: str | None = None
 ) -> str:
     """A page's own switch, kept in the URL: which metric, which split. `default` is the first option unless named."""
-    key, used, asked = f"pick_{name}_{here.lang}", here.pick(name, options, default), dict(here.picks).get(name)
+    key, used = f"pick_{name}_{here.lang}", _picked(here, name, options, words, label, default)
     st.session_state[key] = used
-    if asked is not None and asked not in options:
-        problem = ("address.unknown_choice", {"label": label, "value": asked, "used": words(used)})
-        st.info(choice.said([problem], here.lang))
 
     def chosen() -> None:
         choice.pick(name, st.session_state[key])
@@ -109,3 +106,25 @@ def picker(
         label, options, key=key, format_func=words, on_change=chosen, required=True, label_visibility="collapsed"
     )
     return used
+
+
+def _picked(
+    here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str, default: str | None = None
+) -> str:
+    """The option that the URL names; an unknown one is replaced by the default, and said."""
+    used, asked = here.pick(name, options, default), dict(here.picks).get(name)
+    if asked is not None and asked not in options:
+        problem = ("address.unknown_choice", {"label": label, "value": asked, "used": words(used)})
+        st.info(choice.said([problem], here.lang))
+    return used
+
+
+def chooser(here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str) -> str:
+    """As `picker`, for more options than fit in a row."""
+    key = f"choose_{name}_{here.lang}"
+    st.session_state[key] = _picked(here, name, options, words, label)
+    st.selectbox(
+        label, options, key=key, format_func=words, width=420,
+        on_change=lambda: choice.pick(name, st.session_state[key]),
+    )  # fmt: skip
+    return st.session_state[key]

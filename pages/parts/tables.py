@@ -193,3 +193,24 @@ def listed(here: Choice, metrics: Sequence[str]) -> None:
     right = {head: st.column_config.Column(alignment="right") for head in heads[1:]}
     frame = pd.DataFrame(found, columns=list(heads))
     st.dataframe(frame, hide_index=True, column_config=right, height="content", alt=heads[0])
+
+
+def plain(
+    words: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], alt: str, lang: str, *, right: Sequence[str] = (),
+    **more: Any,
+) -> None:  # fmt: skip
+    """A printed list. `heads` are locale keys under `words`, those in `right` right-aligned; `more` for st.dataframe."""
+    said = {head: say(f"{words}.{head}", lang) for head in heads}
+    aligned = {said[head]: st.column_config.Column(alignment="right") for head in right}
+    frame = pd.DataFrame([list(row) for row in rows], columns=list(said.values()), dtype="str")
+    st.dataframe(frame, hide_index=True, column_config=aligned, alt=alt, placeholder=text.NOTHING, **more)
+
+
+def pairs(title: str, rows: Sequence[tuple[str, str]], note: str = "") -> None:
+    """A quiet list of (what, words) under a title."""
+    lines = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows)
+    small = f'<p class="lp-note">{html.escape(note)}</p>' if note else ""
+    st.html(
+        f'<p class="lp-message">{html.escape(title)}</p>{small}'
+        f'<div class="lp-define lp-pairs"><table>{lines}</table></div>'
+    )

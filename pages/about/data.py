@@ -1,0 +1,90 @@
+"""数据: which edition is served, how fresh it is, what was read and refused, and whether the invariants hold on it."""
+
+import streamlit as st
+
+from analytics import text
+from analytics.declared import METRICS
+from analytics.text import say
+from data.contract import read_contract
+from data.messages import REASONS
+from pages.parts import bank, boards, choice, tables
+
+here = choice.now()
+lang, side = here.lang, 0 if here.lang == "zh-CN" else 1
+edition, ledger, contract = bank.bank().edition, bank.reconciliation(), read_contract()
+COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
+
+
+def counted(number: float) -> str:
+    return text.number(number, "count", lang)
+
+
+def named(table: str) -> tuple[str, str]:
+    return table, (contract.table(table).zh, contract.table(table).en)[side]
+
+
+fresh = say(
+    "data.fresh", lang, as_of=text.day(edition.as_of, lang), first=text.month(edition.months[0], lang),
+    months=len(edition.months), built=edition.created[:16].replace("T", " "), source=edition.source,
+)  # fmt: skip
+sums = {name: counted(ledger[name].sum()) for name in COUNTS}
+boards.lead([fresh, say("data.sums", lang, **sums)], lang)
+
+checks = bank.checks(here.as_of)
+broken = [check for check in checks if check.holds is False]
+boards.heading(say("data.checks_broken" if broken else "data.checks_hold", lang, count=len(broken or checks)))
+VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
+tables.plain(
+    "data", ("number", "rule", "verdict", "cases", "example"),
+    [
+        (check.number, say(f"check.rule_{check.number}", lang), say(VERDICTS[check.holds], lang), counted(check.cases),
+         check.failed[0] if check.failed else "")
+        for check in checks
+    ],
+    say("data.rule", lang), lang, right=("cases",),
+)  # fmt: skip
+
+history = bank.history()
+boards.heading(say("data.editions", lang, count=len(history)))
+tables.plain(
+    "data", ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
+    [
+        (one.id, one.number, say(f"data.{one.kind}", lang), one.source, one.as_of, len(one.months),
+         one.created[:16].replace("T", " "), say("check.served", lang) if one.id == edition.id else "")
+        for one in history
+    ],
+    say("data.edition", lang), lang, right=("order", "months"),
+)  # fmt: skip
+boards.note(say("data.rollback", lang))
+st.code(f"python -m data editions --rollback {history[-1].id}", language="bash")
+
+off = list(ledger[~ledger["balanced"].astype(bool)]["table"])
+title = say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang))
+boards.heading(title)
+rows = [
+    (str(row.as_of)[:10], *named(row.table), *(counted(getattr(row, name)) for name in COUNTS), row.totals)
+    for row in ledger.itertuples()
+]
+tables.plain(
+    "data", ("as_of", "table", "meaning", *COUNTS, "totals"), rows, title, lang, right=COUNTS, height="content"
+)
+
+refused = bank.refused()
+boards.heading(say("data.refused" if len(refused) else "data.nothing_refused", lang, count=counted(len(refused))))
+if len(refused):
+    rows = [
+        (row.table_name, row.file, row.line, row.column_name, row.value_masked,
+         REASONS.get(row.reason, (row.reason, row.reason))[side])
+        for row in refused.itertuples()
+    ]  # fmt: skip
+    heads = ("table", "file", "line", "column", "value", "reason")
+    tables.plain("data", heads, rows, say("data.reason", lang), lang, right=("line",))
+
+absent = bank.absent()
+boards.heading(say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent)))
+if absent:
+    rows = [
+        (*named(table), text.listing([METRICS[id].name[lang] for id in ids], lang) or say("data.fills_none", lang))
+        for table, ids in absent.items()
+    ]
+    tables.plain("data", ("table", "meaning", "would_fill"), rows, say("data.table", lang), lang, height="content")

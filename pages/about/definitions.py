@@ -1,0 +1,70 @@
+"""指标口径: what every number means, how it is computed, by what it may be split; assumptions, rulebooks, contract."""
+
+import streamlit as st
+
+from analytics import text
+from analytics.declared import METRICS, SPLITS
+from analytics.text import say
+from data.contract import TYPE_WORDS, read_contract
+from data.engine import Refused
+from pages.parts import assumed, bank, boards, charts, choice, tables
+
+here = choice.now()
+lang, words, side = here.lang, "zh" if here.lang == "zh-CN" else "en", 0 if here.lang == "zh-CN" else 1
+
+
+def facts(id: str) -> dict[str, str]:
+    metric = METRICS[id]
+    splits = (["class"] if metric.may_split(None) else []) + [s for s in SPLITS if metric.may_split(SPLITS[s])]
+    return {
+        "id": id,
+        "meaning": metric.meaning[lang],
+        "formula": metric.formula[lang],
+        "unit": say(f"definition.unit_{metric.unit}", lang),
+        "better": say(f"definition.better_{metric.better}", lang),
+        "splits": text.listing([bank.name_of_split(split, lang) for split in splits], lang),
+        "owner": say(f"owner.{metric.owner}", lang),
+        "needs": text.listing(list(metric.needs), lang) or say("definition.needs_none", lang),
+        "history": say("definition.months", lang, count=metric.history),
+    }
+
+
+live = [id for id, metric in METRICS.items() if not metric.retired]
+boards.heading(say("definition.all", lang, count=len(live)))
+columns = ("meaning", "formula", "unit", "better", "owner", "needs")
+rows = [(METRICS[id].name[lang], *(facts(id)[column] for column in columns)) for id in live]
+tables.plain("definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420)
+
+picked = charts.chooser(here, "metric", live, lambda id: METRICS[id].name[lang], say("definition.one", lang))
+told = [(say(f"definition.{what}", lang), said) for what, said in facts(picked).items()]
+tables.pairs(METRICS[picked].name[lang], told, say("definition.sql_below", lang))
+try:
+    st.code(bank.sql(bank.about(here, picked, compare=False)), language="sql", wrap_lines=True)
+except Refused as refusal:
+    boards.note(text.half(refusal, lang))
+
+assumed.show(here)
+
+schemes = bank.schemes()
+boards.heading(say("definition.rulebooks", lang, count=len(schemes)))
+rows = [
+    (scheme.names[words], say(f"definition.grain_{scheme.grain}", lang), book.effective_on, book.document[words],
+     book.approved_by, text.listing([scheme.class_names(code)[words] for code in book.class_codes], lang))
+    for scheme in schemes.values()
+    for book in scheme.editions
+]  # fmt: skip
+heads = ("scheme", "grain", "effective", "document", "approved_by", "classes")
+tables.plain("definition", heads, rows, say("definition.scheme", lang), lang, height="content")
+
+contract = read_contract()
+boards.heading(say("definition.contract", lang, count=len(contract.tables)))
+table = charts.chooser(
+    here, "table", list(contract.tables), lambda name: f"{name} · {getattr(contract.table(name), words)}",
+    say("data.table", lang),
+)  # fmt: skip
+rows = [
+    (column.name, getattr(column, words), TYPE_WORDS[column.type][side],
+     say("definition.yes", lang) if column.required else "", text.listing(list(column.values), lang))
+    for column in contract.table(table).columns.values()
+]  # fmt: skip
+tables.plain("definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height="content")
