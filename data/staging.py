@@ -128,9 +128,23 @@ class Staging:
         self.keeper.shop.run(
             f"create or replace temp view {relation} as {' union all by name '.join(selects)}", f"{name}: reading"
         )
+        self._count_cleaned(name, table, relation, parts)
         date = EVENT_DATE.get(name)
         is_sorted = all(part.native for part in parts) and bool(date) and _is_sorted([p.path for p in parts], date)
         return Delivered(table, relation, families, sum(part.rows for part in parts), is_sorted)
+
+    def _count_cleaned(self, name: str, table: Table, relation: str, parts: list[Staged]) -> None:
+        """Note how many rows of text files hold identifiers or numbers that are not written plainly."""
+        plain = [
+            column
+            for column, family in parts[0].types.items()
+            if family == "text" and table.columns[column].type in ("key", "money", "rate", "int", "number", "date", "month")
+        ]
+        if plain and not all(part.native for part in parts):
+            unlike = " or ".join(f'"{column}" <> clean("{column}")' for column in plain)
+            count = self.keeper.one(f"select count(*) from {relation} where {unlike}", f"{name}: spelling")[0]
+            if count:
+                parts[0].notes.append({"code": "cleaned_keys", "count": count})
 
     def _plain(self, staged: Mapping[str, list[Staged]]) -> dict[str, Delivered]:
         given = {}
