@@ -6,7 +6,18 @@ with
 late as (
     select loan_key, paid_total, due_total_before, due_principal_total_before, is_recounted
     from loan_due
-    where paid_total < due_total and ended_on is null
+    -- A loan sold in the month earned interest up to the sale; that of a settled one is what came beyond its principal.
+    where paid_total < due_total and closed_on is null and (ended_on is null or ended_on > :previous)
+),
+
+due_now as (
+    select loan_key, number, due_on, principal, interest,
+    from instalment
+    where due_on > :previous and due_on <= :as_of
+    union all
+    select loan_key, number, due_on, principal, interest,
+    from part.kept.instalment
+    where due_on > :since and due_on <= :previous
 ),
 
 fallen_due as (
@@ -19,9 +30,9 @@ fallen_due as (
         late.paid_total,
         late.due_total_before + sum(instalment.principal + coalesce(instalment.interest, 0)) over schedule as due_total,
         late.due_principal_total_before + sum(instalment.principal) over schedule as due_principal_total,
-    from part.kept.instalment as instalment
+    from due_now as instalment
     join late on late.loan_key = instalment.loan_key
-    where instalment.due_on > :since and instalment.due_on <= :as_of and not late.is_recounted
+    where not late.is_recounted
     window schedule as (partition by instalment.loan_key order by instalment.due_on, instalment.number)
 ),
 

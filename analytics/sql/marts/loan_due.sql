@@ -4,6 +4,18 @@
 create or replace temp table loan_due as
 with
 
+-- A schedule may be handed over long before it falls due: this month's instalments stand in any part, older ones that came late
+-- in this one.
+due_now as (
+    select loan_key, number, due_on, principal, interest,
+    from instalment
+    where due_on > :previous and due_on <= :as_of
+    union all
+    select loan_key, number, due_on, principal, interest,
+    from part.kept.instalment
+    where due_on > :since and due_on <= :previous
+),
+
 fallen_due as (
     select
         loan_key,
@@ -11,8 +23,7 @@ fallen_due as (
         sum(principal)::decimal(15, 2) as principal,
         min(due_on) filter (where number = 1) as first_due_on,
         min(due_on) as earliest_due_on,
-    from part.kept.instalment
-    where due_on > :since and due_on <= :as_of
+    from due_now
     group by loan_key
 ),
 

@@ -32,13 +32,15 @@ settled as (
         case
             when due.closed_on is not null
                 then greatest(due.paid_total + due.prepaid_total - due.principal, due.interest_total_before)
+            when due.ended_on <= :previous then due.interest_total_before
             else
                 least(due.paid_total, due.due_total)
                 - coalesce(first_open.principal_paid_total, due.due_principal_total)
         end::decimal(15, 2) as interest_total,
-        first_open.oldest_due_on,
+        case when due.ended_on is null then first_open.oldest_due_on end as oldest_due_on,
         coalesce(first_open.overdue_amount, 0) as late_amount,
-        coalesce(first_open.count_instalments_late, 0)::smallint as count_instalments_late,
+        case when due.ended_on is null then coalesce(first_open.count_instalments_late, 0) else 0 end::smallint
+            as count_instalments_late,
         coalesce(first_payment.is_missed, due.is_first_payment_missed_before) as is_first_payment_missed,
         -- Disbursed in the month, or before and handed over only now. A loan that ended and has a row again (its first payment
         -- is still to be judged) is not new.
