@@ -73,8 +73,8 @@ def load(
     )
 
 
-class _Rehearsed(Exception):  # noqa: N818 - no error: the way out of publishing
-    """Every rule held; carries the facts."""
+class _Rehearsed(Exception):
+    """Every rule held: the way out of publishing."""
 
 
 def rehearse(delivery: Path | str, source: str, home: Path, **how) -> dict:
@@ -122,6 +122,9 @@ class _Load:
         if self.kind == "increment" and not self.before:
             raise Refused(say("no_base"))
         self.as_of = self._as_of(as_of)
+        told = self.manifest.get("from")
+        if self.kind == "increment" and told and _date(told, "from_bad") != _next_month_end(self.before.as_of):
+            raise Refused(say("as_of_gap", new=told, old=self.before.as_of))
         self.tallies: dict[str, Tally] = {}
         self.files: dict[str, Tally] = {}
 
@@ -275,8 +278,6 @@ class _Load:
         told = self.manifest.get("from") or (None if last else self.source.first)
         if last:
             first = _next_month_end(last)
-            if told and _date(told, "from_bad") != first:
-                raise Refused(say("as_of_gap", new=told, old=last))
         elif told:
             first = _date(told, "from_bad")
         else:

@@ -301,6 +301,13 @@ def _look_at_ids(keeper: Keeper, given: Delivered, tally, good: str) -> None:
             "customer: shared identity numbers",
         )[0]
         tally.note("same_id_two_customers", shared)
+        for older in keeper.older("customer"):
+            changed = keeper.one(
+                f"select count(distinct old.customer_key) from {older} as old join part.kept.customer as new "
+                "on new.customer_key = old.customer_key and new.id_number_hash <> old.id_number_hash",
+                "customer: changed identity numbers",
+            )[0]
+            tally.note("identity_changed", changed)
 
 
 def _count_codes(keeper: Keeper, given: Delivered, tally) -> None:
