@@ -1,0 +1,53 @@
+-- Where every borrower stood at the opening and at the closing month end; a customer without a loan balance is outside.
+-- grain: customer_key. `before` and `after` are classes, or joined (no loan at the opening), left (no loan at the closing),
+-- moved_in and moved_out (outside the filter on that day).
+with
+
+opening as (
+    select
+        fact.customer_key,
+        fact.loan_balance as balance,
+        fact.days_past_due,
+        {state_before} as state,
+        coalesce({asked_before}, false) as is_asked,
+    from customer_month as fact
+    {joins_before}
+    where fact.as_of = :opening_on and fact.has_loan
+),
+
+closing as (
+    select
+        fact.customer_key,
+        fact.loan_balance as balance,
+        fact.days_past_due,
+        {state_after} as state,
+        coalesce({asked_after}, false) as is_asked,
+    from customer_month as fact
+    {joins_after}
+    where fact.as_of = :closing_on and fact.has_loan
+),
+
+moved as (
+    select
+        coalesce(opening.customer_key, closing.customer_key) as key,
+        coalesce(opening.customer_key, closing.customer_key) as customer_key,
+        coalesce(opening.is_asked, false) as was_in,
+        coalesce(closing.is_asked, false) as is_in,
+        case
+            when opening.is_asked then opening.state
+            when opening.customer_key is not null then 'moved_in'
+            else 'joined'
+        end as before,
+        case
+            when closing.is_asked then closing.state
+            when closing.customer_key is not null then 'moved_out'
+            else 'left'
+        end as after,
+        coalesce(opening.balance, 0)::decimal(15, 2) as balance_before,
+        coalesce(closing.balance, 0)::decimal(15, 2) as balance,
+        opening.days_past_due as days_past_due_before,
+        closing.days_past_due,
+    from opening
+    full join closing on closing.customer_key = opening.customer_key
+    where opening.is_asked or closing.is_asked
+)
