@@ -107,6 +107,8 @@ def trend(
     ]
     if len(labels) == 2 and values[-1] is not None:
         labels[0]["yshift"], labels[1]["yshift"] = (-9, 9) if values[-1] >= before[-1] else (9, -9)
+    elif labels and not (values[-1] or 0):
+        labels[-1]["yshift"] = 9
     step = max(1, len(stamps) // 6)
     shown = stamps[::-1][::step][::-1]
     return {
@@ -247,6 +249,7 @@ def multiples(
     scale = axis(list(frame["value"]), metric.unit, lang, tone)
     page = layout(dark, 164 * deep + 10, margin={"l": 44, "t": 4})
     page["annotations"] = []
+    months = [str(day)[:10] for day in sorted(set(frame["as_of"]))]
     data = []
     for place, code in enumerate(codes):
         part = frame[frame[by] == code]
@@ -256,13 +259,17 @@ def multiples(
         left, right = across / columns, (across + 0.86) / columns
         top, bottom = 1 - down / deep - 0.16 / deep, 1 - (down + 1) / deep + 0.2 / deep
         tail = "" if place == 0 else str(place + 1)
-        # One scale for all: the first month is named on the left of a row, the last on its right; more would collide.
+        # The same months for all, whatever a line has: the first is named on the left of a row, the last on its right.
         is_last = across == columns - 1 or place == len(codes) - 1
-        ends = ([stamps[0]] if across == 0 else []) + ([stamps[-1]] if is_last else [])
+        ends = ([months[0]] if across == 0 else []) + ([months[-1]] if is_last else [])
+        few = int(part["n"].iloc[-1]) < SMALL
         page[f"xaxis{tail}"] = page["xaxis"] | {
             "domain": [left, right],
             "anchor": f"y{tail}",
             "type": "category",
+            "categoryorder": "array",
+            "categoryarray": months,
+            "range": [-0.2, len(months) - 0.8],
             "tickvals": ends,
             "ticktext": [text.month(stamp, lang, short=True) for stamp in ends],
             "ticklabelstandoff": 7,
@@ -282,8 +289,9 @@ def multiples(
                 "xanchor": "left",
                 "yanchor": "top",
                 "showarrow": False,
-                "text": f"<b>{html.escape(labels.get(code, code))}</b>  {text.number(last, metric.unit, lang)}",
-                "font": {"size": 13, "color": tone.ink},
+                "text": f"<b>{html.escape(labels.get(code, code))}</b>  {text.number(last, metric.unit, lang)}"
+                + (f"  {text.say('figure.few', lang)}" if few else ""),
+                "font": {"size": 13, "color": tone.grey if few else tone.ink},
             }
         )
         data.append(
@@ -294,7 +302,7 @@ def multiples(
                 "y": values,
                 "xaxis": f"x{tail}",
                 "yaxis": f"y{tail}",
-                "line": {"color": tone.ink, "width": 1.6},
+                "line": {"color": tone.faint if few else tone.ink, "width": 1.6},
                 "customdata": [[code]] * len(stamps),
                 "hoverinfo": "text",
                 "hovertext": [

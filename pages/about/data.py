@@ -55,8 +55,9 @@ tables.plain(
     ],
     say("data.edition", lang), lang, right=("order", "months"),
 )  # fmt: skip
-boards.note(say("data.rollback", lang))
-st.code(f"python -m data editions --rollback {history[-1].id}", language="bash")
+if len(history) > 1:
+    boards.note(say("data.rollback", lang))
+    st.code(f"python -m data editions --rollback {history[1].id}", language="bash")
 
 off = list(ledger[~ledger["balanced"].astype(bool)]["table"])
 title = say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang))

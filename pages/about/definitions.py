@@ -67,4 +67,4 @@ rows = [
      say("definition.yes", lang) if column.required else "", text.listing(list(column.values), lang))
     for column in contract.table(table).columns.values()
 ]  # fmt: skip
-tables.plain("definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height="content")
+tables.plain("definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height=420)

@@ -1,15 +1,12 @@
 """贡献: gross and net over twelve months side by side, the way from one to the other, tiers, assumptions."""
 
 from analytics.text import say
-from pages.parts import assumed, bank, boards, choice, drill, tables, tiles, words
+from pages.parts import assumed, boards, choice, drill, tables, tiles, words
 
 here = choice.now()
 lang = here.lang
-facts = []
-for named, as_of in (("contribution_gross", here.as_of), ("contribution_net", None)):
-    row, _ = bank.whole(bank.about(here, named), lang)
-    facts.append(words.level(named, row, as_of, here.against, lang))
-boards.lead([*facts, words.extreme(here, "contribution_net", "class", highest=False)], lang)
+least = words.extreme(here, "contribution_net", "class", highest=False)
+boards.lead([*words.levels(here, ("contribution_gross", "contribution_net")), least], lang)
 boards.waterfall(here)
 boards.gross_and_net(here)
 boards.heading(say("contribution.board", lang))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analytics.text import say
-from pages.parts import bank, boards, charts, choice, drill, tiles, words
+from pages.parts import boards, charts, choice, drill, tiles, words
 
 here = choice.now()
 lang = here.lang
@@ -26,11 +26,7 @@ metric = {
     "written_off": "overdue_rate_30_with_written_off",
 }.get(counted, "overdue_rate" + ("" if days == "0" else f"_{days}") + f"_{counted}")
 
-facts = []
-for named, as_of in ((metric, here.as_of), ("npl_ratio", None), ("first_payment_default", None)):
-    row, _ = bank.whole(bank.about(here, named), lang)
-    facts.append(words.level(named, row, as_of, here.against, lang))
-boards.lead(facts, lang)
+boards.lead(words.levels(here, (metric, "npl_ratio", "first_payment_default")), lang)
 boards.trend(here, metric)
 tier, depth = st.columns(2, gap="medium")
 with tier:

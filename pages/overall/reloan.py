@@ -2,7 +2,7 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import bank, boards, charts, choice, drill, tables, tiles, words
+from pages.parts import boards, charts, choice, drill, tables, tiles, words
 
 here = choice.now()
 lang = here.lang
@@ -12,11 +12,7 @@ window = charts.picker(
 )
 metric = f"reloan_rate_{window}"
 
-facts = []
-for named, as_of in ((metric, here.as_of), ("lost_rate", None)):
-    row, _ = bank.whole(bank.about(here, named), lang)
-    facts.append(words.level(named, row, as_of, here.against, lang))
-boards.lead([*facts, words.extreme(here, metric, "class")], lang)
+boards.lead([*words.levels(here, (metric, "lost_rate")), words.extreme(here, metric, "class")], lang)
 boards.note(say("reloan.definition", lang), METRICS[metric].meaning[lang], METRICS[metric].formula[lang])
 boards.note(METRICS["lost_rate"].name[lang] + say("words.colon", lang), METRICS["lost_rate"].meaning[lang])
 tiles.show(here, (metric, "lost_rate", "repeat_rate"))

@@ -6,11 +6,7 @@ from pages.parts import bank, boards, charts, choice, drill, tables, words
 
 here = choice.now()
 lang = here.lang
-facts = []
-for metric, as_of in (("customers", here.as_of), ("balance", None)):
-    row, _ = bank.whole(bank.about(here, metric), lang)
-    facts.append(words.level(metric, row, as_of, here.against, lang))
-boards.lead([*facts, words.largest_share(here, "balance", "class")], lang)
+boards.lead([*words.levels(here, ("customers", "balance")), words.largest_share(here, "balance", "class")], lang)
 
 metric = charts.picker(
     here, "metric",
@@ -26,7 +22,7 @@ boards.note(say("tiers.today" if here.opening == 0 else "tiers.opening", lang, m
 boards.months_by_class(here, metric)
 
 tiers = bank.labels("class", lang, here.scheme)
-held = boards.codes(here, "customers", "class")
+held = boards.codes(here, "balance", "class")
 tier = charts.picker(
     here, "tier", ["all", *held], lambda code: tiers.get(code, say("tiers.all", lang)), say("table.class", lang)
 )

@@ -17,6 +17,7 @@ from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
 from data import editions
+from data.contract import read_contract
 from data.engine import Bank, Refused
 from data.pointer import Edition
 from pages.parts.choice import Choice, Offer
@@ -138,7 +139,29 @@ def whole(question: Question, lang: str) -> tuple[pd.Series | None, str]:
     except Refused as refusal:
         if question.compare:
             return whole(question.about(compare=None), lang)
-        return None, text.half(refusal, lang)
+        return None, why(question, refusal, lang)
+
+
+def why(question: Question, refusal: Refused, lang: str) -> str:
+    """Why a question is not answered, in words: the tables it lacks, the filters that do not fit, or the refusal."""
+    metric = METRICS[question.metric]
+    contract, missing = read_contract(), [table for table in metric.needs if table in absent()]
+    if missing:
+        named = [f"{getattr(contract.table(table), lang[:2])} ({table})" for table in missing]
+        return say("missing.tables", lang, metric=metric.name[lang], tables=text.listing(named, lang))
+    unfit = [name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])]
+    if unfit:
+        named = [name_of_split(name, lang) for name in unfit]
+        return say("words.unfit", lang, metric=metric.name[lang], splits=text.listing(named, lang))
+    return text.half(refusal, lang)
+
+
+def held(split: str) -> bool:
+    """Whether the newest month's loans differ at all in a split; one value for everybody tells nothing."""
+    try:
+        return len(ask(Question("loans", bank().edition.months[-1], by=(split,)))) > 1
+    except Refused:
+        return False
 
 
 def rows(
@@ -218,8 +241,3 @@ def about(here: Choice, metric: str, by: tuple[str, ...] = (), *, last: int = 1,
         last=last,
         compare=here.against if compare and last == 1 else None,
     )
-
-
-def unfit(here: Choice, metric: str) -> list[str]:
-    """The chosen filters that the metric may not honestly be narrowed by."""
-    return [column for column, _ in here.filters if not METRICS[metric].may_split(SPLITS[column])]

@@ -21,6 +21,7 @@ from pages.parts.tiles import is_dark
 
 MONTHS = 24
 LINES = 15
+_SAID = "reasons said on this page"
 BY = ("product", "channel", "guarantee", "manager", "age_band", "payroll", "credit_grade")
 
 
@@ -30,7 +31,10 @@ def part(here: Choice, metric: str) -> Iterator[None]:
     try:
         yield
     except Refused as refusal:
-        note(words.why(here, metric, refusal))
+        reason = bank.why(bank.about(here, metric), refusal, here.lang)
+        if reason not in st.session_state.setdefault(_SAID, []):
+            st.session_state[_SAID].append(reason)
+            note(reason)
 
 
 def note(*sentences: str) -> None:
@@ -41,7 +45,8 @@ def note(*sentences: str) -> None:
 
 
 def lead(facts: Sequence[str], lang: str) -> None:
-    """The sentence above a page, from computed facts."""
+    """The sentence above a page, from computed facts. With it a page begins: a reason is printed once a page."""
+    st.session_state[_SAID] = []
     said = words.sentence(list(facts), lang)
     if said:
         st.html(f'<p class="lp-lead">{html.escape(said)}</p>')
@@ -94,14 +99,18 @@ def by_split(here: Choice, metric: str, key: str = "split", within: Mapping[str,
     lang = here.lang
     below = f"branch_{min(len(here.branch) + 1, 3)}"
     honest = [split for split in (below, *BY) if METRICS[metric].may_split(SPLITS[split])]
-    names = [split for split in honest if set(bank.labels(split, lang)) - {"unknown"}]
-    if not names:
+    names = [split for split in honest if bank.held(split) or (split == below and here.branch)]
+    if not names or bank.whole(bank.about(here, metric, compare=False), lang)[0] is None:
+        with part(here, metric):
+            bank.ask(bank.about(here, metric, compare=False))
         return
     picked = charts.picker(
         here, key, ["branch", *names[1:]] if names[0] == below else names,
         lambda id: bank.name_of_split(below if id == "branch" else id, lang), say("words.split_by", lang),
     )  # fmt: skip
-    unfit = [SPLITS[split].name[lang] for split in BY if not METRICS[metric].may_split(SPLITS[split])]
+    unfit = [
+        SPLITS[split].name[lang] for split in BY if bank.held(split) and not METRICS[metric].may_split(SPLITS[split])
+    ]
     with part(here, metric):
         _bars(here, metric, below if picked == "branch" else picked, f"{key}_bars", dict(within or {}))
     if unfit:
@@ -172,9 +181,12 @@ COSTS = ("cost_funding", "cost_expected_loss", "cost_operating")
 def waterfall(here: Choice) -> None:
     """Interest, fees and deposit margin make gross; less funding, expected loss and operating cost it is net."""
     lang, net = here.lang, "contribution_net"
+    kinds = dict.fromkeys(INCOME, "plus") | {"contribution_gross": "total"}
+    kinds |= dict.fromkeys(COSTS, "minus") | {net: "total"}
+    answered = {id for id in kinds if bank.whole(bank.about(here, id, compare=False), lang)[0] is not None}
+    if answered and net not in answered:
+        tables.listed(here, tuple(kinds))
     with part(here, net):
-        kinds = dict.fromkeys(INCOME, "plus") | {"contribution_gross": "total"}
-        kinds |= dict.fromkeys(COSTS, "minus") | {net: "total"}
         questions = {id: bank.about(here, id, compare=False) for id in kinds}
         sums = {id: bank.ask(question).iloc[0] for id, question in questions.items()}
         steps = [

@@ -40,7 +40,7 @@ def answers(
             try:
                 now = _compared(question)
             except Refused as refusal:
-                reasons[metric] = text.half(refusal, here.lang)
+                reasons[metric] = bank.why(question, refusal, here.lang)
                 continue
             series = _series(question) if trend else {}
             for row in now.to_dict("records"):
@@ -92,6 +92,10 @@ def board(
     lang, parts = here.lang, parts or {}
     trend = any("trend" in parts.get(metric, PARTS) for metric in metrics)
     frame, reasons = answers(here, metrics, by, trend=trend)
+    for reason in dict.fromkeys(reasons.values()):
+        st.html(f'<p class="lp-note">{html.escape(reason)}</p>')
+    if frame.empty or not len(frame.columns):
+        return
     names = bank.labels(by, lang, here.scheme)
     codes = list(frame.index)
     wanted = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, PARTS)]
@@ -118,8 +122,6 @@ def board(
         alt=say("table.alt", lang, title=title),
     )
     st.html(f'<p class="lp-note">{html.escape(say("table.click", lang))} {html.escape(say("table.units", lang))}</p>')
-    for reason in dict.fromkeys(reasons.values()):
-        st.html(f'<p class="lp-note">{html.escape(reason)}</p>')
 
 
 def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
@@ -184,9 +186,9 @@ def listed(here: Choice, metrics: Sequence[str]) -> None:
     """Several metrics under each other, whole values: the table behind a figure that draws them together."""
     lang, found = here.lang, []
     for metric in metrics:
-        row, reason = bank.whole(bank.about(here, metric), lang)
+        row, _ = bank.whole(bank.about(here, metric), lang)
         declared = METRICS[metric]
-        value = text.exact(row["value"], declared.unit, lang) if row is not None else reason
+        value = text.NOTHING if row is None else text.exact(row["value"], declared.unit, lang)
         change = text.change(None if row is None else row.get("change"), declared.unit, declared.better, lang)
         found.append((declared.name[lang], value, str(change), "" if row is None else f"{int(row['n']):,}"))
     heads = (say("export.metric", lang), say("definition.value", lang), say("table.change", lang), "n")
@@ -199,7 +201,7 @@ def plain(
     words: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], alt: str, lang: str, *, right: Sequence[str] = (),
     **more: Any,
 ) -> None:  # fmt: skip
-    """A printed list. `heads` are locale keys under `words`, those in `right` right-aligned; `more` for st.dataframe."""
+    """A printed list. `heads` are locale keys under `words`, those in `right` right-aligned; `more`: st.dataframe's."""
     said = {head: say(f"{words}.{head}", lang) for head in heads}
     aligned = {said[head]: st.column_config.Column(alignment="right") for head in right}
     frame = pd.DataFrame([list(row) for row in rows], columns=list(said.values()), dtype="str")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -40,6 +40,16 @@ def level(metric: str, row: Mapping | pd.Series | None, as_of: str | None, compa
     if moved.arrow == "▬":
         return said + say("words.same", lang, before=before)
     return said + say("words.rose" if gap > 0 else "words.fell", lang, before=before, change=moved.words[1:])
+
+
+def levels(here: Choice, metrics: Sequence[str]) -> list[str]:
+    """The fact of each metric that can be answered, the month said once."""
+    said: list[str] = []
+    for metric in metrics:
+        row, _ = bank.whole(bank.about(here, metric), here.lang)
+        if row is not None:
+            said.append(level(metric, row, None if said else here.as_of, here.against, here.lang))
+    return said
 
 
 def extreme(here: Choice, metric: str, by: str, *, highest: bool = True) -> str:
@@ -148,15 +158,6 @@ def way(metric: str, answer: pd.DataFrame, by: str, names: Mapping[str, str], la
         "words.way", lang, since=text.month(first, lang), metric=declared.name[lang], name=names.get(code, code),
         change=change.words, value=text.number(ends[1][code], declared.unit, lang),
     )  # fmt: skip
-
-
-def why(here: Choice, metric: str, refusal: Exception) -> str:
-    """Why a metric cannot be shown: the filters that do not fit it by name, else what the refusal says."""
-    unfit = bank.unfit(here, metric)
-    if unfit:
-        names = text.listing([bank.name_of_split(column, here.lang) for column in unfit], here.lang)
-        return say("words.unfit", here.lang, metric=METRICS[metric].name[here.lang], splits=names)
-    return text.half(refusal, here.lang)
 
 
 def sentence(parts: list[str], lang: str) -> str:
