@@ -271,7 +271,7 @@ class _Load:
             sums = ", ".join(f"sum({rules[c.name].value})" for c in money)
             sql = f"select {sums} from (select {tidy} from {given.name})"
         found = keeper.one(sql, f"{given.table.name}: totals")
-        tally.totals = {c.name: total or Decimal(0) for c, total in zip(money, found, strict=True)}
+        tally.totals = {c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)}
 
     def _months(self, shop: Workshop, history: str) -> list[dt.date]:
         last = self.before.as_of if self.kind == "increment" else None

@@ -53,14 +53,16 @@ end;
 create or replace macro day_part(t) as regexp_replace(t, '[ T]0{1,2}:00(:00(\.0+)?)?$', '');
 create or replace macro has_time(t) as regexp_matches(t, '[ T][0-9]{1,2}:[0-9]{2}');
 
-create or replace macro masked_name(t) as case when regexp_full_match(left(t, 1), '\p{L}') then left(t, 1) || '**' else '***' end;
+create or replace macro masked_name(t) as case when t is null then null when regexp_full_match(left(t, 1), '\p{L}') then left(t, 1) || '**' else '***' end;
 create or replace macro plain_id(t) as upper(regexp_replace(t, '\s', '', 'g'));
 create or replace macro masked_id(t) as case
+    when t is null then null
     when regexp_full_match(t, '[0-9]{17}[0-9X]|[0-9]{15}') then left(t, 1) || repeat('*', length(t) - 2) || right(t, 1)
     else repeat('*', least(length(t), 18))
 end;
 create or replace macro plain_phone(t) as regexp_replace(regexp_replace(t, '[^0-9]', '', 'g'), '^(00)?86(1[0-9]{10})$', '\2');
 create or replace macro masked_phone(t) as case
+    when t is null then null
     when regexp_full_match(t, '1[0-9]{10}') then left(t, 3) || '******' || right(t, 2)
     else repeat('*', least(greatest(length(t), 1), 11))
 end;
