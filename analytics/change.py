@@ -88,15 +88,15 @@ def bridge_of(view, question: Question, before: date) -> Bridge:
             "than the whole: there is no bridge."
         )
     asked = question.about(last=1, compare=None)
-    whole = _both(view, asked.about(by=()), before).iloc[0]
+    whole = side_by_side(view, asked.about(by=()), before).iloc[0]
     if metric.denominator_sql and not (whole["denominator"] and whole["denominator_before"]):
         empty = question.as_of if not whole["denominator"] else before
         raise Refused(
             f"{metric.name['zh-CN']} 数据不足：{empty} 没有可除的分母。"
             f"{metric.name['en']} cannot be told: on {empty} there is nothing to divide by."
         )
-    parts = _explained(_both(view, asked.about(by=question.by[:1]), before), whole, metric)
-    cells = _explained(_both(view, asked, before), whole, metric) if len(question.by) == 2 else None
+    parts = _explained(side_by_side(view, asked.about(by=question.by[:1]), before), whole, metric)
+    cells = _explained(side_by_side(view, asked, before), whole, metric) if len(question.by) == 2 else None
     return Bridge(question, before, whole, parts, cells)
 
 
@@ -111,7 +111,7 @@ def check_pair(view, question: Question, before: date) -> None:
         check(view, question.about(as_of=day, last=1, compare=None))
 
 
-def _both(view, question: Question, before: date) -> pd.DataFrame:
+def side_by_side(view, question: Question, before: date) -> pd.DataFrame:
     """The answers of both months side by side; a part that is absent in a month has zero sums there."""
     now, then = (
         view.query(plan.sql, None, **plan.params)
