@@ -129,7 +129,7 @@ gathered as (
             as months_past_due_6m,
         coalesce(borrowed.interest, 0) as interest,
         coalesce(earned.fees, 0) as fees,
-        round(coalesce(saved.deposit_balance, 0)::double * :deposit_margin / 12, 2)::decimal(15, 2) as margin,
+        round(coalesce(saved.deposit_balance, 0)::double * :deposit_margin / 12 + 5e-10, 2)::decimal(15, 2) as margin,
         coalesce(borrowed.funding_cost, 0) as funding_cost,
         coalesce(borrowed.expected_loss, 0) as expected_loss,
         (

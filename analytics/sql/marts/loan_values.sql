@@ -2,6 +2,7 @@
 -- grain: loan_key
 -- Provision: 银行贷款损失准备计提指引 (2002): the general rate and the class's own; a regulatory guide, not expected credit loss.
 -- Funding: balance × funding rate / 12. Expected loss of the month: PD × LGD × balance / 12.
+-- Amounts of half a fen are rounded up: 5e-10 lies between the error of a double and the smallest step of these products.
 create or replace temp table loan_values as
 with
 
@@ -22,10 +23,11 @@ graded as (
 select
     loan.*,
     case when loan.balance > 0 then class.npl end as is_npl,
-    round(loan.balance::double * class.provision, 2)::decimal(15, 2) as provision,
-    round(loan.balance::double * coalesce(loan.funding_rate, :funding_rate) / 12, 2)::decimal(15, 2) as funding_cost,
+    round(loan.balance::double * class.provision + 5e-10, 2)::decimal(15, 2) as provision,
+    round(loan.balance::double * coalesce(loan.funding_rate, :funding_rate) / 12 + 5e-10, 2)::decimal(15, 2) as funding_cost,
     round(
-        loan.balance::double * class.pd * case when loan.guarantee in ('mortgaged', 'pledged') then :lgd_secured else :lgd_unsecured end / 12,
+        loan.balance::double * class.pd * case when loan.guarantee in ('mortgaged', 'pledged') then :lgd_secured else :lgd_unsecured end / 12
+        + 5e-10,
         2
     )::decimal(15, 2) as expected_loss,
     case when loan.balance > 0 then :operating_cost_loan else 0 end::decimal(15, 2) as operating_cost,
