@@ -10,11 +10,13 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 
 LANGUAGES = ("zh-CN", "en")
-_BABEL = {"zh-CN": "zh_CN", "en": "en"}
+# Parsed once: Babel parses a name anew at every number, which took half the time of a page.
+_BABEL = {"zh-CN": Locale.parse("zh_CN"), "en": Locale.parse("en")}
 _LOCALES = Path(__file__).parent / "locales"
 NOTHING = "—"
 

@@ -31,7 +31,7 @@ sums = {name: counted(ledger[name].sum()) for name in COUNTS}
 boards.lead([fresh, say("data.sums", lang, **sums)], lang)
 
 checks = bank.checks(here.as_of)
-broken = [check for check in checks if check.holds is False]
+broken = [check for check in checks if check.failed]
 boards.heading(say("data.checks_broken" if broken else "data.checks_hold", lang, count=len(broken or checks)))
 VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
 tables.plain(
@@ -59,27 +59,24 @@ if len(history) > 1:
     boards.note(say("data.rollback", lang))
     st.code(f"python -m data editions --rollback {history[1].id}", language="bash")
 
-off = list(ledger[~ledger["balanced"].astype(bool)]["table"])
-title = say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang))
-boards.heading(title)
+heads, off = ("as_of", "table", "meaning", *COUNTS, "totals"), list(ledger[~ledger["balanced"].astype(bool)]["table"])
+boards.heading(say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang)))
 rows = [
     (str(row.as_of)[:10], *named(row.table), *(counted(getattr(row, name)) for name in COUNTS), row.totals)
     for row in ledger.itertuples()
 ]
-tables.plain(
-    "data", ("as_of", "table", "meaning", *COUNTS, "totals"), rows, title, lang, right=COUNTS, height="content"
-)
+tables.plain("data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content")
 
 refused = bank.refused()
 boards.heading(say("data.refused" if len(refused) else "data.nothing_refused", lang, count=counted(len(refused))))
 if len(refused):
+    columns = ("table", "file", "line", "column", "value", "reason")
     rows = [
         (row.table_name, row.file, row.line, row.column_name, row.value_masked,
          REASONS.get(row.reason, (row.reason, row.reason))[side])
         for row in refused.itertuples()
     ]  # fmt: skip
-    heads = ("table", "file", "line", "column", "value", "reason")
-    tables.plain("data", heads, rows, say("data.reason", lang), lang, right=("line",))
+    tables.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
 
 absent = bank.absent()
 boards.heading(say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent)))

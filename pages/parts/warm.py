@@ -18,5 +18,8 @@ def up() -> None:
         for metric in TILES:
             tiles.answers(here, metric)
         tables.answers(here, BOARD)
+        for metric in TILES:
+            bank.whole(bank.about(here, metric, last=36), here.lang)
+        bank.checks(here.as_of)
     except (Refused, bank.Moved):
         return
