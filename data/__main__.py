@@ -180,7 +180,8 @@ def _editions(asked: argparse.Namespace) -> int:
     for edition in editions.history(asked.home):
         mark = "*" if current and edition.id == current.id else " "
         print(
-            f"{mark} {edition.id}  {edition.number:>4}  {edition.kind:<9}  {edition.source:<12}  {edition.as_of}  {edition.created}"
+            f"{mark} {edition.id}  {edition.number:>4}  {edition.kind:<9}  {edition.source:<12}  "
+            f"{edition.as_of}  {edition.created}"
         )
     if current is None:
         print(f"{asked.home} 中没有版本 / no edition in {asked.home}")

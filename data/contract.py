@@ -1,4 +1,5 @@
-"""The contract of a delivery, read from contract.toml into frozen dataclasses; a bad contract is refused with its place."""
+"""The contract of a delivery, read from contract.toml into frozen dataclasses; a bad contract is refused with its
+place."""
 
 from __future__ import annotations
 
@@ -50,12 +51,14 @@ TYPE_WORDS = {
 
 
 class BadContract(ValueError):
-    """contract.toml, or the columns of a source.toml, break their own rules; the message names the table and the column."""
+    """contract.toml, or the columns of a source.toml, break their own rules; the message names the table and the
+    column."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `values` only for codes; `low` and `high` bound numbers inclusively; `formats` are strptime patterns."""
+    """One column: `values` only for codes; `low` and `high` bound numbers inclusively; `formats` are strptime
+    patterns."""
 
     name: str
     type: str
@@ -189,10 +192,10 @@ def describe(contract: Contract, language: str = "zh") -> str:
     lines = [
         "每个交付是一个文件夹：每张表一个文件（<表名>.csv 或 .parquet 或 .xlsx），最后写 manifest.json。"
         if zh
-        else "A delivery is a folder: one file a table (<table>.csv, .parquet or .xlsx), and manifest.json written last.",
+        else "A delivery is a folder: one file a table (<table>.csv, .parquet or .xlsx), manifest.json written last.",
         "customer、loan 必交；历史二选一：instalment 与 payment（流水），或 loan_snapshot（月末快照）。"
         if zh
-        else "customer and loan are required, and one history: instalment with payment (events), or loan_snapshot (month ends).",
+        else "customer and loan are required, and one history: instalment with payment, or loan_snapshot.",
         "",
     ]
     for table in contract.tables.values():

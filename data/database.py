@@ -1,6 +1,7 @@
 """A PostgreSQL database as a source: all tables read over ADBC in one REPEATABLE READ snapshot, each counted in it.
 
-The address is libpq's, postgresql://user@host:port/name?…; a password is better left to ~/.pgpass or PGPASSWORD. Nothing of the
+The address is libpq's, postgresql://user@host:port/name?…; a password is better left to ~/.pgpass or PGPASSWORD.
+Nothing of the
 address but the table names appears in a message.
 """
 
@@ -54,9 +55,10 @@ def stage_database(
     tries: int = TRIES,
     pause: float = PAUSE,
 ) -> dict[str, Staged]:
-    """Read the wanted tables, name → (table in the database, its columns, whether it must be there), into Parquet files.
+    """Read the wanted tables, name → (table in the database, its columns, whether it must be there).
 
-    A connection that breaks is opened again and everything is read anew, since a new snapshot may differ. Raises Refused: no
+    A connection that breaks is opened again and everything is read anew, since a new snapshot may differ. Raises
+    Refused: no
     connection, wrong password, a table slower than `timeout` seconds, a missing table or column, a count that differs.
     """
     for number in range(1, tries + 1):
@@ -108,7 +110,8 @@ def _explained(error: Exception, address: str, table: str, timeout: float) -> Ex
 
 def _read_table(cursor, name: str, table: str, declared: Table, must: bool, target: Path) -> Staged | None:
     cursor.execute(
-        "select column_name from information_schema.columns where table_name = $1 and table_schema = any(current_schemas(false))",
+        "select column_name from information_schema.columns where table_name = $1 and table_schema = "
+        "any(current_schemas(false))",
         parameters=[table],
     )
     found = cursor.fetch_arrow_table().column(0).to_pylist()

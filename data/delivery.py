@@ -1,4 +1,5 @@
-"""A delivery: a folder with one file per table and, last written, manifest.json. Found, listed and hashed before it is read."""
+"""A delivery: a folder with one file per table and, last written, manifest.json. Found, listed and hashed before
+it is read."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class Delivery:
 
 
 def find(folder: Path, source: Source, contract: Contract) -> Delivery:
-    """List and hash the files of a delivery. Refused: missing, unlisted, doubled or altered files, a manifest of another source."""
+    """List and hash the files of a delivery. Refused: missing, unlisted, doubled or altered files, a manifest of
+    another source."""
     if not folder.is_dir():
         raise Refused(say("no_folder", path=folder))
     manifest = _manifest(folder / MANIFEST, source)
@@ -86,14 +88,13 @@ def _manifest(path: Path, source: Source) -> Mapping | None:
     regular(path)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8-sig"))
-        for table in manifest["tables"].values():
-            for entry in table["files"]:
-                if not isinstance(entry["name"], str) or not isinstance(entry["sha256"], str):
-                    raise TypeError("files")
-                if Path(entry["name"]).name != entry["name"] or entry["name"] in (".", ".."):
-                    raise Refused(say("bad_file_name", file=entry["name"]))
+        entries = [entry for table in manifest["tables"].values() for entry in table["files"]]
+        names = ["".join(entry["name"]) for entry in entries if entry["sha256"].lower()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(say("manifest_syntax", error=f"{type(error).__name__}: {error}")) from None
+    for name in names:
+        if Path(name).name != name or name in (".", ".."):
+            raise Refused(say("bad_file_name", file=name))
     if manifest.get("source") != source.name:
         raise Refused(say("manifest_source", value=manifest.get("source"), source=source.name))
     return manifest

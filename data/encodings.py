@@ -1,4 +1,5 @@
-"""The encoding of each CSV file, decided over the whole delivery from every byte, strictly: a wrong guess is never loaded."""
+"""The encoding of each CSV file, decided over the whole delivery from every byte, strictly: a wrong guess is
+never loaded."""
 
 from __future__ import annotations
 
@@ -16,14 +17,16 @@ LONGEST_LINE = 2_000_000
 
 @dataclass(frozen=True)
 class Sight:
-    """What the bytes of one CSV file say: `kind` is ascii, utf-8, utf-8-sig, utf-16, gb18030 or both (valid in either)."""
+    """What the bytes of one CSV file say: `kind` is ascii, utf-8, utf-8-sig, utf-16, gb18030 or both (valid in
+    either)."""
 
     file: str
     kind: str
 
 
 def sight(path: Path) -> Sight:
-    """Look at every byte once. Refused: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over 2 MB."""
+    """Look at every byte once. Refused: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over
+    2 MB."""
     utf8 = codecs.getincrementaldecoder("utf-8")()
     gb = codecs.getincrementaldecoder("gb18030")()
     utf8_bad, gb_bad, good, bad, plain = None, False, 0, 0, True
@@ -104,7 +107,8 @@ def _decode_all(path: Path, encoding: str) -> None:
 def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
     """The encoding of each file, decided over the whole delivery: file → (encoding, note code or None).
 
-    A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file valid in both follows the others of its delivery.
+    A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file valid in both follows the others of
+    its delivery.
     Refused where UTF-8 and GB18030 stand side by side and nothing is declared.
     """
     marked = {seen.file: seen.kind for seen in sights if seen.kind in ("utf-8-sig", "utf-16", "ascii")}

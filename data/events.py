@@ -33,7 +33,8 @@ def _count(keeper: Keeper, given: Delivered) -> int:
 
 
 def _is_typed(given: Delivered) -> bool:
-    """Every delivered column has the contract's very type, and it refers to customers and loans by required columns only."""
+    """Every delivered column has the contract's very type, and it refers to customers and loans by required
+    columns only."""
     for name, family in given.families.items():
         column = given.table.columns[name]
         if column.type not in FAST_TYPES or EXACT.get(column.type) != family:
@@ -46,7 +47,8 @@ def _is_typed(given: Delivered) -> bool:
 def _fast(given: Delivered) -> tuple[str, str, str]:
     """(select list, joins, condition of soundness) over typed columns, without the tidying that clean rows do not need.
 
-    A row that fails the condition is judged again, carefully; so the condition may be stricter than the rules, never laxer.
+    A row that fails the condition is judged again, carefully; so the condition may be stricter than the rules,
+    never laxer.
     """
     table, values, sound, joins = given.table, {}, [], []
     for name, column in table.columns.items():
@@ -96,7 +98,8 @@ def _keep_fast(keeper: Keeper, given: Delivered) -> None:
     date = kept_name(given.table, EVENT_DATE[given.table.name])
     order = "" if given.is_sorted else f" order by {date}"
     keeper.run(
-        f"insert into part.kept.{given.table.name} by name select {made} from {given.name} as given {joins} where {sound}{order}",
+        f"insert into part.kept.{given.table.name} by name select {made} from {given.name} as given "
+        f"{joins} where {sound}{order}",
         f"{given.table.name}: keeping",
     )
 
@@ -109,7 +112,8 @@ def _rest(keeper: Keeper, given: Delivered) -> Delivered:
     ]
     name = f"rest_{given.table.name}"
     keeper.run(
-        f"create or replace temp table {name} as select given.* from {given.name} as given {joins.replace('join', 'left join')} "
+        f"create or replace temp table {name} as select given.* from {given.name} as given "
+        f"{joins.replace('join', 'left join')} "
         f"where not ({' and '.join([*keys, sound])})",
         f"{given.table.name}: the rest",
     )
@@ -123,7 +127,8 @@ def _keep_careful(keeper: Keeper, given: Delivered, rest: Delivered, tally: Tall
     rows = keeper.judged(rest)
     date = f"v_{EVENT_DATE[given.table.name]}"
     keeper.run(
-        f"insert into part.kept.{given.table.name} by name select {made} from ({rows}) where fault is null order by {date}",
+        f"insert into part.kept.{given.table.name} by name select {made} from ({rows}) where fault is "
+        f"null order by {date}",
         f"{given.table.name}: keeping carefully",
     )
     if _count(keeper, given) - before < rest.rows:
@@ -156,7 +161,8 @@ def _single(keeper: Keeper, given: Delivered, tally: Tally) -> None:
         tally.skipped["duplicate_same"] = int(same)
         partition = ", ".join(f"kept.{column}" for column, _ in pairs)
         keeper.run(
-            f"delete from {target} where rowid in (select kept.rowid from {target} as kept join double_{name} as double on {match} "
+            f"delete from {target} where rowid in (select kept.rowid from {target} as kept join "
+            f"double_{name} as double on {match} "
             f"where kinds = 1 qualify row_number() over (partition by {partition} order by kept.rowid) > 1)",
             f"{name}: identical rows",
         )
@@ -166,7 +172,8 @@ def _single(keeper: Keeper, given: Delivered, tally: Tally) -> None:
 
 
 def _not_before(keeper: Keeper, given: Delivered, tally: Tally) -> None:
-    """Refuse keys that an older part holds already. An increment's rows are younger than all before, so little is read."""
+    """Refuse keys that an older part holds already. An increment's rows are younger than all before, so little is
+    read."""
     name = given.table.name
     if not keeper.shop.older or name in REDELIVERED or not _count(keeper, given):
         return
@@ -178,7 +185,8 @@ def _not_before(keeper: Keeper, given: Delivered, tally: Tally) -> None:
     )
     match = " and ".join(f"old.{column} is not distinct from fresh.{column}" for column, _ in pairs)
     keeper.run(
-        f"create or replace temp table known_{name} as select distinct {', '.join(f'fresh.{column}' for column, _ in pairs)} "
+        f"create or replace temp table known_{name} as select distinct "
+        f"{', '.join(f'fresh.{column}' for column, _ in pairs)} "
         f"from part.kept.{name} as fresh join ({old}) as old on {match}",
         f"{name}: delivered before",
     )

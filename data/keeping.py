@@ -69,8 +69,6 @@ class Keeper:
     def tally(self, given: Delivered) -> Tally:
         return self.tallies.setdefault(given.table.name, Tally(given.table.name, read=given.rows))
 
-    # ------------------------------------------------------------------------------------------------------------ refusals
-
     def reject(self, given: Delivered, rows: str, tally: Tally) -> None:
         """Keep the faulty rows of `rows` (a judged SELECT) apart, and count them by reason."""
         into = f"""
@@ -82,7 +80,8 @@ from ({rows}) as judged
 where fault is not null"""
         self.run(into, f"{tally.name}: refused rows", table_name=tally.name)
         found = self.shop.table(
-            "select reason, count(*) as rows from part.kept.rejected where table_name = :name group by reason order by 2 desc",
+            "select reason, count(*) as rows from part.kept.rejected where table_name = :name group by "
+            "reason order by 2 desc",
             f"{tally.name}: reasons",
             name=tally.name,
         )
@@ -91,7 +90,8 @@ where fault is not null"""
     def stage(
         self, given: Delivered, *, linked: bool = True, target: str | None = None, keep: str | None = None
     ) -> str:
-        """Judge every row into a temp table of typed columns; refused rows go to kept.rejected. Returns the table's name."""
+        """Judge every row into a temp table of typed columns; refused rows go to kept.rejected. Returns the
+        table's name."""
         target = target or f"good_{given.table.name}"
         columns = [f"v_{name}" for name in given.table.columns]
         if linked:
@@ -119,7 +119,8 @@ where fault is not null"""
         content = ", ".join(f"v_{name}" for name in given.table.columns)
         double = f"double_{given.table.name}"
         self.run(
-            f"create or replace temp table {double} as select {key}, count(*) as rows, count(distinct hash({content})) as kinds "
+            f"create or replace temp table {double} as select {key}, count(*) as rows, count(distinct "
+            f"hash({content})) as kinds "
             f"from {good} group by {key} having count(*) > 1",
             f"{tally.name}: keys",
         )
@@ -130,7 +131,8 @@ where fault is not null"""
         if same:
             tally.skipped["duplicate_same"] = int(same)
             self.run(
-                f"delete from {good} where rowid in (select {good}.rowid from {good} join {double} on {match} where kinds = 1 "
+                f"delete from {good} where rowid in (select {good}.rowid from {good} join {double} on {match} "
+                f"where kinds = 1 "
                 f"qualify row_number() over (partition by {', '.join(f'{good}.v_{name}' for name in given.table.key)} "
                 f"order by {good}.file, {good}.line) > 1)",
                 f"{tally.name}: identical rows",
@@ -153,7 +155,8 @@ where fault is not null"""
         where: str = "true",
         linked: bool = True,
     ) -> None:
-        """Refuse the sound rows of `given` whose key is in table `keys`; pairs: (its column, column of a judged row)."""
+        """Refuse the sound rows of `given` whose key is in table `keys`; pairs: (its column, column of a judged
+        row)."""
         match = " and ".join(f"keys.{column} is not distinct from judged.{made}" for column, made in pairs)
         rows = f"""
 select judged.* replace ('{given.table.key[0]}|{why}' as fault) from ({self.judged(given, linked=linked)}) as judged

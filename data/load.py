@@ -39,7 +39,8 @@ class SameDelivery(Refused):
 
 @dataclass
 class Overrides:
-    """What a named person lets pass. `limits` replaces declared shares; `volume_by` is who accepts a change of volume."""
+    """What a named person lets pass. `limits` replaces declared shares; `volume_by` is who accepts a change of
+    volume."""
 
     limits: Mapping[str, float] = field(default_factory=dict)
     volume_by: str | None = None
@@ -66,7 +67,8 @@ def load(
     as_of, kind  where the manifest and the source do not say; kind is "full" or "increment"
     progress     called with (step, rows, seconds) as each step ends
 
-    Raises SameDelivery (nothing to do), Refused (a rule is broken: one sentence says which), both before anything is published.
+    Raises SameDelivery (nothing to do), Refused (a rule is broken: one sentence says which), both before anything
+    is published.
     """
     return _Load(delivery, source, Path(home), as_of, kind, overrides or Overrides(), progress, now).publish(
         build_marts, memory, threads
@@ -139,8 +141,6 @@ class _Load:
         if last and (day < last or (self.kind == "increment" and day == last)):
             raise Refused(say("as_of_backwards", new=day, old=last))
         return day
-
-    # ---------------------------------------------------------------------------------------------------- publishing
 
     def publish(self, build_marts, memory, threads) -> Edition:
         folders = (self.home / editions.BUILDING, *((self.delivery.folder,) if self.delivery else ()))
@@ -271,7 +271,9 @@ class _Load:
             sums = ", ".join(f"sum({rules[c.name].value})" for c in money)
             sql = f"select {sums} from (select {tidy} from {given.name})"
         found = keeper.one(sql, f"{given.table.name}: totals")
-        tally.totals = {c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)}
+        tally.totals = {
+            c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)
+        }
 
     def _months(self, shop: Workshop, history: str) -> list[dt.date]:
         last = self.before.as_of if self.kind == "increment" else None
@@ -317,8 +319,10 @@ class _Load:
             "months": [str(month) for month in facts["months"]],
         }
         keeper.run(
-            "insert into part.kept.delivery by name select :delivery::smallint as delivery, :source as source, :kind as kind, "
-            ":as_of::date as as_of, :loaded_at::timestamp as loaded_at, :tables::json as tables, :manifest::json as manifest",
+            "insert into part.kept.delivery by name select :delivery::smallint as delivery, :source as "
+            "source, :kind as kind, "
+            ":as_of::date as as_of, :loaded_at::timestamp as loaded_at, :tables::json as tables, "
+            ":manifest::json as manifest",
             "delivery",
             source=self.source.name,
             kind=self.kind,

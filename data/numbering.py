@@ -17,7 +17,8 @@ MOST = {"smallint": 32_767, "integer": 2_147_483_647}
 
 
 def number_dimensions(keeper: Keeper, delivered: Mapping[str, Delivered]) -> None:
-    """Make <dimension>_ref (id → key) and head.<dimension>: members of before, delivered members, then ids only used."""
+    """Make <dimension>_ref (id → key) and head.<dimension>: members of before, delivered members, then ids only
+    used."""
     for name in DIMENSIONS:
         given = delivered.get(name)
         good = None
@@ -65,14 +66,16 @@ def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, 
 create or replace temp table {name}_ref as
 with before as ({before}), own as ({own}), used as ({used}),
 fresh as (
-    select id, min(line) as line from (select id, line from own union all select id, null from used where not list_contains(:nulls, lower(id)))
+    select id, min(line) as line from (select id, line from own union all select id, null from used where not
+    list_contains(:nulls, lower(id)))
     where id is not null and id not in (select {id} from before)
     group by id
 )
 select {id}, {key}, true as is_known from before
 union all
 select
-    id, (select coalesce(max({key}), 0) from before) + row_number() over (order by line nulls last, id), line is not null
+    id, (select coalesce(max({key}), 0) from before) + row_number() over (order by line nulls last, id), line is
+    not null
 from fresh""",
         f"{name}: numbering",
     )
@@ -113,17 +116,20 @@ union all"""
         f"""
 with told as (
     {older} {mine}
-    select null::varchar as branch_id, null::varchar as parent_id, null::varchar as name, null::varchar as name_en, 2 as age where false
+    select null::varchar as branch_id, null::varchar as parent_id, null::varchar as name, null::varchar as name_en,
+    2 as age where false
 ),
 latest as (select * from told qualify row_number() over (partition by branch_id order by age) = 1)
-select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name, latest.name_en, latest.age
+select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name,
+latest.name_en, latest.age
 from branch_ref as ref left join latest on latest.branch_id = ref.branch_id
 order by ref.branch_key"""
         if older
         else f"""
 with told as ({mine} select null::varchar, null::varchar, null::varchar, null::varchar, 2 where false),
 latest(branch_id, parent_id, name, name_en, age) as (select * from told)
-select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name, latest.name_en, latest.age
+select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name,
+latest.name_en, latest.age
 from branch_ref as ref left join latest on latest.branch_id = ref.branch_id
 order by ref.branch_key""",
         "branch: tree",
@@ -223,7 +229,8 @@ def _flat_head(keeper: Keeper, name: str, good: str | None, made: str, columns: 
         f"""
 insert into part.head.{name}
 with latest as (
-    select * from ({" union all by name ".join(told)}) qualify row_number() over (partition by {name}_id order by age) = 1
+    select * from ({" union all by name ".join(told)}) qualify row_number() over (partition by {name}_id order by
+    age) = 1
 )
 select ref.{name}_key, ref.{name}_id, {columns}
 from {name}_ref as ref left join latest on latest.{name}_id = ref.{name}_id
@@ -246,18 +253,25 @@ def number_customers(keeper: Keeper, given: Delivered) -> None:
         for book in [*keeper.older("customer_number"), "part.kept.customer_number"]
     )
     keeper.run(f"create or replace temp view customer_ref as {ids}", "customer: numbers")
-    rows = f"select good.*, ref.customer_key as k_customer_id from {good} as good join customer_ref as ref on ref.customer_id = good.v_customer_id"
+    rows = (
+        f"select good.*, ref.customer_key as k_customer_id from {good} as good "
+        "join customer_ref as ref on ref.customer_id = good.v_customer_id"
+    )
     before = " union all ".join(f"select customer_key, valid_from from {older}" for older in keeper.older("customer"))
     if before:
         keeper.run(
-            f"create or replace temp table known_customer as select good.v_customer_id, good.v_valid_from from ({rows}) as good "
+            f"create or replace temp table known_customer as select good.v_customer_id, good.v_valid_from "
+            f"from ({rows}) as good "
             f"join ({before}) as old on old.customer_key = good.k_customer_id and old.valid_from = good.v_valid_from",
             "customer: delivered before",
         )
         if keeper.one("select count(*) from known_customer", "customer")[0]:
             pairs = [("v_customer_id", "v_customer_id"), ("v_valid_from", "v_valid_from")]
             keeper.refuse_keys(given, "known_customer", "already_delivered", tally, pairs)
-            rows += " where not exists (select 1 from known_customer as k where k.v_customer_id = good.v_customer_id and k.v_valid_from = good.v_valid_from)"
+            rows += (
+                " where not exists (select 1 from known_customer as known "
+                "where known.v_customer_id = good.v_customer_id and known.v_valid_from = good.v_valid_from)"
+            )
     made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
     keeper.run(
         f"insert into part.kept.customer by name select {made} from ({rows}) order by k_customer_id, v_valid_from",
@@ -277,7 +291,8 @@ def _number(keeper: Keeper, name: str, good: str, more: str) -> None:
     keeper.run(
         f"""
 insert into part.kept.{name}_number by name
-with fresh as (select v_{name}_id as {name}_id, min(file) as file, min(line) as line{more} from {good} as good where true{known} group by v_{name}_id)
+with fresh as (select v_{name}_id as {name}_id, min(file) as file, min(line) as line{more} from {good} as good
+where true{known} group by v_{name}_id)
 select
     ((select coalesce(max(last), 0) from ({last})) + row_number() over (order by file, line))::integer as {name}_key,
     * exclude (file, line)
@@ -291,7 +306,8 @@ def _look_at_ids(keeper: Keeper, given: Delivered, tally, good: str) -> None:
     """Notes only: a wrong check digit, and one identity number held by two customers, are for people to look at."""
     if "id_number" in given.families:
         wrong = keeper.one(
-            f"select count(*) from {good} where regexp_full_match(v_id_number, '[0-9]{{17}}[0-9X]') and not id_is_sound(v_id_number)",
+            f"select count(*) from {good} where regexp_full_match(v_id_number, '[0-9]{{17}}[0-9X]') and not "
+            f"id_is_sound(v_id_number)",
             "customer: check digits",
         )[0]
         tally.note("id_checksum", wrong)
@@ -319,7 +335,8 @@ def _count_codes(keeper: Keeper, given: Delivered, tally) -> None:
     if not codes:
         return
     counts = keeper.one(
-        f"select {', '.join(f'count(*) filter ({column.name} = $$other$$)' for column in codes)} from part.{schema}.{given.table.name}",
+        f"select {', '.join(f'count(*) filter ({column.name} = $$other$$)' for column in codes)} from "
+        f"part.{schema}.{given.table.name}",
         f"{given.table.name}: codes",
     )
     for column, count in zip(codes, counts, strict=True):
@@ -332,7 +349,8 @@ def _count_codes(keeper: Keeper, given: Delivered, tally) -> None:
 
 
 def number_loans(keeper: Keeper, given: Delivered) -> None:
-    """kept.loan_number, kept.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on). Refused: a loan number twice."""
+    """kept.loan_number, kept.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on).
+    Refused: a loan number twice."""
     tally = keeper.tally(given)
     good = keeper.stage(given)
     _refuse_double_loans(keeper, given)
@@ -364,7 +382,8 @@ order by k_loan_id""",
         "loan: keeping",
     )
     tally.loaded, lost = keeper.one(
-        f"select (select count(*) from part.kept.loan), (select count(v_rollover_of) from {good}) - (select count(rollover_of_key) from part.kept.loan)",
+        f"select (select count(*) from part.kept.loan), (select count(v_rollover_of) from {good}) - "
+        f"(select count(rollover_of_key) from part.kept.loan)",
         "loan",
     )
     tally.note("unknown_rollover", lost)
@@ -375,7 +394,8 @@ def _refuse_double_loans(keeper: Keeper, given: Delivered) -> None:
     tidy = cast(given.table.columns["loan_id"], given.families["loan_id"]).tidy
     count, file, line = keeper.one(
         f"""
-with double as (select {tidy} as id, max(file) as file, max(line) as line from {given.name} where problem is null group by 1 having count(*) > 1)
+with double as (select {tidy} as id, max(file) as file, max(line) as line from {given.name} where problem is null
+group by 1 having count(*) > 1)
 select count(*), min(file), min(line) from double where id is not null""",
         "loan: keys",
     )

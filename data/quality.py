@@ -103,7 +103,8 @@ def check_totals(table: str, totals: Mapping[str, Decimal], promised: Mapping[st
 def check_volume(tallies: Mapping[str, Tally], before: Mapping[str, Mapping], limit: float, *, same_kind: bool) -> None:
     """Refused (held) when a table's rows, its money, or its money per row left the band against the delivery before.
 
-    Rows and sums are compared between deliveries of one kind; money per row always, at five times up or down: a change of
+    Rows and sums are compared between deliveries of one kind; money per row always, at five times up or down: a
+    change of
     unit (万元 to 元) moves it by ten thousand.
     """
     for name, tally in tallies.items():

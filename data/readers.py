@@ -1,6 +1,7 @@
 """Files of a delivery → Parquet files that the engine reads: CSV in an agreed encoding, Parquet as it is.
 
-CSV (and XLSX, see data/sheets.py) become Parquet files of text columns beside `line` (the physical line or sheet row) and
+CSV (and XLSX, see data/sheets.py) become Parquet files of text columns beside `line` (the physical line or sheet
+row) and
 `problem` (why the reader itself refuses the row, or null). Parsing is strict: what is not read whole is not read. Every
 refusal is a `Refused` that names file and line.
 """
@@ -45,7 +46,8 @@ class Layout:
 
 @dataclass
 class Staged:
-    """One file, ready for the engine. `types` maps each column to its SQL type family; `native` files have no `line` column."""
+    """One file, ready for the engine. `types` maps each column to its SQL type family; `native` files have no
+    `line` column."""
 
     file: str
     path: Path
@@ -137,7 +139,8 @@ def _numbered(
 
 
 def check_header(file: str, header: list, layout: Layout) -> list[str | None]:
-    """The declared name of each column, None for one that is not declared. Refused when names are missing, double or too many."""
+    """The declared name of each column, None for one that is not declared. Refused when names are missing, double
+    or too many."""
     if len(header) > WIDEST:
         raise Refused(say("too_wide", file=file, count=len(header)))
     cleaned = [unicodedata.normalize("NFKC", str(head or "")).strip() for head in header]
@@ -226,7 +229,8 @@ def stage_parquet(path: Path, layout: Layout) -> Staged:
 
 
 def arrow_family(kind: pa.DataType) -> str:
-    """text, date, timestamp, timestamptz, bool, int, decimal(p,s), float, or the type's own name where none of these."""
+    """text, date, timestamp, timestamptz, bool, int, decimal(p,s), float, or the type's own name where none of
+    these."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

@@ -1,7 +1,8 @@
 """From a column's declaration to SQL: how a delivered value is read, and which faults refuse its row.
 
 A relation of delivered rows has `file`, `line`, `problem` and the delivered columns. `judged` turns it into one row per
-delivered row with v_<column> (typed), k_<column> (integer key of what it refers to) and `fault` ('column|reason' or null).
+delivered row with v_<column> (typed), k_<column> (integer key of what it refers to) and `fault` ('column|reason'
+or null).
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
         tool = "shown" if kind in ("text", "name") else "clean"
         made = f"{tool}({source})"
         if kind == "code":
-            made = f"case when {source} in ({', '.join(literal(v) for v in column.values)}) then {source} else {made} end"
+            made = (
+                f"case when {source} in ({', '.join(literal(v) for v in column.values)}) then {source} else {made} end"
+            )
         if plain == "text":
             faults.append(
                 ("excel_error", f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')")
@@ -146,7 +149,8 @@ def _text(column: Column, raw: str, tidy: str, value: str, formats: tuple[str, .
         return f"nullif(plain_phone({tidy}), '')", []
     if kind == "code":
         return (
-            f"case when {tidy} is not null then coalesce({exact_code(column, tidy)}, {any_case_code(column, tidy)}, 'other') end",
+            f"case when {tidy} is not null then coalesce({exact_code(column, tidy)}, "
+            f"{any_case_code(column, tidy)}, 'other') end",
             [],
         )
     if kind == "bool":
@@ -249,13 +253,15 @@ def judged(
 ) -> str:
     """The SELECT that reads, casts, links and judges every row of `relation`. Parameters: nulls, as_of, last_as_of.
 
-    linked  join customer_ref (customer_id, customer_key), loan_ref (loan_id, loan_key, disbursed_on) and the dimensions'
+    linked  join customer_ref (customer_id, customer_key), loan_ref (loan_id, loan_key, disbursed_on) and the
+    dimensions'
             <name>_ref tables for the columns that refer to them; False for a source's raw files and for numbering.
     """
     rules = casts(table, families, formats)
     tidied = ", ".join(f"{rule.tidy} as t_{name}" for name, rule in rules.items())
     void = [
-        f"case when strlen(t_{name}) > :longest_null or not list_contains(:nulls, lower(t_{name})) then t_{name} end as t_{name}"
+        f"case when strlen(t_{name}) > :longest_null or not list_contains(:nulls, lower(t_{name})) then "
+        f"t_{name} end as t_{name}"
         for name, rule in rules.items()
         if rule.is_text
     ]

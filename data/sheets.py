@@ -42,7 +42,8 @@ def check_xlsx(path: Path) -> None:
 
 
 def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
-    """Read one sheet and write it as a Parquet file of text columns. Dates become ISO text, numbers their shortest text."""
+    """Read one sheet and write it as a Parquet file of text columns. Dates become ISO text, numbers their
+    shortest text."""
     check_xlsx(path)
     workbooks = []
     try:

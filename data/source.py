@@ -31,7 +31,8 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """`files` is empty for a source whose files are shaped like the contract; `mappings` are its .sql files by table."""
+    """`files` is empty for a source whose files are shaped like the contract; `mappings` are its .sql files by
+    table."""
 
     name: str
     words: Mapping[str, str]

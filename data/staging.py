@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from data.contract import Table
 from data.delivery import Delivery
+from data.encodings import settle_encodings, sight
 from data.keeping import Delivered, Keeper
 from data.messages import say
 from data.pointer import Refused
 from data.quality import Tally, check_totals
-from data.encodings import settle_encodings, sight
 from data.readers import Layout, Staged, same_schema, stage_csv, stage_parquet
 from data.rules import check_family
 from data.source import Source
@@ -25,7 +25,8 @@ TEXT_SUFFIXES = (".csv", ".asc", ".txt", ".tsv")
 
 
 class Staging:
-    """Brings every table of a delivery to where the keeper can judge it. What it counts: files, skipped, notes, trailers."""
+    """Brings every table of a delivery to where the keeper can judge it. What it counts: files, skipped, notes,
+    trailers."""
 
     def __init__(
         self,
@@ -49,8 +50,6 @@ class Staging:
         staged = self._from_database() if self.address else self._from_files()
         given = self._mapped(staged) if self.source.files else self._plain(staged)
         return {name: given[name] for name in self.keeper.contract.tables if name in given}
-
-    # --------------------------------------------------------------------------------------------------------- reading
 
     def _tables(self) -> Mapping[str, Table]:
         if self.source.files:
@@ -116,8 +115,6 @@ class Staging:
         staged = stage_database(self.address, wanted, self.work, self.progress)
         return {name: [part] for name, part in staged.items()}
 
-    # ------------------------------------------------------------------------------------------------------- relations
-
     def _relation(self, name: str, table: Table, parts: list[Staged], prefix: str) -> Delivered:
         families = parts[0].types
         for part in parts:
@@ -138,7 +135,8 @@ class Staging:
         plain = [
             column
             for column, family in parts[0].types.items()
-            if family == "text" and table.columns[column].type in ("key", "money", "rate", "int", "number", "date", "month")
+            if family == "text"
+            and table.columns[column].type in ("key", "money", "rate", "int", "number", "date", "month")
         ]
         if plain and not all(part.native for part in parts):
             unlike = " or ".join(f'"{column}" <> clean("{column}")' for column in plain)
@@ -166,7 +164,8 @@ class Staging:
         notes[name] = [note for part in parts for note in part.notes]
 
     def _mapped(self, staged: Mapping[str, list[Staged]]) -> dict[str, Delivered]:
-        """Raw files are judged by their own declared columns, then each .sql of the source makes one contract table of them."""
+        """Raw files are judged by their own declared columns, then each .sql of the source makes one contract
+        table of them."""
         keeper = self.keeper
         for name, parts in staged.items():
             raw = self._relation(name, self.source.files[name].table, parts, "file_")

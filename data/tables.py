@@ -1,4 +1,5 @@
-"""How the contract's tables are kept: column names, types and the statements that make them, generated from the contract."""
+"""How the contract's tables are kept: column names, types and the statements that make them, generated from the
+contract."""
 
 from __future__ import annotations
 
@@ -115,7 +116,8 @@ def kept_name(table: Table, column: str) -> str:
 
 
 HEAD = {
-    "branch": "branch_key smallint, branch_id varchar, parent_key smallint, name varchar, name_en varchar, level tinyint, "
+    "branch": "branch_key smallint, branch_id varchar, parent_key smallint, name varchar, name_en varchar, "
+    "level tinyint, "
     "branch_1 varchar, branch_2 varchar, branch_3 varchar",
     "manager": "manager_key integer, manager_id varchar, branch_key smallint, name_masked varchar",
     "product": "product_key smallint, product_id varchar, name varchar, name_en varchar, family {family}",
@@ -123,9 +125,11 @@ HEAD = {
 BOOKS = {
     "customer_number": "customer_key integer, customer_id varchar",
     "loan_number": "loan_key integer, loan_id varchar, customer_key integer",
-    "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, value_masked varchar, reason varchar, "
+    "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, value_masked varchar, "
+    "reason varchar, "
     "sentence varchar, delivery smallint",
-    "delivery": "delivery smallint, source varchar, kind varchar, as_of date, loaded_at timestamp, tables json, manifest json",
+    "delivery": "delivery smallint, source varchar, kind varchar, as_of date, loaded_at timestamp, tables json, "
+    "manifest json",
 }
 
 

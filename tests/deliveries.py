@@ -27,7 +27,8 @@ def write(folder: Path, **tables: str | bytes | None) -> Path:
 
 
 def manifest(folder: Path, as_of: str = "2024-03-31", **more) -> Path:
-    """manifest.json over the files of the folder. more: kind, first, rows (table → rows), totals (table → {column: sum})."""
+    """manifest.json over the files of the folder. more: kind, first, rows (table → rows), totals (table →
+    {column: sum})."""
     tables = {}
     for path in sorted(folder.iterdir()):
         if path.name == "manifest.json":

@@ -7,11 +7,11 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.deliveries import CUSTOMER, LOAN, SNAPSHOT, load_tiny, manifest, rows, write
 
 from data import editions
 from data.load import SameDelivery
 from data.pointer import Refused
+from tests.deliveries import CUSTOMER, LOAN, SNAPSHOT, load_tiny, manifest, rows, write
 
 APRIL = "as_of,loan_id,balance,days_past_due\n2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n"
 
@@ -40,7 +40,9 @@ def test_a_listed_file_that_is_missing_stops_the_whole_set(tmp_path):
         load_tiny(delivery, tmp_path / "h")
 
 
-@pytest.mark.parametrize(("table", "message"), [("loan", "lacks the required table loan"), ("loan_snapshot", "no history")])
+@pytest.mark.parametrize(
+    ("table", "message"), [("loan", "lacks the required table loan"), ("loan_snapshot", "no history")]
+)
 def test_a_required_table_that_is_missing_stops_the_whole_set(tmp_path, table, message):
     """Fault 63."""
     with pytest.raises(Refused, match=message):

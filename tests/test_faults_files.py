@@ -8,9 +8,9 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.deliveries import LENIENT, load_tiny, manifest, refused, rows, write
 
 from data.pointer import Refused
+from tests.deliveries import LENIENT, load_tiny, manifest, refused, rows, write
 
 DAY = dt.date(2024, 1, 10)
 HEAD = ["as_of", "loan_id", "balance", "days_past_due"]
@@ -138,8 +138,10 @@ def test_what_only_looks_like_a_workbook_is_told_by_its_real_cause(tmp_path, kin
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     """Fault 75: 300 MB of zeros pack into 0.3 MB."""
     delivery = with_sheet(tmp_path, [HEAD])
-    with zipfile.ZipFile(delivery / "loan_snapshot.xlsx", "a", zipfile.ZIP_DEFLATED) as archive, \
-            archive.open("xl/media/x", "w") as member:
+    with (
+        zipfile.ZipFile(delivery / "loan_snapshot.xlsx", "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/media/x", "w") as member,
+    ):
         for _ in range(300):
             member.write(bytes(1024 * 1024))
     with pytest.raises(Refused, match=r"too large unpacked \(300 MB\)"):
@@ -169,7 +171,9 @@ def test_a_sheet_that_claims_a_million_rows_is_read_by_its_cells(tmp_path):
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0], [MARCH, "L2", 2000, 31]])
     claim = b'<dimension ref="A1:XFD1048576"'
     replace_in(
-        delivery / "loan_snapshot.xlsx", "xl/worksheets/sheet1.xml", lambda body: body.replace(b'<dimension ref="A1:D3"', claim)
+        delivery / "loan_snapshot.xlsx",
+        "xl/worksheets/sheet1.xml",
+        lambda body: body.replace(b'<dimension ref="A1:D3"', claim),
     )
     edition = load_tiny(delivery, tmp_path / "h")
     assert snapshots(edition, tmp_path / "h") == [

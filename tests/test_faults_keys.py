@@ -3,10 +3,10 @@
 import hmac
 
 import pytest
-from tests.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
 
 from data.editions import secret_key
 from data.pointer import Refused
+from tests.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
 
 
 def test_a_customer_row_that_stands_twice_is_kept_once(tmp_path):
@@ -18,7 +18,8 @@ def test_a_customer_row_that_stands_twice_is_kept_once(tmp_path):
 
 def test_two_rows_of_one_customer_that_differ_are_both_refused(tmp_path):
     """Fault 51."""
-    customer = "customer_id,valid_from,gender\nC1,2024-01-01,\nC2,2024-01-01,female\nC3,2024-01-01,male\nC3,2024-01-01,female\n"
+    customer = "customer_id,valid_from,gender\nC1,2024-01-01,\nC2,2024-01-01,female\n"
+    customer += "C3,2024-01-01,male\nC3,2024-01-01,female\n"
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h", limits=LENIENT)
     assert refused(edition, tmp_path / "h") == [
         ("customer", 4, "customer_id", "conflicting_duplicate"),
@@ -29,8 +30,10 @@ def test_two_rows_of_one_customer_that_differ_are_both_refused(tmp_path):
 
 def test_customers_in_conflict_stop_the_load_by_default(tmp_path):
     """Fault 51."""
-    with pytest.raises(Refused, match=r"customer: 2 rows repeat a key with different content, 50\.00%, over the limit 0\.01%"):
-        customer = "customer_id,valid_from,gender\nC1,2024-01-01,\nC2,2024-01-01,\nC3,2024-01-01,male\nC3,2024-01-01,female\n"
+    customer = "customer_id,valid_from,gender\nC1,2024-01-01,\nC2,2024-01-01,\n"
+    customer += "C3,2024-01-01,male\nC3,2024-01-01,female\n"
+    message = r"customer: 2 rows repeat a key with different content, 50\.00%, over the limit 0\.01%"
+    with pytest.raises(Refused, match=message):
         load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
 
 
@@ -64,7 +67,9 @@ def test_a_loan_without_its_customer_is_kept_apart_and_counted(tmp_path):
 
 def test_orphan_loans_stop_the_load_by_default(tmp_path):
     """Fault 53."""
-    with pytest.raises(Refused, match=r"loan: 1 rows refer to unknown customers or loans, 33\.33%, over the limit 0\.10%"):
+    with pytest.raises(
+        Refused, match=r"loan: 1 rows refer to unknown customers or loans, 33\.33%, over the limit 0\.10%"
+    ):
         load_tiny(write(tmp_path / "d", loan=LOAN + "L3,C9,3000.00,2024-01-10\n"), tmp_path / "h")
 
 
@@ -83,7 +88,11 @@ def test_leading_zeros_are_part_of_a_key(tmp_path):
     customer = "customer_id,valid_from\n000123,2024-01-01\n123,2024-01-01\n"
     loan = "loan_id,customer_id,principal,disbursed_on\nL1,000123,1000.00,2024-01-10\nL2,123,2000.00,2024-02-10\n"
     edition = load_tiny(write(tmp_path / "d", customer=customer, loan=loan), tmp_path / "h")
-    found = rows(edition, tmp_path / "h", "select loan_id, customer_id from loan_number join customer_number using (customer_key) order by 1")
+    found = rows(
+        edition,
+        tmp_path / "h",
+        "select loan_id, customer_id from loan_number join customer_number using (customer_key) order by 1",
+    )
     assert [tuple(row.values()) for row in found] == [("L1", "000123"), ("L2", "123")]
 
 
@@ -102,15 +111,23 @@ def test_eighteen_digits_keep_all_their_digits_and_a_wrong_check_digit_is_flagge
     edition = load_tiny(write(tmp_path / "d", customer=people(SOUND, UNSOUND)), tmp_path / "h")
     kept = rows(edition, tmp_path / "h", "select id_number_masked, id_number_hash from customer order by customer_key")
     key = secret_key(tmp_path / "h")
-    assert [row["id_number_hash"] for row in kept] == [hmac.digest(key, id.encode(), "sha256") for id in (SOUND, UNSOUND)]
+    assert [row["id_number_hash"] for row in kept] == [
+        hmac.digest(key, id.encode(), "sha256") for id in (SOUND, UNSOUND)
+    ]
     assert kept[0]["id_number_masked"] == "9****************7"
     assert {"code": "id_checksum", "count": 1} in edition.facts["tables"]["customer"]["notes"]
 
 
 def test_a_small_x_is_the_capital_one_and_other_documents_are_all_stars(tmp_path):
     """Fault 57."""
-    edition = load_tiny(write(tmp_path / "d", customer=people("99010119900307123x", "99010119900307123X", "E12345678")), tmp_path / "h")
-    kept = rows(edition, tmp_path / "h", "select id_number_masked as masked, id_number_hash as hash from customer order by customer_key")
+    edition = load_tiny(
+        write(tmp_path / "d", customer=people("99010119900307123x", "99010119900307123X", "E12345678")), tmp_path / "h"
+    )
+    kept = rows(
+        edition,
+        tmp_path / "h",
+        "select id_number_masked as masked, id_number_hash as hash from customer order by customer_key",
+    )
     assert kept[0] == kept[1]
     assert kept[2]["masked"] == "*********"
 
@@ -124,7 +141,8 @@ def test_one_identity_number_of_two_customers_is_noted_not_merged(tmp_path):
 
 def test_a_new_product_code_is_added_under_its_own_name_and_noted(tmp_path):
     """Fault 59."""
-    loan = "loan_id,customer_id,principal,disbursed_on,product_id,channel\nL1,C1,1.00,2024-01-10,P1,branch\nL2,C2,1.00,2024-01-10,P9,drone\n"
+    loan = "loan_id,customer_id,principal,disbursed_on,product_id,channel\n"
+    loan += "L1,C1,1.00,2024-01-10,P1,branch\nL2,C2,1.00,2024-01-10,P9,drone\n"
     product = "product_id,name,family\nP1,住房贷款,home\n"
     edition = load_tiny(write(tmp_path / "d", loan=loan, product=product), tmp_path / "h")
     assert rows(edition, tmp_path / "h", "select product_id, name from product order by product_key") == [
@@ -132,13 +150,17 @@ def test_a_new_product_code_is_added_under_its_own_name_and_noted(tmp_path):
         {"product_id": "P9", "name": "P9"},
     ]
     assert edition.facts["tables"]["product"]["notes"] == [{"code": "unknown_reference", "count": 1}]
-    assert edition.facts["tables"]["loan"]["notes"] == [{"code": "unknown_code", "count": 1, "facts": {"column": "channel"}}]
+    assert edition.facts["tables"]["loan"]["notes"] == [
+        {"code": "unknown_code", "count": 1, "facts": {"column": "channel"}}
+    ]
 
 
 def test_a_customer_number_used_again_is_noted(tmp_path):
     """Fault 60."""
     load_tiny(write(tmp_path / "a", customer=people(SOUND, UNSOUND)), tmp_path / "h")
     snapshot = "as_of,loan_id,balance,days_past_due\n2024-04-30,L1,800.00,0\n"
-    later = write(tmp_path / "b", customer=people(UNSOUND).replace("2024-01-01", "2024-04-05"), loan=LOAN, loan_snapshot=snapshot)
+    later = write(
+        tmp_path / "b", customer=people(UNSOUND).replace("2024-01-01", "2024-04-05"), loan=LOAN, loan_snapshot=snapshot
+    )
     edition = load_tiny(manifest(later, as_of="2024-04-30", kind="increment"), tmp_path / "h", as_of=None)
     assert {"code": "identity_changed", "count": 1} in edition.facts["tables"]["customer"]["notes"]

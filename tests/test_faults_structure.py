@@ -1,9 +1,9 @@
 """The shape of CSV files: rows, quotes, headers, ends."""
 
 import pytest
-from tests.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
 
 from data.pointer import Refused
+from tests.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
 
 
 def refuse(tmp_path, match, **tables):
@@ -14,7 +14,9 @@ def refuse(tmp_path, match, **tables):
 
 def test_a_row_with_too_few_columns_is_refused_alone(tmp_path):
     """Fault 14."""
-    edition = load_tiny(write(tmp_path / "d", customer=CUSTOMER + "C3\nC4,2024-01-01\n"), tmp_path / "h", limits=LENIENT)
+    edition = load_tiny(
+        write(tmp_path / "d", customer=CUSTOMER + "C3\nC4,2024-01-01\n"), tmp_path / "h", limits=LENIENT
+    )
     assert refused(edition, tmp_path / "h") == [("customer", 4, None, "too_few_columns")]
     assert edition.facts["tables"]["customer"]["loaded"] == 3
 
@@ -55,7 +57,11 @@ def test_line_ends_may_be_mixed(tmp_path):
 @pytest.mark.parametrize(("mark", "word"), [(";", "';'"), ("\t", "tab")])
 def test_another_separator_is_refused_with_a_hint(tmp_path, mark, word):
     """Fault 20."""
-    refuse(tmp_path, rf"customer\.csv seems to be separated by {word}; ',' is declared", customer=CUSTOMER.replace(",", mark))
+    refuse(
+        tmp_path,
+        rf"customer\.csv seems to be separated by {word}; ',' is declared",
+        customer=CUSTOMER.replace(",", mark),
+    )
 
 
 def test_a_missing_header_refuses_the_file_and_eats_no_customer(tmp_path):
@@ -75,7 +81,11 @@ def test_columns_in_another_order_are_told_by_their_names(tmp_path):
 
 def test_a_column_name_that_stands_twice_refuses_the_file(tmp_path):
     """Fault 23."""
-    refuse(tmp_path, r"customer\.csv has the column valid_from twice", customer="customer_id,valid_from,valid_from\nC1,2024-01-01,\n")
+    refuse(
+        tmp_path,
+        r"customer\.csv has the column valid_from twice",
+        customer="customer_id,valid_from,valid_from\nC1,2024-01-01,\n",
+    )
 
 
 def test_a_column_outside_the_contract_is_left_out_and_noted(tmp_path):
@@ -115,7 +125,9 @@ def test_a_trailer_line_is_a_control_total_and_no_loan(tmp_path):
 
 def test_a_trailer_line_that_differs_by_one_fen_stops_the_load(tmp_path):
     """Fault 27."""
-    refuse(tmp_path, r"loan\.principal sums to 3000\.00, the control total says 3000\.01", loan=LOAN + "合计,,3000.01,\n")
+    refuse(
+        tmp_path, r"loan\.principal sums to 3000\.00, the control total says 3000\.01", loan=LOAN + "合计,,3000.01,\n"
+    )
 
 
 def test_blank_lines_are_counted_and_left_out(tmp_path):
@@ -141,7 +153,11 @@ def test_a_file_cut_within_its_last_value_is_found_by_the_total(tmp_path):
 
 def test_a_line_of_more_than_two_megabytes_refuses_the_file(tmp_path):
     """Fault 30."""
-    refuse(tmp_path, r"branch\.csv has a line of more than 2 MB near line 2", branch="branch_id,name\nB1," + "甲" * 800_000 + "\n")
+    refuse(
+        tmp_path,
+        r"branch\.csv has a line of more than 2 MB near line 2",
+        branch="branch_id,name\nB1," + "甲" * 800_000 + "\n",
+    )
 
 
 def test_five_thousand_columns_refuse_the_file(tmp_path):

@@ -3,9 +3,9 @@
 import unicodedata
 
 import pytest
-from tests.deliveries import CUSTOMER, LENIENT, LOAN, load_tiny, refused, rows, write
 
 from data.pointer import Refused
+from tests.deliveries import CUSTOMER, LENIENT, LOAN, load_tiny, refused, rows, write
 
 BRANCH = "branch_id,name\nB1,总行营业部\nB2,澜江分行\n"
 
@@ -59,8 +59,9 @@ def test_utf_8_declared_as_gbk_is_still_read_as_utf_8(tmp_path):
     assert "declared_encoding_wrong" in [note["code"] for note in edition.facts["tables"]["branch"]["notes"]]
 
 
-# 联通 in GB18030 is C1 AA CD A8; with these four bytes the text is no UTF-8. 牛 is C5 A3 and 耐 C4 CD: C5 A3 alone is ţ in UTF-8.
-BOTH = "manager_id,name\nM1,".encode() + "牛".encode("gb18030") + b"\n"
+# 联通 in GB18030 is C1 AA CD A8; with these four bytes the text is no UTF-8. 牛 is C5 A3 and 耐 C4 CD: C5 A3 alone is
+# ţ in UTF-8.
+BOTH = b"manager_id,name\nM1," + "牛".encode("gb18030") + b"\n"
 
 
 def test_a_file_valid_in_two_encodings_follows_the_declared_one_where_the_others_prove_it(tmp_path):
@@ -84,7 +85,9 @@ def test_a_nul_within_a_field_refuses_the_row(tmp_path):
 
 def test_invisible_characters_are_not_shown_and_names_keep_their_letters(tmp_path):
     """Fault 9."""
-    edition = load_tiny(write(tmp_path / "d", branch="branch_id,name\nB1,总\u200b行\u202e营\x01业😀部\n"), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "d", branch="branch_id,name\nB1,总\u200b行\u202e营\x01业😀部\n"), tmp_path / "h"
+    )
     assert branches(edition, tmp_path / "h") == ["总行营业😀部"]
 
 
@@ -92,7 +95,9 @@ def test_full_width_digits_and_letters_are_the_half_width_ones(tmp_path):
     """Fault 10."""
     loan = LOAN.replace("L1,C1,1000.00", "Ｌ１,Ｃ１,１０００．００")
     edition = load_tiny(write(tmp_path / "d", loan=loan), tmp_path / "h")
-    numbers = rows(edition, tmp_path / "h", "select loan_id, principal from loan join loan_number using (loan_key) order by 1")
+    numbers = rows(
+        edition, tmp_path / "h", "select loan_id, principal from loan join loan_number using (loan_key) order by 1"
+    )
     assert [(row["loan_id"], str(row["principal"])) for row in numbers] == [("L1", "1000.00"), ("L2", "2000.00")]
     assert {"code": "cleaned_keys", "count": 1} in edition.facts["tables"]["loan"]["notes"]
 
@@ -118,7 +123,9 @@ def test_spaces_around_a_key_are_no_part_of_it(tmp_path):
 @pytest.mark.parametrize("word", ["", "NULL", "N/A", "-", "无", "#N/A"])
 def test_the_agreed_words_for_nothing_are_null(tmp_path, word):
     """Fault 12."""
-    customer = f"customer_id,valid_from,monthly_income,education\nC1,2024-01-01,{word},{word}\nC2,2024-01-01,5000,bachelor\n"
+    customer = (
+        f"customer_id,valid_from,monthly_income,education\nC1,2024-01-01,{word},{word}\nC2,2024-01-01,5000,bachelor\n"
+    )
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
     assert rows(edition, tmp_path / "h", "select monthly_income, education from customer order by customer_key")[0] == {
         "monthly_income": None,
@@ -137,8 +144,13 @@ def test_a_variant_of_a_code_that_nobody_mapped_is_other_and_counted(tmp_path):
     """Fault 13."""
     customer = "customer_id,valid_from,education\nC1,2024-01-01,大專\nC2,2024-01-01,college\n"
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
-    assert [row["education"] for row in rows(edition, tmp_path / "h", "select education from customer order by customer_key")] == [
+    assert [
+        row["education"]
+        for row in rows(edition, tmp_path / "h", "select education from customer order by customer_key")
+    ] == [
         "other",
         "college",
     ]
-    assert {"code": "unknown_code", "count": 1, "facts": {"column": "education"}} in edition.facts["tables"]["customer"]["notes"]
+    assert {"code": "unknown_code", "count": 1, "facts": {"column": "education"}} in edition.facts["tables"][
+        "customer"
+    ]["notes"]

@@ -4,20 +4,34 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from tests.deliveries import CUSTOMER, LENIENT, load_tiny, rows, write
 
 from data.pointer import Refused
+from tests.deliveries import CUSTOMER, LENIENT, load_tiny, rows, write
 
 MONEY = {
-    "comma": '"1,234,567,890.12"', "comma_wrong": '"12,34"', "brackets": "(100.00)", "yuan": "￥100", "unit": "100元",
-    "wan": "1.2万", "negative": "-5.00", "nan": "NaN", "inf": "inf", "exponent": "1e3", "half_fen": "0.005",
-    "zeros": "30000.0000", "huge": "99999999999999999.00", "largest": "9999999999999999.99", "plus": "+7.10", "dot": ".5",
+    "comma": '"1,234,567,890.12"',
+    "comma_wrong": '"12,34"',
+    "brackets": "(100.00)",
+    "yuan": "￥100",
+    "unit": "100元",
+    "wan": "1.2万",
+    "negative": "-5.00",
+    "nan": "NaN",
+    "inf": "inf",
+    "exponent": "1e3",
+    "half_fen": "0.005",
+    "zeros": "30000.0000",
+    "huge": "99999999999999999.00",
+    "largest": "9999999999999999.99",
+    "plus": "+7.10",
+    "dot": ".5",
     "wide": "１２３．４５",
 }
 DATES = {
-    "dash": "2024-01-05", "slash": "2024/01/05", "plain": "20240105", "chinese": "2024年1月5日", "ambiguous": "05/01/2024",
-    "serial": "45292", "feb30": "2024-02-30", "zeros": "0000-00-00", "midnight": "2024-01-05 00:00:00",
-    "morning": "2024-01-05 08:30:00", "old": "1066-10-14", "seven": "2024115", "future": "2024-04-01",
+    "dash": "2024-01-05", "slash": "2024/01/05", "plain": "20240105", "chinese": "2024年1月5日",
+    "ambiguous": "05/01/2024", "serial": "45292", "feb30": "2024-02-30", "zeros": "0000-00-00",
+    "midnight": "2024-01-05 00:00:00", "morning": "2024-01-05 08:30:00", "old": "1066-10-14", "seven": "2024115",
+    "future": "2024-04-01",
 }  # fmt: skip
 
 
@@ -27,7 +41,8 @@ def bank(tmp_path_factory):
     loan = "loan_id,customer_id,principal,disbursed_on,matures_on,closed_on\n"
     loan += "".join(f"M_{name},C1,{text},2024-01-10,,\n" for name, text in MONEY.items())
     loan += "".join(f"D_{name},C1,1.00,{text},,\n" for name, text in DATES.items())
-    loan += "D_open,C1,1.00,2024-01-10,9999-12-31,\nD_early,C1,1.00,2024-01-10,2024-01-09,\nD_closed,C1,1.00,2024-01-10,,2024-01-09\n"
+    loan += "D_open,C1,1.00,2024-01-10,9999-12-31,\nD_early,C1,1.00,2024-01-10,2024-01-09,\n"
+    loan += "D_closed,C1,1.00,2024-01-10,,2024-01-09\n"
     instalment = "loan_id,number,due_on,principal\nM_plus,1,2024-01-09,7.10\nM_plus,2,2024-03-10,7.10\n"
     payment = "payment_id,loan_id,paid_at,amount,kind\n"
     payment += "P1,M_plus,2024-02-01T16:30:00Z,1.00,instalment\nP2,M_plus,2024-02-10 23:59:59,-1.00,reversal\n"
@@ -41,7 +56,9 @@ def bank(tmp_path_factory):
     lines |= {"D_open": len(lines) + 2, "D_early": len(lines) + 3, "D_closed": len(lines) + 4}
     return {
         "loan": {row["loan_id"]: row for row in loaded},
-        "bad": {(row["table_name"], row["line"]): (row["column_name"], row["reason"], row["value_masked"]) for row in bad},
+        "bad": {
+            (row["table_name"], row["line"]): (row["column_name"], row["reason"], row["value_masked"]) for row in bad
+        },
         "line": lines,
         "payment": {r["payment_id"]: r for r in rows(edition, folder / "h", "select * from payment")},
         "facts": edition.facts,
@@ -96,6 +113,7 @@ def test_an_amount_too_large_for_the_column_is_refused(bank):
 
 def test_a_change_of_unit_is_held(tmp_path):
     """Fault 40."""
+
     def loans(amount):
         head = "loan_id,customer_id,principal,disbursed_on\n"
         return head + "".join(f"L{number},C1,{amount},2024-01-10\n" for number in range(1, 1201))

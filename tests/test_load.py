@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
 
 from data.editions import secret_key
 from data.load import rehearse
 from data.numbering import lineage
 from data.pointer import Refused
+from tests.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
 
 ROOT = Path(__file__).parents[1]
-APRIL = "as_of,loan_id,balance,days_past_due\n2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00,0\n"
+APRIL = (
+    "as_of,loan_id,balance,days_past_due\n2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00,0\n"
+)
 
 
 def command(*arguments, home):
@@ -42,7 +44,8 @@ def grown(tmp_path_factory):
     customer += "C1,2024-01-01,张三,990101199003071237,13812345678,O1\nC2,2024-01-01,李四,,+86 138-1234-5679,P1\n"
     load_tiny(write(folder / "a", branch=branch, customer=customer), folder / "h")
     customer = "customer_id,valid_from,branch_id\nC2,2024-04-10,O2\nC3,2024-04-11,O1\n"
-    loan = "loan_id,customer_id,principal,disbursed_on,closed_on\nL3,C3,500.00,2024-04-12,\nL1,C1,1000.00,2024-01-10,2024-04-30\n"
+    loan = "loan_id,customer_id,principal,disbursed_on,closed_on\n"
+    loan += "L3,C3,500.00,2024-04-12,\nL1,C1,1000.00,2024-01-10,2024-04-30\n"
     april = write(folder / "b", customer=customer, loan=loan, loan_snapshot=APRIL)
     edition = load_tiny(manifest(april, "2024-04-30", kind="increment"), folder / "h", as_of=None)
     return edition, folder / "h"
@@ -53,7 +56,11 @@ def ask(grown, sql):
 
 
 def test_keys_are_dense_and_keep_their_meaning_across_increments(grown):
-    assert ask(grown, "select customer_key, customer_id from customer_number order by 1") == [(1, "C1"), (2, "C2"), (3, "C3")]
+    assert ask(grown, "select customer_key, customer_id from customer_number order by 1") == [
+        (1, "C1"),
+        (2, "C2"),
+        (3, "C3"),
+    ]
     assert ask(grown, "select loan_key, loan_id, customer_key from loan_number order by 1") == [
         (1, "L1", 1),
         (2, "L2", 2),
@@ -126,7 +133,10 @@ def test_tables_not_delivered_are_there_and_empty(grown):
 
 
 def test_both_histories_at_once_are_refused(tmp_path):
-    events = {"instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,1\n", "payment": "payment_id,loan_id,paid_at,amount\nP,L1,2024-02-10,1\n"}
+    events = {
+        "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,1\n",
+        "payment": "payment_id,loan_id,paid_at,amount\nP,L1,2024-02-10,1\n",
+    }
     with pytest.raises(Refused, match="events and snapshots are both delivered"):
         load_tiny(write(tmp_path / "d", **events), tmp_path / "h")
 
@@ -166,7 +176,9 @@ def test_a_rehearsal_says_what_a_load_would_and_publishes_nothing(tmp_path):
 def test_amounts_come_through_to_the_fen(tmp_path_factory, fen):
     folder = tmp_path_factory.mktemp("fen")
     loan = "loan_id,customer_id,principal,disbursed_on\n"
-    loan += "".join(f"L{number},C1,{amount // 100}.{amount % 100:02d},2024-01-10\n" for number, amount in enumerate(fen, 1))
+    loan += "".join(
+        f"L{number},C1,{amount // 100}.{amount % 100:02d},2024-01-10\n" for number, amount in enumerate(fen, 1)
+    )
     snapshot = "as_of,loan_id,balance,days_past_due\n2024-03-31,L1,0,0\n"
     edition = load_tiny(write(folder / "d", loan=loan, loan_snapshot=snapshot), folder / "h")
     whole = sum(fen)

@@ -7,15 +7,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.deliveries import AS_OF, LENIENT, load_tiny, refused, rows
 
 from data.pointer import Refused
+from tests.deliveries import AS_OF, LENIENT, load_tiny, refused, rows
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 SCHEMA = """
 create type kind_of_person as enum ('person', 'sme');
-create table customer (customer_id text, valid_from date, kind kind_of_person, monthly_income numeric(12, 2), name text);
+create table customer (customer_id text, valid_from date, kind kind_of_person, monthly_income numeric(12, 2), name
+text);
 insert into customer values ('C1', '2024-01-01', 'person', 5000.10, '张三'), ('C2', '2024-01-01', 'sme', null, '李四');
 create table loan (loan_id varchar(20), customer_id text, principal numeric, disbursed_on date);
 insert into loan values ('L1', 'C1', 1000.00, '2024-01-10'), ('L2', 'C2', 2000.00, '2024-02-10');
@@ -39,7 +40,9 @@ class Server:
         return done.stdout
 
     def sql(self, text: str, database: str = "bank") -> None:
-        self.run("psql", "-h", str(self.folder), "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-q", text=text)
+        self.run(
+            "psql", "-h", str(self.folder), "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-q", text=text
+        )
 
     def address(self, user: str = "postgres", password: str = "") -> str:
         return f"postgresql://{user}{':' + password if password else ''}@/bank?host={self.folder}"
@@ -54,8 +57,12 @@ def server():
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     data = str(folder / "data")
-    made.run("initdb", "-D", data, "-U", "postgres", "--auth-local=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-    (folder / "data" / "pg_hba.conf").write_text("local all guarded scram-sha-256\nlocal all all trust\n", encoding="utf-8")
+    made.run(
+        "initdb", "-D", data, "-U", "postgres", "--auth-local=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"
+    )
+    (folder / "data" / "pg_hba.conf").write_text(
+        "local all guarded scram-sha-256\nlocal all all trust\n", encoding="utf-8"
+    )
     options = f"-k {folder} -c listen_addresses='' -c fsync=off"
     made.run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
     made.sql("create database bank", "postgres")
@@ -72,9 +79,13 @@ def bank(server):
 
 def test_a_database_loads_like_files(bank, tmp_path):
     edition = load_tiny(bank.address(), tmp_path / "h")
-    loans = rows(edition, tmp_path / "h", "select loan_id, principal from loan join loan_number using (loan_key) order by 1")
+    loans = rows(
+        edition, tmp_path / "h", "select loan_id, principal from loan join loan_number using (loan_key) order by 1"
+    )
     assert [(row["loan_id"], str(row["principal"])) for row in loans] == [("L1", "1000.00"), ("L2", "2000.00")]
-    people = rows(edition, tmp_path / "h", "select kind, name_masked, monthly_income from customer order by customer_key")
+    people = rows(
+        edition, tmp_path / "h", "select kind, name_masked, monthly_income from customer order by customer_key"
+    )
     assert [(row["kind"], row["name_masked"], str(row["monthly_income"])) for row in people] == [
         ("person", "张**", "5000.10"),
         ("sme", "李**", "None"),
@@ -97,7 +108,8 @@ def test_a_connection_that_breaks_is_read_anew_in_one_snapshot(bank, tmp_path):
         if step == "loan: reading" and not broken:
             broken.append(step)
             bank.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'bank' and pid <> pg_backend_pid();"
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'bank' and pid <> "
+                "pg_backend_pid();"
                 "insert into payment values ('P2', 'L2', '2024-03-10', 105, 'instalment')"
             )
 
