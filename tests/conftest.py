@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from analytics.build import build
 from data.engine import Bank
 from data.load import load
 
 ROOT = Path(__file__).parents[1]
+APP = ROOT / "app.py"
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,30 @@ def small_bank(small_home) -> Bank:
 def _run(*command: str) -> None:
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="session")
+def bank(demo_home):
+    """The invented bank, opened for reading."""
+    opened = Bank(demo_home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app(demo_home, monkeypatch):
+    """Opens a page of the app in the frame: app("overall/tiers", lang="en", f__channel="partner")."""
+
+    def opened(page="overall/overview", home=demo_home, **address):
+        monkeypatch.setenv("LOAN_PANORAMA_HOME", str(home))
+        test = AppTest.from_file(APP, default_timeout=60)
+        for name, value in address.items():
+            test.query_params[name.replace("__", ".")] = value
+        test.run()
+        if page != "overall/overview":
+            test.switch_page(f"pages/{page}.py").run()
+        assert not test.exception, test.exception
+        assert not test.error, test.error
+        return test
+
+    return opened

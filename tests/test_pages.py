@@ -1,7 +1,6 @@
 """Every page in both languages, opened inside the frame; what a page prints is what the command line would."""
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -9,42 +8,12 @@ from streamlit.testing.v1 import AppTest
 from analytics import metrics, rows
 from analytics.metrics import Question
 from analytics.text import LANGUAGES, number, say
-from data.engine import Bank
 from pages.parts import menu
+from tests.conftest import APP
+from tests.seen import printed
 
 PAGES = [(section, page) for section, pages in menu.present().items() for page in pages]
 LAST = date(2026, 10, 31)
-APP = Path(__file__).parents[1] / "app.py"
-
-
-@pytest.fixture(scope="module")
-def bank(demo_home):
-    bank = Bank(demo_home)
-    yield bank
-    bank.close()
-
-
-@pytest.fixture
-def app(demo_home, monkeypatch):
-    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(demo_home))
-
-    def opened(page="overall/overview", **address):
-        test = AppTest.from_file(APP, default_timeout=30)
-        for name, value in address.items():
-            test.query_params[name.replace("__", ".")] = value
-        test.run()
-        if page != "overall/overview":
-            test.switch_page(f"pages/{page}.py").run()
-        assert not test.exception, test.exception
-        assert not test.error, test.error
-        return test
-
-    return opened
-
-
-def printed(test) -> str:
-    """Everything that the page says through its own markup."""
-    return "\n".join(block.proto.body for block in test.get("html"))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
