@@ -120,3 +120,46 @@ def _first(view, made: Relation, book: Rulebook) -> dict[str, Any] | None:
 
 def _text(name: str) -> str:
     return (_SQL / f"{name}.sql").read_text("utf-8")
+
+
+def key_of(view, customer_id: str) -> int:
+    """The key of a customer by the bank's number. Raises Refused where there is none; the number is not repeated."""
+    row = view.one("select customer_key from customer_number where customer_id = :customer_id", customer_id=customer_id)
+    if row is None:
+        raise Refused("没有这个客户号。There is no customer with this number.")
+    return row[0]
+
+
+def cases(view, book: Rulebook, as_of: date, customer_id: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """What a rulebook decides about one customer at a month end: (bank's number, class kept in the mart, facts), of the
+    customer, or of each loan for a rulebook of loans. Raises Refused for an unknown customer, month end, or where
+    there is nothing to grade.
+    """
+    customer_key = key_of(view, customer_id)
+    if book.grain == "customer":
+        keys = {customer_key: customer_id}
+        read = of_customer
+    else:
+        loans = view.query(
+            "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = :key and loan_key in "
+            "(select loan_key from loan_month where as_of = :as_of and customer_key = :key) group by loan_key "
+            "order by loan_key",
+            key=customer_key,
+            as_of=as_of,
+        )
+        keys = dict(zip(loans["loan_key"].tolist(), loans["loan_id"], strict=True))
+        read = of_loan
+    found = []
+    for key, number in keys.items():
+        known = read(view, book, as_of, key)
+        if known is not None:
+            kept = view.one(
+                f"select cast({book.id} as varchar) from {book.grain}_month "
+                f"where as_of = :as_of and {book.grain}_key = :key",
+                as_of=as_of,
+                key=key,
+            )
+            found.append((number, kept[0], known))
+    if not found:
+        raise Refused(f"{as_of} 该客户没有可定类的对象。At {as_of} there is nothing of this customer to grade.")
+    return found

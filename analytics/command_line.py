@@ -1,0 +1,62 @@
+"""What the commands of `python -m analytics` share: the parser, common options, and how a frame is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from data.engine import Refused
+
+HOME = Path(__file__).resolve().parents[1] / ".bank" / "home"
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is refused like everything else: one line, exit code 2."""
+
+    def error(self, message: str):
+        raise Refused(f"{message}. See `{self.prog} --help`.")
+
+
+def formatted(parser: argparse.ArgumentParser) -> None:
+    """Give a command --format."""
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+
+def housed(parser: argparse.ArgumentParser) -> None:
+    """Give a command --home, where the editions lie."""
+    parser.add_argument("--home", type=Path, default=Path(os.environ.get("LOAN_PANORAMA_HOME", HOME)))
+
+
+def date_of(text: str) -> date:
+    """A date of the command line."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"日期应为 YYYY-MM-DD。{text!r} is no date YYYY-MM-DD") from None
+
+
+def filter_of(text: str) -> tuple[str, tuple[str, ...]]:
+    """A filter of the command line, col=value[,value]. Raises Refused."""
+    name, sign, values = text.partition("=")
+    if not sign or not name or not values:
+        raise Refused(f"过滤条件应为 列=值。A filter is written col=value, not {text!r}.")
+    return name, tuple(values.split(","))
+
+
+def show(frame: pd.DataFrame, form: str) -> None:
+    """Print a frame as an aligned table, CSV, or JSON (a list of objects; dates as YYYY-MM-DD, gaps as null)."""
+    dated = frame.assign(
+        **{c: frame[c].dt.strftime("%Y-%m-%d") for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c])}
+    )
+    if form == "json":
+        cells = dated.astype(object).where(dated.notna(), None)
+        print(json.dumps(cells.to_dict("records"), ensure_ascii=False, indent=1))
+    elif form == "csv":
+        print(dated.to_csv(index=False), end="")
+    else:
+        print(dated.to_string(index=False) if len(dated) else "(no rows)")

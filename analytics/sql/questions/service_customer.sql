@@ -1,0 +1,16 @@
+-- What the service rules ask of every customer at a month end.
+-- grain: customer_key
+{facts},
+
+asked as (
+    select
+        month.customer_key,
+        month.branch_key,
+        month.manager_key,
+        month.loan_balance as amount,
+        known.consumer_five as customer_class,
+        month.manager_key is not null as has_manager,
+    from customer_month as month
+    join known on known.customer_key = month.customer_key
+    where month.as_of = :as_of
+)
