@@ -25,5 +25,7 @@ select
     loan.outcome,
     loan.status_code,
     loan.closed_on - loan.matures_on as days_late_at_close,
+    -- Another loan of that customer on the same day counts as well: the day is all that is known.
+    count(*) over (partition by loan.customer_key order by loan.disbursed_on) > 1 as has_borrowed_before,
 from loan
 join latest on latest.loan_key = loan.loan_key and latest.delivery = loan.delivery
