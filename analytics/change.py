@@ -145,7 +145,8 @@ def _explained(parts: pd.DataFrame, whole: pd.Series, metric) -> pd.DataFrame:
 
 
 def effects(
-    n0: np.ndarray, d0: np.ndarray, n1: np.ndarray, d1: np.ndarray, whole0: float | None = None, whole1: float | None = None
+    n0: np.ndarray, d0: np.ndarray, n1: np.ndarray, d1: np.ndarray,
+    whole0: float | None = None, whole1: float | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Numerators and denominators of the parts in both months → share_before, share, rate_effect, mix_effect, effect,
     state. `whole0`, `whole1`: the denominators of the whole, the sums of the parts unless told."""

@@ -1,8 +1,9 @@
 """Who moved between two month ends: migration matrix, money bridge of the overdue stock, roll rates, 五级分类迁徙率.
 
-Every count, amount and cell here is a set of loans or customers that opens as a list (`listed`, `counted`). The population is
-what has a balance; joiners and leavers stand in the matrix, so that its rows add up to the opening and its columns to
-the closing book. A filter is applied on each of the two days; who was there but outside it has moved in or out.
+Every count, amount and cell here is a set of loans or customers that opens as a list (`listed`, `counted`). The
+population is what has a balance; joiners and leavers stand in the matrix, so that its rows add up to the
+opening and its columns to the closing book. A filter is applied on each of the two days; who was there but
+outside it has moved in or out.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ RATES = ("normal_loans", "normal", "special_mention", "substandard", "doubtful")
 
 @dataclass(frozen=True)
 class Moves:
-    """One way of telling moves apart. `by`: class (of the question's scheme), bucket (of `buckets`), or late (> days)."""
+    """One way of telling moves apart. `by`: class (of the question's scheme), bucket (of `buckets`), or late (>
+    days)."""
 
     question: Question
     before: date
@@ -101,8 +103,9 @@ def _state(writer: Writer, asked: Moves) -> str:
 
 
 def matrix(bank, asked: Moves) -> pd.DataFrame:
-    """Moves by where from and where to. Columns: before, after, n, balance_before, balance (CNY; a joiner has no opening
-    balance, a leaver no closing one), share (of the row's n), share_balance (closing balance ÷ the row's opening one)."""
+    """Moves by where from and where to. Columns: before, after, n, balance_before, balance (CNY; a joiner has
+    no opening balance, a leaver no closing one), share (of the row's n), share_balance (closing balance ÷ the
+    row's opening one)."""
     with bank.lease() as view:
         written = _moved(view, asked)
         found = view.query(f"{written.sql}\n{_text('moved_matrix')}", None, **written.params)
@@ -118,7 +121,8 @@ def matrix(bank, asked: Moves) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Flows:
-    """The overdue stock from `opening` to `closing` (CNY). `terms`: term, loans, customers, amount, signed as it enters."""
+    """The overdue stock from `opening` to `closing` (CNY). `terms`: term, loans, customers, amount, signed as
+    it enters."""
 
     opening: Decimal
     closing: Decimal
@@ -131,9 +135,9 @@ class Flows:
 def flows(bank, asked: Moves) -> Flows:
     """Opening + rolled in − cured − settled or collected − written off ± balance change of those that stay = closing.
 
-    `new` is overdue and was not in the book at the opening, `gone` has left it without a reason in the data (a bank that
-    hands over snapshots only), `moved_in` and `moved_out` were overdue on the other day too, but outside the filter.
-    Raises Refused as `ask` does.
+    `new` is overdue and was not in the book at the opening, `gone` has left it without a reason in the data (a
+    bank that hands over snapshots only), `moved_in` and `moved_out` were overdue on the other day too, but
+    outside the filter. Raises Refused as `ask` does.
     """
     asked = Moves(asked.question, asked.before, "late", days=asked.days)
     with bank.lease() as view:
@@ -150,8 +154,9 @@ def flows(bank, asked: Moves) -> Flows:
 
 
 def rates(bank, question: Question, before: date) -> pd.DataFrame:
-    """五级分类迁徙率 between two month ends: rate (RATES), n (loans of the opening class), opening, decrease, numerator,
-    denominator, value. Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the others by class."""
+    """五级分类迁徙率 between two month ends: rate (RATES), n (loans of the opening class), opening, decrease,
+    numerator, denominator, value. Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the
+    others by class."""
     asked = Moves(question.about(scheme="loan_five"), before)
     with bank.lease() as view:
         written = _moved(view, asked)
@@ -168,11 +173,11 @@ def roll(bank, question: Question, before: date, buckets: str = "months") -> pd.
 
 
 def roll_series(bank, question: Question, last: int = 12, buckets: str = "months") -> pd.DataFrame:
-    """Stock roll rates month by month: bucket k+1 now ÷ bucket k a month ago. The last bucket has no upper edge: it keeps
-    what came long ago, and no rate leads into it.
+    """Stock roll rates month by month: bucket k+1 now ÷ bucket k a month ago. The last bucket has no upper
+    edge: it keeps what came long ago, and no rate leads into it.
 
-    Columns: as_of, bucket (k), into (k+1), n (loans in k a month ago), numerator, denominator (CNY), value; value_loans is the
-    same in loans. Raises Refused for a set whose buckets are not one month wide, and for a bank of one month end.
+    Columns: as_of, bucket (k), into (k+1), n (loans in k a month ago), numerator, denominator (CNY), value;
+    value_loans is the same in loans. Raises Refused for a set whose buckets are not one month wide, and for a bank of one month end.
     """
     declared = buckets_named(buckets)
     if not declared.monthly:

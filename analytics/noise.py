@@ -232,7 +232,7 @@ def _judged(board: pd.DataFrame, metric: Metric, spread: np.ndarray, held: np.nd
         hits, all_ = board["numerator"].to_numpy(), board["denominator"].to_numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             wilson = proportion_confint(hits, np.where(all_ > 0, all_, np.nan), alpha=LEVEL, method="wilson")
-    kept = [name for name in board if name not in ("numerator", "denominator", "numerator_before", "denominator_before")]
+    kept = [name for name in board if not name.startswith(("numerator", "denominator"))]
     told = {"change": change, "low": low, "high": high, "p": p, "p_adjusted": adjusted, "verdict": verdict}
     return board[kept].assign(**told, value_low=np.asarray(wilson[0]), value_high=np.asarray(wilson[1]))
 

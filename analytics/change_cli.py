@@ -1,0 +1,249 @@
+"""The commands of analysis: bridge, flows, noise, migration, rates, roll, vintage, first-payment, curve, forecast."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from analytics import change, cohorts, forecast, moves, sentence
+from analytics import noise as judging
+from analytics.buckets import sets
+from analytics.build import OPENINGS
+from analytics.command_line import date_of, filter_of, formatted, housed
+from analytics.metrics import Question
+from analytics.text import LANGUAGES
+from data.engine import Bank, Refused
+
+Told = tuple[dict[str, Any], dict[str, pd.DataFrame]]
+
+
+def add(commands: Any) -> None:
+    """Add the commands to the parser of `python -m analytics`. `commands` is what add_subparsers gave."""
+    made = _bridge, _flows, _noise, _sentence, _migration, _rates, _roll, _vintage, _first_payment, _curve, _forecast
+    for make in made:
+        make(commands)
+
+
+def _command(
+    commands: Any, name: str, words: str, run: Callable, *, metric: bool = False, pair: bool = False, by: bool = False
+) -> argparse.ArgumentParser:  # fmt: skip
+    parser = commands.add_parser(name, help=words)
+    if metric:
+        parser.add_argument("metric")
+    if pair:
+        parser.add_argument("--from", dest="before", required=True, type=date_of, metavar="DATE", help="earlier month")
+        parser.add_argument("--to", dest="as_of", required=True, type=date_of, metavar="DATE", help="second month end")
+    else:
+        parser.add_argument("--as-of", required=True, type=date_of, metavar="DATE", help="month end, YYYY-MM-DD")
+    if by:
+        parser.add_argument("--by", default="", help="a split, or class")
+    parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="col=value[,value]")
+    parser.add_argument("--scheme", default="abcd")
+    parser.add_argument("--opening", type=int, default=3, choices=(0, *OPENINGS), help="months before, of a class")
+    housed(parser)
+    formatted(parser)
+
+    def ran(given: argparse.Namespace) -> None:
+        _print(*run(Bank(given.home), given), given.format)
+
+    parser.set_defaults(run=ran)
+    return parser
+
+
+def _question(given: argparse.Namespace, metric: str = "loans", by: tuple[str, ...] | None = None) -> Question:
+    named = getattr(given, "by", "") if by is None else ""
+    return Question(
+        getattr(given, "metric", metric),
+        given.as_of,
+        by=by if by is not None else tuple(name.strip() for name in named.split(",") if name.strip()),
+        where=tuple(filter_of(text) for text in given.where),
+        scheme=given.scheme,
+        opening=given.opening,
+    )
+
+
+def _bridge(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        by = (given.by, given.then) if given.then else (given.by,)
+        found = change.bridge(bank, _question(given, by=by), given.before)
+        head = _pair(given) | {
+            "value_before": found.whole["value_before"], "value": found.whole["value"], "change": found.change,
+            "rate_effect": found.rate, "mix_effect": found.mix, "residual": found.residual,
+        }  # fmt: skip
+        return head, {"parts": found.parts} | ({} if found.cells is None else {"cells": found.cells})
+
+    parser = _command(
+        commands, "bridge", "变化归因 / why a figure changed: rate and mix", run, metric=True, pair=True, by=True
+    )
+    parser.add_argument("--then", default="", help="second split")
+
+
+def _flows(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        asked = moves.Moves(_question(given), given.before, "late", days=given.days)
+        if given.list:
+            return {}, {"list": moves.listed(bank, asked, {"term": given.list}, limit=given.limit)}
+        found = moves.flows(bank, asked)
+        head = _pair(given) | {"days": given.days, "opening": found.opening, "closing": found.closing}
+        return head | {"residual": found.residual}, {"terms": found.terms}
+
+    parser = _command(commands, "flows", "逾期余额的来龙去脉 / money bridge of the overdue stock", run, pair=True)
+    parser.add_argument("--days", type=int, default=30, choices=moves.DAYS)
+    parser.add_argument("--list", choices=("opening", *moves.TERMS, "closing"), help="the loans of one term")
+    parser.add_argument("--limit", type=int, default=200)
+
+
+def _noise(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        found = judging.noise(bank, _question(given), given.before, given.draws, given.seed)
+        head = _pair(given) | {"draws": found.draws, "seed": found.seed}
+        head |= {"customers": found.customers, "drawn": found.drawn} | found.whole.to_dict()
+        return head, {"parts": found.parts}
+
+    parser = _command(
+        commands, "noise", "真变化还是波动 / is a change real or noise", run, metric=True, pair=True, by=True
+    )
+    parser.add_argument("--draws", type=_positive, default=judging.DRAWS)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _sentence(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        said = sentence.of(bank, _question(given, by=(given.by,)), given.before, given.lang, halves=given.halves)
+        return {"sentence": said}, {}
+
+    parser = _command(
+        commands, "sentence", "一句话说变化 / the change in one sentence", run, metric=True, pair=True, by=True
+    )
+    parser.set_defaults(by="class")
+    parser.add_argument("--lang", choices=LANGUAGES, default=LANGUAGES[0])
+    parser.add_argument("--halves", action="store_true", help="name numerator and denominator")
+
+
+def _migration(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        asked = moves.Moves(_question(given), given.before)
+        return _pair(given) | {"of": "loans" if asked.of_loans else "customers"}, {"matrix": moves.matrix(bank, asked)}
+
+    _command(commands, "migration", "迁徙矩阵 / who moved between classes", run, pair=True)
+
+
+def _rates(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        return _pair(given), {"rates": moves.rates(bank, _question(given), given.before)}
+
+    _command(commands, "rates", "五级分类迁徙率 / five-category migration rates", run, pair=True)
+
+
+def _roll(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        if given.last:
+            return {}, {"series": moves.roll_series(bank, _question(given), given.last, given.buckets)}
+        if given.before is None:
+            raise Refused("请给出 --from，或用 --last。Give --from for the matrix, or --last for the series.")
+        return _pair(given), {"matrix": moves.roll(bank, _question(given), given.before, given.buckets)}
+
+    parser = _command(commands, "roll", "滚动率 / roll rates by days past due", run)
+    parser.add_argument("--from", dest="before", type=date_of, metavar="DATE", help="month end before, for the matrix")
+    parser.add_argument("--buckets", default="months", choices=sorted(sets()))
+    parser.add_argument("--last", type=_positive, help="stock roll rates of so many months instead of the matrix")
+
+
+def _vintage(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        head = {"days": given.days, "late": given.late}
+        found = cohorts.vintage(bank, _question(given), given.days, given.late, given.period)
+        return head, {"vintage": found}
+
+    parser = _command(commands, "vintage", "账龄 / vintage of loans by month on book", run, by=True)
+    parser.add_argument("--days", type=int, default=30, choices=cohorts.DAYS)
+    parser.add_argument("--late", default="ever", choices=cohorts.LATE)
+    parser.add_argument("--period", default="quarter", choices=cohorts.PERIODS)
+
+
+def _first_payment(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        return {}, {"cohorts": cohorts.first_payment(bank, _question(given), given.period)}
+
+    parser = _command(commands, "first-payment", "首逾率（按放款批次）/ first-payment default by cohort", run, by=True)
+    parser.add_argument("--period", default="month", choices=cohorts.PERIODS)
+
+
+def _curve(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        found = cohorts.curve(bank, _question(given))
+        return {}, {"summary": found.summary, "points": found.points} if given.points else {"summary": found.summary}
+
+    parser = _command(commands, "curve", "复贷曲线 / days from settling to the next loan", run, by=True)
+    parser.add_argument("--points", action="store_true", help="every step of the curves too")
+
+
+def _forecast(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        found = forecast.forecast(bank, _question(given), given.by, given.measure, given.buckets, given.seed)
+        return {"measure": found.measure, "of": found.unit, "months": found.months}, {
+            "ahead": found.ahead, "tests": found.tests,
+        }  # fmt: skip
+
+    parser = _command(commands, "forecast", "预测 / tiers or buckets 3 and 6 months ahead", run)
+    parser.add_argument("--by", default="class", choices=forecast.BY)
+    parser.add_argument("--measure", default="n", choices=tuple(forecast.MEASURES))
+    parser.add_argument("--buckets", default="standard", choices=sorted(sets()))
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _pair(given: argparse.Namespace) -> dict[str, Any]:
+    named = {"metric": given.metric} if hasattr(given, "metric") else {}
+    return named | {"from": given.before, "to": given.as_of}
+
+
+def _print(head: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], form: str) -> None:
+    """A head of single figures and frames, as text, as CSV (the first frame), or as one JSON object."""
+    plain = {name: _plain(value) for name, value in head.items()}
+    if form == "json":
+        told = {name: _records(frame) for name, frame in frames.items()}
+        print(json.dumps(plain | told, ensure_ascii=False, indent=1))
+        return
+    if form == "csv":
+        for frame in list(frames.values())[:1] or [pd.DataFrame([plain])]:
+            print(_dated(frame).to_csv(index=False), end="")
+        return
+    if plain:
+        print("\n".join(f"{name}: {value}" for name, value in plain.items()))
+    for name, frame in frames.items():
+        print(f"\n{name}" if plain or len(frames) > 1 else "", end="\n" if plain or len(frames) > 1 else "")
+        print(_dated(frame).to_string(index=False) if len(frame) else "(no rows)")
+
+
+def _plain(value: Any) -> Any:
+    """A figure as JSON has it: dates as text, decimals and numpy numbers as numbers, gaps as null."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    number = float(value)
+    if number != number or number in (float("inf"), float("-inf")):
+        return None
+    return int(number) if number.is_integer() and not isinstance(value, float) else number
+
+
+def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+    stamps = [name for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].dt.strftime("%Y-%m-%d") for name in stamps})
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    cells = _dated(frame).astype(object)
+    cells = cells.where(cells.notna(), None)
+    return [{name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")]
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"应为正整数。{text!r} is no whole number above zero")
+    return int(text)

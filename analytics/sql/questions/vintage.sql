@@ -1,0 +1,70 @@
+-- Loans by disbursement cohort and month on book: how many, and how much of what was disbursed, had fallen late. grain: cohort, part, month
+-- ever: late at any month end up to that month on book, at the balance of the first such month end. now: late at that month end.
+-- A loan written off counts as late with what is still owed. Only loans disbursed within the records, and only months on book that
+-- every loan of the cohort has reached.
+with
+
+cohort as (
+    select
+        fact.loan_key,
+        cast(date_trunc('{period}', fact.disbursed_on) as date) as cohort,
+        {part} as part,
+        fact.disbursed_on,
+        fact.principal,
+    from loan_month as fact
+    {joins}
+    where {asked} and fact.is_new and fact.disbursed_on > :records_from
+),
+
+size as (
+    select
+        cohort,
+        part,
+        count(*) as loans,
+        sum(principal) as disbursed,
+        date_diff('month', max(disbursed_on), cast(:until as date)) as reached,
+    from cohort
+    group by cohort, part
+),
+
+state as (
+    select
+        cohort.cohort,
+        cohort.part,
+        cohort.loan_key,
+        fact.months_on_book as month,
+        fact.balance + fact.balance_written_off as owed,
+    from loan_month as fact
+    join cohort on cohort.loan_key = fact.loan_key
+    where
+        fact.as_of <= :until
+        and (
+            (fact.balance > 0 and fact.days_past_due > :days)
+            or (fact.balance_written_off > 0)
+        )
+),
+
+counted as (
+    select cohort, part, month, count(*) as loans, sum(owed) as owed,
+    from {late}
+    group by cohort, part, month
+),
+
+grid as (
+    select size.*, month,
+    from size, unnest(range(0, size.reached + 1)) as steps (month)
+)
+
+select
+    grid.cohort,
+    coalesce(cast(grid.part as varchar), 'unknown') as part,
+    cast(grid.month as integer) as month,
+    grid.loans as n,
+    cast(coalesce({sum_loans}, 0) as double) as numerator_loans,
+    cast(coalesce({sum_owed}, 0) as double) as numerator,
+    cast(grid.disbursed as double) as denominator,
+from grid
+left join counted
+    on counted.cohort = grid.cohort and counted.part is not distinct from grid.part and counted.month = grid.month
+{window}
+order by grid.cohort, part, grid.month
