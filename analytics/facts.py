@@ -8,14 +8,14 @@ the build.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from analytics.build import NONE, fragment, month_end
-from analytics.rulebooks import Rulebook
+from analytics.rulebooks import Decision, Rulebook
 from data.engine import Refused
 
 _SQL = Path(__file__).parent / "sql" / "questions"
@@ -99,23 +99,12 @@ def _filled(
     return Relation(text, params if key is None else params | {"key": key})
 
 
-def of_customer(view, book: Rulebook, as_of: date, customer_key: int) -> dict[str, Any] | None:
-    """The facts of one customer that a rulebook for customers uses, as `classify` takes them; None for a customer who
-    was not there yet at `as_of`.
-    """
-    made = relation(view, "customer", book.facts, as_of, customer_key)
-    return _first(view, made, book)
-
-
-def of_loan(view, book: Rulebook, as_of: date, loan_key: int) -> dict[str, Any] | None:
-    """As `of_customer`, for one loan and a rulebook for loans."""
-    return _first(view, relation(view, "loan", book.facts, as_of, loan_key), book)
-
-
-def _first(view, made: Relation, book: Rulebook) -> dict[str, Any] | None:
-    names = ", ".join(book.facts)
-    row = view.one(f"with {made.sql} select {names} from known", **made.params)
-    return None if row is None else dict(zip(book.facts, row, strict=True))
+def read(view, grain: str, names: Iterable[str], as_of: date, key: int) -> dict[str, Any] | None:
+    """The facts `names` of one customer or loan (grain), as `classify` takes them; None for one not there yet."""
+    names = tuple(dict.fromkeys(names))
+    made = relation(view, grain, names, as_of, key)
+    row = view.one(f"with {made.sql} select {', '.join(names)} from known", **made.params)
+    return None if row is None else dict(zip(names, row, strict=True))
 
 
 def _text(name: str) -> str:
@@ -130,36 +119,49 @@ def key_of(view, customer_id: str) -> int:
     return row[0]
 
 
-def cases(view, book: Rulebook, as_of: date, customer_id: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """What a rulebook decides about one customer at a month end: (bank's number, class kept in the mart, facts), of the
-    customer, or of each loan for a rulebook of loans. Raises Refused for an unknown customer, month end, or where
-    there is nothing to grade.
+@dataclass(frozen=True)
+class Case:
+    """What one rulebook says of a customer, or of one of the loans: the bank's number, the class kept at the month end,
+    and the decision with its reasons."""
+
+    book: Rulebook
+    number: str
+    kept: str
+    decision: Decision
+
+
+def cases(view, books: Sequence[Rulebook], as_of: date, customer_id: str) -> list[Case]:
+    """What rulebooks decide about one customer at a month end, those of loans about each of the loans.
+
+    Raises Refused for an unknown customer or month end.
     """
     customer_key = key_of(view, customer_id)
-    if book.grain == "customer":
-        keys = {customer_key: customer_id}
-        read = of_customer
-    else:
-        loans = view.query(
-            "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = :key and loan_key in "
-            "(select loan_key from loan_month where as_of = :as_of and customer_key = :key) group by loan_key "
-            "order by loan_key",
-            key=customer_key,
-            as_of=as_of,
-        )
-        keys = dict(zip(loans["loan_key"].tolist(), loans["loan_id"], strict=True))
-        read = of_loan
     found = []
-    for key, number in keys.items():
-        known = read(view, book, as_of, key)
-        if known is not None:
+    for grain in dict.fromkeys(book.grain for book in books):
+        own = [book for book in books if book.grain == grain]
+        names = [name for book in own for name in book.facts]
+        for key, number in _numbers(view, grain, customer_key, customer_id, as_of).items():
+            known = read(view, grain, names, as_of, key)
+            if known is None:
+                continue
             kept = view.one(
-                f"select cast({book.id} as varchar) from {book.grain}_month "
-                f"where as_of = :as_of and {book.grain}_key = :key",
+                f"select {', '.join(f'cast({book.id} as varchar)' for book in own)} from {grain}_month "
+                f"where as_of = :as_of and {grain}_key = :key",
                 as_of=as_of,
                 key=key,
             )
-            found.append((number, kept[0], known))
-    if not found:
-        raise Refused(f"{as_of} 该客户没有可定类的对象。At {as_of} there is nothing of this customer to grade.")
+            found += [Case(book, number, was, book.classify(known)) for book, was in zip(own, kept, strict=True)]
     return found
+
+
+def _numbers(view, grain: str, customer_key: int, customer_id: str, as_of: date) -> dict[int, str]:
+    """Key → the bank's number of the customer, or of every loan with a row at the month end."""
+    if grain == "customer":
+        return {customer_key: customer_id}
+    loans = view.query(
+        "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = :key and loan_key in "
+        "(select loan_key from loan_month where as_of = :as_of and customer_key = :key) group by 1 order by 1",
+        key=customer_key,
+        as_of=as_of,
+    )
+    return dict(zip(loans["loan_key"].tolist(), loans["loan_id"], strict=True))

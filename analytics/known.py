@@ -18,10 +18,32 @@ _TABLES = ("instalment", "payment", "loan_snapshot", "income", "deposit_balance"
 _MARTS = ("loan_month", "customer_month", "loan_life")
 
 
+_KEPT: dict[tuple[str, str], str] = {}
+
+
 @lru_cache(maxsize=1)
 def schemes() -> Mapping[str, Any]:
-    """The rulebooks by scheme, read once."""
-    return rulebooks.read()
+    """The rulebooks by scheme, read once. A file that is refused leaves the edition before it, or the text of it that
+    graded the data (`keep`), in force.
+    """
+    try:
+        return rulebooks.read_good(kept=_KEPT)[0]
+    except rulebooks.RulebookError as error:
+        raise Refused(f"{error.text('zh')} {error.text('en')}") from error
+
+
+def kept_rulebooks(bank) -> dict[tuple[str, str], str]:
+    """The rulebooks that graded the edition served: text by (scheme, effective date)."""
+    if "rulebook" not in bank.tables:
+        return {}
+    rows = bank.query("select scheme, cast(effective_on as varchar) as effective_on, text from rulebook")
+    return {(row.scheme, row.effective_on): row.text for row in rows.itertuples()}
+
+
+def keep(bank) -> None:
+    """Let the rulebooks that graded the edition served stand in for files that are refused now."""
+    _KEPT.update(kept_rulebooks(bank))
+    schemes.cache_clear()
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,10 @@ def _explain(given: argparse.Namespace) -> None:
     except rulebooks.NoEdition as error:
         raise Refused(str(error)) from error
     with Bank(given.home).lease() as view:
-        cases = facts.cases(view, book, given.as_of, given.customer)
-    told = [(number, kept, book.classify(known)) for number, kept, known in cases]
+        cases = facts.cases(view, [book], given.as_of, given.customer)
+    told = [(case.number, case.kept, case.decision) for case in cases]
+    if not told:
+        raise Refused(f"{given.as_of} 没有可定类的对象。There is nothing of this customer to grade at {given.as_of}.")
     if given.format == "json":
         print(json.dumps([_told(book, *case, lang) for case in told], ensure_ascii=False, indent=1))
     elif given.format == "csv":
@@ -209,7 +211,7 @@ def _compare(given: argparse.Namespace) -> None:
     if not made.window.is_after:
         print(
             f"观察窗为 {given.as_of} 之前 12 个月：按逾期定类的规则，其结果部分由定义决定。"
-            "The outcomes are those of the 12 months before: a rule that asks for past overdue has a hand in its own outcome.",
+            "The outcomes are those of the 12 months before: a rule on past overdue has a hand in them.",
             file=sys.stderr,
         )
 

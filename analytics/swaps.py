@@ -1,8 +1,8 @@
 """One rulebook in the place of another: who moves from where to where, and what was observed of those who move.
 
 A static recomputation (静态重算): the facts of one month end are graded by both rulebooks; behaviour is held fixed.
-What is observed are twelve month ends: those after that day where the edition has them all; else the twelve up to it, and
-then a rule that asks for past overdue has a hand in its own outcome, which `Window.is_after` tells the reader.
+What is observed are twelve month ends: those after that day where the edition has them all; else the twelve up to it,
+and then a rule that asks for past overdue has a hand in its own outcome, which `Window.is_after` tells the reader.
 """
 
 from __future__ import annotations

@@ -36,7 +36,6 @@ def test_everybodys_facts_give_the_class_that_the_build_wrote(view, scheme, as_o
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_one_customers_facts_are_classified_as_the_build_did(view, scheme):
     grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(LAST)
-    of_one = facts.of_customer if grain == "customer" else facts.of_loan
     # one of each class that there is, and some more, in an order that hash makes
     rows = view.query(
         f"select {grain}_key as key, cast({scheme} as varchar) as class from {grain}_month where as_of = :as_of "
@@ -44,14 +43,14 @@ def test_one_customers_facts_are_classified_as_the_build_did(view, scheme):
         as_of=LAST,
     )
     for row in rows.itertuples():
-        assert book.classify(of_one(view, book, LAST, int(row.key))).code == row[2]
+        assert book.classify(facts.read(view, grain, book.facts, LAST, int(row.key))).code == row[2]
 
 
 def test_a_customer_who_was_not_there_yet_has_no_facts(view):
     newest = view.one(
         "select customer_key from customer_month group by customer_key having min(as_of) > :d limit 1", d=EARLIER
     )[0]
-    assert facts.of_customer(view, SCHEMES["abcd"].edition(EARLIER), EARLIER, newest) is None
+    assert facts.read(view, "customer", ("age",), EARLIER, newest) is None
 
 
 def test_a_month_end_that_is_not_there_is_refused(view):

@@ -42,10 +42,11 @@ __all__ = [
     "parse",
     "read",
     "read_file",
+    "read_good",
 ]
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "rulebooks"
-_EDITION = re.compile(r"\d{4}-\d{2}-\d{2}\.toml")
+_EDITION_NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.toml")
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,26 @@ def read(folder: Path = FOLDER) -> dict[str, Scheme]:
     return {name: known[name] for name in sorted(known)}
 
 
+def read_good(
+    folder: Path = FOLDER, kept: Mapping[tuple[str, str], str] | None = None
+) -> tuple[dict[str, Scheme], list[RulebookError]]:
+    """As `read`, but a refused file does not stop the others: (schemes, refusals).
+
+    `kept` holds texts by (scheme, effective date) that graded the data served: such a text stands in for its file where
+    that is refused now. Without it the edition before stays in force; a scheme without any edition is left out.
+    """
+    refused: list[RulebookError] = []
+    known = _loan_schemes(folder, refused, kept or {})
+    declared = _facts(folder, known)
+    for path in _scheme_folders(folder):
+        if path.name not in known:
+            try:
+                known[path.name] = _scheme(path, declared, refused, kept or {})
+            except RulebookError as error:
+                refused.append(error)
+    return {name: known[name] for name in sorted(known)}, refused
+
+
 def facts(folder: Path = FOLDER) -> dict[str, dict[str, Fact]]:
     """The facts by grain and name. Raises RulebookError."""
     return _facts(folder, _loan_schemes(folder))
@@ -121,7 +142,9 @@ def parse(text: str, folder: Path = FOLDER, path: str = "", examples: bool = Tru
     return parse_rulebook(text, facts(folder), path, examples)
 
 
-def _loan_schemes(folder: Path) -> dict[str, Scheme]:
+def _loan_schemes(
+    folder: Path, refused: list[RulebookError] | None = None, kept: Mapping[tuple[str, str], str] = {}
+) -> dict[str, Scheme]:
     """The schemes that grade loans. They come first: the class of a customer's worst loan is a fact of the customer."""
     contract = (
         folder.parent / "contract.toml"
@@ -131,12 +154,21 @@ def _loan_schemes(folder: Path) -> dict[str, Scheme]:
     declared = read_facts(folder, contract, None)
     found = {}
     for path in _scheme_folders(folder):
-        if any(
-            re.search(r'^\s*grain\s*=\s*"loan"', _text(file, file.name), re.MULTILINE)
-            for file in sorted(path.glob("*.toml"))[:1]
-        ):
-            found[path.name] = _scheme(path, declared)
+        if _grades_loans(path, kept):
+            found[path.name] = _scheme(path, declared, refused, kept)
     return found
+
+
+def _grades_loans(folder: Path, kept: Mapping[tuple[str, str], str]) -> bool:
+    """Whether the first readable edition says so; that the others agree is checked when they are read."""
+    texts = [text for (scheme, _), text in kept.items() if scheme == folder.name]
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            texts.append(_text(file, file.name))
+        except RulebookError:
+            # told when the edition itself is read
+            continue
+    return any(re.search(r'^\s*grain\s*=\s*"loan"', text, re.MULTILINE) for text in texts[:1])
 
 
 def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, Fact]]:
@@ -154,27 +186,45 @@ def _scheme_folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
 
 
-def _scheme(folder: Path, declared: Mapping[str, Mapping[str, Fact]]) -> Scheme:
+def _scheme(
+    folder: Path,
+    declared: Mapping[str, Mapping[str, Fact]],
+    refused: list[RulebookError] | None = None,
+    kept: Mapping[tuple[str, str], str] = {},
+) -> Scheme:
+    """The editions of one folder. Where refusals are collected, a refused file's kept text is read instead."""
     books: list[Rulebook] = []
     for path in sorted(folder.glob("*.toml")):
-        name = f"{folder.name}/{path.name}"
-        if not _EDITION.fullmatch(path.name):
-            raise RulebookError("edition_name", name)
-        book = parse_rulebook(_text(path, name), declared, name)
-        if book.effective_on.isoformat() != path.stem:
-            raise RulebookError("edition_date", name, effective_on=book.effective_on)
-        if book.id != folder.name:
-            raise RulebookError("edition_id", name, given_id=book.id, folder=folder.name)
-        if books and books[-1].repealed_on is not None and books[-1].repealed_on > book.effective_on:
-            raise RulebookError(
-                "edition_overlap", name, earlier=books[-1].effective_on, repealed_on=books[-1].repealed_on
-            )
-        if books and books[-1].grain != book.grain:
-            raise RulebookError("edition_grain", name)
-        books.append(book)
+        try:
+            books.append(_edition(path, folder.name, declared, books[-1] if books else None))
+        except RulebookError as error:
+            if refused is None:
+                raise
+            refused.append(error)
+            if text := kept.get((folder.name, path.stem)):
+                # it was good when it graded the data: its examples were run then
+                books.append(parse_rulebook(text, declared, f"{folder.name}/{path.name}", examples=False))
     if not books:
         raise RulebookError("scheme_empty", folder.name)
     return Scheme(folder.name, books[-1].grain, books[-1].names, tuple(books))
+
+
+def _edition(
+    path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None
+) -> Rulebook:
+    name = f"{scheme}/{path.name}"
+    if not _EDITION_NAME.fullmatch(path.name):
+        raise RulebookError("edition_name", name)
+    book = parse_rulebook(_text(path, name), declared, name)
+    if book.effective_on.isoformat() != path.stem:
+        raise RulebookError("edition_date", name, effective_on=book.effective_on)
+    if book.id != scheme:
+        raise RulebookError("edition_id", name, given_id=book.id, folder=scheme)
+    if before and before.repealed_on is not None and before.repealed_on > book.effective_on:
+        raise RulebookError("edition_overlap", name, earlier=before.effective_on, repealed_on=before.repealed_on)
+    if before and before.grain != book.grain:
+        raise RulebookError("edition_grain", name)
+    return book
 
 
 def _text(path: Path, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analytics import branches, metrics, questions, rulebooks, text
+from analytics import branches, known, metrics, questions, rulebooks, text
 from analytics import rows as listed
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
@@ -34,7 +34,9 @@ class Moved(Exception):
 
 @st.cache_resource(show_spinner=False)
 def _bank(home: str) -> Bank:
-    return Bank(home, verify="background", threads=2)
+    found = Bank(home, verify="background", threads=2)
+    known.keep(found)
+    return found
 
 
 def home() -> Path:

@@ -1,0 +1,33 @@
+-- What a customer holds at the month end: loans with a balance by product, deposits, services that brought income in 12 months.
+-- grain: kind, product
+select
+    'loan' as kind,
+    product.product_id as product,
+    count(*) as count,
+    sum(loan.balance)::double as amount,
+from loan_month as loan
+left join product on product.product_key = loan.product_key
+where loan.customer_key = :key and loan.as_of = :as_of and loan.balance > 0
+group by product.product_id
+
+union all by name
+
+select
+    'deposit' as kind,
+    count(*) as count,
+    sum(balance)::double as amount,
+from deposit_balance
+where customer_key = :key and as_of = :as_of and balance > 0
+group by all
+
+union all by name
+
+select
+    'service' as kind,
+    cast(income.kind as varchar) as product,
+    count(*) as count,
+    sum(amount)::double as amount,
+from income
+where customer_key = :key and booked_on > :year_before and booked_on <= :as_of
+group by income.kind
+order by kind, amount desc

@@ -1,0 +1,90 @@
+"""What the pages on rules ask, cached as in `bank`: the shelf of rulebooks, swaps, compliance lists, customer cards."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from analytics import card, compliance, known, rulebooks, swaps
+from analytics.card import Card
+from analytics.rulebooks import Rulebook, RulebookError, Scheme
+from analytics.swaps import Swaps
+from pages.parts import bank
+
+KEPT = 64
+
+
+def _stamp() -> tuple:
+    """Changes when a rulebook is written, added or taken away."""
+    files = sorted(rulebooks.FOLDER.rglob("*.toml"))
+    return tuple((file.as_posix(), (seen := file.stat()).st_mtime_ns, seen.st_size) for file in files)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _shelf(edition: str, stamp: tuple) -> tuple[dict[str, Scheme], list[RulebookError]]:
+    return rulebooks.read_good(kept=known.kept_rulebooks(bank.bank()))
+
+
+def shelf() -> tuple[dict[str, Scheme], list[RulebookError]]:
+    """The rulebooks as they lie in the folder now, and the files refused."""
+    return _shelf(bank.bank().edition.id, _stamp())
+
+
+def is_kept(book: Rulebook) -> bool:
+    """Whether this very text graded the data that is shown."""
+    return known.kept_rulebooks(bank.bank()).get((book.id, book.effective_on.isoformat())) == book.text
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT, hash_funcs={Rulebook: lambda book: (book.id, book.digest)})
+def _swaps(edition: str, before: Rulebook, after: Rulebook, as_of: str) -> Swaps:
+    return swaps.compare(bank.bank(), before, after, date.fromisoformat(as_of))
+
+
+def compare(before: Rulebook, after: Rulebook, as_of: str) -> Swaps:
+    """Who moves when one rulebook takes the place of the other at a month end."""
+    return _swaps(bank.bank().edition.id, before, after, as_of)
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def _counts(edition: str, scope: str, as_of: str, stamp: tuple) -> pd.DataFrame:
+    return compliance.counts(bank.bank(), date.fromisoformat(as_of))
+
+
+def counts(as_of: str) -> pd.DataFrame:
+    """Per service rule how many are looked at, break it, or cannot be judged."""
+    return _counts(bank.bank().edition.id, bank.SCOPE, as_of, _stamp())
+
+
+def trend(as_of: str, months: int) -> pd.DataFrame:
+    """`counts` of the last month ends, each kept by itself."""
+    asked = [month for month in bank.offer().months if month <= as_of][-months:]
+    return pd.concat([counts(month).assign(as_of=month) for month in asked], ignore_index=True)
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def _breaches(edition: str, scope: str, asked: tuple, stamp: tuple) -> pd.DataFrame:
+    as_of, rule, limit, offset = asked
+    return compliance.breaches(bank.bank(), date.fromisoformat(as_of), rule, limit, offset)
+
+
+def breaches(as_of: str, rule: str, limit: int, offset: int = 0) -> pd.DataFrame:
+    """The loans or customers that break a rule, largest balance first."""
+    return _breaches(bank.bank().edition.id, bank.SCOPE, (as_of, rule, limit, offset), _stamp())
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT, ttl=600)
+def _card(edition: str, scope: str, as_of: str, customer_id: str) -> Card:
+    return card.card(bank.bank(), bank.schemes(), date.fromisoformat(as_of), customer_id)
+
+
+def one(as_of: str, customer_id: str) -> Card:
+    """The card of one customer. Raises Refused for an unknown number."""
+    return _card(bank.bank().edition.id, bank.SCOPE, as_of, customer_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def examples(edition: str, scope: str, as_of: str, scheme: str) -> pd.DataFrame:
+    """A customer of each class of a scheme."""
+    return card.examples(bank.bank(), scheme, date.fromisoformat(as_of))
