@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from analytics import rulebooks
 from analytics.build import NEW, NONE
 from analytics.declared import Split, split_named
+from data.engine import Refused
 
 UNKNOWN = "unknown"
 _TABLES = ("instalment", "payment", "loan_snapshot", "income", "deposit_balance", "target", "action", "signal")

@@ -60,14 +60,14 @@ def history(
     )  # fmt: skip
     top = max([*days, 90.0])
     page["yaxis2"] = page["yaxis"] | {
-        "domain": [0, part - 0.02], "autorange": False, "range": [0, top * 1.25], "anchor": "x", "tickvals": [top * 0.5],
-        "ticktext": [html.escape(text.say("card.days_past_due", lang))],
+        "domain": [0, part - 0.02], "autorange": False, "range": [0, top * 1.25], "anchor": "x",
+        "tickvals": [top * 0.5], "ticktext": [html.escape(text.say("card.days_past_due", lang))],
     }  # fmt: skip
     return {
         "data": [
             {
-                "type": "heatmap", "x": stamps, "y": list(range(rows)), "z": shades, "text": said, "texttemplate": "%{text}",
-                "hovertext": hover, "hoverinfo": "text", "xgap": 1, "ygap": 2, "showscale": False, "zmin": 0, "zmax": 1,
+                "type": "heatmap", "x": stamps, "y": list(range(rows)), "z": shades, "text": said,
+                "texttemplate": "%{text}", "hovertext": hover, "hoverinfo": "text", "xgap": 1, "ygap": 2, "showscale": False, "zmin": 0, "zmax": 1,
                 "colorscale": [[0, tone.paper], [1, "#7fa3c7" if tone is LIGHT else "#35597f"]],
                 "textfont": {"color": tone.ink, "size": 10},
             },
@@ -86,8 +86,9 @@ def history(
     }  # fmt: skip
 
 
-def moves(frame: pd.DataFrame, codes: Sequence[str], words: Mapping[str, str], lang: str, *, dark: bool = False) ->
-Figure:
+def moves(
+    frame: pd.DataFrame, codes: Sequence[str], words: Mapping[str, str], lang: str, *, dark: bool = False
+) -> Figure:
     """A table of classes: down as graded before, across as graded after; who stays is grey, who moves is tinted by
     number.
 
