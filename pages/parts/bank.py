@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from analytics import branches, known, metrics, questions, rulebooks, text
 from analytics import rows as listed
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
+from analytics.moves import Moves
 from analytics.text import say
 from data import editions
 from data.contract import read_contract
@@ -94,6 +96,14 @@ def _labels(edition: str, scope: str, split: str, lang: str, scheme: str) -> dic
 @st.cache_data(show_spinner=False, max_entries=32)
 def _told(edition: str, scope: str, what: str, *given) -> Any:
     answer = getattr(questions, what)(_keyed(edition), *given)
+    _keyed(edition)
+    return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr, Moves: repr})
+def _analysed(edition: str, scope: str, what: str, asked: Question | Moves, given: tuple) -> Any:
+    module, function = what.split(".")
+    answer = getattr(import_module(f"analytics.{module}"), function)(_keyed(edition), asked, *given)
     _keyed(edition)
     return answer
 
@@ -193,6 +203,12 @@ def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:
 def tree() -> dict[str, branches.Branch]:
     """Branch code → Branch, parents first."""
     return _branches(bank().edition.id, SCOPE)
+
+
+def analysed(what: str, asked: Question | Moves, *given: Any) -> Any:
+    """An answer of the analysis rooms, `what` being module.function: change.bridge, noise.noise, moves.flows, moves.matrix,
+    cohorts.vintage … with its further arguments. Raises Refused as they do."""
+    return _analysed(bank().edition.id, SCOPE, what, asked, given)
 
 
 def checks(as_of: str) -> list[questions.Check]:

@@ -100,7 +100,7 @@ def picker(
     st.session_state[key] = used
 
     def chosen() -> None:
-        choice.pick(name, st.session_state[key])
+        choice.pick(**{name: st.session_state[key]})
 
     st.segmented_control(
         label, options, key=key, format_func=words, on_change=chosen, required=True, label_visibility="collapsed"
@@ -125,6 +125,6 @@ def chooser(here: Choice, name: str, options: Sequence[str], words: Callable[[st
     st.session_state[key] = _picked(here, name, options, words, label)
     st.selectbox(
         label, options, key=key, format_func=words, width=420,
-        on_change=lambda: choice.pick(name, st.session_state[key]),
+        on_change=lambda: choice.pick(**{name: st.session_state[key]}),
     )  # fmt: skip
     return st.session_state[key]

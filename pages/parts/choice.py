@@ -188,10 +188,10 @@ def change(**fields: object) -> None:
     _publish()
 
 
-def pick(name: str, value: str | None) -> None:
-    """Set (or, with None, drop) one of the page's own switches. For callbacks."""
-    rest = tuple(entry for entry in now().picks if entry[0] != name)
-    change(picks=rest if value is None else (*rest, (name, value)))
+def pick(**values: str | None) -> None:
+    """Set (or, with None, drop) some of the page's own switches: one step back for the browser. For callbacks."""
+    rest = tuple(entry for entry in now().picks if entry[0] not in values)
+    change(picks=(*rest, *((name, value) for name, value in values.items() if value is not None)))
 
 
 def filter_by(column: str, codes: Sequence[str]) -> None:

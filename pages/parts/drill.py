@@ -24,17 +24,14 @@ LIMIT = 100_000
 
 def open_cell(metric: str, cell: Mapping[str, str]) -> None:
     """Open the list behind a cell: its split columns and codes. `as_of` may be among them. For callbacks."""
-    choice.pick("open", metric)
-    choice.pick("cell", "~".join(f"{column}:{code}" for column, code in cell.items()) or None)
-    choice.pick("hit", None)
+    choice.pick(open=metric, cell="~".join(f"{column}:{code}" for column, code in cell.items()) or None)
 
 
 def close() -> None:
     """Close the list. For callbacks."""
     # Boards and charts are keyed by this count, so that the mark of the clicked cell goes away with its list.
     st.session_state.drill_closed = st.session_state.get("drill_closed", 0) + 1
-    for name in ("open", "cell", "hit"):
-        choice.pick(name, None)
+    choice.pick(open=None, cell=None)
 
 
 def opened(here: Choice) -> tuple[str, dict[str, str]] | None:
@@ -126,18 +123,21 @@ def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:
 
 UNITS = {
     "balance": "money",
+    "balance_before": "money",
     "overdue_amount": "money",
     "principal": "money",
     "loan_balance": "money",
     "deposit_balance": "money",
     "contribution_net_12m": "money",
     "days_past_due": "days",
+    "days_past_due_before": "days",
     "days_late_at_close": "days",
     "loans_open": "count",
     "products_held": "count",
     "disbursed_on": "date",
     "matures_on": "date",
     "closed_on": "date",
+    "written_off_on": "date",
 }
 # Columns whose codes have words: column → (split, scheme; empty for the scheme that is looked at).
 WORDS = {

@@ -1,11 +1,19 @@
 """A manager's journeys in a real Chromium over an invented bank: links, back, language, clicks, lists."""
 
+import json
 import re
+import subprocess
+import sys
 import time
+from datetime import date
 
 import pytest
 
+from analytics import metrics
+from analytics.metrics import Question
 from tests.browser import harness
+
+PATHS = ["/", "/tiers", "/overdue", "/reloan", "/contribution", "/data", "/definitions"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -43,7 +51,8 @@ def choose(reader, label, option):
 
 def test_the_first_deep_link_after_a_start_opens_its_page(reader):
     reader.open("/overdue?lang=en")
-    assert "Overdue rate" in reader.text()
+    assert reader.page.inner_text(".lp-title") == "Overdue"
+    assert "Overdue 30+ rate" in reader.text()
     assert reader.page.locator("[role=dialog]").count() == 0
 
 
@@ -80,16 +89,21 @@ def test_the_choice_goes_along_to_another_page_and_back_undoes_it(reader):
     reader.until(lambda: reader.page.get_by_label("数据月份", exact=True).first.input_value() == "2026年10月")
 
 
+def bar(reader, code, chart=-1):
+    """Click on the bar of a code, in the last chart of the page unless another is meant."""
+    reader.page.wait_for_selector(".barlayer .point path", state="attached")
+    reader.settle()
+    drawn = reader.page.locator(".js-plotly-plot").nth(chart)
+    codes = drawn.evaluate("chart => chart.data[0].customdata.map(mark => mark[0])")
+    mark = drawn.locator(".barlayer .point path").nth(codes.index(code))
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    reader.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def test_a_click_on_a_bar_opens_its_list(reader):
     reader.open("/overdue?lang=en")
-    reader.page.wait_for_selector(".barlayer .point path")
-    bar = reader.page.locator(".barlayer .point path").last.bounding_box()
-    tallest = max(
-        (b.bounding_box() for b in reader.page.locator(".barlayer .point path").all()),
-        key=lambda b: b["width"],
-        default=bar,
-    )
-    reader.page.mouse.click(tallest["x"] + tallest["width"] / 2, tallest["y"] + tallest["height"] / 2)
+    bar(reader, "D", chart=1)
     reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
     assert re.search(r"[\d,]+ loans", reader.page.inner_text(".st-key-drill"))
     assert "open=overdue_rate" in reader.page.url
@@ -111,6 +125,63 @@ def test_a_click_on_the_board_opens_a_list_that_downloads_with_its_definition(re
     assert '"指标","逾期30+率 (overdue_rate_30)"' in text
 
 
+def ask(home, *more):
+    """What the command line answers, as a list of objects."""
+    command = [sys.executable, "-m", "analytics", "ask", *more, "--home", str(home), "--format", "json"]
+    return json.loads(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_tier_goes_down_through_the_branches_to_the_list_that_the_command_line_counts(
+    window, address, demo_home, bank
+):
+    known = Question("overdue_rate_30", date(2026, 10, 31), where=(("class", ("B",)),))
+    with harness.reader(window, address, height=2200) as reader:
+        reader.open("/tiers?tier=B&lang=en")
+        path = []
+        for level in (1, 2, 3):
+            above = ((f"branch_{level - 1}", (path[-1],)),) if path else ()
+            cells = metrics.ask(bank, known.about(where=(*known.where, *above), by=(f"branch_{level}",)))
+            cell = cells.loc[cells["value"].idxmax()]
+            chart = reader.page.locator(".js-plotly-plot").last
+            reader.until(lambda rate=f"{cell['value']:.2%}", chart=chart: rate in chart.inner_text())
+            bar(reader, cell[f"branch_{level}"])
+            path.append(cell[f"branch_{level}"])
+            reader.until(lambda: f"branch={path[-1]}" in reader.page.url or "cell=" in reader.page.url)
+        asked = ["--where", "class=B", f"branch_2={path[1]}", "--by", "branch_3"]
+        told = ask(demo_home, "overdue_rate_30", "--as-of", "2026-10-31", *asked)
+        (cell,) = (row for row in told if row["branch_3"] == path[2])
+        reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
+        assert f"{cell['n']:,} loans" in reader.page.inner_text(".st-key-drill")
+        link = reader.page.url.removeprefix(address)
+        reader.page.keyboard.press("Escape")
+        reader.until(lambda: "open=" not in reader.page.url)
+        reader.page.go_back()
+        reader.until(lambda: reader.page.locator(".st-key-drill").count() == 1)
+        assert reader.faults == []
+    with harness.reader(window, address) as other:
+        other.open(link.replace("lang=en", "lang=zh-CN"))
+        other.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
+        assert f"共 {cell['n']:,} 笔" in other.page.inner_text(".st-key-drill")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_opens_without_a_fault_in_the_dark(window, address, path):
+    with harness.reader(window, address, dark=True) as reader:
+        reader.open(f"{path}?lang=en&opening=0&vs=yoy")
+        reader.page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stDataFrame] canvas")
+        assert reader.faults == []
+
+
+def test_a_switch_of_the_page_is_kept_by_reload_and_language(reader):
+    reader.open("/reloan?window=365")
+    reader.page.get_by_role("button", name="English").click()
+    reader.until(lambda: "Reloan rate, 365 days" in reader.text())
+    reader.page.reload()
+    reader.until(lambda: "Reloan rate, 365 days" in reader.text())
+    assert "window=365" in reader.page.url
+    assert "lang=en" in reader.page.url
+
+
 def test_the_definition_and_the_query_are_one_click_away(reader):
     reader.open("/?lang=en")
     reader.page.get_by_role("button", name="Definition").first.click()
@@ -128,7 +199,7 @@ def test_the_paper_is_the_theme_of_the_reader(window, address, dark):
         assert reader.faults == []
 
 
-@pytest.mark.parametrize("path", ["/", "/overdue"])
+@pytest.mark.parametrize("path", PATHS)
 def test_nothing_scrolls_sideways_on_a_phone(window, address, path):
     with harness.reader(window, address, width=390, height=844) as reader:
         reader.open(path)
