@@ -64,6 +64,9 @@ class _Build:
         self.boards = [s for s in schemes if s.id in BOARDS]
         self.by_loan = [s for s in schemes if s.grain == "loan"]
         self.by_customer = [s for s in schemes if s.grain == "customer"]
+        # Facts that change only with a new version of the attributes or with a year gone by; see customer_month.sql.
+        attributes = read_contract().table("customer").columns.values()
+        self.slow = {c.name for c in attributes} | {"age", "years_payroll", "family_monthly_income"}
         self.five = next(s for s in schemes if s.id == "loan_five")
 
     def run(self, months: Sequence[date], progress: Callable[[date], None]) -> None:
@@ -206,15 +209,14 @@ class _Build:
             "customer_month.sql",
             own=", ".join(f"{s.id}" for s in self.by_loan),
             attributes=fragment("customer_attributes"),
-            graded=_graded(self.by_customer, month),
+            before=_lines([f"one.{s.id} as {s.id}_before" for s in [*self.by_customer, *self.by_loan]]),
+            graded=_lines([self._graded_customer(s, month, is_first) for s in self.by_customer]),
             columns=_lines([f"customer.{name}" for name in self.columns["customer_month"]]),
             classes=_lines(
                 [f"customer.{s.id}" for s in self.by_customer]
-                + [
-                    f"coalesce(cast(customer.worst_{s.id} as varchar), '{NONE}')::{_classes(s)} as {s.id}"
-                    for s in self.by_loan
-                ]
-                + [_was(s, back) for s in self.boards for back in OPENINGS]
+                + [f"coalesce(customer.worst_{s.id}, {_code(s, NONE)}) as {s.id}" for s in self.by_loan]
+                + [_was(s, 1, f"customer.{s.id}_before") for s in self.boards]
+                + [_was(s, back) for s in self.boards for back in OPENINGS[1:]]
             ),
         )
         self._sql(
@@ -228,6 +230,13 @@ class _Build:
         )
         for grain in CUBES:
             self._cubes(grain, is_first)
+
+    def _graded_customer(self, scheme, month: date, is_first: bool) -> str:
+        """The class of the day. Where all facts of the scheme are slow and none is new, last month's class stands."""
+        book, graded = _in_force(scheme, month), _class_sql(scheme, month)
+        if not is_first and book and book is _in_force(scheme, month_end(month, -1)) and set(book.facts) <= self.slow:
+            graded = f"case when is_slow_fact_new then {graded} else {scheme.id}_before end"
+        return f"{graded} as {scheme.id}"
 
     def _class_values(self, assumed: dict) -> None:
         """What a class of loan_five stands for this month: non-performing or not, its provision rate and PD."""
@@ -250,7 +259,7 @@ class _Build:
     def _cubes(self, grain: str, is_first: bool) -> None:
         """Additive sums of every declared metric of a mart, per scheme by its classes today and at the openings.
 
-        The rows are summed once into cells of all schemes together; the cells, far fewer, are summed again for each scheme.
+        The rows are summed once into cells of all schemes together; the cells, far fewer, are summed again by scheme.
         """
         measures: dict[str, str] = {}
         for metric in METRICS.values():
@@ -299,18 +308,21 @@ def _in_force(scheme, as_of: date):
 
 
 def _graded(schemes, as_of: date) -> str:
-    graded = []
-    for scheme in schemes:
-        book = _in_force(scheme, as_of)
-        graded.append(
-            f"cast({book.to_sql() if book else repr(rulebooks.UNRATED)} as {_classes(scheme)}) as {scheme.id}"
-        )
-    return _lines(graded)
+    return _lines([f"{_class_sql(s, as_of)} as {s.id}" for s in schemes])
 
 
-def _was(scheme, back: int) -> str:
-    table = {1: "one", 3: "three", 12: "twelve"}[back]
-    return f"coalesce(cast({table}.{scheme.id} as varchar), '{NEW}')::{_classes(scheme)} as {scheme.id}_{back}"
+def _class_sql(scheme, as_of: date) -> str:
+    book = _in_force(scheme, as_of)
+    return f"cast({book.to_sql()} as {_classes(scheme)})" if book else _code(scheme, rulebooks.UNRATED)
+
+
+def _code(scheme, code: str) -> str:
+    return f"cast('{code}' as {_classes(scheme)})"
+
+
+def _was(scheme, back: int, column: str | None = None) -> str:
+    column = column or f"{ {1: 'one', 3: 'three', 12: 'twelve'}[back] }.{scheme.id}"
+    return f"coalesce({column}, {_code(scheme, NEW)}) as {scheme.id}_{back}"
 
 
 def _lines(items: Sequence[str]) -> str:

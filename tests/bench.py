@@ -1,7 +1,7 @@
 """make bench: how long load, one more month and the boards' questions take, as a table.
 
 CUSTOMERS, MONTHS and RUNS in the environment change the size (1,000,000 × 36, 7 runs of each question). Every question
-is asked warm, in turn with the ones it is compared with, and quoted by its median; machines differ, so trust the ratios.
+is asked warm, in turn with those it is compared with, and quoted by its median; machines differ, so trust the ratios.
 """
 
 from __future__ import annotations
