@@ -177,7 +177,8 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
     edge: it keeps what came long ago, and no rate leads into it.
 
     Columns: as_of, bucket (k), into (k+1), n (loans in k a month ago), numerator, denominator (CNY), value;
-    value_loans is the same in loans. Raises Refused for a set whose buckets are not one month wide, and for a bank of one month end.
+    value_loans is the same in loans. Raises Refused for a set whose buckets are not one month
+    wide, and for a bank of one month end.
     """
     declared = buckets_named(buckets)
     if not declared.monthly:

@@ -72,7 +72,8 @@ def name_of(here: Choice, cell: Mapping[str, str]) -> str:
 
 
 def show(here: Choice) -> None:
-    """The open list, if one is open, laid over the page: wherever the click was, the list is in sight. Call it last."""
+    """The open list, if one is open, laid over the page: wherever the click was, the list is in sight. The frame
+    calls it before the page, so that nobody waits for charts that he has already."""
     found = opened(here)
     if found:
         title = say("drill.title", here.lang, metric=METRICS[found[0]].name[here.lang], cell=name_of(here, found[1]))

@@ -40,9 +40,7 @@ def month_picker(here: Choice) -> date:
     first = default if default in months else months[0]
     options = [first, *(day for day in months if day != first)]
     label = say("changes.compared", here.lang)
-    return date.fromisoformat(
-        charts.chooser(here, "from", options, lambda day: text.month(day, here.lang), label)
-    )
+    return date.fromisoformat(charts.chooser(here, "from", options, lambda day: text.month(day, here.lang), label))
 
 
 def splits_of(here: Choice, metric: str) -> list[str]:
@@ -114,7 +112,11 @@ def sentence_of(here: Choice, question: Question, before: date, judged=None) -> 
     except Refused:
         row, _ = bank.whole(question.about(by=()), here.lang)
         if row is None:
-            return METRICS[question.metric].name[here.lang] + say("words.colon", here.lang) + say("words.unknown", here.lang)
+            return (
+                METRICS[question.metric].name[here.lang]
+                + say("words.colon", here.lang)
+                + say("words.unknown", here.lang)
+            )
         return sentence.short(row, question, before, here.lang)
     return sentence.told(found, judged, names, here.lang)
 
@@ -147,7 +149,9 @@ def _inside(here: Choice, key: str, found: Bridge, code: str, name: str) -> None
     lang, (first, split) = here.lang, found.question.by
     names, cells = bank.labels(split, lang, here.scheme), cells_of(found, code)
     part = found.parts[found.parts[first] == code].iloc[0]
-    effect = text.change(part["effect"], METRICS[found.question.metric].unit, METRICS[found.question.metric].better, lang)
+    effect = text.change(
+        part["effect"], METRICS[found.question.metric].unit, METRICS[found.question.metric].better, lang
+    )
     top = cells.iloc[0]
     said = say(
         "changes.inside", lang, name=name, effect=effect.words, top=names.get(top[split], top[split]),
@@ -165,9 +169,7 @@ def _largest(found: Bridge, here: Choice) -> None:
     """The single cell of both splits that moved the figure most."""
     lang, metric = here.lang, METRICS[found.question.metric]
     top = found.cells.iloc[0]
-    names = [
-        bank.labels(split, lang, here.scheme).get(top[split], top[split]) for split in found.question.by
-    ]
+    names = [bank.labels(split, lang, here.scheme).get(top[split], top[split]) for split in found.question.by]
     effect = text.change(top["effect"], metric.unit, metric.better, lang)
     boards.note(say("changes.largest_cell", lang, cell=" · ".join(names), effect=effect.words))
 
@@ -233,7 +235,9 @@ def flows(here: Choice, question: Question, before: date, days: int) -> Moves:
     asked = Moves(question.about("overdue_rate", by=()), before, "late", days=days)
     with boards.part(here, "loans"):
         found: Flows = bank.analysed("moves.flows", asked)
-        steps = [Step("opening", _step("opening", lang), float(found.opening), "total", _loans(found.loans_before, lang))]
+        steps = [
+            Step("opening", _step("opening", lang), float(found.opening), "total", _loans(found.loans_before, lang))
+        ]
         for term in found.terms.to_dict("records"):
             if term["loans"]:
                 kind = "plus" if term["amount"] >= 0 else "minus"
@@ -274,4 +278,3 @@ def _terms(here: Choice, found: Flows) -> None:
     right = {head: st.column_config.Column(alignment="right") for head in heads[1:]}
     st.dataframe(out, hide_index=True, column_config=right, height="content", alt=heads[0])
     boards.note(say("flow.residual", lang, residual=text.exact(float(found.residual), "money", lang)))
-
