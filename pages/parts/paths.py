@@ -1,0 +1,295 @@
+"""The boards of the migration page: matrix, five-category rates, roll, vintage, reloan curves, forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from itertools import pairwise
+
+import pandas as pd
+import streamlit as st
+
+from analytics import change_figures, cohorts, forecast, moves, text
+from analytics.buckets import sets
+from analytics.declared import METRICS
+from analytics.look import SMALL
+from analytics.metrics import Question
+from analytics.moves import Moves
+from analytics.text import say
+from pages.parts import bank, boards, charts, matrix, moved, why
+from pages.parts.choice import Choice
+from pages.parts.tiles import is_dark
+
+LINES = 8
+
+
+def moves_matrix(here: Choice, asked: Moves, measure: str) -> None:
+    """Who moved from which class or bucket to which."""
+    lang = here.lang
+    with boards.part(here, "loans"):
+        frame = bank.analysed("moves.matrix", asked)
+        names = moved.state_names(here, asked)
+        outside = {moves.JOINED, moves.MOVED_IN, *moves.EXITS}
+        states = [code for code in names if code not in outside]
+        matrix.show(here, "matrix", _moved_most(frame, states, names, asked, lang), frame, states, names, measure)
+
+
+def _moved_most(frame: pd.DataFrame, states, names: Mapping[str, str], asked: Moves, lang: str) -> str:
+    """The message: how many stayed where they were, and the most frequent move."""
+    inside = frame[frame["before"].isin(states) & frame["after"].isin(states)]
+    crossed = inside[inside["before"] != inside["after"]]
+    said = {"before": text.month(asked.before, lang), "after": text.month(asked.question.as_of, lang)}
+    if inside.empty or crossed.empty:
+        return say("migration.nobody", lang, **said)
+    top = crossed.loc[crossed["n"].idxmax()]
+    return say(
+        "migration.title", lang, **said, moved=f"{int(crossed['n'].sum()):,}", all=f"{int(inside['n'].sum()):,}",
+        source=names[top["before"]], target=names[top["after"]], n=f"{int(top['n']):,}",
+        unit=say("migration.loans" if asked.of_loans else "migration.customers", lang),
+    )  # fmt: skip
+
+
+def rates(here: Choice, question: Question, before: date) -> None:
+    """The five regulatory migration rates with both halves."""
+    lang = here.lang
+    with boards.part(here, "loans"):
+        found = bank.analysed("moves.rates", question, before)
+        whole = found.iloc[0]
+        value = text.number(whole["value"], "rate", lang)
+        boards.heading(say("migration.rates_title", lang, value=value, before=text.month(before, lang)))
+        heads = [say(f"migration.{name}", lang) for name in ("rate", "value", "moved_down", "net", "opening", "decrease")]
+        out = pd.DataFrame(
+            [
+                (
+                    say(f"migration.rate_{row.rate}", lang),
+                    text.number(row.value, "rate", lang) + (f" {say('figure.few', lang)}" if row.n < SMALL else ""),
+                    *(text.number(half, "money", lang) for half in (row.numerator, row.denominator)),
+                    *(text.number(half, "money", lang) for half in (row.opening, row.decrease)), f"{row.n:,}",
+                )
+                for row in found.itertuples()
+            ],
+            columns=[*heads, "n"],
+        )  # fmt: skip
+        _table(out, heads[0])
+        boards.note(say("migration.rates_note", lang))
+
+
+def roll(here: Choice, question: Question, buckets: str) -> None:
+    """Stock roll rates over twelve months, where the buckets are a month wide."""
+    lang, declared = here.lang, sets()[buckets]
+    if not declared.monthly:
+        return
+    with boards.part(here, "loans"):
+        found = bank.analysed("moves.roll_series", question, 12, buckets)
+        names = declared.labels(lang)
+        steps = {a: f"{names[a]} → {names[b]}" for a, b in pairwise(declared.codes[:-1])}
+        last = found[found["as_of"] == found["as_of"].max()].set_index("bucket")
+        first = declared.codes[0]
+        said = text.number(last["value"].get(first), "rate", lang)
+        boards.heading(say("migration.roll_title", lang, step=steps[first], value=said))
+        wide = found.pivot(index="bucket", columns="as_of", values="value").reindex(list(steps))
+        n = last["n"].reindex(list(steps))
+        out = pd.DataFrame({say("migration.step", lang): list(steps.values())})
+        for month in wide.columns:
+            out[text.month(month, lang, short=True)] = [text.number(value, "rate", lang) for value in wide[month]]
+        out["n"] = [f"{int(count):,}" + (f" {say('figure.few', lang)}" if count < SMALL else "") for count in n.fillna(0)]
+        _table(out, say("migration.step", lang))
+        boards.note(say("migration.roll_note", lang))
+
+
+def vintage(here: Choice, question: Question, days: int, late: str, counted: str) -> None:
+    """Lines of cohorts by month on book, or of the parts of one split; and first-payment default by cohort."""
+    lang = here.lang
+    with boards.part(here, "loans"):
+        found = bank.analysed("cohorts.vintage", question, days, late, "quarter" if not question.by else "year")
+        if counted == "loans":
+            found = found.assign(value=found["value_loans"])
+        if question.by:
+            names = bank.labels(question.by[0], lang, here.scheme)
+            cohort = _fullest(found)
+            found = found[found["cohort"] == cohort]
+            big = found[found["month"] == 0].sort_values("n", ascending=False)["part"].head(LINES)
+            found = found[found["part"].isin(big)]
+            title = say("migration.vintage_split", lang, cohort=str(cohort)[:4])
+        else:
+            names = {str(day)[:10]: _quarter(day) for day in sorted(found["cohort"].unique())[-LINES:]}
+            found = found.assign(part=found["cohort"].astype(str).str[:10])
+            found = found[found["part"].isin(names)]
+            title = say("migration.vintage_title", lang)
+        grown = found.groupby("part")["month"].max()
+        names = {code: name for code, name in names.items() if code in grown.index}
+        worst = found[found["month"] == found["month"].clip(upper=6)].groupby("part")["value"].max()
+        bold = [worst.idxmax()] if len(worst) and worst.max() > 0 else []
+        said = say(
+            "migration.vintage_worst", lang, title=title, name=names.get(bold[0], ""),
+            value=text.number(worst.max(), "rate", lang),
+        ) if bold else title  # fmt: skip
+        ticks = {month: say("migration.mob", lang, month=month) for month in range(0, 37, 6)}
+        figure = change_figures.curves(found, "month", names, ticks, lang, dark=is_dark(), bold=bold)
+        charts.show(
+            here, "vintage", said, figure, found, question.about(by=()),
+            behind=lambda: _cohort_table(found, names, lang),
+        )  # fmt: skip
+        boards.note(say(f"migration.vintage_{late}", lang, days=days), say(f"migration.vintage_by_{counted}", lang))
+
+
+def _fullest(found: pd.DataFrame):
+    """The newest cohort that has been on book for six months, else the one longest there."""
+    reached = found.groupby("cohort")["month"].max()
+    grown = reached[reached >= 6]
+    return grown.index.max() if len(grown) else reached.idxmax()
+
+
+def _quarter(day) -> str:
+    stamp = pd.Timestamp(day)
+    return f"{stamp.year}Q{stamp.quarter}"
+
+
+def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], lang: str) -> None:
+    wide = found.pivot(index="part", columns="month", values="value").reindex(list(names))
+    n = found[found["month"] == 0].set_index("part")["n"].reindex(list(names))
+    out = pd.DataFrame({say("migration.cohort", lang): list(names.values()), "n": [f"{int(c):,}" for c in n]})
+    for month in [month for month in wide.columns if month % 3 == 0]:
+        out[say("migration.mob", lang, month=month)] = [text.number(value, "rate", lang) for value in wide[month]]
+    _table(out, say("migration.cohort", lang))
+
+
+def first_payment(here: Choice, question: Question) -> None:
+    """First-payment default by disbursement quarter."""
+    lang = here.lang
+    with boards.part(here, "first_payment_default"):
+        found = bank.analysed("cohorts.first_payment", question.about(by=()), "quarter")
+        judged = found[found["n"] >= SMALL]
+        top = judged.loc[judged["value"].idxmax()] if len(judged) else None
+        title = say("migration.first_title", lang)
+        if top is not None:
+            value = text.number(top["value"], "rate", lang)
+            title = say("migration.first_worst", lang, title=title, name=_quarter(top["cohort"]), value=value)
+        boards.heading(title)
+        heads = [say(f"migration.{name}", lang) for name in ("cohort", "value", "missed", "judged", "lent")]
+        out = pd.DataFrame(
+            [
+                (
+                    _quarter(row.cohort),
+                    text.number(row.value, "rate", lang) + (f" {say('figure.few', lang)}" if row.n < SMALL else ""),
+                    f"{int(row.numerator):,}", f"{row.n:,}", f"{row.loans:,}",
+                )
+                for row in found.itertuples()
+            ],
+            columns=heads,
+        )  # fmt: skip
+        _table(out, heads[0])
+        boards.note(METRICS["first_payment_default"].meaning[lang])
+
+
+def curve(here: Choice, question: Question) -> None:
+    """How many have borrowed again so many days after settling, by opening tier or another split."""
+    lang = here.lang
+    with boards.part(here, "reloan_rate_90"):
+        found = bank.analysed("cohorts.curve", question)
+        names = {**(bank.labels(question.by[0], lang, here.scheme) if question.by else {}),
+                 cohorts.WHOLE: say("table.total", lang)}  # fmt: skip
+        kept = found.summary.sort_values("n", ascending=False)["part"].head(LINES)
+        points = found.points[found.points["part"].isin(kept) & (found.points["days"] <= 365)]
+        whole = found.summary[found.summary["part"] == cohorts.WHOLE].iloc[0]
+        ticks = {day: say("reloan.days", lang, days=day) for day in (0, 30, 90, 180, 365)}
+        names = {code: name for code, name in names.items() if code in set(kept)}
+        figure = change_figures.curves(
+            points, "days", names, ticks, lang, dark=is_dark(), bold=(cohorts.WHOLE,), small=0
+        )
+        charts.show(
+            here, "curve", _window(whole, lang), figure, points, question.about("reloan_rate_90", by=()),
+            behind=lambda: _curve_table(found.summary, names, lang),
+        )  # fmt: skip
+        boards.note(say("migration.curve_note", lang))
+
+
+def _window(whole: pd.Series, lang: str) -> str:
+    """The win-back window in words."""
+    if text.is_missing(whole["half_by"]) or text.is_missing(whole["value_180"]):
+        return say("migration.no_window", lang)
+    return say(
+        "migration.window", lang, value=text.number(whole["value_180"], "rate", lang), half=int(whole["half_by"]),
+        most=int(whole["most_by"]),
+    )  # fmt: skip
+
+
+def _curve_table(summary: pd.DataFrame, names: Mapping[str, str], lang: str) -> None:
+    rows = []
+    for row in summary.to_dict("records"):
+        if row["part"] in names:
+            told = {say("words.split_by", lang): names[row["part"]]}
+            for window in cohorts.WINDOWS:
+                value = row[f"value_{window}"]
+                ends = "–".join(text.number(row[f"{end}_{window}"], "rate", lang) for end in ("low", "high"))
+                said = say("figure.few", lang) if text.is_missing(value) else f"{text.number(value, 'rate', lang)} ({ends})"
+                told[say("reloan.days", lang, days=window)] = said
+            rows.append(told | {"n": f"{row['n']:,}"})
+    _table(pd.DataFrame(rows), say("words.split_by", lang))
+
+
+def ahead(here: Choice, question: Question, by: str, measure: str) -> None:
+    """Shares in three and six months with their band, and how right such forecasts were."""
+    lang = here.lang
+    with boards.part(here, "loans"):
+        found = bank.analysed("forecast.forecast", question, by, measure, "standard")
+        names = sets()["standard"].labels(lang) if by == "bucket" else bank.labels("class", lang, question.scheme)
+        far = found.ahead[found.ahead["horizon"] == forecast.HORIZONS[-1]]
+        far = far.assign(gap=far["share"] - far["share_now"])
+        top = far.loc[far["gap"].abs().idxmax()]
+        change = text.change(top["gap"], "rate", "neither", lang)
+        title = say(
+            "migration.ahead_title", lang, months=int(top["horizon"]), name=names[top["state"]], change=change.words,
+            value=text.number(top["share"], "rate", lang),
+        )  # fmt: skip
+        figure = change_figures.ahead(found.ahead, names, forecast.HORIZONS, lang, dark=is_dark())
+        charts.show(
+            here, "ahead", title, figure, found.ahead, question.about("loans" if found.unit == "loans" else "customers"),
+            behind=lambda: _ahead_table(found, names, lang),
+        )  # fmt: skip
+        for test in found.tests.to_dict("records"):
+            boards.note(_tested(test, lang))
+        boards.note(say("migration.ahead_note", lang, months=found.months))
+
+
+def _tested(test: Mapping, lang: str) -> str:
+    if not test["forecasts"]:
+        return say("migration.untested", lang, months=test["horizon"])
+    said = {
+        "months": test["horizon"], "count": test["forecasts"],
+        **{name: text.change(test[name], "rate", "neither", lang).words[1:] for name in ("error", "error_naive")},
+    }  # fmt: skip
+    return say("migration.beats" if test["beats"] else "migration.fails", lang, **said)
+
+
+def _ahead_table(found, names: Mapping[str, str], lang: str) -> None:
+    heads = [say(f"migration.{name}", lang) for name in ("state", "now", "then", "share", "band", "amount")]
+    unit = "money" if found.measure == "balance" else "count"
+    out = pd.DataFrame(
+        [
+            (
+                names[row.state], text.number(row.share_now, "rate", lang), text.month(row.as_of, lang),
+                text.number(row.share, "rate", lang),
+                f"{text.number(row.low, 'rate', lang)} – {text.number(row.high, 'rate', lang)}",
+                text.number(row.amount, unit, lang),
+            )
+            for row in found.ahead.itertuples()
+        ],
+        columns=heads,
+    )  # fmt: skip
+    _table(out, heads[0])
+
+
+def _table(out: pd.DataFrame, alt: str) -> None:
+    right = {name: st.column_config.Column(alignment="right") for name in list(out)[1:]}
+    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=alt)
+
+
+def split_picker(here: Choice, metric: str, none: str, default: str = "none") -> tuple[str, ...]:
+    """The split of a board with at most one: none, or one that does not change month by month."""
+    options = ["none", *why.splits_of(here, metric)]
+    picked = charts.picker(
+        here, "split", options, lambda id: none if id == "none" else bank.name_of_split(id, here.lang),
+        say("words.split_by", here.lang), default,
+    )  # fmt: skip
+    return () if picked == "none" else (picked,)
