@@ -8,7 +8,7 @@ import sys
 
 import pandas as pd
 
-from analytics import change_cli, rules_cli
+from analytics import change_cli, rules_cli, segments_cli
 from analytics.command_line import Parser, date_of, filter_of, formatted, housed, show
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import COMPARISONS, Question, ask, sql_of
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.set_defaults(run=_ask)
     change_cli.add(commands)
     rules_cli.add(commands)
+    segments_cli.add(commands)
     return parser
 
 

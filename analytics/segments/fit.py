@@ -1,0 +1,364 @@
+"""All of it, once per edition: facts, candidates, choice, refits month by month, outcomes, explanations; then kept.
+
+The choice is made a year before the edition's month end, on facts known by then and checked against the year after. From
+there the chosen method is fitted again at the later month ends, each beginning from the one before, so that names go along.
+Where the history is too short for that, the newest month end alone is fitted, and nothing is said about outcomes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from analytics import metrics
+from analytics.build import month_end
+from analytics.segments import cluster, explain, facts, follow, judge, keep
+from analytics.segments import space as spaces
+from analytics.segments.declared import digest
+from data.engine import Refused
+
+FEWEST = 200
+SEED = 7
+NO_CLASS = ("unrated", "no_loan", "new")
+
+
+@dataclass
+class Month:
+    """One fitted month end. codes and names stand in the order of the model's centres; labels are its positions."""
+
+    as_of: date
+    frame: pd.DataFrame
+    space: spaces.Space
+    model: cluster.Model
+    labels: np.ndarray
+    sample: np.ndarray
+    codes: list[str] = field(default_factory=list)
+    names: list[dict[str, str]] = field(default_factory=list)
+    told: dict = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        counts = np.bincount(self.labels, minlength=self.model.count)
+        return {code: int(n) for code, n in zip(self.codes, counts, strict=True)}
+
+    def members(self) -> pd.Series:
+        """Segment code by customer_key."""
+        return pd.Series(np.array(self.codes)[self.labels], index=self.frame["customer_key"].to_numpy())
+
+
+def fit(
+    bank,
+    as_of: date | None = None,
+    seed: int = SEED,
+    monthly: bool = False,
+    progress: Callable[[str], None] = lambda said: None,
+) -> dict:
+    """Fit the segments of a month end (the newest unless told otherwise) and keep them with the edition; returns what
+    was kept (see `keep.write`).
+
+    monthly  refit every month end of the last year; else only the year before, the month before, and the month itself
+
+    Raises Refused for a month end that the edition does not have, for fewer than 200 customers, or for too few facts.
+    """
+    with bank.lease() as view:
+        months = tuple(view.edition.months)
+        as_of = as_of or months[-1]
+        base = facts.base_of(months, as_of)
+        # One thread: sums in one order, so that two fits agree to the last digit, and no idle threads that spin beside
+        # the readers of the app.
+        with threadpool_limits(1):
+            return _Fit(bank, view, as_of, base, seed, progress).run(_path(months, base, as_of, monthly))
+
+
+def _path(months: tuple[date, ...], base: date | None, as_of: date, monthly: bool) -> list[date]:
+    if base is None:
+        return [as_of]
+    backs = range(11, 0, -1) if monthly else (1,)
+    between = [month_end(as_of, -back) for back in backs]
+    return [base, *(month for month in between if month in months and month > base), as_of]
+
+
+class _Fit:
+    def __init__(self, bank, view, as_of, base, seed, progress) -> None:
+        self.bank, self.view, self.as_of, self.base, self.seed = bank, view, as_of, base, seed
+        self.progress, self.seconds = progress, dict.fromkeys(("facts", "compare", "fit", "assign", "explain"), 0.0)
+        kept = frozenset(view.query("select * from customer_month limit 0").columns)
+        self.schemes = [scheme for scheme in metrics.schemes() if scheme in kept]
+        self.notes: list[dict] = [] if base else [{"key": "note_short", "months": facts.FEWEST_MONTHS + facts.WINDOW}]
+
+    def run(self, path: list[date]) -> dict:
+        first = self._facts(path[0])
+        outcomes = None
+        if self.base:
+            outcomes = facts.aligned(first, facts.outcomes_after(self.view, self.base))
+        earlier = keep.earlier(self.bank.home, self.view.edition, month_end(self.as_of, -1))
+        method, count, found, reason, month = self._choose(first, outcomes, earlier)
+        self._name_first(month, outcomes)
+        base, history = month, [month.told]
+        for day in path[1:]:
+            month = self._refit(self._facts(day), day, method, count, month)
+            history.append(month.told)
+            if earlier and day == month_end(self.as_of, -1):
+                self._continue(earlier, base, month, history)
+        return self._keep(base, month, outcomes, found, reason, method, history)
+
+    def _facts(self, day: date) -> pd.DataFrame:
+        self.progress(str(day))
+        with self._timed("facts"):
+            frame = facts.facts_at(self.view, day)
+        if len(frame) < FEWEST:
+            raise Refused(
+                f"{day} 只有 {len(frame)} 个客户，少于 {FEWEST}，不能分群。Only {len(frame)} customers at {day}; "
+                f"segments need {FEWEST} or more."
+            )
+        return frame
+
+    def _choose(self, frame, outcomes, earlier):
+        rows = cluster.sample(len(frame), cluster.FITTED, self.seed)
+        with self._timed("compare"):
+            space = spaces.make(frame.iloc[rows])
+            few = cluster.sample(len(frame), cluster.COMPARED, self.seed + 3)
+            x = space.reduced(frame.iloc[few])
+            told = None if outcomes is None else outcomes.iloc[few].reset_index(drop=True)
+            found = cluster.compare(x, told, self.seed)
+            before = (earlier["method"], earlier["count"]) if earlier else None
+            best, reason = cluster.choose(found, before)
+            best.is_chosen = True
+        with self._timed("fit"):
+            model = cluster.fit(best.method, best.count, space.reduced(frame.iloc[rows]), self.seed)
+        return best.method, best.count, found, reason, self._assigned(frame, space, model, rows, self.base or self.as_of)
+
+    def _assigned(self, frame, space, model, rows, day) -> Month:
+        with self._timed("assign"):
+            labels = model.assign(space.reduced(frame))
+        return Month(day, frame, space, model, labels, rows)
+
+    def _name_first(self, month: Month, outcomes: pd.DataFrame | None) -> None:
+        """Segments in order of later overdue, lowest first; without outcomes by size. Codes 1 … count."""
+        order = np.argsort(-np.bincount(month.labels, minlength=month.model.count), kind="stable")
+        if outcomes is not None and outcomes["overdue"].notna().any():
+            told = judge.rates(pd.Series(month.labels), outcomes)
+            rate = [told.get(str(s), {}).get("overdue", {}).get("rate") for s in range(month.model.count)]
+            order = sorted(order, key=lambda s: (rate[s] is None, rate[s] or 0.0))
+        place = {int(segment): str(rank + 1) for rank, segment in enumerate(order)}
+        month.codes = [place[s] for s in range(month.model.count)]
+        month.names = follow.names(self._heights(month))
+        month.told = {"as_of": str(month.as_of), "sizes": month.sizes, "names": _by_code(month), "events": []}
+
+    def _heights(self, month: Month):
+        x = month.space.full(month.frame.iloc[month.sample])
+        return follow.heights(month.space, x, month.labels[month.sample], month.model.count)
+
+    def _refit(self, frame, day: date, method: str, count: int, before: Month) -> Month:
+        rows = cluster.sample(len(frame), cluster.FITTED, self.seed)
+        with self._timed("fit"):
+            space = spaces.make(frame.iloc[rows])
+            x = space.reduced(frame.iloc[rows])
+            old = before.model.assign(before.space.reduced(frame.iloc[rows]))
+            start = _centres(x, old, before.model.count)
+            model = cluster.fit(method, count, x, self.seed, start if len(start) == count else None)
+        month = self._assigned(frame, space, model, rows, day)
+        new = month.labels[rows]
+        pairs, events = follow.match(start, _centres(x, new, model.count), old, new)
+        month.codes, month.names = _carried(pairs, before.codes, before.names, model.count, self._heights(month))
+        events = [_coded(event, before.codes, month.codes) for event in events]
+        month.told = {"as_of": str(day), "sizes": month.sizes, "names": _by_code(month), "events": events}
+        month.told |= self._against(before, month) | {"same": cluster.agreement(old, new)}
+        return month
+
+    @staticmethod
+    def _against(before: Month, month: Month) -> dict:
+        codes = list(dict.fromkeys([*before.sizes, *month.sizes]))
+        told = follow.psi([before.sizes.get(c, 0) for c in codes], [month.sizes.get(c, 0) for c in codes])
+        one, other = before.members().align(month.members(), join="inner")
+        return told | {"previous": str(before.as_of), "agreement": cluster.agreement(one, other), "n": len(one)}
+
+    def _continue(self, earlier: dict, base: Month, month: Month, history: list[dict]) -> None:
+        """Take over codes and names of the edition before, matched at the month end that both have fitted."""
+        frame = month.frame.iloc[month.sample]
+        old_space, old_model = spaces.Space.of_json(earlier["space"]), keep.model_of(earlier["model"])
+        x, new = month.space.reduced(frame), month.labels[month.sample]
+        old = old_model.assign(old_space.reduced(frame))
+        centres = _centres(x, old, old_model.count), _centres(x, new, month.model.count)
+        pairs, events = follow.match(*centres, old, new)
+        codes, names = earlier["codes"], [earlier["names"][code] for code in earlier["codes"]]
+        changed, named = _carried(pairs, codes, names, month.model.count, self._heights(month))
+        turned = dict(zip(month.codes, changed, strict=True))
+        words = dict(zip(changed, named, strict=True))
+        # A segment that had gone by this month keeps a code of its own, apart from those of the edition before.
+        free = max(int(code) for code in (*codes, *changed)) + 1
+        for told in (base, month):
+            for code in told.codes:
+                if code not in turned:
+                    turned[code], free = str(free), free + 1
+        for told in dict.fromkeys((id(base), id(month))):
+            it = base if told == id(base) else month
+            it.codes = [turned[code] for code in it.codes]
+            it.names = [words.get(code, name) for code, name in zip(it.codes, it.names, strict=True)]
+        for entry in history:
+            entry["sizes"] = {turned.get(code, code): n for code, n in entry["sizes"].items()}
+            entry["names"] = {turned.get(c, c): words.get(turned.get(c, c), name) for c, name in entry["names"].items()}
+            for event in entry["events"]:
+                for side in ("old", "new"):
+                    event[side] = [turned.get(code, code) for code in event.get(side, [])]
+        month.told["events"] += [_coded(event, codes, month.codes) for event in events]
+
+    def _keep(self, base: Month, month: Month, outcomes, found, reason, method, history) -> dict:
+        with self._timed("explain"):
+            rows = month.sample
+            full = month.space.full(month.frame.iloc[rows])
+            few = cluster.sample(len(rows), explain.SHOWN, self.seed)
+            x = (full[few] - np.array(month.space.centre)) @ np.array(month.space.loadings).T
+            picture = {
+                "x": [round(float(v), 4) for v in x[:, 0]],
+                "y": [round(float(v), 4) for v in x[:, 1]],
+                "segment": [month.codes[s] for s in month.labels[rows][few]],
+            }
+            sampled, labels = month.frame.iloc[rows], month.labels[rows]
+            told = {
+                "profile": _coded_rows(explain.profile(month.frame, month.labels, month.model.count, month.space), month),
+                "tree": explain.tree(sampled, labels, month.space, self.seed),
+                "importance": explain.importance(sampled, month.space, month.model, self.seed),
+                "map": picture,
+            }
+            told["tree"]["leaves"] = _coded_rows(told["tree"]["leaves"], month)
+            table = self._members(month, explain.centres_of(full, labels, month.model.count))
+            told |= self._beside(base, month, outcomes)
+        return keep.write(
+            self.bank.home,
+            self.view.edition.id,
+            {
+                "as_of": str(self.as_of),
+                "base": str(self.base) if self.base else None,
+                "digest": digest(),
+                "seed": self.seed,
+                "method": method,
+                "count": month.model.count,
+                "customers": len(month.frame),
+                "fitted": len(month.sample),
+                "candidates": [asdict(c) | {"use": c.use} for c in found],
+                "reason": reason,
+                "codes": month.codes,
+                "names": _by_code(month),
+                "space": month.space.as_json(),
+                "model": keep.model_json(month.model),
+                "history": history,
+                "notes": self.notes + month.space.notes,
+                "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+            }
+            | told,
+            table,
+        )
+
+    def _members(self, month: Month, centres: np.ndarray) -> pd.DataFrame:
+        """customer_key, segment, and the three facts that pull: positions among the axes and the customer's own values
+        (of a category the position among the axis' codes)."""
+        parts = []
+        codes = np.array([int(code) for code in month.codes], dtype=np.int16)
+        for at in range(0, len(month.frame), spaces.BATCH):
+            frame, labels = month.frame.iloc[at : at + spaces.BATCH], month.labels[at : at + spaces.BATCH]
+            best, _ = explain.pulls(frame, labels, month.space, centres)
+            values = np.column_stack([_value(axis, frame[axis.fact]) for axis in month.space.axes])
+            own = np.take_along_axis(values, best.clip(0).astype(np.int64), axis=1)
+            part = {"customer_key": frame["customer_key"].to_numpy(), "segment": codes[labels]}
+            for place in range(explain.PULLS):
+                part |= {f"fact_{place + 1}": best[:, place], f"value_{place + 1}": own[:, place]}
+            parts.append(pd.DataFrame(part))
+        return pd.concat(parts, ignore_index=True)
+
+    def _beside(self, base: Month, month: Month, outcomes: pd.DataFrame | None) -> dict:
+        """The segments beside the classes of every scheme: outcomes of the year, the cells of today, validation."""
+        segments = pd.Series(np.array(base.codes)[base.labels])
+        now = facts.aligned(month.frame, facts.classes_at(self.view, month.as_of, self.schemes))
+        here = pd.Series(np.array(month.codes)[month.labels])
+        told: dict = {"outcomes": {}, "whole": None, "schemes": {}}
+        then = None
+        if outcomes is not None:
+            then = facts.aligned(base.frame, facts.classes_at(self.view, base.as_of, self.schemes))
+            told["outcomes"] = judge.rates(segments, outcomes)
+            told["whole"] = judge.rates(pd.Series(np.zeros(len(outcomes), dtype=int)), outcomes)["0"]
+        for scheme in self.schemes:
+            graded = now[scheme].notna() & ~now[scheme].isin(NO_CLASS)
+            many = graded.any() and now.loc[graded, scheme].nunique() > 1
+            agreed = cluster.agreement(now.loc[graded, scheme].astype(str), here[graded]) if many else None
+            mine: dict = {"agreement": agreed, "n": int(graded.sum()), "cells": _cells(now, scheme, here)}
+            if outcomes is not None:
+                classes = then[scheme].astype("object")
+                mine["classes"] = judge.rates(classes, outcomes)
+                both = judge.rates(classes.astype(str) + "\x1f" + segments, outcomes)
+                for cell in mine["cells"]:
+                    cell["later"] = both.get(f"{cell['class']}\x1f{cell['segment']}")
+                mine["validation"] = judge.validation(segments.to_numpy(), classes, outcomes, self.seed)
+            told["schemes"][scheme] = mine
+        return told
+
+    def _timed(self, name: str):
+        return _Timed(self.seconds, name)
+
+
+class _Timed:
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_) -> None:
+        self.seconds[self.name] += time.perf_counter() - self.began
+
+
+def _centres(x: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    whole = x.mean(axis=0)
+    return np.array([x[labels == s].mean(axis=0) if (labels == s).any() else whole for s in range(count)])
+
+
+def _carried(pairs, codes, names, count: int, heights) -> tuple[list[str], list[dict[str, str]]]:
+    """Codes and names of last month for the segments that have a partner; new ones for the others."""
+    free = max(int(code) for code in codes) + 1
+    found, said, fresh = [""] * count, [{}] * count, []
+    for here in range(count):
+        if here in pairs:
+            found[here], said[here] = codes[pairs[here]], names[pairs[here]]
+        else:
+            found[here], free = str(free), free + 1
+            fresh.append(here)
+    for here, name in zip(fresh, follow.names([heights[h] for h in fresh], [*names]), strict=True):
+        said[here] = name
+    return found, said
+
+
+def _coded(event: dict, old: list[str], new: list[str]) -> dict:
+    told = {"key": event["key"], "new": [new[place] for place in event.get("new", [])]}
+    return told | {"old": [old[event["old"]]] if "old" in event else []}
+
+
+def _coded_rows(rows: list[dict], month: Month) -> list[dict]:
+    return [row | {"segment": month.codes[row["segment"]]} for row in rows]
+
+
+def _by_code(month: Month) -> dict[str, dict[str, str]]:
+    return dict(zip(month.codes, month.names, strict=True))
+
+
+def _cells(now: pd.DataFrame, scheme: str, here: pd.Series) -> list[dict]:
+    """Class × segment today: customers and balance, CNY."""
+    table = pd.DataFrame({"class": now[scheme].astype("object"), "segment": here, "balance": now["loan_balance"]})
+    grouped = table.groupby(["class", "segment"], observed=True)["balance"].agg(["size", "sum"]).reset_index()
+    return [
+        {"class": str(row[0]), "segment": str(row[1]), "n": int(row[2]), "balance": round(float(row[3]), 2)}
+        for row in grouped.itertuples(index=False)
+    ]
+
+
+def _value(axis, values: pd.Series) -> np.ndarray:
+    if axis.codes:
+        place = {code: i for i, code in enumerate(axis.codes)}
+        told = values.astype("object").where(values.notna(), "none").astype(str).map(place)
+        return told.fillna(place.get("other", -1)).to_numpy(dtype=np.float32)
+    return values.to_numpy(dtype=np.float32, na_value=np.nan)
