@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 from analytics import facts, rulebooks
+from analytics.known import schemes
 from analytics.rulebooks.service import ServiceRule, read_service
 from data.engine import Refused
 
@@ -22,10 +24,32 @@ _ASKED = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What a figure asks of a metric: unit and direction."""
+
+    unit: str
+    better: str
+
+
+COUNT = Measure("count", "lower")
+
+
+def as_answer(counts: pd.DataFrame) -> pd.DataFrame:
+    """`trend` in the shape of an answer: as_of, rule, value (breaches), numerator, denominator (those decided), n."""
+    return pd.DataFrame(
+        {
+            "as_of": counts["as_of"], "rule": counts["rule"], "value": counts["breaches"],
+            "numerator": counts["breaches"], "denominator": counts["looked_at"] - counts["undecided"],
+            "n": counts["looked_at"],
+        }
+    )  # fmt: skip
+
+
 def rules(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:
     """The service rules by id, with the limits in force on `as_of`. Raises Refused where the file cannot be read."""
     try:
-        return read_service(folder, rulebooks.read(folder), as_of)[0]
+        return read_service(folder, schemes(), as_of)[0]
     except rulebooks.RulebookError as error:
         raise Refused(str(error)) from error
 
@@ -34,21 +58,39 @@ def counts(bank, as_of: date) -> pd.DataFrame:
     """One row per rule: rule, grain, looked_at (loans or customers it applies to), breaches, undecided (a fact is
     missing), amount (balance of those that break it, CNY), share (breaches ÷ those decided).
     """
-    found = []
+    known, found = rules(as_of), {}
+    named = ("looked_at", "breaches", "undecided", "amount")
     with bank.lease() as view:
-        for rule in rules(as_of).values():
-            sql, params = _relation(view, rule, as_of)
-            row = view.one(
-                f"with {sql} select count(*), count(*) filter (where is_breach), "
-                "count(*) filter (where is_breach is null), "
-                "coalesce(sum(amount) filter (where is_breach), 0)::double from judged",
-                **params,
-            )
-            decided = row[0] - row[2]
-            named = ("looked_at", "breaches", "undecided", "amount")
-            share = row[1] / decided if decided else None
-            found.append({"rule": rule.id, "grain": rule.grain, **dict(zip(named, row, strict=True)), "share": share})
-    return pd.DataFrame(found)
+        for grain in dict.fromkeys(rule.grain for rule in known.values()):
+            own = [rule for rule in known.values() if rule.grain == grain]
+            sql, params = _asked(view, grain, as_of)
+            sums = ", ".join(_sums(rule) for rule in own)
+            row = view.one(f"with {sql} select {sums} from asked", **params)
+            for place, rule in enumerate(own):
+                found[rule.id] = dict(zip(named, row[4 * place : 4 * place + 4], strict=True))
+    rows = []
+    for rule in known.values():
+        told = found[rule.id]
+        decided = told["looked_at"] - told["undecided"]
+        share = told["breaches"] / decided if decided else None
+        rows.append({"rule": rule.id, "grain": rule.grain, **told, "share": share})
+    return pd.DataFrame(rows)
+
+
+def _sums(rule: ServiceRule) -> str:
+    """The counts of one rule over the rows asked."""
+    applies, breach = _tests(rule)
+    # a row that may or may not be within the rule is undecided
+    broken = f"(case when {applies} then {breach} end)"
+    return (
+        f"count(*) filter (where ({applies}) is not false), count(*) filter (where {broken}), "
+        f"count(*) filter (where ({applies}) is not false and {broken} is null), "
+        f"coalesce(sum(amount) filter (where {broken}), 0)::double"
+    )
+
+
+def _tests(rule: ServiceRule) -> tuple[str, str]:
+    return rule.applies.sql(lambda fact: fact.name), rule.breach.sql(lambda fact: fact.name)
 
 
 def trend(bank, months: Sequence[date]) -> pd.DataFrame:
@@ -65,14 +107,15 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
         raise Refused(f"没有合规规则 {rule_id}。There is no service rule {rule_id!r}. Known: {', '.join(known)}.")
     rule = known[rule_id]
     with bank.lease() as view:
-        sql, params = _relation(view, rule, as_of)
+        sql, params = _asked(view, rule.grain, as_of)
+        applies, breach = _tests(rule)
         names = dict.fromkeys(leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves())
         shown = ", ".join(
             f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}" for name in names
         )
         loan = rule.grain == "loan"
         return view.query(
-            f"with {sql}, page as (select * from judged where is_breach "
+            f"with {sql}, page as (select * from asked where ({applies}) and ({breach}) "
             f"order by amount desc nulls last, {rule.grain}_key limit :limit offset :offset),\n"
             "named as (select customer_key, arg_max(name_masked, valid_from) as name_masked from customer\n"
             "    where customer_key in (select customer_key from page) group by customer_key)\n"
@@ -91,21 +134,14 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
         )
 
 
-def _relation(view, rule: ServiceRule, as_of: date) -> tuple[str, dict]:
-    """Common table expressions that end in `judged`: the rows of the rule with is_breach, null where undecided."""
-    made = facts.relation(view, "customer", _ASKED[rule.grain], as_of)
+def _asked(view, grain: str, as_of: date) -> tuple[str, dict]:
+    """Common table expressions that end in `asked`: what the service rules ask of every loan or customer."""
+    made = facts.relation(view, "customer", _ASKED[grain], as_of)
     params = dict(made.params)
-    if rule.grain == "loan":
-        home = rulebooks.read()["home_loan"].edition(as_of)
+    if grain == "loan":
+        home = schemes()["home_loan"].edition(as_of)
         params["count_provident_fund"] = home.parameters["count_provident_fund"].value
-    text = (_SQL / f"service_{rule.grain}.sql").read_text("utf-8").replace("{facts}", made.sql)
-    applies, breach = (part.sql(lambda fact: fact.name) for part in (rule.applies, rule.breach))
-    # a row that may or may not be within the rule is undecided
-    judged = (
-        f"judged as (select *, case when {applies} then {breach} end as is_breach from asked "
-        f"where ({applies}) is not false)"
-    )
-    return f"{text},\n\n{judged}", params
+    return (_SQL / f"service_{grain}.sql").read_text("utf-8").replace("{facts}", made.sql), params
 
 
 def _is_code(rule: ServiceRule, name: str) -> bool:

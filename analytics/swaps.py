@@ -153,6 +153,16 @@ def _provision_rates(book: Rulebook) -> dict:
     return {} if general is None or None in rates.values() else {c: rate + general.value for c, rate in rates.items()}
 
 
+def counted(bank, scheme: Scheme, as_of: date) -> dict[str, int]:
+    """Class → number of customers or loans that the mart has in it at a month end."""
+    rows = bank.query(
+        f"select cast({scheme.id} as varchar) as class, count(*) as n from {scheme.grain}_month "
+        "where as_of = :as_of group by 1",
+        as_of=as_of,
+    )
+    return dict(zip(rows["class"], rows["n"].tolist(), strict=True))
+
+
 def edition(scheme: Scheme, named: str) -> Rulebook:
     """The rulebook that a command names: an edition by its effective date, or a file. Raises Refused."""
     for book in scheme.editions:

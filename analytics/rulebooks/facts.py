@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Fact:
     ascending: tuple[str, ...] = ()
     unknown: str = ""
     computed: bool = True
+    labels: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
 
     @property
     def is_numeric(self) -> bool:
@@ -54,6 +55,14 @@ class Fact:
     def unit(self, lang: str) -> str:
         """The fact's unit in `lang`, empty where it has none."""
         return self.unit_zh if lang == "zh" else self.unit_en
+
+    def value_words(self, value: Any, lang: str) -> str:
+        """A literal or value of the fact as an officer reads it: a code by its name, a number as it is written."""
+        if value in self.labels:
+            return self.labels[value][0 if lang == "zh" else 1]
+        if isinstance(value, (float, Decimal)):
+            return format(Decimal(str(value)).normalize(), "f")
+        return str(value)
 
     def normal(self, value: Any) -> Any:
         """`value` as the rules compare it, or None where it is missing (None, NaN, NA, the unknown code).
@@ -130,7 +139,8 @@ def read_facts(
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RulebookError("cannot_be_read", path.name, error=error) from error
-    facts = {grain: _contract_facts(tables[table]["column"]) for grain, table in GRAIN_TABLES.items()}
+    labels = read_labels(folder)
+    facts = {grain: _contract_facts(tables[table]["column"], labels) for grain, table in GRAIN_TABLES.items()}
     for grain, entries in declared.items():
         if grain not in facts:
             raise RulebookError("unknown_grain", path.name, grain=grain)
@@ -141,7 +151,21 @@ def read_facts(
     return facts
 
 
-def _contract_facts(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Fact]:
+def read_labels(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
+    """The words of codes by column: code → (zh, en). A folder without codes.toml has none."""
+    path = folder / "codes.toml"
+    if not path.exists():
+        return {}
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {column: {code: (zh, en) for code, (zh, en) in codes.items()} for column, codes in declared.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise RulebookError("cannot_be_read", path.name, error=error) from error
+
+
+def _contract_facts(
+    columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, tuple[str, str]]]
+) -> dict[str, Fact]:
     facts = {}
     for name, column in columns.items():
         if column["type"] not in TYPES:
@@ -158,6 +182,7 @@ def _contract_facts(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Fact]
             values=tuple(column.get("values", ())),
             unknown="other",
             computed=False,
+            labels=labels.get(name, {}),
         )
     return facts
 
@@ -180,6 +205,9 @@ def _fact(
         )
     elif "type" in entry:
         refuse("fact_of_contract")
+    else:
+        # the rules speak of it more briefly than the contract, which explains its codes in the name
+        known = replace(known, zh=entry.get("zh", known.zh), en=entry.get("en", known.en))
     unit = entry.get("unit", {})
     if unit:
         known = replace(known, unit_zh=unit["zh"], unit_en=unit["en"])

@@ -152,10 +152,13 @@ class Rule:
             return f"{name}：{'是' if yes else '否'}" if lang == "zh" else f"{name}: {'yes' if yes else 'no'}"
         unit = f" {unit}" if unit else ""
         if self.sign == "between":
-            low, high = (plain(literal) for literal in self.literals)
+            low, high = (self.fact.value_words(literal, lang) for literal in self.literals)
             return f"{name} {low}–{high}{unit}" + ("（含）" if lang == "zh" else " inclusive")
-        values = ("、" if lang == "zh" else ", ").join(plain(literal) for literal in self.literals)
-        return f"{name} {SIGN_WORDS[lang][self.sign]} {values}{unit}"
+        told = [self.fact.value_words(literal, lang) for literal in self.literals]
+        sign = SIGN_WORDS[lang][self.sign]
+        if lang == "zh":
+            return f"{name}{sign}{' ' if self.fact.is_numeric else ''}{'、'.join(told)}{unit}"
+        return f"{name} {sign} {', '.join(told)}{unit}"
 
     def leaves(self) -> Iterator[Rule]:
         """The rule itself."""
@@ -216,7 +219,13 @@ class Group:
         if text := (self.note.zh if lang == "zh" else self.note.en):
             return text
         joint = {"zh": {"all": "；且 ", "any": "；或 "}, "en": {"all": "; and ", "any": "; or "}}[lang][self.kind]
-        return joint.join(member.words(lang) for member in self.members)
+        brackets = "（{}）" if lang == "zh" else "({})"
+        return joint.join(
+            brackets.format(member.words(lang))
+            if isinstance(member, Group) and len(member.members) > 1 and not (member.note.zh or len(self.members) == 1)
+            else member.words(lang)
+            for member in self.members
+        )
 
     def leaves(self) -> Iterator[Rule]:
         """Every rule below, in the order written."""

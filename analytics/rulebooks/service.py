@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics.rulebooks.errors import Grammar, RulebookError
-from analytics.rulebooks.facts import STEPS, Fact
+from analytics.rulebooks.facts import STEPS, Fact, read_labels
 from analytics.rulebooks.rules import Group, Note, Rule, parse
 
 FILE = "service.toml"
@@ -44,7 +44,7 @@ def read_service(
     """
     try:
         declared = tomllib.loads((folder / FILE).read_text(encoding="utf-8"), parse_float=Decimal)
-        known = {name: _fact(name, entry, schemes) for name, entry in declared["fact"].items()}
+        known = {name: _fact(name, entry, schemes, folder) for name, entry in declared["fact"].items()}
         grains = {name: entry["grain"] for name, entry in declared["fact"].items()}
         found = {}
         for entry in declared["rule"]:
@@ -61,16 +61,18 @@ def read_service(
     return found, known
 
 
-def _fact(name: str, entry: Mapping[str, Any], schemes: Mapping[str, Any]) -> Fact:
+def _fact(name: str, entry: Mapping[str, Any], schemes: Mapping[str, Any], folder: Path) -> Fact:
     unit = entry.get("unit", {"zh": "", "en": ""})
     codes = tuple(entry.get("values", ()))
-    unknown = "other"
+    unknown, labels = "other", read_labels(folder).get(name, {})
     if "scheme" in entry:
-        codes, unknown = schemes[entry["scheme"]].class_codes[:-1], "unrated"
+        scheme = schemes[entry["scheme"]]
+        codes, unknown = scheme.class_codes[:-1], "unrated"
+        labels = {code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"]) for code in codes}
     step = STEPS.get(entry["type"], Decimal(1))
     return Fact(
         name, entry["type"], entry["zh"], entry["en"], unit["zh"], unit["en"], entry.get("how", ""), step, codes,
-        unknown=unknown,
+        unknown=unknown, labels=labels,
     )  # fmt: skip
 
 

@@ -48,6 +48,16 @@ def compare(before: Rulebook, after: Rulebook, as_of: str) -> Swaps:
 
 
 @st.cache_data(show_spinner=False, max_entries=KEPT)
+def _classes(edition: str, scope: str, as_of: str, scheme: str) -> dict[str, int]:
+    return swaps.counted(bank.bank(), bank.schemes()[scheme], date.fromisoformat(as_of))
+
+
+def classes(as_of: str, scheme: str) -> dict[str, int]:
+    """Class → how many customers or loans are in it at a month end."""
+    return _classes(bank.bank().edition.id, bank.SCOPE, as_of, scheme)
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
 def _counts(edition: str, scope: str, as_of: str, stamp: tuple) -> pd.DataFrame:
     return compliance.counts(bank.bank(), date.fromisoformat(as_of))
 

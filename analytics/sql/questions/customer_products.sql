@@ -3,7 +3,7 @@
 select
     'loan' as kind,
     product.product_id as product,
-    count(*) as count,
+    count(*) as held,
     sum(loan.balance)::double as amount,
 from loan_month as loan
 left join product on product.product_key = loan.product_key
@@ -14,7 +14,7 @@ union all by name
 
 select
     'deposit' as kind,
-    count(*) as count,
+    count(*) as held,
     sum(balance)::double as amount,
 from deposit_balance
 where customer_key = :key and as_of = :as_of and balance > 0
@@ -25,7 +25,7 @@ union all by name
 select
     'service' as kind,
     cast(income.kind as varchar) as product,
-    count(*) as count,
+    count(*) as held,
     sum(amount)::double as amount,
 from income
 where customer_key = :key and booked_on > :year_before and booked_on <= :as_of

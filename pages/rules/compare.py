@@ -1,0 +1,75 @@
+"""规则对比与模拟: thresholds moved on a copy of a rulebook; who would be in another class, and what was observed of them."""
+
+import html
+from datetime import date
+
+import streamlit as st
+
+from analytics import rule_figures, rulebooks, text
+from analytics.build import month_end
+from analytics.rulebooks import thresholds as moving
+from analytics.text import say
+from pages.parts import boards, charts, choice, rulebank, rules, simulate, tiles
+
+here = choice.now()
+lang, short = here.lang, rules.short(here.lang)
+scheme = rulebank.shelf()[0][here.scheme]
+editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
+as_of = date.fromisoformat(here.as_of)
+st.html(f'<p class="lp-lead">{html.escape(say("simulate.static", lang))}</p>')
+
+with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    words = {day: say("rules.edition", lang, day=text.day(day, lang)) for day in editions}
+    before = editions[charts.chooser(here, "from", list(editions), words.get, say("simulate.before", lang))]
+    base = editions[charts.chooser(here, "to", list(editions), words.get, say("simulate.after", lang))]
+known = moving.thresholds(base)
+values = {}
+if known:
+    boards.heading(say("simulate.thresholds", lang, count=len(known)))
+    shown, others = simulate.part_of(base, known, lang)
+    values = {threshold.key: simulate.value(base, threshold) for threshold in others}
+    with st.grid(3, min_column_width=280, gap="small") as wall:
+        for threshold in shown:
+            with wall.cell():
+                values[threshold.key] = simulate.slider(base, threshold, lang)
+    st.button(say("simulate.reset", lang), on_click=simulate.reset, args=(base, known), key=f"simulate_reset_{lang}")
+else:
+    boards.note(say("simulate.nothing", lang))
+
+on = st.date_input(
+    say("simulate.effective_on", lang), month_end(as_of, 1), key=f"effective_{lang}", width=220, format="YYYY-MM-DD"
+)
+edited = moving.moved(base, values, on)
+try:
+    after = rulebooks.parse(edited, path=f"{base.id}/{on}.toml", examples=False)
+except rulebooks.RulebookError as refusal:
+    st.warning(say("simulate.refused", lang, reason=refusal.text(short)))
+    st.stop()
+
+made = rulebank.compare(before, after, here.as_of)
+names = {code: (after if code in after.class_codes else before).class_names(code)[short] for code in made.codes}
+moved = int(made.moved["n"].sum())
+boards.heading(say("simulate.moved" if moved else "simulate.nobody", lang, n=f"{moved:,}", all=f"{int(made.frame['n'].sum()):,}"))
+window = say(
+    "simulate.window_after" if made.window.is_after else "simulate.window_before", lang,
+    first=text.month(made.window.first, lang), last=text.month(made.window.last, lang),
+)  # fmt: skip
+boards.note(window)
+left, right = st.columns([5, 6], gap="medium")
+with left:
+    simulate.totals(made, names, lang)
+with right:
+    st.plotly_chart(
+        rule_figures.moves(made.frame, made.codes, names, lang, dark=tiles.is_dark()), theme=None, key=f"moves_{lang}",
+        config={"displayModeBar": False, "staticPlot": False}, alt=say("simulate.moves", lang),
+    )  # fmt: skip
+    boards.note(say("simulate.moves", lang))
+boards.heading(say("simulate.outcomes", lang))
+simulate.swap_sets(made, names, lang)
+
+boards.heading(say("simulate.sign", lang))
+problem = moving.failing_example(edited, lambda told: rulebooks.parse(told, path=f"{base.id}/{on}.toml"))
+boards.note(say("simulate.examples_fail", lang, reason=problem.text(short)) if problem else say("simulate.examples_hold", lang))
+st.download_button(
+    say("simulate.download", lang), edited, f"{on}.toml", "application/toml", on_click="ignore", key=f"edited_{lang}"
+)

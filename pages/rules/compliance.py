@@ -1,0 +1,71 @@
+"""合规清单: loans and customers that break a service rule, how many, since when, and which."""
+
+import math
+from datetime import date
+
+import streamlit as st
+
+from analytics import compliance, exports, figures, text
+from analytics.text import say
+from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules, tiles
+
+MONTHS, PAGE, LIMIT = 12, 25, 100_000
+here = choice.now()
+lang, short = here.lang, rules.short(here.lang)
+known = compliance.rules(date.fromisoformat(here.as_of))
+counts = rulebank.counts(here.as_of)
+names = {rule.id: rule.names[short] for rule in known.values()}
+worst = counts.loc[counts["breaches"].idxmax()]
+boards.lead([
+    say("compliance.total", lang, month=text.month(here.as_of, lang), n=f"{int(counts['breaches'].sum()):,}"),
+    say("compliance.most", lang, name=names[worst["rule"]], n=f"{int(worst['breaches']):,}"),
+], lang)  # fmt: skip
+rules.table(
+    [say(f"compliance.{head}", lang) for head in ("rule", "clause", "looked_at", "breaches", "share", "undecided", "amount")],
+    [
+        (
+            names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
+            text.number(row.share, "rate", lang), f"{row.undecided:,}", text.number(row.amount, "money", lang),
+        )
+        for row in counts.itertuples()
+    ],
+    right=(2, 3, 4, 5, 6),
+)  # fmt: skip
+boards.note(say("compliance.means", lang))
+
+boards.heading(say("compliance.trend", lang, months=MONTHS))
+over = rulebank.trend(here.as_of, MONTHS)
+st.plotly_chart(
+    figures.multiples(
+        compliance.as_answer(over), compliance.COUNT, "rule", names, lang, dark=tiles.is_dark(), order=list(names), columns=3
+    ),
+    theme=None, key=f"compliance_trend_{lang}", config={"displayModeBar": False}, alt=say("compliance.trend", lang, months=MONTHS),
+)  # fmt: skip
+
+rule = known[charts.chooser(here, "rule", list(names), names.get, say("compliance.list", lang))]
+boards.heading(rule.names[short])
+boards.note(f"{rule.document[short]} · {rule.clause}", rule.note[short])
+boards.note(say("compliance.breach", lang, words=rule.breach.words(short)))
+total = int(counts.set_index("rule").loc[rule.id, "breaches"])
+pages = max(1, math.ceil(total / PAGE))
+at = st.pagination(pages, key=f"compliance_page_{rule.id}_{here.as_of}") if pages > 1 else 1
+lines = rulebank.breaches(here.as_of, rule.id, PAGE, (at - 1) * PAGE)
+columns = breaches.columns(rule, lines, lang)
+boards.note(say(f"drill.count_{rule.grain}s", lang, n=f"{total:,}"), say("drill.masked", lang))
+st.dataframe(
+    drill.printed(breaches.worded(rule, lines, here), columns, lang), hide_index=True, height="content", alt=rule.names[short]
+)
+
+
+def made(write) -> bytes:
+    frame = rulebank.breaches(here.as_of, rule.id, LIMIT)
+    return write(breaches.worded(rule, frame, here), columns, breaches.notes(rule, here), lang)
+
+
+stem = f"{rule.id}_{here.as_of}"
+with st.container(horizontal=True, gap="small"):
+    for kind, write in (("csv", exports.csv_bytes), ("xlsx", exports.xlsx_bytes)):
+        st.download_button(
+            say(f"drill.download_{kind}", lang), lambda write=write: made(write), f"{stem}.{kind}", on_click="ignore",
+            key=f"compliance_{kind}_{rule.id}_{lang}", disabled=total == 0,
+        )  # fmt: skip
