@@ -2,7 +2,7 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import bank, charts, choice, drill, moved, why
+from pages.parts import bank, charts, choice, moved, why
 
 here = choice.now()
 lang = here.lang
@@ -26,5 +26,4 @@ days = charts.picker(
     here, "days", ("30", "0", "60", "90"), lambda code: say(f"overdue.days_{code}", lang), say("overdue.days", lang)
 )
 asked = why.flows(here, question, before, int(days))
-drill.show(here)
 moved.show(here, asked)

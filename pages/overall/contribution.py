@@ -1,7 +1,7 @@
 """贡献: gross and net over twelve months side by side, the way from one to the other, tiers, assumptions."""
 
 from analytics.text import say
-from pages.parts import assumed, boards, choice, drill, tables, tiles, words
+from pages.parts import assumed, boards, choice, tables, tiles, words
 
 here = choice.now()
 lang = here.lang
@@ -22,4 +22,3 @@ boards.by_split(here, "contribution_net")
 boards.trend(here, "contribution_net")
 tiles.show(here, ("contribution_net_per_customer", "products_per_customer", "deposit_penetration"))
 assumed.show(here)
-drill.show(here)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analytics.text import say
-from pages.parts import boards, charts, choice, drill, tiles, words
+from pages.parts import boards, charts, choice, tiles, words
 
 here = choice.now()
 lang = here.lang
@@ -36,4 +36,3 @@ with depth:
 boards.months_by_class(here, metric)
 boards.by_split(here, metric)
 tiles.show(here, ("npl_ratio", "recognition_deviation", "coverage"))
-drill.show(here)

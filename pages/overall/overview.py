@@ -1,18 +1,15 @@
-"""总览: one sentence, six tiles, the tier board, and the list behind whatever is clicked."""
+"""总览: one sentence, six tiles, the tier board, and why the figure moved; a click opens the list behind it."""
 
-import html
-
-import streamlit as st
-
-from pages.parts import bank, choice, drill, tables, tiles, warm, words
+from analytics.declared import METRICS
+from analytics.text import say
+from pages.parts import boards, charts, choice, tables, tiles, warm, why, words
 
 here = choice.now()
-facts = []
-for metric, as_of in (("overdue_rate_30", here.as_of), ("reloan_rate_90", None)):
-    row, _ = bank.whole(bank.about(here, metric), here.lang)
-    facts.append(words.level(metric, row, as_of, here.against, here.lang))
-facts.append(words.extreme(here, "overdue_rate_30", "class"))
-st.html(f'<p class="lp-lead">{html.escape(words.sentence(facts, here.lang))}</p>')
+lang = here.lang
+before = why.against(here)
+why.verdicts(here, why.asked_of(here, warm.BOARD[0], ("class",)), before, lead=True)
+boards.note(words.extreme(here, warm.BOARD[0], "class"))
 tiles.show(here, warm.TILES)
 tables.board(here, warm.BOARD)
-drill.show(here)
+metric = charts.picker(here, "why", warm.BOARD, lambda id: METRICS[id].name[lang], say("changes.why", lang))
+why.bridge(here, why.asked_of(here, metric, ("class",)), before, key="why")

@@ -2,7 +2,7 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import boards, charts, choice, drill, tables, tiles, words
+from pages.parts import boards, charts, choice, tables, tiles, words
 
 here = choice.now()
 lang = here.lang
@@ -24,4 +24,3 @@ tables.board(
 )  # fmt: skip
 boards.months_by_class(here, metric)
 boards.by_split(here, metric)
-drill.show(here)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from analytics.text import LANGUAGES, half, say
 from data.engine import Refused
-from pages.parts import bank, choice, header, menu, shell
+from pages.parts import bank, choice, drill, header, menu, shell
 
 _CSS = f"<style>{(Path(__file__).parent / 'look.css').read_text('utf-8')}</style>"
 
@@ -34,6 +34,7 @@ def show() -> None:
         header.show(here, served, page.title)
         if problems:
             st.info(choice.said(problems, here.lang))
+        drill.show(here)
         page.run()
     except bank.Moved:
         st.rerun()
