@@ -2,10 +2,11 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import bank, charts, choice, moved, why
+from pages.parts import bank, boards, charts, choice, moved, why
 
 here = choice.now()
 lang = here.lang
+boards.begin()
 METRIC = (
     "overdue_rate_30", "overdue_rate", "overdue_rate_90", "overdue_rate_30_customers", "npl_ratio", "reloan_rate_90",
     "lost_rate", "contribution_net_per_customer", "contribution_net", "balance", "customers",

@@ -7,6 +7,7 @@ from pages.parts import boards, charts, choice, matrix, moved, paths, why
 
 here = choice.now()
 lang = here.lang
+boards.begin()
 
 
 def words(name):

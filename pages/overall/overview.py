@@ -6,6 +6,7 @@ from pages.parts import boards, charts, choice, tables, tiles, warm, why, words
 
 here = choice.now()
 lang = here.lang
+boards.begin()
 before = why.against(here)
 why.verdicts(here, why.asked_of(here, warm.BOARD[0], ("class",)), before, lead=True)
 boards.note(words.extreme(here, warm.BOARD[0], "class"))

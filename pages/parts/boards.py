@@ -44,9 +44,14 @@ def note(*sentences: str) -> None:
         st.html(f'<p class="lp-note">{said}</p>')
 
 
-def lead(facts: Sequence[str], lang: str) -> None:
-    """The sentence above a page, from computed facts. With it a page begins: a reason is printed once a page."""
+def begin() -> None:
+    """A page begins: a reason is printed once a page."""
     st.session_state[_SAID] = []
+
+
+def lead(facts: Sequence[str], lang: str) -> None:
+    """The sentence above a page, from computed facts. With it a page begins."""
+    begin()
     said = words.sentence(list(facts), lang)
     if said:
         st.html(f'<p class="lp-lead">{html.escape(said)}</p>')

@@ -32,7 +32,8 @@ def show(here: Choice, asked: Moves) -> None:
     """The open list, if one is open. Call it last."""
     told = dict(here.picks).get("moved", "")
     picked = dict(part.split(":", 1) for part in told.split("~") if ":" in part)
-    if picked and set(picked) <= {"term", "before", "after"}:
+    # A page holds one dialog: the frame's own list goes first.
+    if picked and set(picked) <= {"term", "before", "after"} and not drill.opened(here):
         st.dialog(header.plain(_name(here, asked, picked)), width="large", on_dismiss=close)(_list)(here, asked, picked)
 
 

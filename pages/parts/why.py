@@ -23,7 +23,10 @@ from pages.parts import bank, boards, charts, choice, drill, moved
 from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
 
-EVERY = ("class", "branch_1", "product", "channel", "guarantee", "age_band", "credit_grade", "payroll")
+EVERY = (
+    "class", "branch_1", "product", "channel", "guarantee", "age_band", "education", "employment", "account_type",
+    "credit_grade", "payroll",
+)  # fmt: skip
 
 
 def against(here: Choice) -> date:
@@ -62,10 +65,13 @@ def asked_of(here: Choice, metric: str, by: Sequence[str]) -> Question:
 
 @st.fragment(parallel=True)
 def verdicts(here: Choice, question: Question, before: date, *, lead: bool = False) -> None:
-    """The word for each part, and of the whole; with `lead`, the sentence that holds it. Drawn by itself: it takes time."""
+    """The word for each part, and of the whole; with `lead`, the sentence that holds it. Drawn by itself: it
+    takes time."""
     lang, split = here.lang, question.by[0]
     names = bank.labels(split, lang, here.scheme)
-    spot = st.empty()
+    top, spot = st.empty(), st.empty()
+    if lead:
+        top.html(_lead(here, question, before))
     with spot:
         st.skeleton(height=72)
     try:
@@ -73,9 +79,8 @@ def verdicts(here: Choice, question: Question, before: date, *, lead: bool = Fal
     except Refused as refusal:
         spot.html(f'<p class="lp-note">{html.escape(text.half(refusal, lang))}</p>')
         return
-    said = ""
     if lead:
-        said = f'<p class="lp-lead">{html.escape(sentence_of(here, question, before, judged))}</p>'
+        top.html(_lead(here, question, before, judged))
     metric, tone = METRICS[question.metric], look(is_dark())
     chips = [_chip(say("table.total", lang), judged.whole, metric, tone, lang)]
     order = {code: place for place, code in enumerate(names)}
@@ -84,7 +89,13 @@ def verdicts(here: Choice, question: Question, before: date, *, lead: bool = Fal
     how = say(
         "changes.how", lang, draws=f"{judged.draws:,}", drawn=f"{judged.drawn:,}", customers=f"{judged.customers:,}"
     )
-    spot.html(f'{said}<p class="lp-chips">{"".join(chips)}</p><p class="lp-note">{html.escape(how)}</p>')
+    spot.html(f'<p class="lp-chips">{"".join(chips)}</p><p class="lp-note">{html.escape(how)}</p>')
+
+
+def _lead(here: Choice, question: Question, before: date, judged=None) -> str:
+    about = sentence.context(bank.bank().edition, question, here.lang)
+    said = html.escape(sentence_of(here, question, before, judged))
+    return f'<p class="lp-lead">{said}</p><p class="lp-note">{html.escape(about)}</p>'
 
 
 def _chip(name: str, row, metric, tone, lang: str) -> str:
