@@ -92,6 +92,15 @@ def _whole(view, cube: str) -> frozenset[str]:
     return frozenset(name for name in columns if name not in measures or whole[name])
 
 
+def has_deposits(view, month: date) -> bool:
+    """Whether deposit balances of that month end were handed over."""
+    cache = known(view).labels
+    if ("deposit_balance", month) not in cache:
+        sql = "select exists (select 1 from deposit_balance where as_of = :month)"
+        cache["deposit_balance", month] = view.one(sql, None, month=month)[0]
+    return cache["deposit_balance", month]
+
+
 def labels(view, split: str, language: str, scheme: str = "abcd") -> dict[str, str]:
     """Code → label of every value a split can take, in the order in which they are shown."""
     cache = known(view).labels

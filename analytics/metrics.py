@@ -16,7 +16,7 @@ import pandas as pd
 
 from analytics.build import OPENINGS, month_end
 from analytics.declared import metric_named, split_named
-from analytics.known import UNKNOWN, known, labels, schemes
+from analytics.known import UNKNOWN, has_deposits, known, labels, schemes
 from analytics.writer import COMPARISONS, Plan, Writer, first_month
 from data.engine import Refused
 
@@ -111,6 +111,17 @@ def check(view, question: Question) -> None:
             raise Refused(
                 f"{zh} 需要 {table} 表，本版没有交付。{en} needs the table {table}, which this edition does not have."
             )
+    if "deposit_balance" in metric.needs and not has_deposits(view, question.as_of):
+        raise Refused(
+            f"{zh} 需要 {question.as_of} 的存款余额，本版没有交付。"
+            f"{en} needs the deposit balances of {question.as_of}, which this edition does not have."
+        )
+    by_class = "class" in (*question.by, *(split for split, _ in question.where))
+    if by_class and question.scheme not in it.columns["customer_month"] | it.columns["loan_month"]:
+        raise Refused(
+            f"本版数据没有按 {question.scheme} 分类，重新加载后可查。"
+            f"This edition was made without the scheme {question.scheme!r}: load the delivery again."
+        )
     if doubled := {name for name in question.by if question.by.count(name) > 1}:
         raise Refused(f"拆分维度重复。The split {sorted(doubled)[0]!r} is named twice.")
     for name in (*question.by, *(split for split, _ in question.where)):

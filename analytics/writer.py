@@ -58,6 +58,7 @@ class Writer:
         }
         if cube:
             halves = {name: sql and f"sum(fact.{measure_name(sql)})" for name, sql in halves.items()}
+        divisor = f"coalesce({halves['denominator']}, 0)" if halves["denominator"] else "null"
         by = [(name, self.expression(name)) for name in q.by]
         if len(months) > 1:
             by.insert(0, ("as_of", "fact.as_of"))
@@ -74,7 +75,7 @@ class Writer:
         sql = (
             f"with sums as (\n    select{groups}\n"
             f"        cast(coalesce({halves['numerator']}, 0) as double) as numerator,\n"
-            f"        cast({halves['denominator'] or 'null'} as double) as denominator,\n"
+            f"        cast({divisor} as double) as denominator,\n"
             f"        cast(coalesce({halves['n']}, 0) as bigint) as n,\n"
             f"    from {cube or metric.source.id} as fact\n"
             + "".join(f"    {join}\n" for join in self.joins.values())
@@ -95,9 +96,9 @@ class Writer:
         return f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
 
     def _order(self, name: str) -> str:
-        if name == "class_code" and "opened" in self.joins:
+        if name == "by_class" and "opened" in self.joins:
             codes = ", ".join(f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW))
-            return f"list_position([{codes}], sums.class_code)"
+            return f"list_position([{codes}], sums.by_class)"
         return f"sums.{name} nulls last"
 
     def _class(self) -> str:
@@ -121,6 +122,17 @@ class Writer:
         if month.find(":as_of") >= 0:
             self.params["as_of"] = q.as_of
         return f"coalesce(cast(opened.{q.scheme} as varchar), '{NEW}')"
+
+    def class_today(self) -> str:
+        """The class of the question's scheme on the day itself."""
+        scheme, source = self.question.scheme, self.metric.source.id
+        if scheme in known(self.view).columns[source]:
+            return f"fact.{scheme}"
+        self.joins["graded"] = (
+            "left join customer_month as graded\n"
+            "        on graded.customer_key = fact.customer_key and graded.as_of = fact.as_of"
+        )
+        return f"graded.{scheme}"
 
     def _joined(self, sql: str) -> str:
         if self.metric.grain == "customer":
@@ -198,8 +210,9 @@ class Writer:
 
 
 def _alias(name: str) -> str:
-    return "class_code" if name == "class" else name
+    """The column of a split within the query: never a reserved word."""
+    return name if name == "as_of" else f"by_{name}"
 
 
-def _shown(name: str) -> str:
-    return '"class"' if name == "class_code" else name
+def _shown(alias: str) -> str:
+    return f'"{alias.removeprefix("by_")}"'

@@ -298,3 +298,19 @@ def test_a_figure_that_a_bank_cannot_know_is_refused_and_not_invented(ondeck):
     for metric in ("first_payment_default", "contribution_gross", "deposit_penetration", "overdue_amount"):
         with pytest.raises(Refused, match="needs the table"):
             ask(ondeck, Question(metric, date(2012, 11, 30)))
+
+
+def test_loans_without_a_schedule_are_not_shown_as_paid_on_time(superlender):
+    # all 4,368 current loans came with an outcome only: neither schedule nor payments
+    answer = ask(superlender, Question("overdue_rate", JULY_2017)).iloc[0]
+    assert (answer.denominator, answer.n) == (0, 0)
+    assert answer.value != answer.value
+    assert ask(superlender, Question("loans", JULY_2017)).value[0] == 4368
+    buckets = _by(superlender, Question("loans", JULY_2017, by=("bucket",)))
+    assert buckets == {"unknown": (4368, 4368)}
+
+
+def test_a_month_without_deposit_balances_is_refused_and_not_shown_as_none(berka):
+    # the deposits at hand end in March 1994
+    with pytest.raises(Refused, match="needs the deposit balances of 1998-12-31"):
+        ask(berka, Question("deposit_penetration", DECEMBER_1998))

@@ -1,4 +1,4 @@
-"""The command line of the metrics: what cannot be asked gets one line and exit code 2; what can is printed as JSON, CSV or a table."""
+"""The command line of the metrics: what cannot be asked gets one line and exit code 2; the printed formats."""
 
 import csv
 import io
@@ -48,7 +48,7 @@ def asked(small_home, capsys):
         (["balance", "--as-of", TODAY, "--last", "0"], "at least 1"),
         (["balance", "--as-of", TODAY, "--last", "x"], "invalid int value"),
         (["balance", "--as-of", TODAY, "--compare", "wow"], "invalid choice: 'wow'"),
-        (["balance", "--as-of", TODAY, "--compare", "mom", "--last", "3"], "not both"),
+        (["balance", "--as-of", TODAY, "--compare", "mom", "--last", "3"], "several month ends cannot be asked for"),
         (["balance", "--as-of", "2025-07-31", "--compare", "mom"], "no month to compare"),
         (["balance", "--as-of", TODAY, "--by", "family,family"], "named twice"),
         (["customers", "--as-of", TODAY, "--by", "product"], "may not honestly be split by product"),

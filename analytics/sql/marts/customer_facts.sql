@@ -108,7 +108,8 @@ gathered as (
         customer.customer_key,
         coalesce(borrowed.loans_open, 0) as loans_open,
         coalesce(borrowed.loan_balance, 0) as loan_balance,
-        coalesce(borrowed.days_past_due, 0) as days_past_due,
+        -- Unknown where no loan with a balance has known days.
+        case when borrowed.loans_open > 0 then borrowed.days_past_due else 0 end as days_past_due,
         {worst_of},
         coalesce(borrowed.count_instalments_late_in_a_row, 0)::smallint as count_instalments_late_in_a_row,
         coalesce(borrowed.overdue_amount, 0) as overdue_amount,

@@ -46,17 +46,23 @@ settled as (
         -- is still to be judged) is not new.
         due.disbursed_on > :previous
         or (:is_first and not :is_opening and not due.is_known and due.loan_key > :last_loan_key) as came_now,
+        unscheduled.loan_key is null as is_scheduled,
     from loan_due as due
+    left join loan_unscheduled as unscheduled on unscheduled.loan_key = due.loan_key
     left join first_open on first_open.loan_key = due.loan_key
     left join first_payment on first_payment.loan_key = due.loan_key
 ),
 
 facts as (
     select
-        * exclude (owed, late_amount, came_now, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
-        case when ended_on is null then coalesce(cast(:as_of as date) - oldest_due_on, 0) else 0 end::integer as days_past_due,
+        * exclude (owed, late_amount, came_now, is_scheduled, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
         case
-            when ended_on is null and written_off_on is null then late_amount else 0
+            when ended_on is not null then 0
+            when is_scheduled then coalesce(cast(:as_of as date) - oldest_due_on, 0)
+        end::integer as days_past_due,
+        case
+            when ended_on is not null or written_off_on is not null then 0
+            when is_scheduled then late_amount
         end::decimal(15, 2) as overdue_amount,
         case when written_off_on is not null and ended_on is null then owed else 0 end::decimal(15, 2) as balance_written_off,
         -- What came before the first month of the records cannot be told apart by month.

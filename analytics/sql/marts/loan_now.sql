@@ -45,4 +45,10 @@ select
 from loan_month as before
 where
     before.as_of = :previous
-    and not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key)
+    and not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
+
+-- Loans of which no instalment was ever handed over: whether they are past due cannot be known.
+create or replace temp table loan_unscheduled as
+select loan_key,
+from loan_now
+anti join instalment on instalment.loan_key = loan_now.loan_key
