@@ -14,9 +14,8 @@ def words(name):
     return lambda code: say(f"migration.{name}_{code}", lang)
 
 
-view = charts.picker(
-    here, "view", ("class", "rates", "bucket", "vintage", "curve", "forecast"), words("view"), say("migration.view", lang)
-)
+VIEWS = ("class", "rates", "bucket", "vintage", "curve", "forecast")
+view = charts.picker(here, "view", VIEWS, words("view"), say("migration.view", lang))
 question = why.asked_of(here, "loans", ())
 asked = None
 if view in ("class", "bucket"):

@@ -69,6 +69,8 @@ def _keyed(edition: str) -> Bank:
 def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
     answer = metrics.ask(_keyed(edition), question)
     _keyed(edition)
+    if question.last > 1 and "as_of" not in answer:  # a history of one month is a history too
+        answer.insert(0, "as_of", pd.Timestamp(question.as_of))
     return answer
 
 
@@ -206,8 +208,8 @@ def tree() -> dict[str, branches.Branch]:
 
 
 def analysed(what: str, asked: Question | Moves, *given: Any) -> Any:
-    """An answer of the analysis rooms, `what` being module.function: change.bridge, noise.noise, moves.flows, moves.matrix,
-    cohorts.vintage … with its further arguments. Raises Refused as they do."""
+    """An answer of the analysis rooms, `what` being module.function: change.bridge, noise.noise, moves.flows,
+    cohorts.vintage and so on, with its further arguments. Raises Refused as they do."""
     return _analysed(bank().edition.id, SCOPE, what, asked, given)
 
 

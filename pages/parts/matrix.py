@@ -20,7 +20,8 @@ _SUM = "sum"
 
 
 def show(
-    here: Choice, key: str, title: str, frame: pd.DataFrame, states: Sequence[str], names: Mapping[str, str], measure: str
+    here: Choice, key: str, title: str, frame: pd.DataFrame, states: Sequence[str], names: Mapping[str, str],
+    measure: str,
 ) -> None:  # fmt: skip
     """`frame` as `moves.matrix` gives it; `states` in their order; `measure` one of MEASURES."""
     lang = here.lang

@@ -57,7 +57,8 @@ def rates(here: Choice, question: Question, before: date) -> None:
         whole = found.iloc[0]
         value = text.number(whole["value"], "rate", lang)
         boards.heading(say("migration.rates_title", lang, value=value, before=text.month(before, lang)))
-        heads = [say(f"migration.{name}", lang) for name in ("rate", "value", "moved_down", "net", "opening", "decrease")]
+        columns = ("rate", "value", "moved_down", "net", "opening", "decrease")
+        heads = [say(f"migration.{name}", lang) for name in columns]
         out = pd.DataFrame(
             [
                 (
@@ -92,7 +93,8 @@ def roll(here: Choice, question: Question, buckets: str) -> None:
         out = pd.DataFrame({say("migration.step", lang): list(steps.values())})
         for month in wide.columns:
             out[text.month(month, lang, short=True)] = [text.number(value, "rate", lang) for value in wide[month]]
-        out["n"] = [f"{int(count):,}" + (f" {say('figure.few', lang)}" if count < SMALL else "") for count in n.fillna(0)]
+        few = say("figure.few", lang)
+        out["n"] = [f"{int(count):,}" + (f" {few}" if count < SMALL else "") for count in n.fillna(0)]
         _table(out, say("migration.step", lang))
         boards.note(say("migration.roll_note", lang))
 
@@ -222,7 +224,8 @@ def _curve_table(summary: pd.DataFrame, names: Mapping[str, str], lang: str) -> 
             for window in cohorts.WINDOWS:
                 value = row[f"value_{window}"]
                 ends = "–".join(text.number(row[f"{end}_{window}"], "rate", lang) for end in ("low", "high"))
-                said = say("figure.few", lang) if text.is_missing(value) else f"{text.number(value, 'rate', lang)} ({ends})"
+                known = f"{text.number(value, 'rate', lang)} ({ends})"
+                said = say("figure.few", lang) if text.is_missing(value) else known
                 told[say("reloan.days", lang, days=window)] = said
             rows.append(told | {"n": f"{row['n']:,}"})
     _table(pd.DataFrame(rows), say("words.split_by", lang))
@@ -244,7 +247,7 @@ def ahead(here: Choice, question: Question, by: str, measure: str) -> None:
         )  # fmt: skip
         figure = change_figures.ahead(found.ahead, names, forecast.HORIZONS, lang, dark=is_dark())
         charts.show(
-            here, "ahead", title, figure, found.ahead, question.about("loans" if found.unit == "loans" else "customers"),
+            here, "ahead", title, figure, found.ahead, question.about(found.unit),
             behind=lambda: _ahead_table(found, names, lang),
         )  # fmt: skip
         for test in found.tests.to_dict("records"):
