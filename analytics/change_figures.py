@@ -100,8 +100,8 @@ def curves(
     frame: pd.DataFrame, x: str, labels: Mapping[str, str], ticks: Mapping[float, str], lang: str,
     *, dark: bool = False, bold: Sequence[str] = (), small: int = SMALL,
 ) -> Figure:  # fmt: skip
-    """A line per part over `x`, labelled at its end; `bold` ones in the accent, the others grey. Below `small` people the
-    line is dotted. `frame` has part, x, value, n; rates as shares of one."""
+    """A line per part over `x`, labelled at its end; `bold` ones in the accent, the others grey. Below `small`
+    people the line is dotted. `frame` has part, x, value, n; rates as shares of one."""
     tone = look(dark)
     codes = [code for code in labels if code in set(frame["part"])]
     scale = axis([*frame["value"]], "rate", lang, tone)

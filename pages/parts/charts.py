@@ -32,7 +32,11 @@ def show(
     """
     lang = here.lang
     with st.container(gap="xsmall"):
-        st.html(f'<p class="lp-message">{html.escape(title)}</p>')
+        if title:
+            st.html(f'<p class="lp-message">{html.escape(title)}</p>')
+        if answer.empty:
+            st.html(f'<p class="lp-note">{html.escape(say("figure.nobody", lang))}</p>')
+            return
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             kind = st.segmented_control(
                 say("figure.show_as", lang),
