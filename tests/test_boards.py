@@ -215,3 +215,12 @@ def test_the_definitions_page_shows_the_query_of_the_metric_picked(app):
 def test_the_list_behind_a_cell_is_masked(bank):
     names = rows.rows(bank, Question("customers", LAST, by=("class",)), {"class": "B"}, limit=50)["name"]
     assert names.str.contains("*", regex=False).all()
+
+
+def test_a_bank_of_one_month_opens_with_todays_tier(app, tmp_path_factory):
+    base = tmp_path_factory.mktemp("young")
+    run("demo", "--customers", "200", "--months", "1", "--seed", "3", "--to", str(base / "delivery"))
+    run("load", str(base / "delivery"), "--source", "contract", "--home", str(base / "home"))
+    for page in ("tiers", "overdue", "reloan", "contribution"):
+        said = printed(app(f"overall/{page}", home=base / "home"))
+        assert say("head.opening_0_note", "zh-CN") in said

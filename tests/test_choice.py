@@ -17,7 +17,7 @@ FULL = Choice(
     as_of="2026-09-30",
     compare="yoy",
     scheme="loan_five",
-    opening=12,
+    opening=1,
     branch=("01", "0101"),
     where=(("channel", ("mobile", "partner")),),
     lang="en",
@@ -29,12 +29,20 @@ def test_an_address_gives_back_the_choice_that_wrote_it():
     assert read(write(FULL), OFFER) == (FULL, [])
 
 
+def test_a_tier_is_not_taken_before_the_bank_begins():
+    young = replace(OFFER, months=OFFER.months[-2:])
+    assert default(young).opening == 1
+    choice, problems = read({"opening": ["12"]}, young)
+    assert choice.opening == 1
+    assert problems[0][1]["used"] == "1"
+
+
 def test_the_address_names_codes_and_no_words():
     assert write(FULL) == {
         "asof": ["2026-09-30"],
         "vs": ["yoy"],
         "scheme": ["loan_five"],
-        "opening": ["12"],
+        "opening": ["1"],
         "lang": ["en"],
         "branch": ["0101"],
         "f.channel": ["mobile", "partner"],

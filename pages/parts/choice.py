@@ -62,12 +62,17 @@ class Choice:
         return None if self.compare == "none" else self.compare
 
 
+def openings(offer: Offer) -> list[int]:
+    """The months before at which a tier can be taken in a bank of so many months; 0, today's, always can."""
+    return [months for months in OPENINGS if months < len(offer.months)]
+
+
 Problem = tuple[str, dict[str, str]]
 
 
 def default(offer: Offer, lang: str = LANGUAGES[0]) -> Choice:
     """The view of somebody who asked for nothing: the newest month, the first scheme, the whole bank."""
-    return Choice(as_of=offer.months[-1], scheme=offer.schemes[0], lang=lang)
+    return Choice(as_of=offer.months[-1], scheme=offer.schemes[0], opening=openings(offer)[0], lang=lang)
 
 
 def write(choice: Choice) -> dict[str, list[str]]:
@@ -143,7 +148,7 @@ def read(address: Mapping[str, Sequence[str]], offer: Offer) -> tuple[Choice, li
         as_of=as_of,
         compare=one("vs", COMPARE, say("head.compare", lang)),
         scheme=one("scheme", offer.schemes, say("head.scheme", lang)),
-        opening=int(one("opening", [str(months) for months in OPENINGS], say("head.opening", lang))),
+        opening=int(one("opening", [str(months) for months in openings(offer)], say("head.opening", lang))),
         branch=branch,
         where=tuple(where),
         lang=lang,

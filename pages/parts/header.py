@@ -29,7 +29,14 @@ def show(here: Choice, served: Bank, title: str) -> None:
         _select("as_of", list(reversed(bank.offer().months)), here.as_of, lambda day: text.month(day, lang), 130, lang)
         _select("compare", choice.COMPARE, here.compare, lambda code: say(f"head.{code}", lang), 150, lang)
         _select("scheme", list(bank.schemes()), here.scheme, lambda code: bank.scheme_name(code, lang), 215, lang)
-        _select("opening", choice.OPENINGS, here.opening, lambda months: say(f"head.opening_{months}", lang), 140, lang)
+        _select(
+            "opening",
+            choice.openings(bank.offer()),
+            here.opening,
+            lambda months: say(f"head.opening_{months}", lang),
+            140,
+            lang,
+        )
         _branches(here)
         _more(here)
     if here.opening == 0:
