@@ -7,7 +7,11 @@ late as (
     select loan_key, paid_total, due_total_before, due_principal_total_before, is_recounted
     from loan_due
     -- A loan sold in the month earned interest up to the sale; that of a settled one is what came beyond its principal.
-    where paid_total < due_total and closed_on is null and (ended_on is null or ended_on > :previous)
+    where
+        paid_total < due_total
+        and closed_on is null
+        and (ended_on is null or ended_on > :previous)
+        and (is_recounted or not is_resting)
 ),
 
 due_now as (

@@ -55,9 +55,16 @@ select
     before.loan_key is not null as is_known,
     before.closed_on as closed_on_before,
     before.is_first_payment_missed as is_first_payment_missed_before,
-    -- A reversal, or an instalment handed over late, may uncover what the month before held as paid.
+    before.balance_written_off as balance_written_off_before,
+    before.oldest_due_on as oldest_due_on_before,
+    before.count_instalments_late as count_instalments_late_before,
+    -- Written off the month before or earlier, and nothing came since: it rests as it was.
+    before.written_off_on is not null and came.loan_key is null as is_resting,
+    -- A reversal, an instalment handed over late, or money for a loan at rest may change what the month before held as paid.
     before.loan_key is not null and (
-        coalesce(came.paid, 0) < 0 or coalesce(fallen_due.earliest_due_on <= :previous, false)
+        coalesce(came.paid, 0) < 0
+        or coalesce(fallen_due.earliest_due_on <= :previous, false)
+        or (before.written_off_on is not null and came.loan_key is not null)
     ) as is_recounted,
 from loan_now as loan
 left join loan_month as before on before.loan_key = loan.loan_key and before.as_of = :previous

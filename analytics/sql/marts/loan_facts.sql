@@ -25,22 +25,32 @@ settled as (
                 0
             )
         end::decimal(15, 2) as balance,
-        greatest(
-            due.principal - due.prepaid_total - coalesce(first_open.principal_paid_total, due.due_principal_total),
-            0
-        )::decimal(15, 2) as owed,
+        case
+            when due.is_resting and not due.is_recounted then due.balance_written_off_before
+            else greatest(
+                due.principal - due.prepaid_total - coalesce(first_open.principal_paid_total, due.due_principal_total),
+                0
+            )
+        end::decimal(15, 2) as owed,
         case
             when due.closed_on is not null
                 then greatest(due.paid_total + due.prepaid_total - due.principal, due.interest_total_before)
-            when due.ended_on <= :previous then due.interest_total_before
+            when due.ended_on <= :previous or (due.is_resting and not due.is_recounted) then due.interest_total_before
             else
                 least(due.paid_total, due.due_total)
                 - coalesce(first_open.principal_paid_total, due.due_principal_total)
         end::decimal(15, 2) as interest_total,
-        case when due.ended_on is null then first_open.oldest_due_on end as oldest_due_on,
+        case
+            when due.ended_on is not null then null
+            when due.is_resting and not due.is_recounted then due.oldest_due_on_before
+            else first_open.oldest_due_on
+        end as oldest_due_on,
         coalesce(first_open.overdue_amount, 0) as late_amount,
-        case when due.ended_on is null then coalesce(first_open.count_instalments_late, 0) else 0 end::smallint
-            as count_instalments_late,
+        case
+            when due.ended_on is not null then 0
+            when due.is_resting and not due.is_recounted then due.count_instalments_late_before
+            else coalesce(first_open.count_instalments_late, 0)
+        end::smallint as count_instalments_late,
         coalesce(first_payment.is_missed, due.is_first_payment_missed_before) as is_first_payment_missed,
         -- Disbursed in the month, or before and handed over only now. A loan that ended and has a row again (its first payment
         -- is still to be judged) is not new.
@@ -55,7 +65,11 @@ settled as (
 
 facts as (
     select
-        * exclude (owed, late_amount, came_now, is_scheduled, due_total_before, due_principal_total_before, interest_total_before, is_recounted, is_known, closed_on_before, is_first_payment_missed_before),
+        * exclude (
+            owed, late_amount, came_now, is_scheduled, due_total_before, due_principal_total_before,
+            interest_total_before, balance_written_off_before, oldest_due_on_before, count_instalments_late_before,
+            is_resting, is_recounted, is_known, closed_on_before, is_first_payment_missed_before
+        ),
         case
             when ended_on is not null then 0
             when is_scheduled then coalesce(cast(:as_of as date) - oldest_due_on, 0)
@@ -71,7 +85,9 @@ facts as (
         end::decimal(15, 2) as interest_received,
         came_now as is_new,
         case when came_now then principal else 0 end::decimal(15, 2) as disbursed,
-        closed_on is not null and written_off_on is null and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
+        closed_on is not null
+            and written_off_on is null
+            and (closed_on > :previous or (is_known and closed_on_before is null)) as is_settled,
         coalesce(written_off_on > :previous, false) as is_newly_written_off,
         date_diff('month', disbursed_on, cast(:as_of as date))::smallint as months_on_book,
         coalesce(first_due_on + 30 <= :as_of and first_due_on + 30 > :judged_after, false) as is_first_payment_judged,
