@@ -28,7 +28,7 @@ def schemes() -> Mapping[str, Any]:
     graded the data (`keep`), in force.
     """
     try:
-        return rulebooks.read_good(kept=_KEPT)[0]
+        return rulebooks.read_good(rulebooks.FOLDER, _KEPT)[0]
     except rulebooks.RulebookError as error:
         raise Refused(f"{error.text('zh')} {error.text('en')}") from error
 

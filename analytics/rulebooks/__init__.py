@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "rulebooks"
+_CONTRACT = FOLDER.parent / "contract.toml"
 _EDITION_NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.toml")
 
 
@@ -146,11 +147,8 @@ def _loan_schemes(
     folder: Path, refused: list[RulebookError] | None = None, kept: Mapping[tuple[str, str], str] = {}
 ) -> dict[str, Scheme]:
     """The schemes that grade loans. They come first: the class of a customer's worst loan is a fact of the customer."""
-    contract = (
-        folder.parent / "contract.toml"
-        if (folder.parent / "contract.toml").exists()
-        else FOLDER.parent / "contract.toml"
-    )
+    contract = folder.parent / "contract.toml"
+    contract = contract if contract.exists() else _CONTRACT
     declared = read_facts(folder, contract, None)
     found = {}
     for path in _scheme_folders(folder):
@@ -172,12 +170,15 @@ def _grades_loans(folder: Path, kept: Mapping[tuple[str, str], str]) -> bool:
 
 
 def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, Fact]]:
-    contract = (
-        folder.parent / "contract.toml"
-        if (folder.parent / "contract.toml").exists()
-        else FOLDER.parent / "contract.toml"
-    )
-    return read_facts(folder, contract, {name: scheme.class_codes[:-1] for name, scheme in schemes.items()})
+    contract = folder.parent / "contract.toml"
+    contract = contract if contract.exists() else _CONTRACT
+    classes = {
+        name: {
+            code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"]) for code in scheme.class_codes[:-1]
+        }
+        for name, scheme in schemes.items()
+    }
+    return read_facts(folder, contract, classes)
 
 
 def _scheme_folders(folder: Path) -> list[Path]:

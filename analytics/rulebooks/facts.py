@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -125,11 +125,11 @@ def is_missing(value: Any) -> bool:
 
 
 def read_facts(
-    folder: Path, contract: Path, scheme_codes: Mapping[str, Sequence[str]] | None
+    folder: Path, contract: Path, scheme_codes: Mapping[str, Mapping[str, tuple[str, str]]] | None
 ) -> dict[str, dict[str, Fact]]:
     """The facts by grain ("customer", "loan") and name.
 
-    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes (best to worst,
+    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes and names (best to worst,
     without the unrated one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes
     that grade loans are read without them). Raises RulebookError for a declaration that makes no sense.
     """
@@ -188,7 +188,7 @@ def _contract_facts(
 
 
 def _fact(
-    name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Sequence[str]] | None
+    name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Mapping] | None
 ) -> Fact:
     def refuse(key: str, /, **fields: Any) -> None:
         raise RulebookError(key, "facts.toml", fact=name, **fields)
@@ -216,7 +216,8 @@ def _fact(
     if "scheme" in entry:
         if entry["scheme"] not in scheme_codes:
             refuse("fact_scheme", scheme=entry["scheme"])
-        known = replace(known, values=tuple(scheme_codes[entry["scheme"]]), unknown="unrated")
+        classes = scheme_codes[entry["scheme"]]
+        known = replace(known, values=tuple(classes), unknown="unrated", labels=classes)
     if known.type == "code" and not known.values:
         refuse("fact_values")
     if "order" in entry:

@@ -7,7 +7,7 @@ from analytics.declared import METRICS
 from analytics.text import say
 from data.contract import read_contract
 from data.messages import REASONS
-from pages.parts import bank, boards, choice, tables
+from pages.parts import bank, boards, choice, rulebank, tables
 
 here = choice.now()
 lang, side = here.lang, 0 if here.lang == "zh-CN" else 1
@@ -43,6 +43,9 @@ tables.plain(
     ],
     say("data.rule", lang), lang, right=("cases",),
 )  # fmt: skip
+
+for refusal in rulebank.shelf()[1]:
+    st.warning(say("rules.refused", lang, reason=refusal.text(("zh", "en")[side])))
 
 history = bank.history()
 boards.heading(say("data.editions", lang, count=len(history)))

@@ -52,6 +52,6 @@ def notes(rule: ServiceRule, here: Choice) -> list[tuple[str, str]]:
             f"{rule.applies.words(short)} | {rule.breach.words(short)} | {rule.note[short]}",
         ),
         (say("export.as_of", lang), here.as_of),
-        (say("export.filters", lang), say("compliance.no_filters" if header.chips(here) else "export.no_filters", lang)),
+        (say("export.filters", lang), say(f"{'compliance' if header.chips(here) else 'export'}.no_filters", lang)),
         (say("export.edition", lang), f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}"),
     ]

@@ -99,7 +99,10 @@ def ladders(card: Card, here: Choice) -> Mapping[str, tuple[str, Sequence[str], 
     """Scheme → name, codes from best to worst, words: what the history strip draws."""
     schemes = bank.schemes()
     return {
-        scheme: (bank.scheme_name(scheme, here.lang), schemes[scheme].class_codes[:-1], bank.labels("class", here.lang, scheme))
+        scheme: (
+            bank.scheme_name(scheme, here.lang), schemes[scheme].class_codes[:-1],
+            bank.labels("class", here.lang, scheme),
+        )
         for scheme in schemes if scheme in card.history
     }  # fmt: skip
 
@@ -108,7 +111,8 @@ def contribution(card: Card, lang: str) -> None:
     """Twelve months from gross to net, part by part."""
     row = card.who
     boards.heading(say("card.contribution", lang, net=text.exact(row["contribution_net_12m"], "money", lang)))
-    steps = [Step(name, say(f"card.{name}", lang), float(row[f"{name}_12m"])) for name in ("interest", "fees", "margin")]
+    earned = ("interest", "fees", "margin")
+    steps = [Step(name, say(f"card.{name}", lang), float(row[f"{name}_12m"])) for name in earned]
     steps.append(Step("gross", say("card.gross", lang), float(row["contribution_gross_12m"]), "total"))
     steps += [
         Step(name, say(f"card.{name}", lang), float(row[f"{name}_12m"]), "minus")
@@ -154,7 +158,9 @@ def listed(kind: str, frame: pd.DataFrame, here: Choice) -> None:
     told = drill.worded(frame, here)
     for name in ("code", "what", "result", "payment_kind"):
         if name in told:
-            told[name] = [text.NOTHING if text.is_missing(code) else say(f"card.{name}_{code}", lang) for code in told[name]]
+            told[name] = [
+                text.NOTHING if text.is_missing(code) else say(f"card.{name}_{code}", lang) for code in told[name]
+            ]
     right = {
         c.header: st.column_config.Column(alignment="right") for c in columns.values() if c.unit not in ("text", "date")
     }

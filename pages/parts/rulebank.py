@@ -24,7 +24,7 @@ def _stamp() -> tuple:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _shelf(edition: str, stamp: tuple) -> tuple[dict[str, Scheme], list[RulebookError]]:
-    return rulebooks.read_good(kept=known.kept_rulebooks(bank.bank()))
+    return rulebooks.read_good(rulebooks.FOLDER, known.kept_rulebooks(bank.bank()))
 
 
 def shelf() -> tuple[dict[str, Scheme], list[RulebookError]]:

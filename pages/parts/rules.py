@@ -48,7 +48,7 @@ def table(
 def indented(words: str, depth: int, ours: bool, lang: str) -> Html:
     """A rule under the group that it belongs to, with the sign of what is our own threshold."""
     mark = f'<span class="lp-ours">{html.escape(say("rules.ours", lang))}</span>' if ours else ""
-    return Html(f'<span style="padding-left:{1.2 * depth:.1f}em">{html.escape(words)}</span>{mark}')
+    return Html(f'<div style="padding-left:{1.2 * depth:.1f}em">{html.escape(words)}{mark}</div>')
 
 
 def ladder(book: Rulebook, lang: str) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the simulator: sliders of thresholds, classes before and after, and what was observed of those who move."""
+"""The parts of the simulator: sliders, classes before and after, and what was observed of those who move."""
 
 from __future__ import annotations
 
@@ -102,8 +102,9 @@ def totals(made: Swaps, names: Mapping[str, str], lang: str) -> None:
     """Per class: before, in, out, after, and the balance."""
     rows = [
         (
-            names[row["class"]], f"{row['n_from']:,}", _signed(row["swapped_in"], "+"), _signed(row["swapped_out"], "−"),
-            f"{row['n_to']:,}", text.number(row["balance_from"], "money", lang), text.number(row["balance_to"], "money", lang),
+            names[row["class"]], f"{row['n_from']:,}", _signed(row["swapped_in"], "+"),
+            _signed(row["swapped_out"], "−"), f"{row['n_to']:,}",
+            *(text.number(row[f"balance_{end}"], "money", lang) for end in ("from", "to")),
         )
         for row in made.totals().to_dict("records") if row["n_from"] or row["n_to"]
     ]  # fmt: skip
@@ -116,7 +117,7 @@ def _signed(count: int, sign: str) -> str:
 
 
 def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
-    """Who moves from where to where, and beside them those who stay: overdue, reloan and contribution with intervals."""
+    """Who moves from where to where, and beside them those who stay: outcomes with their intervals."""
     moved = made.moved["n"].sum() > 0
     shown = made.frame.assign(stays=made.frame["class_from"] == made.frame["class_to"])
     # of those who stay only the classes that somebody leaves or enters: they are who the movers are held against

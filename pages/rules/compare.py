@@ -1,4 +1,4 @@
-"""规则对比与模拟: thresholds moved on a copy of a rulebook; who would be in another class, and what was observed of them."""
+"""规则对比与模拟: thresholds moved on a copy; who would be in another class, and what was observed of them."""
 
 import html
 from datetime import date
@@ -49,7 +49,8 @@ except rulebooks.RulebookError as refusal:
 made = rulebank.compare(before, after, here.as_of)
 names = {code: (after if code in after.class_codes else before).class_names(code)[short] for code in made.codes}
 moved = int(made.moved["n"].sum())
-boards.heading(say("simulate.moved" if moved else "simulate.nobody", lang, n=f"{moved:,}", all=f"{int(made.frame['n'].sum()):,}"))
+everybody = f"{int(made.frame['n'].sum()):,}"
+boards.heading(say("simulate.moved" if moved else "simulate.nobody", lang, n=f"{moved:,}", all=everybody))
 window = say(
     "simulate.window_after" if made.window.is_after else "simulate.window_before", lang,
     first=text.month(made.window.first, lang), last=text.month(made.window.last, lang),
@@ -69,7 +70,10 @@ simulate.swap_sets(made, names, lang)
 
 boards.heading(say("simulate.sign", lang))
 problem = moving.failing_example(edited, lambda told: rulebooks.parse(told, path=f"{base.id}/{on}.toml"))
-boards.note(say("simulate.examples_fail", lang, reason=problem.text(short)) if problem else say("simulate.examples_hold", lang))
+if problem:
+    boards.note(say("simulate.examples_fail", lang, reason=problem.text(short)))
+else:
+    boards.note(say("simulate.examples_hold", lang))
 st.download_button(
     say("simulate.download", lang), edited, f"{on}.toml", "application/toml", on_click="ignore", key=f"edited_{lang}"
 )

@@ -10,6 +10,7 @@ from analytics.text import say
 from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules, tiles
 
 MONTHS, PAGE, LIMIT = 12, 25, 100_000
+HEADS = ("rule", "clause", "looked_at", "breaches", "share", "undecided", "amount")
 here = choice.now()
 lang, short = here.lang, rules.short(here.lang)
 known = compliance.rules(date.fromisoformat(here.as_of))
@@ -21,7 +22,7 @@ boards.lead([
     say("compliance.most", lang, name=names[worst["rule"]], n=f"{int(worst['breaches']):,}"),
 ], lang)  # fmt: skip
 rules.table(
-    [say(f"compliance.{head}", lang) for head in ("rule", "clause", "looked_at", "breaches", "share", "undecided", "amount")],
+    [say(f"compliance.{head}", lang) for head in HEADS],
     [
         (
             names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
@@ -37,14 +38,17 @@ boards.heading(say("compliance.trend", lang, months=MONTHS))
 over = rulebank.trend(here.as_of, MONTHS)
 st.plotly_chart(
     figures.multiples(
-        compliance.as_answer(over), compliance.COUNT, "rule", names, lang, dark=tiles.is_dark(), order=list(names), columns=3
+        compliance.as_answer(over), compliance.COUNT, "rule", names, lang, dark=tiles.is_dark(), order=list(names),
+        columns=3,
     ),
-    theme=None, key=f"compliance_trend_{lang}", config={"displayModeBar": False}, alt=say("compliance.trend", lang, months=MONTHS),
+    theme=None, key=f"compliance_trend_{lang}", config={"displayModeBar": False},
+    alt=say("compliance.trend", lang, months=MONTHS),
 )  # fmt: skip
 
 rule = known[charts.chooser(here, "rule", list(names), names.get, say("compliance.list", lang))]
 boards.heading(rule.names[short])
-boards.note(f"{rule.document[short]} · {rule.clause}", rule.note[short])
+boards.note(f"{rule.document[short]} · {rule.clause}")
+boards.note(rule.note[short])
 boards.note(say("compliance.breach", lang, words=rule.breach.words(short)))
 total = int(counts.set_index("rule").loc[rule.id, "breaches"])
 pages = max(1, math.ceil(total / PAGE))
@@ -53,8 +57,9 @@ lines = rulebank.breaches(here.as_of, rule.id, PAGE, (at - 1) * PAGE)
 columns = breaches.columns(rule, lines, lang)
 boards.note(say(f"drill.count_{rule.grain}s", lang, n=f"{total:,}"), say("drill.masked", lang))
 st.dataframe(
-    drill.printed(breaches.worded(rule, lines, here), columns, lang), hide_index=True, height="content", alt=rule.names[short]
-)
+    drill.printed(breaches.worded(rule, lines, here), columns, lang), hide_index=True, height="content",
+    alt=rule.names[short],
+)  # fmt: skip
 
 
 def made(write) -> bytes:

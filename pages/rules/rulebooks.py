@@ -74,7 +74,7 @@ rules.table(
 with st.expander(say("rules.as_file", lang, path=book.path)):
     st.code(book.text, language="toml", wrap_lines=True)
 st.download_button(
-    say("rules.download", lang), book.text, f"{book.id}-{book.effective_on}.toml", "application/toml", on_click="ignore",
-    key=f"rulebook_{lang}",
+    say("rules.download", lang), book.text, f"{book.id}-{book.effective_on}.toml", "application/toml",
+    on_click="ignore", key=f"rulebook_{lang}",
 )  # fmt: skip
 tables.pairs(say("rules.digest", lang), [("sha256", plain(book.digest))])
