@@ -89,6 +89,16 @@ def noise(
         parts = side_by_side(view, asked, before) if asked.by else whole.iloc[:0]
         customers = _customers(view, metric, asked, before)
         sums = _sums(view, metric, asked, before, parts, customers, limit)
+    judged, found = judge(metric, whole, parts, sums, customers, draws, seed)
+    return Noise(question, before, judged, found, draws, customers, sums.size, seed)
+
+
+def judge(
+    metric: Metric, whole: pd.DataFrame, parts: pd.DataFrame, sums: Sums, customers: int, draws: int = DRAWS,
+    seed: int = 0,
+) -> tuple[pd.Series, pd.DataFrame]:  # fmt: skip
+    """The whole and the parts with interval, p and verdict; `whole` and `parts` as `change.side_by_side` gives them,
+    `sums` of all `customers` or of a sample of them, its parts in the order of `parts`."""
     ratio = metric.denominator_sql is not None
     drawn = resample(sums, draws, seed)
     # The draws of the whole are the sums over its parts.
@@ -105,8 +115,7 @@ def noise(
         for board, spread, middle, count in zip((whole, parts), told, here, held, strict=True)
         if len(board)
     ]
-    found = boards[1] if asked.by and len(boards) > 1 else boards[0].iloc[:0]
-    return Noise(question, before, boards[0].iloc[0], found, draws, customers, sums.size, seed)
+    return boards[0].iloc[0], boards[1] if len(boards) > 1 else boards[0].iloc[:0]
 
 
 def _customers(view, metric: Metric, asked: Question, before: date) -> int:
