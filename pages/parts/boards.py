@@ -62,6 +62,9 @@ def trend(here: Choice, metric: str, key: str = "trend") -> None:
     with part(here, metric):
         question = bank.about(here, metric, last=MONTHS + 12)
         answer = bank.ask(question)
+        if len(answer) < 2:
+            note(say("words.one_month", here.lang))
+            return
         title = words.path(metric, answer.tail(MONTHS), here.lang)
         figure = figures.trend(answer, METRICS[metric], here.lang, dark=is_dark(), show=MONTHS)
         charts.show(here, key, title, figure, answer, question, ("as_of",))
@@ -87,6 +90,8 @@ def months_by_class(here: Choice, metric: str, key: str = "months") -> None:
     with part(here, metric):
         question = bank.about(here, metric, ("class",), last=MONTHS)
         answer = bank.ask(question)
+        if answer["as_of"].nunique() < 2:
+            return
         names = bank.labels("class", here.lang, here.scheme)
         title = words.way(metric, answer, "class", names, here.lang)
         figure = figures.multiples(
