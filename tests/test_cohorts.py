@@ -1,0 +1,145 @@
+"""Vintage, first-payment default and the reloan curve of the small bank by hand; the forecast and its back-test."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics.cohorts import curve, first_payment, vintage
+from analytics.forecast import forecast
+from analytics.metrics import Question, ask
+from data.engine import Bank, Refused
+
+LAST = date(2026, 10, 31)
+ASKED = Question("loans", LAST)
+
+
+@pytest.fixture(scope="module")
+def bank(demo_home):
+    bank = Bank(demo_home, verify="stamp")
+    yield bank
+    bank.close()
+
+
+def cohort_of(found: pd.DataFrame, year: int) -> pd.DataFrame:
+    return found[found["cohort"] == pd.Timestamp(year, 1, 1)].set_index("month")
+
+
+# Lent in 2025: L1 120,000, L3 24,000, L4 12,000, L6 36,000, L7 10,000, L9 8,000, L11 3,000 = 213,000 in 7 loans; the youngest,
+# L9 of October, has been on book for 12 months.
+# Over 30 days late at a month end: L7 from 2025-09-30 (56 days, month 2), L6 from 2025-11-30 (46 days, month 4, 34,000 owed),
+# L3 at 2026-03-31 only (31 days, month 6, 20,000 owed).
+@pytest.mark.parametrize(
+    ("month", "loans", "owed"),
+    [(1, 0, 0), (2, 1, 10_000), (3, 1, 10_000), (4, 2, 44_000), (5, 2, 44_000), (6, 3, 64_000), (12, 3, 64_000)],
+)
+def test_vintage_keeps_who_was_ever_late(small_bank, month, loans, owed):
+    row = cohort_of(vintage(small_bank, ASKED, period="year"), 2025).loc[month]
+    assert (row["n"], row["denominator"]) == (7, 213_000)
+    assert (row["numerator_loans"], row["numerator"]) == (loans, owed)
+    assert row["value"] == pytest.approx(owed / 213_000)
+
+
+# L3 paid in April 2026 (month 7); L7, written off in May 2026 (month 10), stays with what is owed of it
+@pytest.mark.parametrize(("month", "loans", "owed"), [(6, 3, 64_000), (7, 2, 44_000), (12, 2, 44_000)])
+def test_vintage_now_lets_the_cured_go_and_keeps_the_written_off(small_bank, month, loans, owed):
+    row = cohort_of(vintage(small_bank, ASKED, late="now", period="year"), 2025).loc[month]
+    assert (row["numerator_loans"], row["numerator"]) == (loans, owed)
+
+
+def test_a_cohort_goes_as_far_as_its_youngest_loan(small_bank):
+    found = vintage(small_bank, ASKED, period="year")
+    # 2025: the youngest of October 2025, 12 months; 2026: L2 of August 2026, 2 months
+    assert found.groupby("cohort")["month"].max().to_list() == [12, 2]
+
+
+def test_vintage_by_a_split_adds_up_to_the_whole(small_bank):
+    whole = cohort_of(vintage(small_bank, ASKED, period="year"), 2025).loc[6]
+    parts = vintage(small_bank, ASKED.about(by=("product",)), period="year")
+    parts = parts[(parts["cohort"] == pd.Timestamp(2025, 1, 1))]
+    # every loan of the cohort is in one part; a part goes as far as its own youngest loan
+    at = parts[parts["month"] == 6]
+    assert (at["n"].sum(), at["numerator"].sum()) == (whole["n"], whole["numerator"])
+
+
+def test_first_payment_default_by_cohort(small_bank):
+    found = first_payment(small_bank, ASKED, "year").set_index(["cohort"])
+    # 2025: of seven judged only L7 missed its first instalment by over 30 days.
+    # 2026: L8 missed; L10 is due in 2027 and not judged: 7 of 8
+    told = found[["numerator", "n", "loans"]].to_numpy().tolist()
+    assert told == [[1, 7, 7], [1, 7, 8]]
+
+
+def test_the_reloan_curve_of_the_small_bank(small_bank):
+    points = curve(small_bank, ASKED).points.set_index("days")["value"]
+    # settled: C9 back after 18 days, C3 after 21, C8 after 44 and once never (113 days by then), C7 after 87
+    assert points.to_dict() == pytest.approx({0: 0, 18: 0.2, 21: 0.4, 44: 0.6, 87: 0.8})
+
+
+def test_the_curve_says_nothing_of_fewer_than_thirty(small_bank):
+    row = curve(small_bank, ASKED).summary.iloc[0]
+    assert (row["n"], row["back"]) == (5, 4)
+    assert np.isnan(row["value_30"])
+
+
+def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off(bank):
+    # As of August 2026: spells settled by May have been followed for 90 days. Kaplan-Meier of the uncensored is the share.
+    spells = bank.query(
+        "select settled_on, next_disbursed_on from settlement where settled_on > date '2025-06-30' and settled_on <= :until",
+        None, until=LAST,
+    )  # fmt: skip
+    days = (spells["next_disbursed_on"] - spells["settled_on"]).dt.days
+    cut = (pd.Timestamp(LAST) - spells["settled_on"]).dt.days
+    back = days.notna() & (days <= cut)
+    told = curve(bank, ASKED).summary.iloc[0]
+    assert (told["n"], told["back"]) == (len(spells), int(back.sum()))
+    if (cut[~back] >= 90).all():
+        assert told["value_90"] == pytest.approx((days[back] <= 90).mean())
+    risk, alive = len(spells), 1.0
+    ends = pd.DataFrame({"day": days.where(back, cut), "back": back}).sort_values("day")
+    for _, same in ends[ends["day"] <= 90].groupby("day"):
+        alive *= 1 - same["back"].sum() / risk
+        risk -= len(same)
+    assert told["value_90"] == pytest.approx(1 - alive)
+
+
+def test_a_forecast_starts_from_the_stock_of_today(bank):
+    found = forecast(bank, Question("customers", LAST))
+    counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")["n"]
+    now = found.ahead[found.ahead["horizon"] == 3].set_index("state")["share_now"]
+    for code, share in now.items():
+        assert share == pytest.approx(counts[code] / counts.sum())
+    for _, told in found.ahead.groupby("horizon"):
+        assert told["share"].sum() == pytest.approx(1)
+        assert (told["low"] <= told["high"]).all()
+
+
+def test_the_back_test_forecasts_from_what_was_known_then(bank):
+    early, late = date(2026, 7, 31), LAST
+    # the forecast of July over three months, made now for the test, is the one that July itself made
+    made = forecast(bank, Question("customers", early)).ahead
+    shares = made[made["horizon"] == 3].set_index("state")["share"]
+    came = ask(bank, Question("customers", late, by=("class",), opening=0)).set_index("class")["n"]
+    error = (shares - came / came.sum()).abs().mean()
+    tests = forecast(bank, Question("customers", late)).tests.set_index("horizon")
+    assert tests.loc[3, "forecasts"] > 3
+    assert 0 < tests.loc[3, "error"] < 1
+    assert error < 0.2
+    assert tests.loc[3, "beats"] == (tests.loc[3, "error"] < tests.loc[3, "error_naive"])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda bank: forecast(bank, Question("customers", date(2025, 9, 30))), "needs 4 month ends; there are 3"),
+        (lambda bank: forecast(bank, ASKED, "branch"), "by class or bucket"),
+        (lambda bank: vintage(bank, ASKED, 45), "days has no value 45"),
+        (lambda bank: vintage(bank, ASKED.about(by=("product", "channel"))), "at most one split"),
+        (lambda bank: vintage(bank, ASKED.about(by=("bucket",))), "changes month by month"),
+        (lambda bank: curve(bank, ASKED.about(by=("product",))), "may not honestly be split"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_by_name(bank, call, said):
+    with pytest.raises(Refused, match=said):
+        call(bank)
