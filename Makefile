@@ -63,3 +63,4 @@ system:
 # Times of load, one more month and the boards' questions at a million customers, as a table.
 bench: setup
 	@$(V)/python -m tests.bench
+	@$(V)/python -m tests.bench_noise

@@ -26,8 +26,8 @@ def cohort_of(found: pd.DataFrame, year: int) -> pd.DataFrame:
     return found[found["cohort"] == pd.Timestamp(year, 1, 1)].set_index("month")
 
 
-# Lent in 2025: L1 120,000, L3 24,000, L4 12,000, L6 36,000, L7 10,000, L9 8,000, L11 3,000 = 213,000 in 7 loans; the youngest,
-# L9 of October, has been on book for 12 months.
+# Lent in 2025: L1 120,000, L3 24,000, L4 12,000, L6 36,000, L7 10,000, L9 8,000, L11 3,000 = 213,000 in 7
+loans; the youngest, # L9 of October, has been on book for 12 months.
 # Over 30 days late at a month end: L7 from 2025-09-30 (56 days, month 2), L6 from 2025-11-30 (46 days, month 4, 34,000 owed),
 # L3 at 2026-03-31 only (31 days, month 6, 20,000 owed).
 @pytest.mark.parametrize(

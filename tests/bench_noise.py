@@ -1,0 +1,53 @@
+"""make bench: what the noise check says of invented books whose truth is known, and how long it takes.
+
+BANKS in the environment changes how many books are invented for each line (500).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+
+from analytics.declared import METRICS
+from analytics.noise import judge, resample
+from tests.invented_books import book
+
+BANKS = int(os.environ.get("BANKS", "500"))
+HEADS, MONEY = METRICS["overdue_rate_30_customers"], METRICS["overdue_rate_30"]
+
+
+def told(metric, customers: int, banks: int, rise: float, money: bool) -> tuple[float, float, float]:
+    """Share of intervals of the whole that cover the truth, of parts and of wholes called significant."""
+    covered, parts_called, wholes_called = [], [], []
+    for seed in range(banks):
+        whole, parts, sums = book(customers, seed, rise=rise, money=money)
+        line, board = judge(metric, whole, parts, sums, customers, draws=1_000, seed=seed)
+        covered.append(line["low"] <= rise <= line["high"])
+        parts_called.append(board["verdict"].isin(["rise", "fall"]).mean())
+        wholes_called.append(line["verdict"] in ("rise", "fall"))
+    return tuple(float(np.mean(found)) for found in (covered, parts_called, wholes_called))
+
+
+def main() -> None:
+    print(f"{BANKS} invented books a line; 95 % intervals should cover between 93 % and 97 %")
+    print(f"{'':<44}{'covered':>9}{'parts':>9}{'wholes':>9} called significant")
+    lines = [
+        ("no change, 2,000 customers, by heads", HEADS, 2_000, BANKS, 0.0, False),
+        ("no change, 2,000 customers, by balance", MONEY, 2_000, BANKS, 0.0, True),
+        ("one point up, 20,000 customers, by heads", HEADS, 20_000, BANKS // 5, 0.01, False),
+        ("one point up, 20,000 customers, by balance", MONEY, 20_000, max(BANKS // 10, 1), 0.01, True),
+    ]
+    for name, metric, customers, banks, rise, money in lines:
+        shares = told(metric, customers, banks, rise, money)
+        print(f"{name:<44}" + "".join(f"{share:>9.1%}" for share in shares), flush=True)
+    _, _, sums = book(200_000, 1, money=True)
+    start, used = time.perf_counter(), time.process_time()
+    resample(sums, 1_000, 0)
+    took = f"{time.perf_counter() - start:.2f} s, {time.process_time() - used:.2f} s of processor"
+    print(f"\n1,000 draws over 200,000 customers by balance: {took}")
+
+
+if __name__ == "__main__":
+    main()

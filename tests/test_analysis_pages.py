@@ -1,0 +1,135 @@
+"""The pages of analysis in every view and both languages; what they print is what the library answers."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analytics import sentence
+from analytics.change import bridge
+from analytics.metrics import Question, ask
+from analytics.moves import Moves, flows, matrix
+from analytics.noise import noise
+from analytics.text import LANGUAGES, say
+from data.engine import Bank
+from tests.seen import printed
+
+APP = Path(__file__).parents[1] / "app.py"
+LAST, BEFORE = date(2026, 10, 31), date(2026, 9, 30)
+
+
+@pytest.fixture(scope="module")
+def bank(demo_home):
+    bank = Bank(demo_home, verify="stamp")
+    yield bank
+    bank.close()
+
+
+@pytest.fixture
+def app(demo_home, monkeypatch):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(demo_home))
+
+    def opened(page, **address):
+        test = AppTest.from_file(APP, default_timeout=60)
+        for name, value in address.items():
+            test.query_params[name.replace("__", ".")] = value
+        test.run()
+        test.switch_page(f"pages/analysis/{page}.py").run()
+        assert not test.exception, test.exception
+        assert not test.error, test.error
+        return test
+
+    return opened
+
+
+VIEWS = [
+    ("changes", {}),
+    ("changes", {"metric": "contribution_net", "by": "age_band", "then": "class"}),
+    ("changes", {"metric": "npl_ratio", "by": "channel", "then": "branch_1", "part": "partner", "days": "0"}),
+    ("migration", {"view": "class", "measure": "balance"}),
+    ("migration", {"view": "rates"}),
+    ("migration", {"view": "bucket", "buckets": "months"}),
+    ("migration", {"view": "vintage", "late": "now", "split": "channel", "counted": "loans"}),
+    ("migration", {"view": "curve"}),
+    ("migration", {"view": "forecast", "by": "bucket"}),
+    ("explorer", {}),
+    ("explorer", {"view": "heat", "cut": "channel,class"}),
+    ("explorer", {"view": "trend", "path": "class:C"}),
+    ("explorer", {"view": "bars", "metric": "balance", "path": "class:C~branch_1:03"}),
+    ("explorer", {"metric": "borrowers"}),
+    ("explorer", {"metric": "bad_rate"}),
+]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("page", "address"), VIEWS, ids=lambda case: "-".join(case.values()) if isinstance(case, dict) else case)
+def test_a_view_opens(app, page, address, lang):
+    said = printed(app(page, lang=lang, **address))
+    assert f'<p class="lp-title">{say(f"page.{page}", lang)}</p>' in said
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_sentence_of_the_page_is_that_of_the_command_line(app, bank, lang):
+    question = Question("overdue_rate_30", LAST, by=("class",), scheme="abcd")
+    said = sentence.of(bank, question, BEFORE, lang)
+    assert said.replace("“", "“") in printed(app("changes", lang=lang, scheme="abcd"))
+
+
+def test_the_bars_of_the_bridge_are_its_effects(app, bank):
+    test = app("changes", scheme="abcd", by="product")
+    found = bridge(bank, Question("overdue_rate_30", LAST, by=("product",)), BEFORE)
+    drawn = json.loads(test.get("plotly_chart")[0].proto.spec)["data"]
+    for trace, column in zip(drawn, ("rate_effect", "mix_effect"), strict=True):
+        codes = [mark[0] for mark in trace["customdata"]]
+        told = dict(zip(found.parts["product"], found.parts[column], strict=True))
+        shown = {code: value for code, value in zip(codes, trace["x"], strict=True) if code}
+        assert shown == pytest.approx({code: told[code] for code in shown})
+
+
+def test_the_chips_say_the_verdicts(app, bank):
+    found = noise(bank, Question("overdue_rate_30", LAST, by=("class",)), BEFORE)
+    said = printed(app("changes", scheme="abcd"))
+    chips = said[said.index('<p class="lp-chips">') :]
+    for code in ("rise", "fall", "noise", "few"):
+        expected = int((found.parts["verdict"] == code).sum()) + (found.whole["verdict"] == code)
+        assert chips.count(f">{say(f'verdict.{code}', 'zh-CN')}</b>") == expected
+
+
+@pytest.mark.parametrize("term", ["rolled_in", "cured", "stayed", "closing"])
+def test_a_term_of_the_money_bridge_opens_its_loans(app, bank, term):
+    found = flows(bank, Moves(Question("loans", LAST), BEFORE))
+    counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True)) | {"closing": found.loans}
+    assert f"共 {counts[term]:,} 笔借据" in printed(app("changes", moved=f"term:{term}"))
+
+
+def test_a_cell_of_the_matrix_opens_its_customers(app, bank):
+    found = matrix(bank, Moves(Question("customers", LAST), BEFORE))
+    for row in found.sort_values("n").tail(2).itertuples():
+        said = printed(app("migration", scheme="abcd", moved=f"before:{row.before}~after:{row.after}"))
+        assert f"共 {row.n:,} 位客户" in said
+
+
+def test_a_row_of_the_explorer_opens_exactly_the_n_that_it_printed(app, bank):
+    where = (("class", ("C",)),)
+    answer = ask(bank, Question("overdue_rate_30", LAST, by=("branch_1",), where=where))
+    row = answer.iloc[0]
+    cell = f"class:C~branch_1:{row['branch_1']}"
+    test = app("explorer", scheme="abcd", cut="class,branch_1", path="class:C")
+    shown = test.dataframe[0].value
+    assert f"{int(row['n']):,}" in set(shown["n"])
+    said = printed(app("explorer", scheme="abcd", cut="class,branch_1", open="overdue_rate_30", cell=cell))
+    assert f"共 {int(row['n']):,} 笔借据" in said
+
+
+def test_a_bank_of_few_months_says_what_is_missing(small_home, monkeypatch):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(small_home))
+    test = AppTest.from_file(APP, default_timeout=60)
+    test.query_params["asof"] = "2025-07-31"
+    test.query_params["lang"] = "en"
+    test.run()
+    for page in ("changes", "migration", "explorer"):
+        test.switch_page(f"pages/analysis/{page}.py").run()
+        assert not test.exception, (page, test.exception)
+    assert "needs more history" in printed(test) or "no month end" in printed(test)
