@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -22,28 +21,6 @@ _ASKED = {
     ),
     "customer": ("consumer_five",),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What a figure asks of a metric: unit and direction."""
-
-    unit: str
-    better: str
-
-
-COUNT = Measure("count", "lower")
-
-
-def as_answer(counts: pd.DataFrame) -> pd.DataFrame:
-    """`trend` in the shape of an answer: as_of, rule, value (breaches), numerator, denominator (those decided), n."""
-    return pd.DataFrame(
-        {
-            "as_of": counts["as_of"], "rule": counts["rule"], "value": counts["breaches"],
-            "numerator": counts["breaches"], "denominator": counts["looked_at"] - counts["undecided"],
-            "n": counts["looked_at"],
-        }
-    )  # fmt: skip
 
 
 def rules(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:

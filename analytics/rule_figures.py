@@ -67,7 +67,8 @@ def history(
         "data": [
             {
                 "type": "heatmap", "x": stamps, "y": list(range(rows)), "z": shades, "text": said,
-                "texttemplate": "%{text}", "hovertext": hover, "hoverinfo": "text", "xgap": 1, "ygap": 2, "showscale": False, "zmin": 0, "zmax": 1,
+                "texttemplate": "%{text}", "hovertext": hover, "hoverinfo": "text", "xgap": 1, "ygap": 2,
+                "showscale": False, "zmin": 0, "zmax": 1,
                 "colorscale": [[0, tone.paper], [1, "#7fa3c7" if tone is LIGHT else "#35597f"]],
                 "textfont": {"color": tone.ink, "size": 10},
             },

@@ -35,7 +35,7 @@ if case.decision.code != case.kept:
 if case.decision.missing:
     words = [case.book.fact_index[name].words(short) for name in case.decision.missing]
     boards.note(say("card.missing", lang, facts=text.listing(words, lang)))
-with st.expander(say("card.trace", lang), expanded=True):
+with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 24):
     rules.trace(case.book, case.decision, lang)
 
 boards.heading(say("card.history", lang, months=len(card.history)))

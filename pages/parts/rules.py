@@ -8,11 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from analytics import text
+from analytics import look, text
 from analytics.rulebooks import Change, Decision, Rulebook
 from analytics.rulebooks.rules import Group, Rule, plain
 from analytics.text import say
 from pages.parts import boards
+from pages.parts.tiles import is_dark
 
 MARK = {True: "✓", False: "✗", None: "?"}
 # Cells are words; one that is Html is markup made here from escaped words.
@@ -98,16 +99,19 @@ def _service(found, lang: str) -> str:
 def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple]:
     """The lines of one rule: itself, and below a group its members."""
     clause = node.note.clause or clause
-    words = node.words(short(lang))
-    named = isinstance(node, Rule) or bool(node.note.zh)
-    if isinstance(node, Group) and not named:
-        words = say("rules.all" if node.kind == "all" else "rules.any", lang)
-    lines = [(clause, indented(words, depth, node.note.is_ours, lang), "")]
+    lines = [(clause, indented(words_of(node, lang), depth, node.note.is_ours, lang), "")]
     if isinstance(node, Group):
         for member in node.members:
             below = _rule(member, clause, depth + 1, lang)
             lines += [("" if line[0] == clause else line[0], *line[1:]) for line in below]
     return lines
+
+
+def words_of(node: Rule | Group, lang: str) -> str:
+    """A rule in words; a group without words of its own is told by how many of its members must hold."""
+    if isinstance(node, Group) and not node.note.zh:
+        return say("rules.all" if node.kind == "all" else "rules.any", lang)
+    return node.words(short(lang))
 
 
 def trace(book: Rulebook, decision: Decision, lang: str) -> None:
@@ -121,7 +125,7 @@ def trace(book: Rulebook, decision: Decision, lang: str) -> None:
             rows.append(f"{say(f'rules.stage_{check.stage}', lang)} {name}".strip())
         sign = MARK[check.held] + (" ●" if check.applied else "")
         value = value_of(book, check.fact, check.value, lang) if check.fact else ""
-        words = indented(check.words(short(lang)), check.depth, check.rule.note.is_ours, lang)
+        words = indented(words_of(check.rule, lang), check.depth, check.rule.note.is_ours, lang)
         rows.append((check.clause, words, value, sign if check.points is None else f"{sign} {check.points}"))
     table([say(f"rules.{head}", lang) for head in ("clause", "rule", "value", "held")], rows, tight=(0, 2, 3))
     boards.note(say("rules.legend", lang))
@@ -149,6 +153,12 @@ def boundary(book: Rulebook, change: Change | None, lang: str) -> str:
         "rules.boundary", lang, fact=change.fact.words(short(lang)), now=now, then=then + (f" {unit}" if unit else ""),
         name=book.class_names(change.code)[short(lang)],
     )  # fmt: skip
+
+
+def sparkline(values: Sequence[float], name: str, lang: str) -> Html:
+    """Months as a line, with its first and last value in words for who cannot see it."""
+    alt = say("rules.spark", lang, name=name, months=len(values), first=f"{values[0]:,}", last=f"{values[-1]:,}")
+    return Html(look.sparkline(values, alt, look.look(is_dark()).ink))
 
 
 def yes_no(value: bool | None, lang: str) -> str:

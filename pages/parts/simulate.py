@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -58,29 +59,27 @@ def reset(book: Rulebook, known: Sequence[Threshold]) -> None:
 
 def slider(book: Rulebook, threshold: Threshold, lang: str) -> Any:
     """A slider for one threshold, the value in force marked by its start; what it gives is the new value."""
-    rule, fact = threshold.rule, threshold.rule.fact
+    rule, fact, short = threshold.rule, threshold.rule.fact, rules.short(lang)
     ends = (say("rules.from", lang), say("rules.to", lang))
     sign = ends[threshold.place] if rule.sign == "between" else rule.sign
-    label = header.plain(f"{rule.note.clause or threshold.clause}　{fact.words(rules.short(lang))} {sign}")
+    label = header.plain(f"{rule.note.clause or threshold.clause}　{fact.words(short)} {sign}")
     key = f"slider_{key_of(book, threshold)}_{lang}_{st.session_state.get('simulate_reset', 0)}"
-    value = st.session_state.get(key_of(book, threshold), threshold.value)
-    made = _moved(label, fact, value, key, rules.short(lang))
+    now = value(book, threshold)
+    if not fact.is_numeric:
+        # the start is set here and not passed: a slider whose start changes is a new one and loses the keyboard
+        st.session_state.setdefault(key, now)
+        made = st.select_slider(
+            label, list(fact.ascending), key=key, format_func=lambda code: fact.value_words(code, short)
+        )
+    else:
+        whole = fact.type == "int" or (fact.type == "money" and float(threshold.value).is_integer())
+        low, high, step = _reach(float(threshold.value), whole, fact.name.endswith("_percentile"))
+        kind = int if whole else float
+        st.session_state.setdefault(key, kind(now))
+        moved = st.slider(label, kind(low), kind(high), step=kind(step), key=key, help=fact.unit(short) or None)
+        made = moved if fact.type == "int" else Decimal(str(moved))
     st.session_state[key_of(book, threshold)] = made
     return made
-
-
-def _moved(label: str, fact: Any, value: Any, key: str, short: str) -> Any:
-    if not fact.is_numeric:
-        return st.select_slider(
-            label, list(fact.ascending), value, key=key, format_func=lambda code: fact.value_words(code, short)
-        )
-    whole = fact.type == "int" or (fact.type == "money" and float(value).is_integer())
-    low, high, step = _reach(float(value), whole, fact.name.endswith("_percentile"))
-    if whole:
-        unit = fact.unit(short) or None
-        made = st.slider(label, int(low), int(high), int(value), int(step), key=key, help=unit)
-        return made if fact.type == "int" else Decimal(made)
-    return Decimal(str(st.slider(label, low, high, float(value), step, key=key)))
 
 
 def _reach(value: float, whole: bool, is_share: bool) -> tuple[float, float, float]:
@@ -153,4 +152,5 @@ def _interval(value: float, low: float, high: float, n: float, unit: str, lang: 
     if n < SMALL:
         return f"{say('figure.few', lang)} (n = {int(n):,})"
     between = f"{text.number(low, unit, lang)} – {text.number(high, unit, lang)}"
-    return f"{text.number(value, unit, lang)}  [{between}]  n = {int(n):,}"
+    small = html.escape(f"[{between}]  n = {int(n):,}")
+    return rules.Html(f'{html.escape(text.number(value, unit, lang))}<br><span class="lp-note">{small}</span>')

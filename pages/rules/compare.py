@@ -1,21 +1,21 @@
 """规则对比与模拟: thresholds moved on a copy; who would be in another class, and what was observed of them."""
 
 import html
-from datetime import date
+from datetime import date, timedelta
 
 import streamlit as st
 
 from analytics import rule_figures, rulebooks, text
-from analytics.build import month_end
 from analytics.rulebooks import thresholds as moving
 from analytics.text import say
-from pages.parts import boards, charts, choice, rulebank, rules, simulate, tiles
+from pages.parts import bank, boards, charts, choice, rulebank, rules, simulate, tiles
 
 here = choice.now()
 lang, short = here.lang, rules.short(here.lang)
 scheme = rulebank.shelf()[0][here.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
-as_of = date.fromisoformat(here.as_of)
+# a new edition cannot come into force for months that are graded already
+newest = date.fromisoformat(bank.offer().months[-1])
 st.html(f'<p class="lp-lead">{html.escape(say("simulate.static", lang))}</p>')
 
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
@@ -32,13 +32,17 @@ if known:
         for threshold in shown:
             with wall.cell():
                 values[threshold.key] = simulate.slider(base, threshold, lang)
-    st.button(say("simulate.reset", lang), on_click=simulate.reset, args=(base, known), key=f"simulate_reset_{lang}")
 else:
     boards.note(say("simulate.nothing", lang))
-
-on = st.date_input(
-    say("simulate.effective_on", lang), month_end(as_of, 1), key=f"effective_{lang}", width=220, format="YYYY-MM-DD"
-)
+with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    on = st.date_input(
+        say("simulate.effective_on", lang), newest + timedelta(days=1), key=f"effective_{lang}", width=220,
+        format="YYYY-MM-DD",
+    )  # fmt: skip
+    if known:
+        st.button(
+            say("simulate.reset", lang), on_click=simulate.reset, args=(base, known), key=f"simulate_reset_{lang}"
+        )
 edited = moving.moved(base, values, on)
 try:
     after = rulebooks.parse(edited, path=f"{base.id}/{on}.toml", examples=False)
@@ -56,10 +60,10 @@ window = say(
     first=text.month(made.window.first, lang), last=text.month(made.window.last, lang),
 )  # fmt: skip
 boards.note(window)
-left, right = st.columns([5, 6], gap="medium")
-with left:
+wall = st.grid(2, min_column_width=520, gap="medium")
+with wall.cell():
     simulate.totals(made, names, lang)
-with right:
+with wall.cell():
     st.plotly_chart(
         rule_figures.moves(made.frame, made.codes, names, lang, dark=tiles.is_dark()), theme=None, key=f"moves_{lang}",
         config={"displayModeBar": False, "staticPlot": False}, alt=say("simulate.moves", lang),

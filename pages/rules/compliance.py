@@ -5,12 +5,12 @@ from datetime import date
 
 import streamlit as st
 
-from analytics import compliance, exports, figures, text
+from analytics import compliance, exports, text
 from analytics.text import say
-from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules, tiles
+from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules
 
 MONTHS, PAGE, LIMIT = 12, 25, 100_000
-HEADS = ("rule", "clause", "looked_at", "breaches", "share", "undecided", "amount")
+HEADS = ("rule", "clause", "looked_at", "breaches", "trend", "share", "undecided", "amount")
 here = choice.now()
 lang, short = here.lang, rules.short(here.lang)
 known = compliance.rules(date.fromisoformat(here.as_of))
@@ -21,29 +21,20 @@ boards.lead([
     say("compliance.total", lang, month=text.month(here.as_of, lang), n=f"{int(counts['breaches'].sum()):,}"),
     say("compliance.most", lang, name=names[worst["rule"]], n=f"{int(worst['breaches']):,}"),
 ], lang)  # fmt: skip
+over = rulebank.trend(here.as_of, MONTHS)
 rules.table(
-    [say(f"compliance.{head}", lang) for head in HEADS],
+    [say(f"compliance.{head}", lang, months=MONTHS) for head in HEADS],
     [
         (
             names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
+            rules.sparkline(over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang),
             text.number(row.share, "rate", lang), f"{row.undecided:,}", text.number(row.amount, "money", lang),
         )
         for row in counts.itertuples()
     ],
-    right=(2, 3, 4, 5, 6),
+    right=(2, 3, 4, 5, 6, 7),
 )  # fmt: skip
 boards.note(say("compliance.means", lang))
-
-boards.heading(say("compliance.trend", lang, months=MONTHS))
-over = rulebank.trend(here.as_of, MONTHS)
-st.plotly_chart(
-    figures.multiples(
-        compliance.as_answer(over), compliance.COUNT, "rule", names, lang, dark=tiles.is_dark(), order=list(names),
-        columns=3,
-    ),
-    theme=None, key=f"compliance_trend_{lang}", config={"displayModeBar": False},
-    alt=say("compliance.trend", lang, months=MONTHS),
-)  # fmt: skip
 
 rule = known[charts.chooser(here, "rule", list(names), names.get, say("compliance.list", lang))]
 boards.heading(rule.names[short])
@@ -55,7 +46,7 @@ pages = max(1, math.ceil(total / PAGE))
 at = st.pagination(pages, key=f"compliance_page_{rule.id}_{here.as_of}") if pages > 1 else 1
 lines = rulebank.breaches(here.as_of, rule.id, PAGE, (at - 1) * PAGE)
 columns = breaches.columns(rule, lines, lang)
-boards.note(say(f"drill.count_{rule.grain}s", lang, n=f"{total:,}"), say("drill.masked", lang))
+boards.note(f"{say(f'drill.count_{rule.grain}s', lang, n=f'{total:,}')} · {say('drill.masked', lang)}")
 st.dataframe(
     drill.printed(breaches.worded(rule, lines, here), columns, lang), hide_index=True, height="content",
     alt=rule.names[short],
