@@ -1,8 +1,8 @@
 """A Question (metric, month end, splits, filters) → one SQL text → an answer frame. One definition, many readers.
 
 The answer of `ask`: the split columns (language-free codes as text), numerator, denominator, value, n; `as_of` first
-when several month ends are asked for; with a comparison also numerator_before, denominator_before, value_before, n_before
-and change.
+when several month ends are asked for; with a comparison also numerator_before, denominator_before, value_before,
+n_before and change.
 Sums are exact in the database and double in the frame; rates are shares of one.
 """
 

@@ -213,7 +213,7 @@ def workshop(
             for schema in SCHEMAS:
                 root.execute(f"create schema part.{schema}")
             root.execute(f"set preserve_insertion_order={str(keep_order).lower()}")
-            # A part is written once and checkpointed at the end; a checkpoint after every statement costs a tenth of the build.
+            # A part is written once and checkpointed at the end; a checkpoint after every statement slows a build.
             root.execute("set checkpoint_threshold='1TB'")
             folders = ", ".join(_text(f"{Path(folder).resolve()}/") for folder in read_dirs)
             root.execute(f"set allowed_directories=[{folders}]")

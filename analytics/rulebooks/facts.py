@@ -129,8 +129,8 @@ def read_facts(
 ) -> dict[str, dict[str, Fact]]:
     """The facts by grain ("customer", "loan") and name.
 
-    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes and names (best to worst,
-    without the unrated one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes
+    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes and names (best to
+    worst, without the unrated one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes
     that grade loans are read without them). Raises RulebookError for a declaration that makes no sense.
     """
     tables = tomllib.loads(contract.read_text(encoding="utf-8"))["table"]
