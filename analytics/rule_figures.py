@@ -127,3 +127,43 @@ def moves(
             dark, 34 * max(2, len(there)) + 50, xaxis=axis | {"side": "top"}, yaxis=axis | {"autorange": "reversed"}
         ),
     }  # fmt: skip
+
+
+def cross(frame: pd.DataFrame, down: Mapping[str, str], across: Mapping[str, str], *, dark: bool = False) -> Figure:
+    """Two schemes against each other: every cell its number, tinted by its share of the row, with the margins.
+
+    `frame` has class_from, class_to, n; `down` and `across` are the words of the two schemes' codes, in order.
+    """
+    tone = look(dark)
+    n = {(row.class_from, row.class_to): int(row.n) for row in frame.itertuples()}
+    rows = [code for code in down if any(code == one for one, _ in n)]
+    columns = [code for code in across if any(code == other for _, other in n)]
+    whole = {code: sum(n.get((code, other), 0) for other in columns) for code in rows}
+    shade = [[n.get((code, other), 0) / whole[code] for other in columns] for code in rows]
+    said = [[f"{n[code, other]:,}" if (code, other) in n else "" for other in columns] for code in rows]
+    hover = [
+        [
+            f"<b>{html.escape(down[code])} · {html.escape(across[other])}</b><br>n = {n.get((code, other), 0):,}"
+            f"<br>{n.get((code, other), 0) / whole[code]:.2%}"
+            for other in columns
+        ]
+        for code in rows
+    ]
+    tops = [f"{html.escape(across[other])}<br>{sum(n.get((code, other), 0) for code in rows):,}" for other in columns]
+    sides = [f"{html.escape(down[code])}  {whole[code]:,}" for code in rows]
+    return {
+        "data": [
+            {
+                "type": "heatmap", "z": shade, "text": said, "texttemplate": "%{text}", "hovertext": hover,
+                "hoverinfo": "text", "xgap": 2, "ygap": 2, "showscale": False, "zmin": 0, "zmax": 1,
+                "colorscale": [[0, tone.paper], [1, "#8fb3d6" if tone is LIGHT else "#3c648f"]],
+                "textfont": {"color": tone.ink},
+            }
+        ],
+        "layout": layout(
+            dark, 34 * max(2, len(rows)) + 66,
+            xaxis={"tickvals": list(range(len(columns))), "ticktext": tops, "side": "top"},
+            yaxis={"tickvals": list(range(len(rows))), "ticktext": sides, "autorange": "reversed",
+                   "tickfont": {"color": tone.ink, "size": 13}},
+        ),
+    }  # fmt: skip

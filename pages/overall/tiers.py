@@ -2,7 +2,7 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import bank, boards, charts, choice, tables, words
+from pages.parts import bank, boards, charts, choice, tables, tier_moves, words
 
 here = choice.now()
 lang = here.lang
@@ -27,3 +27,6 @@ tier = charts.picker(
     here, "tier", ["all", *held], lambda code: tiers.get(code, say("tiers.all", lang)), say("table.class", lang)
 )
 boards.by_split(here, metric, within={} if tier == "all" else {"class": tier})
+
+tier_moves.moved(here)
+tier_moves.cross(here)

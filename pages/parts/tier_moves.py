@@ -1,0 +1,76 @@
+"""Two schemes against each other, and who moved up or down within one, for the page on tiers."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from analytics import rule_figures, text
+from analytics.build import month_end
+from analytics.moves import Moves
+from analytics.text import say
+from pages.parts import bank, boards, charts, rules
+from pages.parts.choice import Choice
+from pages.parts.tiles import is_dark
+
+
+def cross(here: Choice) -> None:
+    """The customers by the classes of the scheme in the header and of another; margins are the schemes' own counts."""
+    lang = here.lang
+    others = [scheme for scheme in bank.schemes() if scheme != here.scheme]
+    boards.heading(say("tiers.cross", lang, scheme=bank.scheme_name(here.scheme, lang)))
+    other = charts.chooser(
+        here, "other", others, lambda code: bank.scheme_name(code, lang), say("tiers.other_scheme", lang)
+    )
+    with boards.part(here, "customers"):
+        question = bank.about(here, "customers", compare=False).about(opening=0)
+        frame = bank.analysed("crossed.crossed", question, other)
+        down, across = (bank.labels("class", lang, scheme) for scheme in (here.scheme, other))
+        st.plotly_chart(
+            rule_figures.cross(frame, down, across, dark=is_dark()), theme=None, key=f"cross_{lang}",
+            config={"displayModeBar": False}, alt=say("tiers.cross", lang, scheme=bank.scheme_name(here.scheme, lang)),
+        )  # fmt: skip
+        boards.note(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
+
+
+def moved(here: Choice) -> None:
+    """How many went up, down, stayed, came and left since the opening, and what they owe."""
+    lang, months = here.lang, here.opening or 1
+    as_of = date.fromisoformat(here.as_of)
+    with boards.part(here, "customers"):
+        question = bank.about(here, "customers", compare=False).about(opening=0)
+        frame = bank.analysed("moves.matrix", Moves(question, month_end(as_of, -months)))
+        ways = told(frame, bank.schemes()[here.scheme].class_codes[:-1])
+        up, down = (f"{int(ways.loc[way, 'n']):,}" for way in ("up", "down"))
+        boards.heading(say("tiers.moved", lang, months=months, up=up, down=down))
+        rules.table(
+            [say(f"tiers.{head}", lang) for head in ("way", "moved_n", "moved_balance")],
+            [
+                (say(f"tiers.way_{way}", lang), f"{int(row['n']):,}", text.number(row["balance"], "money", lang))
+                for way, row in ways.iterrows()
+            ],
+            right=(1, 2),
+        )
+        boards.note(say("tiers.moved_note", lang))
+
+
+def told(frame: pd.DataFrame, ladder: tuple[str, ...]) -> pd.DataFrame:
+    """Moves → up, down, same, unrated (a class is not known on one of the days), came and left: n, balance (of those
+    who left the one they had)."""
+    place = {code: rank for rank, code in enumerate(ladder)}
+    sums = {way: [0, 0.0] for way in ("up", "down", "same", "unrated", "came", "left")}
+    for row in frame.itertuples():
+        old, new = place.get(row.before), place.get(row.after)
+        if row.before in ("joined", "moved_in"):
+            way = "came"
+        elif row.after not in place and row.after != "unrated":
+            way = "left"
+        elif old is None or new is None:
+            way = "same" if row.before == row.after else "unrated"
+        else:
+            way = "same" if old == new else "up" if new < old else "down"
+        sums[way][0] += row.n
+        sums[way][1] += row.balance_before if way == "left" else row.balance
+    return pd.DataFrame.from_dict(sums, orient="index", columns=["n", "balance"])
