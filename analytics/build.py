@@ -184,7 +184,7 @@ class _Build:
             self._sql("loan_now.sql")
         self._class_values(assumed)
         if self.has_events:
-            for name in ("loan_due.sql", "instalment_open.sql", "first_payment.sql"):
+            for name in ("instalment_due.sql", "loan_due.sql", "instalment_open.sql", "first_payment.sql"):
                 self._sql(name)
             self._sql("instalment_open_rows.sql")
         self._sql(

@@ -14,16 +14,6 @@ late as (
         and (is_recounted or not is_resting)
 ),
 
-due_now as (
-    select loan_key, number, due_on, principal, interest,
-    from instalment
-    where due_on > :previous and due_on <= :as_of
-    union all
-    select loan_key, number, due_on, principal, interest,
-    from part.kept.instalment
-    where due_on > :since and due_on <= :previous
-),
-
 fallen_due as (
     select
         instalment.loan_key,

@@ -4,18 +4,6 @@
 create or replace temp table loan_due as
 with
 
--- A schedule may be handed over long before it falls due: this month's instalments stand in any part, older ones that came late
--- in this one.
-due_now as (
-    select loan_key, number, due_on, principal, interest,
-    from instalment
-    where due_on > :previous and due_on <= :as_of
-    union all
-    select loan_key, number, due_on, principal, interest,
-    from part.kept.instalment
-    where due_on > :since and due_on <= :previous
-),
-
 fallen_due as (
     select
         loan_key,
