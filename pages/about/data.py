@@ -44,9 +44,7 @@ tables.plain(
     say("data.rule", lang), lang, right=("cases",),
 )  # fmt: skip
 
-for refusal in rulebank.shelf()[1]:
-    st.warning(say("rules.refused", lang, reason=refusal.text(("zh", "en")[side])))
-
+rulebank.warn(lang)
 history = bank.history()
 boards.heading(say("data.editions", lang, count=len(history)))
 tables.plain(

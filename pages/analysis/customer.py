@@ -20,7 +20,7 @@ if not number:
     boards.note(say("card.how", lang))
     st.stop()
 try:
-    card = rulebank.one(here.as_of, number)
+    card = rulebank.card_of(here.as_of, number)
 except Refused as refusal:
     st.warning(text.half(refusal, lang))
     st.stop()

@@ -11,6 +11,7 @@ from analytics import card, compliance, known, rulebooks, swaps
 from analytics.card import Card
 from analytics.rulebooks import Rulebook, RulebookError, Scheme
 from analytics.swaps import Swaps
+from analytics.text import say
 from pages.parts import bank
 
 KEPT = 64
@@ -30,6 +31,12 @@ def _shelf(edition: str, stamp: tuple) -> tuple[dict[str, Scheme], list[Rulebook
 def shelf() -> tuple[dict[str, Scheme], list[RulebookError]]:
     """The rulebooks as they lie in the folder now, and the files refused."""
     return _shelf(bank.bank().edition.id, _stamp())
+
+
+def warn(lang: str) -> None:
+    """Say which rulebooks are refused now, where any is."""
+    for refusal in shelf()[1]:
+        st.warning(say("rules.refused", lang, reason=refusal.text("zh" if lang == "zh-CN" else "en")))
 
 
 def is_kept(book: Rulebook) -> bool:
@@ -89,7 +96,7 @@ def _card(edition: str, scope: str, as_of: str, customer_id: str) -> Card:
     return card.card(bank.bank(), bank.schemes(), date.fromisoformat(as_of), customer_id)
 
 
-def one(as_of: str, customer_id: str) -> Card:
+def card_of(as_of: str, customer_id: str) -> Card:
     """The card of one customer. Raises Refused for an unknown number."""
     return _card(bank.bank().edition.id, bank.SCOPE, as_of, customer_id)
 

@@ -9,11 +9,8 @@ from pages.parts import boards, charts, choice, rulebank, rules, tables
 
 here = choice.now()
 lang, short = here.lang, rules.short(here.lang)
-shelf, refused = rulebank.shelf()
-for refusal in refused:
-    st.warning(say("rules.refused", lang, reason=refusal.text(short)))
-
-scheme = shelf[here.scheme]
+rulebank.warn(lang)
+scheme = rulebank.shelf()[0][here.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
 book = editions[
     charts.picker(
