@@ -98,7 +98,7 @@ def _hint(row: Mapping[str, Any], name: str, metric: Any, lang: str) -> str:
 
 def curves(
     frame: pd.DataFrame, x: str, labels: Mapping[str, str], ticks: Mapping[float, str], lang: str,
-    *, dark: bool = False, bold: Sequence[str] = (), small: int = SMALL,
+    *, dark: bool = False, bold: Sequence[str] = (), small: int = SMALL, stepped: bool = False,
 ) -> Figure:  # fmt: skip
     """A line per part over `x`, labelled at its end; `bold` ones in the accent, the others grey. Below `small`
     people the line is dotted. `frame` has part, x, value, n; rates as shares of one."""
@@ -116,7 +116,8 @@ def curves(
         data.append({
             "type": "scatter", "mode": "lines", "x": [float(at) for at in part[x]],
             "y": [float(value) for value in part["value"]], "customdata": [[code]] * len(part),
-            "line": {"color": colour, "width": 2.2 if code in bold else 1.3, "dash": "dot" if few else "solid"},
+            "line": {"color": colour, "width": 2.2 if code in bold else 1.3, "dash": "dot" if few else "solid",
+                     "shape": "hv" if stepped else "linear"},
             "hoverinfo": "text",
             "hovertext": [
                 f"<b>{html.escape(labels[code])}</b><br>{text.say('changes.at', lang, x=int(at))}"
@@ -128,23 +129,24 @@ def curves(
         ends.append((float(last["value"]), float(last[x]), code, colour))
     notes = []
     height, room = 320, (scale["range"][1] - scale["range"][0]) or 1
-    taken: list[float] = []
+    taken: list[tuple[float, float]] = []
     for value, at, code, colour in sorted(ends):
         # Labels of neighbouring ends are pushed apart by the height of a line of type.
-        spot = max(value, (taken[-1] + room * 16 / (height - 40)) if taken else value)
-        taken.append(spot)
+        near = [spot for spot, place in taken if abs(place - at) < furthest * 0.2]
+        spot = max([value, *(other + room * 16 / (height - 40) for other in near[-1:])])
+        taken.append((spot, at))
         notes.append({
             "x": at, "y": spot, "xanchor": "left", "xshift": 6, "showarrow": False,
             "text": f"{html.escape(_cut(labels[code]))} {text.number(value, 'rate', lang)}",
             "font": {"color": colour, "size": 12},
         })  # fmt: skip
     places = {float(at): name for at, name in ticks.items() if float(at) <= furthest}
-    scale["range"] = [scale["range"][0], max(scale["range"][1], *taken, 0)]
+    scale["range"] = [scale["range"][0], max([scale["range"][1], *(spot for spot, _ in taken)])]
     return {
         "data": data,
         "layout": layout(
             dark, height, annotations=notes, margin={"r": 150}, yaxis=scale,
-            xaxis={"range": [0, furthest], "tickvals": list(places), "ticktext": list(places.values())},
+            xaxis={"range": [-0.02 * furthest, furthest], "tickvals": list(places), "ticktext": list(places.values())},
         ),
     }  # fmt: skip
 
@@ -167,7 +169,7 @@ def ahead(
         said = [f"{name}  {text.number(value, 'rate', lang)}" for value in values]
         if horizon is not None:
             said = [
-                f"{words}（{text.number(low, 'rate', lang)} – {text.number(high, 'rate', lang)}）"
+                f"{words} ({text.number(low, 'rate', lang)} – {text.number(high, 'rate', lang)})"
                 for words, low, high in zip(said, lows, highs, strict=True)
             ]
         bar = {

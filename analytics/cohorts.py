@@ -115,17 +115,19 @@ def curve(bank, question: Question) -> Curve:
         )
     points, summary = [], []
     for code, spell in spells.groupby("part", sort=False):
-        told, line = _followed(spell["days"].to_numpy(), spell["is_back"].to_numpy())
+        told, line = followed(spell["days"].to_numpy(), spell["is_back"].to_numpy())
         points.append(told.assign(part=code))
         summary.append({"part": code, **line})
-    whole, line = _followed(spells["days"].to_numpy(), spells["is_back"].to_numpy())
+    whole, line = followed(spells["days"].to_numpy(), spells["is_back"].to_numpy())
     if asked.by:
         points.append(whole.assign(part=WHOLE))
         summary.append({"part": WHOLE, **line})
     return Curve(pd.concat(points, ignore_index=True), pd.DataFrame(summary))
 
 
-def _followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
+def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
+    """One curve: `days` of each spell, `back` 1 where it ended with a loan, 0 where it was cut off → the points and the
+    line of the summary of `Curve`."""
     line: dict[str, float] = {"n": len(days), "back": int(back.sum())}
     if back.any():
         told = SurvfuncRight(days, back)

@@ -64,7 +64,7 @@ VIEWS = [
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize(("page", "address"), VIEWS, ids=lambda case: "-".join(case.values()) if isinstance(case, dict) else case)
+@pytest.mark.parametrize(("page", "address"), VIEWS)
 def test_a_view_opens(app, page, address, lang):
     said = printed(app(page, lang=lang, **address))
     assert f'<p class="lp-title">{say(f"page.{page}", lang)}</p>' in said

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.cohorts import curve, first_payment, vintage
+from analytics.cohorts import curve, first_payment, followed, vintage
 from analytics.forecast import forecast
 from analytics.metrics import Question, ask
 from data.engine import Bank, Refused
@@ -26,10 +26,10 @@ def cohort_of(found: pd.DataFrame, year: int) -> pd.DataFrame:
     return found[found["cohort"] == pd.Timestamp(year, 1, 1)].set_index("month")
 
 
-# Lent in 2025: L1 120,000, L3 24,000, L4 12,000, L6 36,000, L7 10,000, L9 8,000, L11 3,000 = 213,000 in 7
-loans; the youngest, # L9 of October, has been on book for 12 months.
-# Over 30 days late at a month end: L7 from 2025-09-30 (56 days, month 2), L6 from 2025-11-30 (46 days, month 4, 34,000 owed),
-# L3 at 2026-03-31 only (31 days, month 6, 20,000 owed).
+# Lent in 2025: L1 120,000, L3 24,000, L4 12,000, L6 36,000, L7 10,000, L9 8,000, L11 3,000 = 213,000 in 7 loans;
+# the youngest, L9 of October, has been on book for 12 months.
+# Over 30 days late at a month end: L7 from 2025-09-30 (56 days, month 2), L6 from 2025-11-30 (46 days, month 4,
+# 34,000 owed), L3 at 2026-03-31 only (31 days, month 6, 20,000 owed).
 @pytest.mark.parametrize(
     ("month", "loans", "owed"),
     [(1, 0, 0), (2, 1, 10_000), (3, 1, 10_000), (4, 2, 44_000), (5, 2, 44_000), (6, 3, 64_000), (12, 3, 64_000)],
@@ -83,10 +83,10 @@ def test_the_curve_says_nothing_of_fewer_than_thirty(small_bank):
     assert np.isnan(row["value_30"])
 
 
-def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off(bank):
-    # As of August 2026: spells settled by May have been followed for 90 days. Kaplan-Meier of the uncensored is the share.
+def test_the_curve_is_the_product_of_those_still_waiting_day_by_day(bank):
     spells = bank.query(
-        "select settled_on, next_disbursed_on from settlement where settled_on > date '2025-06-30' and settled_on <= :until",
+        "select settled_on, next_disbursed_on from settlement "
+        "where settled_on > date '2025-06-30' and settled_on <= :until",
         None, until=LAST,
     )  # fmt: skip
     days = (spells["next_disbursed_on"] - spells["settled_on"]).dt.days
@@ -94,14 +94,20 @@ def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off(bank):
     back = days.notna() & (days <= cut)
     told = curve(bank, ASKED).summary.iloc[0]
     assert (told["n"], told["back"]) == (len(spells), int(back.sum()))
-    if (cut[~back] >= 90).all():
-        assert told["value_90"] == pytest.approx((days[back] <= 90).mean())
     risk, alive = len(spells), 1.0
     ends = pd.DataFrame({"day": days.where(back, cut), "back": back}).sort_values("day")
     for _, same in ends[ends["day"] <= 90].groupby("day"):
         alive *= 1 - same["back"].sum() / risk
         risk -= len(same)
     assert told["value_90"] == pytest.approx(1 - alive)
+
+
+def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
+    # eighty settled, nobody cut off before day 90: Kaplan-Meier of day 90 is the plain share, 36 of 80
+    days = np.array([10] * 16 + [60] * 20 + [120] * 24 + [200] * 20)
+    back = np.array([1] * 60 + [0] * 20)
+    _, line = followed(days, back)
+    assert line["value_90"] == pytest.approx(36 / 80)
 
 
 def test_a_forecast_starts_from_the_stock_of_today(bank):

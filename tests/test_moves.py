@@ -52,7 +52,9 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
 @given(
     pair=st.sampled_from(PAIRS),
     days=st.sampled_from([0, 30, 60, 90]),
-    where=st.sampled_from([(), (("age_band", ("from_25", "from_35")),), (("class", ("C", "D")),), (("product", ("CS2",)),)]),
+    where=st.sampled_from(
+        [(), (("age_band", ("from_25", "from_35")),), (("class", ("C", "D")),), (("product", ("CS2",)),)]
+    ),
 )
 def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
     bank = Bank(demo_home, verify="stamp")

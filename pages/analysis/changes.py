@@ -1,5 +1,7 @@
 """变化归因: why a figure changed between two month ends, whether that is noise, and the overdue stock in money."""
 
+import streamlit as st
+
 from analytics.declared import METRICS
 from analytics.text import say
 from pages.parts import bank, boards, charts, choice, moved, why
@@ -11,8 +13,9 @@ METRIC = (
     "overdue_rate_30", "overdue_rate", "overdue_rate_90", "overdue_rate_30_customers", "npl_ratio", "reloan_rate_90",
     "lost_rate", "contribution_net_per_customer", "contribution_net", "balance", "customers",
 )  # fmt: skip
-metric = charts.chooser(here, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang))
-before = why.month_picker(here)
+with st.container(horizontal=True, gap="small"):
+    metric = charts.chooser(here, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang))
+    before = why.month_picker(here)
 splits = why.splits_of(here, metric)
 by = charts.picker(here, "by", splits, lambda id: bank.name_of_split(id, lang), say("words.split_by", lang))
 others = ["none", *(split for split in splits if split != by)]

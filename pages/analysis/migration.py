@@ -1,5 +1,7 @@
 """迁徙: who moved between classes and buckets, cohorts by age, who comes back, and where the book is going."""
 
+import streamlit as st
+
 from analytics.buckets import sets
 from analytics.moves import Moves
 from analytics.text import say
@@ -12,6 +14,10 @@ boards.begin()
 
 def words(name):
     return lambda code: say(f"migration.{name}_{code}", lang)
+
+
+def days_words(code):
+    return say(f"overdue.days_{code}", lang)
 
 
 VIEWS = ("class", "rates", "bucket", "vintage", "curve", "forecast")
@@ -35,11 +41,10 @@ elif view == "rates":
     asked = Moves(question.about(scheme="loan_five"), before)
     paths.rates(here, question, before)
 elif view == "vintage":
-    late = charts.picker(here, "late", ("ever", "now"), words("late"), say("migration.late", lang))
-    days = charts.picker(
-        here, "days", ("30", "0", "60", "90"), lambda code: say(f"overdue.days_{code}", lang), say("overdue.days", lang)
-    )
-    counted = charts.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
+    with st.container(horizontal=True, gap="small"):
+        late = charts.picker(here, "late", ("ever", "now"), words("late"), say("migration.late", lang))
+        days = charts.picker(here, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang))
+        counted = charts.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
     by = paths.split_picker(here, "loans", say("migration.by_cohort", lang))
     paths.vintage(here, question.about(by=by), int(days), late, counted)
     paths.first_payment(here, question)

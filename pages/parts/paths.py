@@ -21,6 +21,7 @@ from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
 
 LINES = 8
+YOUNG = 3
 
 
 def moves_matrix(here: Choice, asked: Moves, measure: str) -> None:
@@ -114,7 +115,10 @@ def vintage(here: Choice, question: Question, days: int, late: str, counted: str
             found = found[found["part"].isin(big)]
             title = say("migration.vintage_split", lang, cohort=str(cohort)[:4])
         else:
-            names = {str(day)[:10]: _quarter(day) for day in sorted(found["cohort"].unique())[-LINES:]}
+            # A cohort of less than three months has nothing to show yet.
+            grown = found.groupby("cohort")["month"].max()
+            old = sorted(grown[grown >= YOUNG].index)[-LINES:]
+            names = {str(day)[:10]: _quarter(day) for day in old}
             found = found.assign(part=found["cohort"].astype(str).str[:10])
             found = found[found["part"].isin(names)]
             title = say("migration.vintage_title", lang)
@@ -191,17 +195,18 @@ def curve(here: Choice, question: Question) -> None:
         found = bank.analysed("cohorts.curve", question)
         names = {**(bank.labels(question.by[0], lang, here.scheme) if question.by else {}),
                  cohorts.WHOLE: say("table.total", lang)}  # fmt: skip
-        kept = found.summary.sort_values("n", ascending=False)["part"].head(LINES)
+        enough = found.summary[found.summary["n"] >= SMALL]
+        kept = enough.sort_values("n", ascending=False)["part"].head(LINES)
         points = found.points[found.points["part"].isin(kept) & (found.points["days"] <= 365)]
         whole = found.summary[found.summary["part"] == cohorts.WHOLE].iloc[0]
         ticks = {day: say("reloan.days", lang, days=day) for day in (0, 30, 90, 180, 365)}
-        names = {code: name for code, name in names.items() if code in set(kept)}
+        everybody, names = names, {code: name for code, name in names.items() if code in set(kept)}
         figure = change_figures.curves(
-            points, "days", names, ticks, lang, dark=is_dark(), bold=(cohorts.WHOLE,), small=0
+            points, "days", names, ticks, lang, dark=is_dark(), bold=(cohorts.WHOLE,), small=0, stepped=True
         )
         charts.show(
             here, "curve", _window(whole, lang), figure, points, question.about("reloan_rate_90", by=()),
-            behind=lambda: _curve_table(found.summary, names, lang),
+            behind=lambda: _curve_table(found.summary, everybody, lang),
         )  # fmt: skip
         boards.note(say("migration.curve_note", lang))
 
@@ -245,14 +250,18 @@ def ahead(here: Choice, question: Question, by: str, measure: str) -> None:
             "migration.ahead_title", lang, months=int(top["horizon"]), name=names[top["state"]], change=change.words,
             value=text.number(top["share"], "rate", lang),
         )  # fmt: skip
-        figure = change_figures.ahead(found.ahead, names, forecast.HORIZONS, lang, dark=is_dark())
+        late = found.ahead[found.ahead["state"] != sets()["standard"].codes[0]]
+        figure = change_figures.ahead(late, names, forecast.HORIZONS, lang, dark=is_dark())
         charts.show(
             here, "ahead", title, figure, found.ahead, question.about(found.unit),
             behind=lambda: _ahead_table(found, names, lang),
         )  # fmt: skip
         for test in found.tests.to_dict("records"):
             boards.note(_tested(test, lang))
-        boards.note(say("migration.ahead_note", lang, months=found.months))
+        boards.note(
+            say("migration.ahead_note", lang, months=found.months),
+            say("overdue.buckets", lang) if by == "bucket" else "",
+        )
 
 
 def _tested(test: Mapping, lang: str) -> str:
