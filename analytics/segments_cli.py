@@ -25,7 +25,9 @@ def add(commands: Any) -> None:
 
     def one(name: str, run: Callable[[argparse.Namespace], None], words: str) -> argparse.ArgumentParser:
         made = its.add_parser(name, help=words)
-        made.add_argument("--as-of", type=date_of, metavar="DATE", help="month end, YYYY-MM-DD; the newest unless given")
+        made.add_argument(
+            "--as-of", type=date_of, metavar="DATE", help="month end, YYYY-MM-DD; the newest unless given"
+        )
         housed(made)
         formatted(made)
         made.set_defaults(run=run)
@@ -74,7 +76,9 @@ def _show(given: argparse.Namespace) -> None:
         rows = [entry | {"events": json.dumps(entry["events"])} for entry in of.told["history"]]
         show(pd.DataFrame(rows).astype({"names": str, "sizes": str}), given.format)
     else:
-        show({"segments": of.table, "candidates": of.candidates, "importance": of.importance}[given.what](), given.format)
+        show(
+            {"segments": of.table, "candidates": of.candidates, "importance": of.importance}[given.what](), given.format
+        )
         if given.what == "candidates":
             print(of.reason(_LANG), file=sys.stderr)
 

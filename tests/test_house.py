@@ -12,7 +12,7 @@ ROOMS = {"data": 0, "analytics": 1, "pages/parts": 2, "pages": 3, "app.py": 4}
 HOMES = {
     "duckdb": ("data/engine.py",),
     "plotly": ("analytics/figures.py",),
-    "sklearn": ("analytics/segments.py",),
+    "sklearn": ("analytics/segments/",),
     "streamlit": ("app.py", "pages/"),
 }
 SOURCES = sorted(

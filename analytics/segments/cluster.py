@@ -54,7 +54,10 @@ class Model:
         if self.roots is None:
             return ((x**2).sum(axis=1)[:, None] - 2 * x @ self.centres.T + (self.centres**2).sum(axis=1)).clip(0)
         return np.stack(
-            [(((x - c) @ r) ** 2).sum(axis=1) + o for c, r, o in zip(self.centres, self.roots, self.offsets, strict=True)],
+            [
+                (((x - c) @ r) ** 2).sum(axis=1) + o
+                for c, r, o in zip(self.centres, self.roots, self.offsets, strict=True)
+            ],
             axis=1,
         )
 
@@ -71,7 +74,8 @@ class Model:
 @dataclass
 class Candidate:
     """One row of the comparison. silhouette and stability are at most 1; Gini of later overdue and reloan, share of the
-    variance of later contribution (ranks) are out of time, missing where outcomes are not known; seconds for one fit."""
+    variance of later contribution (ranks) are out of time, missing where outcomes are not known; seconds for one
+    fit."""
 
     method: str
     count: int
@@ -148,8 +152,11 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return np.round(values, 9)
 
 
-def compare(x: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list[Candidate]:
-    """Every candidate fitted on `x` (the compared sample), with all its figures; none chosen yet."""
+def compare(every: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list[Candidate]:
+    """Every candidate fitted on a sample of the rows, with all its figures; none chosen yet. Outcomes are those of
+    `every`,
+    all of whom are asked for: events are few."""
+    x = every[sample(len(every), COMPARED, seed + 3)]
     near = sample(len(x), PAIRWISE, seed + 1)
     most = min(max(COUNTS), len(x) // 20)
     found = []
@@ -172,7 +179,7 @@ def compare(x: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list[Can
                     float(silhouette_score(x[near], labels[near])) if many else None,
                     stability(method, count, x, labels, seed),
                     float(sizes.min()),
-                    **judge.usefulness(labels, outcomes, seed),
+                    **judge.usefulness(model.assign(every), outcomes, seed),
                     seconds=seconds,
                 )
             )
@@ -195,8 +202,10 @@ def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) ->
     before  method and count of the edition before: kept as long as it is stable and about as clear as the best, so that
             segments do not change their number from month to month without need
 
-    Of those with stability 0.8 or more and no segment below 2 % of the customers, those whose silhouette lies within 0.05
-    of the best; of these the one that separates later outcomes best, and where several do within 0.02 the simplest method
+    Of those with stability 0.8 or more and no segment below 2 % of the customers, those whose silhouette lies within
+    0.05
+    of the best; of these the one that separates later outcomes best, and where several do within 0.02 the simplest
+    method
     with the fewest segments. Where none is stable, the most stable one, and the reason says so.
     """
     whole = [c for c in found if c.silhouette is not None and c.smallest >= SMALLEST]

@@ -22,7 +22,8 @@ PULLS = 3
 
 
 def profile(frame: pd.DataFrame, labels: np.ndarray, count: int, space: Space) -> list[dict[str, Any]]:
-    """Per segment and fact: value (median; of a rate the mean; of a category its most frequent code), share of that code,
+    """Per segment and fact: value (median; of a rate the mean; of a category its most frequent code), share of that
+    code,
     the same for the whole bank, and n of those to whom the fact applies. In the facts' own units."""
     used = {axis.fact for axis in space.axes}
     found = []
@@ -127,7 +128,8 @@ def pulls(frame: pd.DataFrame, labels: np.ndarray, space: Space, centres: np.nda
     """Per customer the three facts that pull most towards the own segment, and how hard: positions among the space's
     axes (−1: none) and pulls, both n × 3.
 
-    The pull of a fact is its part of (|z|² − |z − c|²)/2: how much nearer it brings the customer z to the centre c of his
+    The pull of a fact is its part of (|z|² − |z − c|²)/2: how much nearer it brings the customer z to the centre c of
+    his
     segment than to the bank's mean. A fact that does not apply to the customer pulls nothing.
     """
     owner_of = {axis.fact: place for place, axis in enumerate(space.axes)}

@@ -46,9 +46,11 @@ def facts_at(view, as_of: date) -> pd.DataFrame:
 def outcomes_after(view, as_of: date) -> pd.DataFrame:
     """What came in the twelve months after, one row per customer of the month end, in the order of `facts_at`.
 
-    overdue       more than 30 days past due at a month end; missing where there was no balance, or the customer was more than
+    overdue       more than 30 days past due at a month end; missing where there was no balance, or the customer was
+    more than
                   30 days past due already
-    reloan        borrowed again within 90 days of a settlement; missing where nothing was settled or the days are not over
+    reloan        borrowed again within 90 days of a settlement; missing where nothing was settled or the days are not
+    over
     contribution  net contribution of the twelve months, CNY; missing where the customer has no row any more
     loan_balance  at `as_of`, CNY
     """

@@ -1,7 +1,9 @@
 """All of it, once per edition: facts, candidates, choice, refits month by month, outcomes, explanations; then kept.
 
-The choice is made a year before the edition's month end, on facts known by then and checked against the year after. From
-there the chosen method is fitted again at the later month ends, each beginning from the one before, so that names go along.
+The choice is made a year before the edition's month end, on facts known by then and checked against the year after.
+From
+there the chosen method is fitted again at the later month ends, each beginning from the one before, so that names go
+along.
 Where the history is too short for that, the newest month end alone is fitted, and nothing is said about outcomes.
 """
 
@@ -25,7 +27,6 @@ from data.engine import Refused
 
 FEWEST = 200
 SEED = 7
-NO_CLASS = ("unrated", "no_loan", "new")
 
 
 @dataclass
@@ -123,16 +124,21 @@ class _Fit:
         rows = cluster.sample(len(frame), cluster.FITTED, self.seed)
         with self._timed("compare"):
             space = spaces.make(frame.iloc[rows])
-            few = cluster.sample(len(frame), cluster.COMPARED, self.seed + 3)
-            x = space.reduced(frame.iloc[few])
-            told = None if outcomes is None else outcomes.iloc[few].reset_index(drop=True)
+            told = None if outcomes is None else outcomes.iloc[rows].reset_index(drop=True)
+            x = space.reduced(frame.iloc[rows])
             found = cluster.compare(x, told, self.seed)
             before = (earlier["method"], earlier["count"]) if earlier else None
             best, reason = cluster.choose(found, before)
             best.is_chosen = True
         with self._timed("fit"):
-            model = cluster.fit(best.method, best.count, space.reduced(frame.iloc[rows]), self.seed)
-        return best.method, best.count, found, reason, self._assigned(frame, space, model, rows, self.base or self.as_of)
+            model = cluster.fit(best.method, best.count, x, self.seed)
+        return (
+            best.method,
+            best.count,
+            found,
+            reason,
+            self._assigned(frame, space, model, rows, self.base or self.as_of),
+        )
 
     def _assigned(self, frame, space, model, rows, day) -> Month:
         with self._timed("assign"):
@@ -143,7 +149,7 @@ class _Fit:
         """Segments in order of later overdue, lowest first; without outcomes by size. Codes 1 … count."""
         order = np.argsort(-np.bincount(month.labels, minlength=month.model.count), kind="stable")
         if outcomes is not None and outcomes["overdue"].notna().any():
-            told = judge.rates(pd.Series(month.labels), outcomes)
+            told = judge.rates(month.labels, [str(s) for s in range(month.model.count)], outcomes)
             rate = [told.get(str(s), {}).get("overdue", {}).get("rate") for s in range(month.model.count)]
             order = sorted(order, key=lambda s: (rate[s] is None, rate[s] or 0.0))
         place = {int(segment): str(rank + 1) for rank, segment in enumerate(order)}
@@ -222,7 +228,9 @@ class _Fit:
             }
             sampled, labels = month.frame.iloc[rows], month.labels[rows]
             told = {
-                "profile": _coded_rows(explain.profile(month.frame, month.labels, month.model.count, month.space), month),
+                "profile": _coded_rows(
+                    explain.profile(month.frame, month.labels, month.model.count, month.space), month
+                ),
                 "tree": explain.tree(sampled, labels, month.space, self.seed),
                 "importance": explain.importance(sampled, month.space, month.model, self.seed),
                 "map": picture,
@@ -274,27 +282,28 @@ class _Fit:
 
     def _beside(self, base: Month, month: Month, outcomes: pd.DataFrame | None) -> dict:
         """The segments beside the classes of every scheme: outcomes of the year, the cells of today, validation."""
-        segments = pd.Series(np.array(base.codes)[base.labels])
         now = facts.aligned(month.frame, facts.classes_at(self.view, month.as_of, self.schemes))
-        here = pd.Series(np.array(month.codes)[month.labels])
         told: dict = {"outcomes": {}, "whole": None, "schemes": {}}
         then = None
         if outcomes is not None:
             then = facts.aligned(base.frame, facts.classes_at(self.view, base.as_of, self.schemes))
-            told["outcomes"] = judge.rates(segments, outcomes)
-            told["whole"] = judge.rates(pd.Series(np.zeros(len(outcomes), dtype=int)), outcomes)["0"]
+            told["outcomes"] = judge.rates(base.labels, base.codes, outcomes)
+            told["whole"] = judge.rates(np.zeros(len(outcomes), dtype=int), ["all"], outcomes)["all"]
         for scheme in self.schemes:
-            graded = now[scheme].notna() & ~now[scheme].isin(NO_CLASS)
-            many = graded.any() and now.loc[graded, scheme].nunique() > 1
-            agreed = cluster.agreement(now.loc[graded, scheme].astype(str), here[graded]) if many else None
-            mine: dict = {"agreement": agreed, "n": int(graded.sum()), "cells": _cells(now, scheme, here)}
-            if outcomes is not None:
-                classes = then[scheme].astype("object")
-                mine["classes"] = judge.rates(classes, outcomes)
-                both = judge.rates(classes.astype(str) + "\x1f" + segments, outcomes)
+            kinds, codes = _codes(now[scheme])
+            graded = (codes >= 0) & ~np.isin(codes, [kinds.index(c) for c in judge.NO_CLASS if c in kinds])
+            many = len(np.unique(codes[graded])) > 1
+            agreed = cluster.agreement(codes[graded], month.labels[graded]) if many else None
+            mine: dict = {"agreement": agreed, "n": int(graded.sum()), "cells": _cells(now, kinds, codes, month)}
+            if then is not None:
+                kinds, codes = _codes(then[scheme])
+                mine["classes"] = judge.rates(codes, kinds, outcomes)
+                pairs = [f"{kind}\x1f{code}" for kind in kinds for code in base.codes]
+                both = np.where(codes < 0, -1, codes * len(base.codes) + base.labels)
+                later = judge.rates(both, pairs, outcomes)
                 for cell in mine["cells"]:
-                    cell["later"] = both.get(f"{cell['class']}\x1f{cell['segment']}")
-                mine["validation"] = judge.validation(segments.to_numpy(), classes, outcomes, self.seed)
+                    cell["later"] = later.get(f"{cell['class']}\x1f{cell['segment']}")
+                mine["validation"] = judge.validation(base.labels, then[scheme], outcomes, self.seed)
             told["schemes"][scheme] = mine
         return told
 
@@ -346,14 +355,23 @@ def _by_code(month: Month) -> dict[str, dict[str, str]]:
     return dict(zip(month.codes, month.names, strict=True))
 
 
-def _cells(now: pd.DataFrame, scheme: str, here: pd.Series) -> list[dict]:
+def _codes(classes: pd.Series) -> tuple[list[str], np.ndarray]:
+    """The classes of a scheme in order, and the position of each customer's, −1 for none."""
+    kinds = pd.Categorical(classes)
+    return [str(kind) for kind in kinds.categories], kinds.codes.astype(np.int64)
+
+
+def _cells(now: pd.DataFrame, kinds: list[str], codes: np.ndarray, month: Month) -> list[dict]:
     """Class × segment today: customers and balance, CNY."""
-    table = pd.DataFrame({"class": now[scheme].astype("object"), "segment": here, "balance": now["loan_balance"]})
-    grouped = table.groupby(["class", "segment"], observed=True)["balance"].agg(["size", "sum"]).reset_index()
+    known, count = codes >= 0, len(month.codes)
+    both, balance = (codes * count + month.labels)[known], now["loan_balance"].fillna(0).to_numpy()[known]
+    n = np.bincount(both, minlength=len(kinds) * count)
+    owed = np.bincount(both, weights=balance, minlength=len(kinds) * count)
     return [
-        {"class": str(row[0]), "segment": str(row[1]), "n": int(row[2]), "balance": round(float(row[3]), 2)}
-        for row in grouped.itertuples(index=False)
-    ]
+        {"class": kinds[cell // count], "segment": month.codes[cell % count], "n": int(n[cell]),
+         "balance": round(float(owed[cell]), 2)}
+        for cell in np.flatnonzero(n)
+    ]  # fmt: skip
 
 
 def _value(axis, values: pd.Series) -> np.ndarray:

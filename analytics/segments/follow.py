@@ -25,7 +25,8 @@ def match(before: np.ndarray, now: np.ndarray, old: np.ndarray, new: np.ndarray)
 
     before, now  centres in one space (segments × components)
     old, new     the segment of the same customers by last month's and by this month's fit
-    Pairs are those of least total squared distance between centres (Hungarian method: Kuhn 1955); a pair that shares less
+    Pairs are those of least total squared distance between centres (Hungarian method: Kuhn 1955); a pair that shares
+    less
     than half of its members is none.
     """
     cost = ((now[:, None, :] - before[None, :, :]) ** 2).sum(axis=2)
@@ -48,7 +49,8 @@ def match(before: np.ndarray, now: np.ndarray, old: np.ndarray, new: np.ndarray)
 
 def psi(before: Sequence[int], now: Sequence[int]) -> dict[str, float]:
     """Population stability index of two distributions over the same segments (counts), with its 95 % critical value for
-    these n, χ²(k − 1)·(1/n + 1/m) (Yurdakul 2018): the common 0.1 and 0.25 ignore n. Half a customer stands in an empty cell."""
+    these n, χ²(k − 1)·(1/n + 1/m) (Yurdakul 2018): the common 0.1 and 0.25 ignore n. Half a customer stands in an
+    empty cell."""
     one, other = (np.maximum(np.asarray(part, dtype=float), 0.5) for part in (before, now))
     p, q = one / one.sum(), other / other.sum()
     critical = chi2.ppf(0.95, max(len(p) - 1, 1)) * (1 / one.sum() + 1 / other.sum())
@@ -69,9 +71,10 @@ def heights(space: Space, x: np.ndarray, labels: np.ndarray, count: int) -> list
 
 
 def names(profiles: Sequence[Mapping[str, float]], taken: Sequence[Mapping[str, str]] = ()) -> list[dict[str, str]]:
-    """A name per segment from the two facts of different groups in which it stands out most, in every language: 高存款低用信.
+    """A name per segment from the two facts of different groups in which it stands out most, such as 高存款低用信.
 
-    A name that is taken gets the next fact as well. Raises nothing; a segment that stands out in nothing is 大众 / mainstream.
+    A name that is taken gets the next fact as well. Raises nothing; a segment that stands out in nothing is 大众 /
+    mainstream.
     """
     used = {name["zh-CN"] for name in taken}
     found = []

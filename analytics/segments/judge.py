@@ -1,29 +1,37 @@
 """What segments are worth: how well classes and segments order what came later, alone and together.
 
 Everything is out of time: segments and classes as of a month end, outcomes of the twelve months after. The score of a
-class or a segment is the rate of its members in a plain logistic model, told by five-fold cross-validation, so that nobody
+class or a segment is the rate of its members in a plain logistic model, told by five-fold cross-validation, so that
+nobody
 is scored by his own outcome. AUC is the area under the ROC curve, Gini = 2·AUC − 1, KS the greatest gap between the
 cumulative shares of the two outcomes (Siddiqi 2006).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score, roc_curve
-from sklearn.model_selection import StratifiedKFold
 from statsmodels.stats.proportion import proportion_confint
 
 FOLDS = 5
 DRAWS = 200
 FEWEST_EVENTS = 20
 """Of each outcome, below which nothing is said about order."""
+FEWEST_TO_CHOOSE = 100
+"""Of each outcome, below which it has no say in the choice: the Gini of fewer is mostly chance."""
+MATERIAL = 0.01
+"""Gain in AUC below which the segments are said to add nothing, however narrow the interval."""
 TOP = 0.8
 """Contribution counts as high above this quantile."""
 GOOD, BAD = 2 / 3, 1.5
-"""Later overdue, as a multiple of all customers', up to which a class or segment is good and from which it is bad."""
+"""Later overdue, as a multiple of all customers', up to which a class or segment is good and from which it is bad,
+where its
+95 % interval leaves out 1 as well."""
 SMALL = 30
+NO_CLASS = ("unrated", "no_loan", "new")
 
 
 def usefulness(labels: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> dict[str, float | None]:
@@ -34,9 +42,9 @@ def usefulness(labels: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> 
     for outcome in ("overdue", "reloan"):
         y = outcomes[outcome].to_numpy()
         known = ~np.isnan(y)
-        if _enough(y[known]):
-            scores = crossed([labels[known]], y[known], seed)
-            told[f"{outcome}_gini"] = float(2 * roc_auc_score(y[known], scores) - 1)
+        if _enough(y[known], FEWEST_TO_CHOOSE):
+            cells = _Cells([labels[known]], y[known], seed)
+            told[f"{outcome}_gini"] = cells.order("it", [0])["it_gini"]
     ranks = outcomes["contribution"].rank()
     if ranks.notna().sum() > SMALL and ranks.std() > 0:
         between = ranks.groupby(labels).transform("mean")
@@ -44,53 +52,105 @@ def usefulness(labels: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> 
     return told
 
 
-def crossed(kinds: list[np.ndarray], y: np.ndarray, seed: int) -> np.ndarray:
-    """Out-of-fold probabilities of a logistic model on indicators of the kinds, each an array of one code per customer."""
-    codes = [np.unique(kind, return_inverse=True)[1] for kind in kinds]
-    joint = np.zeros(len(y), dtype=np.int64)
-    for code in codes:
-        joint = joint * (code.max() + 1) + code
-    # Members of one cell have one score: the model is fitted on cells with their counts, not on a million rows.
-    _, first, cell = np.unique(joint, return_index=True, return_inverse=True)
-    hot = np.hstack([code[first][:, None] == np.arange(code.max() + 1)[None, :] for code in codes]).astype(float)
-    scores = np.empty(len(y))
-    for learn, ask in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(cell, y):
-        hits = np.bincount(cell[learn], weights=y[learn], minlength=len(hot))
-        weight = np.concatenate([np.bincount(cell[learn], minlength=len(hot)) - hits, hits])
-        used = weight > 0
-        model = LogisticRegression(C=10.0, max_iter=500)
-        model.fit(np.vstack([hot, hot])[used], np.repeat([0, 1], len(hot))[used], sample_weight=weight[used])
-        scores[ask] = model.predict_proba(hot)[:, 1][cell[ask]]
-    return scores
+class _Cells:
+    """Customers counted by their kinds (class, segment) and outcome. Those of one cell have one score and are
+    interchangeable, so that all that follows costs the same for a million customers as for a thousand."""
+
+    def __init__(self, kinds: list[np.ndarray], y: np.ndarray, seed: int) -> None:
+        codes = [np.unique(kind, return_inverse=True)[1] for kind in kinds]
+        joint = np.zeros(len(y), dtype=np.int64)
+        for code in codes:
+            joint = joint * (int(code.max()) + 1) + code
+        _, first, cell = np.unique(joint, return_index=True, return_inverse=True)
+        self.hot = [(code[first][:, None] == np.arange(int(code.max()) + 1)[None, :]).astype(float) for code in codes]
+        hits = np.bincount(cell, weights=y, minlength=len(first)).astype(np.int64)
+        counts = np.stack([np.bincount(cell, minlength=len(first)) - hits, hits], axis=1)
+        self.draws = np.random.default_rng(seed)
+        # Every customer falls into one of five folds at random: cells × outcome × fold.
+        self.folds = self.draws.multinomial(counts, np.full(FOLDS, 1 / FOLDS))
+
+    def scores(self, use: list[int]) -> np.ndarray:
+        """cells × folds: probability told by a logistic model on the kinds in use, fitted on the other folds."""
+        hot = np.hstack([self.hot[place] for place in use])
+        both, y = np.vstack([hot, hot]), np.repeat([0, 1], len(hot))
+        found = np.empty((len(hot), FOLDS))
+        for fold in range(FOLDS):
+            learn = (self.folds.sum(axis=2) - self.folds[:, :, fold]).T.ravel()
+            used = learn > 0
+            model = LogisticRegression(C=10.0, max_iter=500)
+            found[:, fold] = model.fit(both[used], y[used], sample_weight=learn[used]).predict_proba(hot)[:, 1]
+        return found
+
+    def order(self, name: str, use: list[int]) -> dict[str, float]:
+        """AUC, Gini and KS of the scores: means over the folds, each judged by the model that did not know it. Scores
+        of
+        different folds are not put in one order: a fold with more cases than its share was told a lower rate for it."""
+        places = _places(self.scores(use))
+        auc = float(np.nanmean(_aucs(self.folds[None], places)))
+        cumulated = np.cumsum(_by_score(self.folds[None], places)[0], axis=1)
+        gaps = np.abs(np.diff(cumulated / cumulated[:, -1:, :].clip(1), axis=2)).max(axis=(1, 2))
+        return {f"{name}_auc": auc, f"{name}_gini": 2 * auc - 1, f"{name}_ks": float(gaps.mean())}
+
+    def gain(self, one: list[int], other: list[int]) -> tuple[float, float]:
+        """95 % percentile interval of AUC(one) − AUC(other), the same customers drawn anew for both."""
+        total = int(self.folds.sum())
+        drawn = self.draws.multinomial(total, self.folds.ravel() / total, DRAWS).reshape(DRAWS, *self.folds.shape)
+        first, second = (np.nanmean(_aucs(drawn, _places(self.scores(use))), axis=1) for use in (one, other))
+        low, high = np.nanpercentile(first - second, [2.5, 97.5])
+        return float(low), float(high)
+
+
+def _places(scores: np.ndarray) -> np.ndarray:
+    """cells × folds: the place of each score among those of its fold, ascending; equal scores share one."""
+    rounded = np.round(scores, 12)
+    return np.stack([np.unique(rounded[:, fold], return_inverse=True)[1] for fold in range(FOLDS)], axis=1)
+
+
+def _by_score(counts: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """draws × cells × outcome × folds, counted by place: draws × folds × places × outcome."""
+    hot = (places.T[:, :, None] == np.arange(places.max() + 1)[None, None, :]).astype(float)
+    return np.einsum("dcof,fcp->dfpo", counts, hot, optimize=True)
+
+
+def _aucs(counts: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """draws × folds: area under the ROC curve of counted customers (ties half); missing in a fold without both
+    outcomes."""
+    told = _by_score(counts, places)
+    good, bad = told[..., 0], told[..., 1]
+    pairs = good.sum(axis=2) * bad.sum(axis=2)
+    won = (bad * (np.cumsum(good, axis=2) - good / 2)).sum(axis=2)
+    return np.divide(won, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
 
 
 def validation(segments: np.ndarray, classes: pd.Series, outcomes: pd.DataFrame, seed: int) -> list[dict]:
     """Class, segment and both against every outcome, on the customers who have both.
 
     Rows: outcome, n, events, auc, gini, ks for each of class, segment, both; gain (AUC of both − class) with its 95 %
-    interval over customers drawn anew; verdict: adds, nothing, or too_few.
+    interval over customers drawn anew; verdict: adds, nothing, too_few, or one_class (then only the segments are
+    judged, on
+    everybody).
     """
-    graded = classes.notna().to_numpy() & ~classes.isin(["unrated", "new", "no_loan"]).to_numpy()
+    kinds = pd.Categorical(classes)
+    graded = (kinds.codes >= 0) & ~np.isin(kinds.codes, [kinds.categories.get_indexer([c])[0] for c in NO_CLASS])
     rows = []
     for outcome, y in targets(outcomes).items():
-        known = graded & ~np.isnan(y)
-        row: dict = {"outcome": outcome, "n": int(known.sum()), "events": int(np.nansum(y[known]))}
-        mine, told = y[known], pd.factorize(classes[known])[0]
-        if len(np.unique(told)) < 2:
-            rows.append(row | {"verdict": "one_class"})
-            continue
+        known = ~np.isnan(y) & graded
+        is_alone = len(np.unique(kinds.codes[known])) < 2
+        known = ~np.isnan(y) if is_alone else known
+        mine = y[known]
+        row: dict = {"outcome": outcome, "n": int(known.sum()), "events": int(mine.sum())}
         if not _enough(mine):
             rows.append(row | {"verdict": "too_few"})
             continue
-        parts = {"class": [told], "segment": [segments[known]], "both": [told, segments[known]]}
-        scores = {name: crossed(part, mine, seed) for name, part in parts.items()}
-        for name, score in scores.items():
-            auc = float(roc_auc_score(mine, score))
-            seen, hit, _ = roc_curve(mine, score)
-            row |= {f"{name}_auc": auc, f"{name}_gini": 2 * auc - 1, f"{name}_ks": float(np.max(hit - seen))}
-        low, high = _gain(mine, scores["both"], scores["class"], seed)
+        if is_alone:
+            rows.append(row | _Cells([segments[known]], mine, seed).order("segment", [0]) | {"verdict": "one_class"})
+            continue
+        cells = _Cells([kinds.codes[known], segments[known]], mine, seed)
+        for name, use in (("class", [0]), ("segment", [1]), ("both", [0, 1])):
+            row |= cells.order(name, use)
+        low, high = cells.gain([0, 1], [0])
         row |= {"gain": row["both_auc"] - row["class_auc"], "gain_low": low, "gain_high": high}
-        rows.append(row | {"verdict": "adds" if low > 0 else "nothing"})
+        rows.append(row | {"verdict": "adds" if low > 0 and row["gain"] >= MATERIAL else "nothing"})
     return rows
 
 
@@ -101,42 +161,22 @@ def targets(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
     return {"overdue": outcomes["overdue"].to_numpy(), "reloan": outcomes["reloan"].to_numpy(), "contribution": high}
 
 
-def _gain(y: np.ndarray, one: np.ndarray, other: np.ndarray, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of AUC(one) − AUC(other), the same customers drawn anew for both.
-
-    Customers with the same scores and outcome are interchangeable: a draw of customers is a multinomial draw of their cells.
-    """
-    firsts, a = np.unique(one, return_inverse=True)
-    seconds, b = np.unique(other, return_inverse=True)
-    cells, counts = np.unique((a * len(seconds) + b) * 2 + y.astype(np.int64), return_counts=True)
-    hit, a, b = cells % 2, cells // 2 // len(seconds), cells // 2 % len(seconds)
-    drawn = np.random.default_rng(seed).multinomial(len(y), counts / counts.sum(), DRAWS)
-    found = [_auc(draw, hit, a, len(firsts)) - _auc(draw, hit, b, len(seconds)) for draw in drawn]
-    low, high = np.nanpercentile(found, [2.5, 97.5])
-    return float(low), float(high)
+def _enough(y: np.ndarray, fewest: int = FEWEST_EVENTS) -> bool:
+    return min(y.sum(), len(y) - y.sum()) >= fewest
 
 
-def _auc(counts: np.ndarray, hit: np.ndarray, place: np.ndarray, size: int) -> float:
-    """Area under the ROC curve of counted customers, by the place of their score in ascending order (ties half)."""
-    bad = np.bincount(place, weights=counts * hit, minlength=size)
-    good = np.bincount(place, weights=counts * (1 - hit), minlength=size)
-    before = np.concatenate([[0], np.cumsum(good)[:-1]])
-    pairs = bad.sum() * good.sum()
-    return float((bad * (before + good / 2)).sum() / pairs) if pairs else np.nan
-
-
-def _enough(y: np.ndarray) -> bool:
-    return min(y.sum(), len(y) - y.sum()) >= FEWEST_EVENTS
-
-
-def rates(groups: pd.Series, outcomes: pd.DataFrame) -> dict[str, dict]:
-    """Group → what became of it: rate, low, high (95 %, Wilson 1927), n of overdue and reloan; mean net contribution, CNY a
-    customer, with its normal 95 % interval; lift of overdue over all customers'; verdict good, bad or plain."""
-    codes, kinds = pd.factorize(groups, sort=True)
+def rates(codes: np.ndarray, kinds: Sequence[str], outcomes: pd.DataFrame) -> dict[str, dict]:
+    """Kind → what became of its members (`codes` are positions in `kinds`, −1 none): rate, low, high (95 %, Wilson
+    1927), n of
+    overdue and reloan; mean net contribution, CNY a customer, with its normal 95 % interval; lift of overdue over all
+    customers'; verdict good, bad or plain. Kinds without members are left out."""
     overall = float(outcomes["overdue"].mean()) if outcomes["overdue"].notna().any() else 0.0
     sums = {name: _sums(codes, outcomes[name].to_numpy(dtype=float), len(kinds)) for name in outcomes.columns}
     found = {}
+    present = np.bincount(codes[codes >= 0], minlength=len(kinds)) > 0
     for place, kind in enumerate(kinds):
+        if not present[place]:
+            continue
         told: dict = {}
         for outcome in ("overdue", "reloan"):
             n, total, _ = (part[place] for part in sums[outcome])
@@ -155,7 +195,9 @@ def rates(groups: pd.Series, outcomes: pd.DataFrame) -> dict[str, dict]:
             told["lift"] = told["overdue"]["rate"] / overall
             told["lift_low"], told["lift_high"] = told["overdue"]["low"] / overall, told["overdue"]["high"] / overall
             if told["overdue"]["n"] >= SMALL:
-                told["verdict"] = "good" if told["lift"] <= GOOD else "bad" if told["lift"] >= BAD else "plain"
+                is_good = told["lift"] <= GOOD and told["lift_high"] < 1
+                is_bad = told["lift"] >= BAD and told["lift_low"] > 1
+                told["verdict"] = "good" if is_good else "bad" if is_bad else "plain"
         found[str(kind)] = told
     return found
 

@@ -1,7 +1,9 @@
 """Fits on disk, beside the editions: HOME/segments/<edition id>/<month end>.json and the table of members it names.
 
-Editions are immutable and named by their content, so a fit is kept beside its edition, never in it: a fit made again, or
-never, leaves every published number and its id as they are. JSON and Parquet, no pickles: nothing in them is run when read.
+Editions are immutable and named by their content, so a fit is kept beside its edition, never in it: a fit made again,
+or
+never, leaves every published number and its id as they are. JSON and Parquet, no pickles: nothing in them is run when
+read.
 The JSON file is written last, by one rename, and carries the sha256 of the table: readers see a whole fit or none.
 """
 
@@ -51,7 +53,8 @@ def write(home: Path, edition: str, told: dict, members: pd.DataFrame) -> dict:
 
 
 def read(home: Path, edition: str, as_of: date | None = None) -> dict:
-    """The kept fit of a month end, the newest fitted one unless told otherwise. Raises Refused when there is none, or it
+    """The kept fit of a month end, the newest fitted one unless told otherwise. Raises Refused when there is none, or
+    it
     is not whole."""
     folder = Path(home) / FOLDER / edition
     fitted = months(home, edition)
@@ -64,7 +67,8 @@ def read(home: Path, edition: str, as_of: date | None = None) -> dict:
         listed = ", ".join(str(day) for day in fitted)
         raise Refused(
             f"{as_of} 没有分群，已分群的月末：{listed}，请运行 python -m analytics segments fit --as-of {as_of}。"
-            f"{as_of} was never fitted; fitted month ends: {listed}. Run python -m analytics segments fit --as-of {as_of}."
+            f"{as_of} was never fitted; fitted month ends: {listed}. "
+            f"Run python -m analytics segments fit --as-of {as_of}."
         )
     path = folder / f"{as_of or fitted[-1]}.json"
     with contextlib.suppress(ValueError, OSError):

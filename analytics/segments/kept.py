@@ -55,7 +55,8 @@ class Segments:
         return self.told["names"][code][lang]
 
     def table(self) -> pd.DataFrame:
-        """One row per segment: code, zh-CN, en, customers, share of all; of those a year ago later overdue, reloan (rate, low,
+        """One row per segment: code, zh-CN, en, customers, share of all; of those a year ago later overdue, reloan
+        (rate, low,
         high, n) and contribution (CNY a customer), lift of overdue, verdict good, bad or plain."""
         sizes = self.told["history"][-1]["sizes"]
         rows = []
@@ -65,7 +66,11 @@ class Segments:
             later = self.told["outcomes"].get(code, {})
             for outcome in ("overdue", "reloan", "contribution"):
                 mine = later.get(outcome) or {}
-                row |= {outcome: mine.get("rate"), f"{outcome}_low": mine.get("low"), f"{outcome}_high": mine.get("high")}
+                row |= {
+                    outcome: mine.get("rate"),
+                    f"{outcome}_low": mine.get("low"),
+                    f"{outcome}_high": mine.get("high"),
+                }
                 row[f"{outcome}_n"] = mine.get("n", 0)
             rows.append(row | {"lift": later.get("lift"), "verdict": later.get("verdict", "plain")})
         return pd.DataFrame(rows)
@@ -86,7 +91,8 @@ class Segments:
         return pd.DataFrame(self.told["importance"])
 
     def cells(self, scheme: str) -> pd.DataFrame:
-        """Class × segment: class, segment, n, balance (CNY) today; overdue, lift, lift_low, lift_high, later_n of the same
+        """Class × segment: class, segment, n, balance (CNY) today; overdue, lift, lift_low, lift_high, later_n of the
+        same
         cell a year ago."""
         rows = []
         for cell in self._scheme(scheme)["cells"]:
@@ -186,11 +192,22 @@ class Segments:
             said.append(say(f"segments.verdict_{row['verdict']}", lang, **values))
         return "".join(said) if lang == "zh-CN" else " ".join(said)
 
+    def headline(self, scheme: str, lang: str) -> str:
+        """The verdict in one line."""
+        rows = self._scheme(scheme).get("validation", [])
+        told = [row["verdict"] for row in rows if row["verdict"] in ("adds", "nothing")]
+        if not told:
+            return self.sentence("validation_none", lang)
+        if "adds" not in told:
+            return self.sentence("validation_nothing", lang)
+        return say("segments.validation", lang, adds=told.count("adds"), all=len(told))
+
     def notes(self, lang: str) -> list[str]:
         """What was left out of this fit and why."""
         return [
             say(f"segments.{note['key']}", lang, **{
-                name: FACTS[value].name[lang] if name == "fact" else value for name, value in note.items() if name != "key"
+                name: FACTS[value].name[lang] if name == "fact" else value for name, value in note.items() if name !=
+                "key"
             })
             for note in self.told["notes"]
         ]  # fmt: skip

@@ -1,8 +1,10 @@
 """Facts → a space in which distance means difference in behaviour. Plain numpy, kept as JSON, no pickles.
 
 A numeric fact is clipped to its 0.5th and 99.5th percentile, transformed as declared, and scaled to mean 0 and standard
-deviation 1; a category becomes indicators divided by the root of their share (factor analysis of mixed data: Pagès 2004);
-every group of facts is scaled to a total variance of 1, so that ten facts on lending do not outvote two on paying (multiple
+deviation 1; a category becomes indicators divided by the root of their share (factor analysis of mixed data: Pagès
+2004);
+every group of facts is scaled to a total variance of 1, so that ten facts on lending do not outvote two on paying
+(multiple
 factor analysis by total inertia: Escofier & Pagès 1994); then principal components up to 60 % of the variance.
 What does not apply (how a customer without loans pays) takes the median of those to whom it applies.
 """
@@ -101,7 +103,8 @@ class Space:
 def make(frame: pd.DataFrame) -> Space:
     """Learn the space from a sample of customers.
 
-    Facts that are missing throughout or the same for everybody are left out and noted, infinite values count as missing.
+    Facts that are missing throughout or the same for everybody are left out and noted, infinite values count as
+    missing.
     Raises Refused when fewer than three facts are left.
     """
     axes, notes = [], []

@@ -1,0 +1,30 @@
+"""分群: how customers behave, beside what the rulebooks say they are; what that adds, and on whom the two disagree."""
+
+import streamlit as st
+
+from analytics import text
+from data.engine import Refused
+from pages.parts import boards, choice, segmented
+
+here = choice.now()
+lang = here.lang
+boards.begin()
+try:
+    of = segmented.fitted(here)
+except Refused as refusal:
+    st.info(text.half(refusal, lang))
+    st.stop()
+segmented.lead(of, here)
+segmented.outcomes(of, here)
+segmented.validation(of, here)
+segmented.cells(of, here)
+segmented.disagreements(of, here)
+segmented.profile(of, here)
+left, right = st.columns(2, gap="large")
+with left:
+    segmented.customer_map(of, here)
+with right:
+    segmented.why(of, here)
+segmented.made(of, here)
+if here.filters:
+    boards.note(segmented.say("segments.elsewhere", lang))
