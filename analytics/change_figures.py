@@ -197,7 +197,7 @@ def ahead(
         {
             "x": max([bar["x"][spot], *((highs or [0] * len(codes))[spot : spot + 1])]), "y": bar["y"][spot],
             "xanchor": "left", "xshift": 8, "showarrow": False, "font": {"color": tone.grey, "size": 12},
-            "text": bar["hovertext"][spot].split("<br>")[1],
+            "text": bar["hovertext"][spot].split("<br>")[1].split(" (")[0],
         }
         for bar, (_, _, _, highs) in zip(data, bars, strict=True)
         for spot in range(len(codes))

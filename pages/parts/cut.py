@@ -129,7 +129,7 @@ def level(here: Choice, metric: str, order: Sequence[str], path: Sequence[Cell],
             _table(here, metric, ordered(parts, sort, split, list(names)), whole, split, names, down)
         last = len(within) + 1 == len(order)
         boards.note(
-            say("words.click_list" if last else "explorer.click", lang),
+            "" if view == "heat" and not last else say("words.click_list" if last else "explorer.click", lang),
             reason,
         )
         st.button(
