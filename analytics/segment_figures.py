@@ -73,9 +73,12 @@ def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool 
 def customer_map(
     told: Mapping[str, Sequence], names: Mapping[str, str], picked: str, lang: str, *, dark: bool = False
 ) -> Figure:
-    """A sample of customers on the first two components, one WebGL dot each: the picked segment in the accent, the
-    others
-    grey, each named at its middle. `told` has x, y and segment."""
+    """A sample of customers on the first two components, one dot each: the picked segment in the accent, the others
+    grey, each
+    named at its middle. `told` has x, y and segment.
+
+    Drawn as SVG: Plotly's WebGL builds its code at run time, which the pages' content security policy refuses.
+    """
     tone = look(dark)
     frame = pd.DataFrame({name: told[name] for name in ("x", "y", "segment")})
     data = []
@@ -83,20 +86,28 @@ def customer_map(
         mine = frame[frame["segment"] == code]
         data.append(
             {
-                "type": "scattergl", "mode": "markers", "x": mine["x"].tolist(), "y": mine["y"].tolist(),
+                "type": "scatter", "mode": "markers", "x": mine["x"].tolist(), "y": mine["y"].tolist(),
                 "marker": {"size": 5 if code == picked else 4, "color": tone.accent if code == picked else tone.faint,
                            "opacity": 0.9 if code == picked else 0.55},
                 "hoverinfo": "text", "hovertext": html.escape(names[code]), "customdata": [[code]] * len(mine),
             }
         )  # fmt: skip
-    middles = frame.groupby("segment")[["x", "y"]].median()
-    notes = [
-        {
-            "x": row.x, "y": row.y, "text": f"<b>{html.escape(names[row.Index])}</b>", "showarrow": False,
-            "font": {"color": tone.ink, "size": 12}, "bgcolor": tone.paper, "opacity": 0.85, "borderpad": 2,
-        }
-        for row in middles.itertuples() if row.Index in names
-    ]  # fmt: skip
+    middles = frame.groupby("segment")[["x", "y"]].median().sort_values("y", ascending=False)
+    wide, high = (float(frame[side].max() - frame[side].min()) or 1.0 for side in ("x", "y"))
+    notes, placed = [], []
+    for code, x, y in middles.itertuples():
+        if code not in names:
+            continue
+        # A name that would lie on another one goes below it.
+        while any(abs(x - other) < wide * 0.4 and abs(y - at) < high * 0.06 for other, at in placed):
+            y -= high * 0.02
+        placed.append((x, y))
+        notes.append(
+            {
+                "x": x, "y": y, "text": f"<b>{html.escape(names[code])}</b>", "showarrow": False,
+                "font": {"color": tone.ink, "size": 12}, "bgcolor": tone.paper, "opacity": 0.85, "borderpad": 2,
+            }
+        )  # fmt: skip
     bare = {"showticklabels": False, "range": None}
     page = layout(dark, 420, annotations=notes, xaxis=dict(bare), yaxis=dict(bare))
     for side in ("xaxis", "yaxis"):

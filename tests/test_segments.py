@@ -1,6 +1,7 @@
 """Segments: found against the invented bank's hidden types, kept steady, judged out of time, refused in sentences."""
 
 import fcntl
+import html
 import json
 import os
 import subprocess
@@ -13,7 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
+from streamlit.testing.v1 import AppTest
 
+from analytics import figures, segment_figures, text
 from analytics.__main__ import main
 from analytics.build import build, month_end
 from analytics.segments import cluster, declared, explain, facts, fit, follow, judge, keep, kept, space
@@ -448,6 +451,41 @@ def test_wrong_use_is_one_sentence_and_exit_code_two(home, capsys, command, said
     told = capsys.readouterr().err
     assert said in told
     assert len(told.strip().splitlines()) == 1
+
+
+# ---- page
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_page_prints_the_kept_fit(home, of, monkeypatch, lang):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(home))
+    test = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    test.query_params["lang"] = lang
+    test.run()
+    test.switch_page("pages/analysis/segments.py").run()
+    assert not test.exception
+    said = "\n".join(block.proto.body for block in test.get("html"))
+    listed = of.disagreements(Bank(home), "abcd", "good_in_bad")
+    balance = text.number(listed.balance, "money", lang)
+    assert text.say("segments.list", lang, n=f"{len(listed):,}", balance=balance) in said
+    assert text.say("segments.never", lang) in said
+    assert html.escape(of.verdict("abcd", lang)) in said
+
+
+def test_no_page_imports_scikit_learn():
+    told = "import sys, pages.parts.segmented; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_the_map_and_the_outcomes_are_sound_figures(of):
+    names = {code: of.name(code, "en") for code in of.order}
+    for dark in (False, True):
+        made = figures.drawn(segment_figures.customer_map(of.told["map"], names, of.order[0], "en", dark=dark))
+        assert sum(len(trace.x) for trace in made.data) == min(CUSTOMERS, explain.SHOWN)
+        # WebGL needs 'unsafe-eval', which the shell refuses
+        assert {trace.type for trace in made.data} == {"scatter"}
+        drawn = figures.drawn(segment_figures.outcomes(of.table(), 0.1, "en", dark=dark))
+        assert len(drawn.data[0].x) == len(of.order)
 
 
 # ---- real banks

@@ -16,7 +16,7 @@ from analytics.segments.space import Space
 
 DEPTH = 4
 ASKED = 5_000
-SHOWN = 3_000
+SHOWN = 2_000
 """Customers on the map."""
 PULLS = 3
 

@@ -282,7 +282,7 @@ class Disagreements:
 
 def amount(fact, value: float | None, lang: str) -> str:
     """A value of a numeric fact in its own unit."""
-    return text.number(value, fact.unit, lang)
+    return text.number(value, fact.unit, lang, tick=fact.unit == "number")
 
 
 def read(bank, as_of: date | None = None) -> Segments:

@@ -22,6 +22,7 @@ from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
 
 PAGE = 15
+LEAVES = 8
 MEASURES = ("n", "balance", "lift")
 _CONFIG = {"displayModeBar": False, "responsive": True}
 
@@ -137,9 +138,9 @@ def cells(of: Segments, here: Choice) -> None:
     )
     found = {(row["class"], row["segment"]): row for row in rows.to_dict("records")}
     names = {c: n for c, n in kept.class_names(here.scheme, lang).items() if any(c == key[0] for key in found)}
-    out = pd.DataFrame({say("table.class", lang): list(names.values())})
-    for code in of.order:
-        out[of.name(code, lang)] = [_cell(found.get((c, code)), measure, lang) for c in names]
+    out = pd.DataFrame({say("segments.segment", lang): [of.name(code, lang) for code in of.order]})
+    for code, name in names.items():
+        out[name] = [_cell(found.get((code, segment)), measure, lang) for segment in of.order]
     _table(out, 1, say("segments.class", lang))
     if measure == "lift":
         boards.note(say("segments.cells_note", lang))
@@ -172,8 +173,12 @@ def disagreements(of: Segments, here: Choice) -> None:
     if pages > 1:
         at = st.pagination(pages, key=f"disagree_page_{kind}_{here.scheme}_{branch}")
     lines = found.rows(bank.bank(), lang, PAGE, (at - 1) * PAGE)
-    shown = drill.printed(_worded(lines, of, here), _columns(lang), lang)
-    right = {_columns(lang)["loan_balance"].header: st.column_config.Column(alignment="right")}
+    columns = _columns(lang)
+    if len(found.segments) == 1:
+        # The note above says which segment it is.
+        columns.pop("segment")
+    shown = drill.printed(_worded(lines, of, here), columns, lang)
+    right = {columns["loan_balance"].header: st.column_config.Column(alignment="right")}
     event = st.dataframe(
         shown, hide_index=True, height="content", column_config=right, alt=say(f"segments.{kind}", lang),
         on_select="rerun", selection_mode="single-row", key=f"disagree_{kind}_{at}_{lang}",
@@ -226,7 +231,7 @@ def profile(of: Segments, here: Choice) -> None:
     out[say("segments.bank", lang)] = [_bank_value(FACTS[f], by[f, of.order[0]], lang) for f in facts]
     for code, name in names.items():
         out[name] = [_value(FACTS[f], by[f, code], lang) for f in facts]
-    _table(out, 1, say("segments.fact", lang))
+    _table(out, 1, say("segments.fact", lang), width=124)
     boards.note(say("segments.profile_note", lang))
 
 
@@ -254,10 +259,10 @@ def why(of: Segments, here: Choice) -> None:
     boards.heading(say(f"segments.{key}", lang, fidelity=text.number(fidelity, "rate", lang)))
     items = "".join(
         f"<li>{html.escape(say('segments.leaf', lang, name=of.name(leaf['segment'], lang), path=of.leaf(leaf, lang)))} "
-        f'<span class="lp-faint">{html.escape(_leaf_note(leaf, lang))}</span></li>'
-        for leaf in tree["leaves"][:10]
+        f"<span>{html.escape(_leaf_note(leaf, lang))}</span></li>"
+        for leaf in tree["leaves"][:LEAVES]
     )
-    st.html(f'<ol class="lp-leaves">{items}</ol>')
+    st.html(f'<ol class="lp-note">{items}</ol>')
 
 
 def made(of: Segments, here: Choice) -> None:
@@ -284,9 +289,14 @@ def _draw(figure, key: str, alt: str, lang: str) -> None:
     )
 
 
-def _table(out: pd.DataFrame, first: int, alt: str) -> None:
-    right = {column: st.column_config.Column(alignment="right") for column in list(out)[first:]}
-    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=alt)
+def _table(out: pd.DataFrame, first: int, alt: str, width: int | None = None) -> None:
+    """The first column stays in sight when the others are scrolled."""
+    config = {name: st.column_config.Column(pinned=True) for name in list(out)[:first]}
+    config |= {
+        name: st.column_config.Column(alignment="right", width=width, help=name if width else None)
+        for name in list(out)[first:]
+    }
+    st.dataframe(out, hide_index=True, column_config=config, height="content", alt=alt)
 
 
 def _worded(lines: pd.DataFrame, of: Segments, here: Choice) -> pd.DataFrame:

@@ -78,7 +78,7 @@ def test_chinese_is_drawn_with_simplified_glyphs(reader):
 def test_the_choice_goes_along_to_another_page_and_back_undoes_it(reader):
     reader.open("/overdue")
     choose(reader, "数据月份", "2026年8月")
-    assert "asof=2026-08-31" in reader.page.url
+    reader.until(lambda: "asof=2026-08-31" in reader.page.url)
     reader.page.locator("[data-testid=stPageLink] a").filter(has_text="总览").click()
     reader.until(lambda: reader.page.url.split("?")[0].endswith("/"))
     assert "asof=2026-08-31" in reader.settle().page.url
@@ -142,9 +142,9 @@ def test_a_tier_goes_down_through_the_branches_to_the_list_that_the_command_line
             above = ((f"branch_{level - 1}", (path[-1],)),) if path else ()
             cells = metrics.ask(bank, known.about(where=(*known.where, *above), by=(f"branch_{level}",)))
             cell = cells.loc[cells["value"].idxmax()]
-            chart = reader.page.locator(".js-plotly-plot").last
+            chart = reader.page.locator(".js-plotly-plot").nth(1)
             reader.until(lambda rate=f"{cell['value']:.2%}", chart=chart: rate in chart.inner_text())
-            bar(reader, cell[f"branch_{level}"])
+            bar(reader, cell[f"branch_{level}"], chart=1)
             path.append(cell[f"branch_{level}"])
             reader.until(lambda: f"branch={path[-1]}" in reader.page.url or "cell=" in reader.page.url)
         asked = ["--where", "class=B", f"branch_2={path[1]}", "--by", "branch_3"]
