@@ -14,9 +14,10 @@ from pathlib import Path
 
 from analytics import rulebooks
 from analytics.declared import METRICS
-from data.contract import read_contract
-from data.engine import Workshop
-from data.tables import enum
+from analytics.packed import Code, Count, Flag, Packed, bits, enum_of, packed
+from data.contract import OTHER, read_contract
+from data.engine import Refused, Workshop
+from data.tables import literal
 
 MARTS = Path(__file__).parent / "sql" / "marts"
 FACTS = Path(__file__).parent / "sql" / "facts"
@@ -27,7 +28,7 @@ NEW, NONE = "new", "no_loan"
 # The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every
 # scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
 BOARDS = ("abcd", "loan_five")
-CUBES = {"loan": ("branch_key", "product_key", "channel", "guarantee"), "customer": ("branch_key",)}
+CUBES = ("loan", "customer")
 BEGINNING = date(1, 1, 1)
 
 
@@ -54,22 +55,39 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
     The kept tables of the load are in place; older parts, if any, end with the month before months[0].
     Raises data.engine.QueryError, which names the .sql file and the statement.
     """
-    _Build(shop, opening=not shop.older).run(months, progress or (lambda month: None))
+    _Build(shop, months).run(progress or (lambda month: None))
 
 
 class _Build:
-    def __init__(self, shop: Workshop, opening: bool) -> None:
-        self.shop, self.opening = shop, opening
+    def __init__(self, shop: Workshop, months: Sequence[date]) -> None:
+        self.shop, self.months, self.opening = shop, months, not shop.older
         schemes = rulebooks.read().values()
-        self.boards = [s for s in schemes if s.id in BOARDS]
         self.by_loan = [s for s in schemes if s.grain == "loan"]
         self.by_customer = [s for s in schemes if s.grain == "customer"]
-        # Facts that change only with a new version of the attributes or with a year gone by; see customer_month.sql.
-        attributes = read_contract().table("customer").columns.values()
-        self.slow = {c.name for c in attributes} | {"age", "years_payroll", "family_monthly_income"}
+        self.boards = [s for s in schemes if s.id in BOARDS]
         self.five = next(s for s in schemes if s.id == "loan_five")
+        self.layout = Layout(self.by_loan, self.by_customer)
+        self._part_schemes()
 
-    def run(self, months: Sequence[date], progress: Callable[[date], None]) -> None:
+    def _part_schemes(self) -> None:
+        """Schemes decided by attributes alone, and what the others ask of the attributes."""
+        attributes = read_contract().table("customer").columns
+        settled = {*attributes, "age", "years_payroll", "family_monthly_income"}
+        used = {s.id: {fact for book in self._books(s) for fact in book.facts} for s in self.by_customer}
+        self.slow = [s for s in self.by_customer if used[s.id] <= settled]
+        self.quick = [s for s in self.by_customer if s not in self.slow]
+        asked = {fact for s in self.quick for fact in used[s.id]}
+        carried = [*_RAW, *(code.name for code in self.layout.attributes)]
+        carried += sorted(fact for fact in asked if fact in attributes and fact not in carried)
+        self.attributes = [f"attribute.{name}" for name in carried]
+        self.turned = _turned([book for s in self.slow for book in self._books(s)])
+
+    def _books(self, scheme) -> list:
+        """The editions of a scheme that grade a month of this load."""
+        found = {id(book): book for month in self.months if (book := _in_force(scheme, month))}
+        return list(found.values())
+
+    def run(self, progress: Callable[[date], None]) -> None:
         self._make_tables()
         self._sql("loan_life.sql")
         self.shop.views()
@@ -84,59 +102,40 @@ class _Build:
                 "select coalesce(max(loan_key), 0) from loan_number "
                 "where loan_key not in (select loan_key from part.kept.loan_number)"
             )[0]
-        for number, month in enumerate(months):
+        self._resume()
+        for number, month in enumerate(self.months):
             self._month(month, is_first=number == 0)
             progress(month)
+        self._sql("kept_state.sql", loan_carried=self.loan_carried, customer_carried=self.customer_carried)
 
     def _filled(self, table: str) -> bool:
         return self.shop.one(f"select exists (select 1 from {table})", table)[0]
 
     def _make_tables(self) -> None:
         self.shop.views()
-        contract = read_contract()
-        codes = {
-            column.name: enum(column)
-            for table in ("customer", "loan")
-            for column in contract.table(table).columns.values()
-            if column.values
-        }
-        self._sql("tables.sql", **codes)
+        self._sql("tables.sql", **self.layout.declared())
         self._keep_rulebooks()
-        self.columns = {
-            mart: [
-                name
-                for name in self.shop.frame(
-                    "select column_name from duckdb_columns() "
-                    "where database_name = 'part' and table_name = :mart order by column_index",
-                    "columns",
-                    mart=mart,
-                )["column_name"]
-                if name != "as_of"
-            ]
-            for mart in ("loan_month", "customer_month")
-        }
-        for scheme in [*self.by_loan, *self.by_customer]:
-            for mart in ("loan_month", "customer_month"):
-                for end in self._ends(scheme, mart):
-                    self.shop.run(f"alter table part.kept.{mart} add column {scheme.id}{end} {_classes(scheme)}", mart)
-        self.attributes = ", ".join(
-            ["customer_key", "valid_from", "branch_key", "manager_key"]
-            + [
-                c.name
-                for c in contract.table("customer").columns.values()
-                if not c.is_personal and c.type != "key" and c.name != "valid_from"
-            ]
+        codes = {code.name: code.type for code in self.layout.loan_codes}
+        self._sql(
+            "state.sql",
+            **codes,
+            loan_histories=_lines([f"history_{s.id} ubigint" for s in self.boards if s.grain == "loan"]),
+            attributes=_lines(self.attributes),
+            slow=_lines([f"null::utinyint as {s.id}" for s in self.slow]) or "null as nothing_slow",
+            customer_histories=_lines([f"null::ubigint as history_{s.id}" for s in self.boards]),
         )
-        self.shop.run(
-            f"create or replace temp table customer_now as select {self.attributes} from customer limit 0",
-            "customer_now",
-        )
+        self.loan_carried = ", ".join(self._columns("loan_now"))
+        self.customer_carried = ", ".join(self._columns("customer_now"))
         self.shop.run(
             "create or replace temp table product_codes as "
             "select product_key, enum_code(family)::integer as family_code from product",
             "product_codes",
         )
         self.shop.views()
+
+    def _columns(self, table: str) -> list[str]:
+        sql = "select column_name from duckdb_columns() where table_name = :name order by column_index"
+        return self.shop.frame(sql, "columns", name=table)["column_name"].tolist()
 
     def _keep_rulebooks(self) -> None:
         """The text of every rulebook that grades this part: what is in force for it whatever becomes of the files."""
@@ -150,17 +149,83 @@ class _Build:
                     digest=book.digest,
                     text=book.text,
                 )
+        for scheme in self.boards:
+            for code, name in enumerate(_codes(scheme)):
+                self.shop.run(
+                    "insert into part.head.history_code values (:scheme, :code, :class)",
+                    "history_code",
+                    scheme=scheme.id,
+                    code=code,
+                    **{"class": name},
+                )
 
-    @staticmethod
-    def _ends(scheme, mart: str) -> tuple[str, ...]:
-        """The class columns of a scheme in a mart: today's, and at the openings for the boards' schemes."""
-        if scheme.id in BOARDS:
-            return ("", *(f"_{back}" for back in OPENINGS))
-        return ("",) if mart == "customer_month" or scheme.grain == "loan" else ()
+    def _resume(self) -> None:
+        """Take up what the last load left, if there was one."""
+        self.is_regraded = False
+        if self.opening:
+            return
+        older = self.shop.older[-1]
+        kept = self.shop.frame(
+            "select scheme, effective_on, digest from part.head.rulebook where scheme in "
+            f"({', '.join(literal(s.id) for s in self.slow) or 'null'}) except "
+            f"select scheme, effective_on, digest from {older}.head.rulebook",
+            "rulebooks that changed",
+        )
+        names = set(self._columns_of(older, "customer_state"))
+        if not names:
+            raise Refused(
+                "上一版数据由旧程序生成，不能接续：请重新加载完整数据。The edition before was made by an older program and cannot "
+                "be continued: load the full delivery again."
+            )
+        common = [name for name in self._columns("customer_now") if name in names]
+        self.is_regraded = not kept.empty or not {s.id for s in self.slow} <= names
+        histories = {s.id: self._history(s, older) for s in self.boards}
+        for table, state, columns in (
+            ("loan_now", "loan_state", self._columns("loan_now")),
+            ("instalment_now", "instalment_open", self._columns("instalment_now")),
+            ("customer_now", "customer_state", common),
+        ):
+            told = [histories.get(name.removeprefix("history_"), name) for name in columns]
+            self.shop.run(
+                f"insert into {table} by name select "
+                + ", ".join(f"{sql} as {name}" for sql, name in zip(told, columns, strict=True))
+                + f" from {older}.head.{state}",
+                state,
+            )
+        self.shop.run(
+            "insert into late_month select customer_key, as_of, days_past_due from customer_month "
+            "where as_of > :since and days_past_due > 0",
+            "late_month",
+            since=month_end(self.months[0], -12),
+        )
+
+    def _columns_of(self, catalog: str, table: str) -> list[str]:
+        sql = "select column_name from duckdb_columns() where database_name = :catalog and table_name = :name"
+        return self.shop.frame(sql, "columns", catalog=catalog, name=table)["column_name"].tolist()
+
+    def _history(self, scheme, older: str) -> str:
+        """A scheme's history in today's codes: the classes of its rulebook may have changed since the last load."""
+        before = self.shop.frame(
+            f"select class from {older}.head.history_code where scheme = :scheme order by code",
+            "history_code",
+            scheme=scheme.id,
+        )["class"].tolist()
+        codes = _codes(scheme)
+        if before == codes:
+            return f"history_{scheme.id}"
+        new = codes.index(NEW)
+        told = [codes.index(name) if name in codes else codes.index(rulebooks.UNRATED) for name in before]
+        listed = f"[{', '.join(str(code) for code in told)}]"
+        return " | ".join(
+            f"(coalesce({listed}[{bits(f'history_{scheme.id}', low, HISTORY_BITS)}::integer + 1], {new})::ubigint << {low})"
+            for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS)
+        )
 
     def _month(self, month: date, is_first: bool) -> None:
         """One month end: loans, their classes and values, customers, their classes, the two marts, the cubes."""
         previous, quarter, assumed = month_end(month, -1), month_end(month, -3), assumptions(month)
+        if not is_first and any(_in_force(s, month) is not _in_force(s, previous) for s in self.slow):
+            self.is_regraded = True
         self.bound = {
             "as_of": month,
             "previous": previous,
@@ -172,71 +237,104 @@ class _Build:
             "judged_after": quarter,
             "judged_from": quarter + timedelta(days=1),
             "judged_since": quarter if is_first and self.opening else previous,
-            **{f"opened_{back}": month_end(month, -back) for back in OPENINGS},
             "has_deposits": self.has_deposits,
             "has_signals": self.has_signals,
+            "has_events": self.has_events,
             "is_first": is_first,
             "is_opening": is_first and self.opening,
+            "is_regraded": self.is_regraded,
             "last_loan_key": self.last_loan_key,
             **{key: value for key, value in assumed.items() if isinstance(value, float)},
         }
+        self.is_regraded = False
         if is_first:
             self._sql("loan_now.sql")
         self._class_values(assumed)
+        self._loans(month)
+        self._customers(month)
+        self._sql("loan_month.sql", **self.layout.loan_row())
+        for grain in CUBES:
+            self._cubes(grain, is_first)
+        self._carry()
+
+    def _loans(self, month: date) -> None:
         if self.has_events:
-            for name in ("instalment_due.sql", "loan_due.sql", "instalment_open.sql", "first_payment.sql"):
+            self._sql("instalment_due.sql")
+            self._sql("loan_due.sql", carried=self.loan_carried)
+            for name in ("instalment_open.sql", "first_payment.sql"):
                 self._sql(name)
-            self._sql("instalment_open_rows.sql")
+        histories = [s for s in self.boards if s.grain == "loan"]
         self._sql(
             "loan_values.sql",
             facts=(MARTS / ("loan_facts.sql" if self.has_events else "loan_snapshot_facts.sql")).read_text(
                 encoding="utf-8"
             ),
+            carried=self.loan_carried,
             dates=fragment("loan_dates"),
-            graded=_graded(self.by_loan, month),
+            graded=_lines([f"{_class_sql(s, month)} as {s.id}" for s in self.by_loan]),
+            histories=", ".join(f"loan.history_{s.id}" for s in histories),
+            shifted=_lines(
+                [
+                    _shifted(s, f"loan.history_{s.id}", f"case when loan.has_row then {_number(s, f'loan.{s.id}')} end")
+                    for s in histories
+                ]
+            ),
         )
-        self._sql("customer_now.sql", attributes=self.attributes)
+
+    def _customers(self, month: date) -> None:
+        attributes, slow = [name.removeprefix("attribute.") for name in self.attributes], [s.id for s in self.slow]
+        self._sql(
+            "customer_now.sql",
+            turned=self.turned,
+            facts=fragment("customer_attributes"),
+            names=_lines(attributes),
+            graded=_lines([f"{_number(s, _class_sql(s, month))}::utinyint as {s.id}" for s in self.slow])
+            or "null as nothing_slow",
+            replaced=", ".join([*attributes, *(slow or ["nothing_slow"])]),
+        )
         self._sql(
             "customer_facts.sql",
-            worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as {s.id}" for s in self.by_loan),
-            worst_of=",\n        ".join(f"borrowed.{s.id}" for s in self.by_loan),
+            kept=_lines([*self.attributes, *(f"attribute.{name} as {name}" for name in slow or ["nothing_slow"])]),
+            histories=_lines(
+                [_shifted(s, f"attribute.history_{s.id}", _number(s, f"one.{s.id}")) for s in self.boards]
+            ),
+            worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as worst_{s.id}" for s in self.by_loan),
+            worst_of=",\n        ".join(f"borrowed.worst_{s.id}" for s in self.by_loan),
+            attributes=fragment("customer_attributes"),
             signals=fragment("customer_signals"),
             signals_known=fragment("customer_signals_known"),
         )
         self._sql("customer_percentile.sql")
-        openings = ("", *(f"_{back}" for back in OPENINGS))
         self._sql(
             "customer_month.sql",
-            own=", ".join(f"{s.id}" for s in self.by_loan),
-            attributes=fragment("customer_attributes"),
-            before=_lines([f"one.{s.id} as {s.id}_before" for s in [*self.by_customer, *self.by_loan]]),
-            graded=_lines([self._graded_customer(s, month, is_first) for s in self.by_customer]),
-            columns=_lines([f"customer.{name}" for name in self.columns["customer_month"]]),
-            classes=_lines(
-                [f"customer.{s.id}" for s in self.by_customer]
-                + [f"coalesce(customer.worst_{s.id}, {_code(s, NONE)}) as {s.id}" for s in self.by_loan]
-                + [_was(s, 1, f"customer.{s.id}_before") for s in self.boards]
-                + [_was(s, back) for s in self.boards for back in OPENINGS[1:]]
+            worst=_lines([f"coalesce(facts.worst_{s.id}, {_code(s, NONE)}) as {s.id}" for s in self.by_loan]),
+            graded=_lines([f"{_number(s, _class_sql(s, month))} as class_{s.id}" for s in self.quick] or ["1 as one"]),
+            packed=self.layout.customer_row(
+                {s.id: f"customer.class_{s.id}" for s in self.quick}
+                | {s.id: f"customer.{s.id}" for s in self.slow}
+                | {s.id: _number(s, f"customer.{s.id}") for s in self.by_loan}
             ),
         )
-        self._sql(
-            "loan_month.sql",
-            columns=_lines([f"loan.{name}" for name in self.columns["loan_month"]]),
-            classes=_lines(
-                [f"loan.{s.id}" for s in self.by_loan]
-                + [_was(s, back) for s in self.by_loan if s in self.boards for back in OPENINGS]
-                + [f"customer.{s.id}{end}" for s in self.by_customer if s in self.boards for end in openings]
-            ),
-        )
-        for grain in CUBES:
-            self._cubes(grain, is_first)
 
-    def _graded_customer(self, scheme, month: date, is_first: bool) -> str:
-        """The class of the day. Where all facts of the scheme are slow and none is new, last month's class stands."""
-        book, graded = _in_force(scheme, month), _class_sql(scheme, month)
-        if not is_first and book and book is _in_force(scheme, month_end(month, -1)) and set(book.facts) <= self.slow:
-            graded = f"case when is_slow_fact_new then {graded} else {scheme.id}_before end"
-        return f"{graded} as {scheme.id}"
+    def _carry(self) -> None:
+        """Make this month's rows the state from which the next month starts."""
+        histories = [s for s in self.boards if s.grain == "loan"]
+        if self.has_events:
+            self.shop.run("drop table loan_now; alter table loan_values rename to loan_now", "loans carried")
+        else:
+            self._sql(
+                "loan_carried.sql",
+                carried=self.loan_carried,
+                histories=", ".join(f"history_{s.id}" for s in histories),
+                shifted=_lines(
+                    [
+                        f"case when month.loan_key is not null then month.history_{s.id} else "
+                        f"{_shift(s, f'known.history_{s.id}', 'null')} end as history_{s.id}"
+                        for s in histories
+                    ]
+                ),
+            )
+        self._sql("customer_carried.sql")
 
     def _class_values(self, assumed: dict) -> None:
         """What a class of loan_five stands for this month: non-performing or not, its provision rate and PD."""
@@ -265,38 +363,228 @@ class _Build:
         for metric in METRICS.values():
             if metric.source.id == f"{grain}_month" and metric.is_additive:
                 measures |= metric.measures
-        ends = ("", *(f"_{back}" for back in OPENINGS))
-        keys = [f"{scheme.id}{end}" for scheme in self.boards for end in ends] + [*CUBES[grain]]
+        keys = self.layout.cell_keys(grain)
         self.shop.run(
-            f"create or replace temp table cells as select {', '.join(keys)}, "
+            f"create or replace temp table cells as select {', '.join(f'{sql} as {key}' for key, sql in keys.items())}, "
             f"{', '.join(f'{sql} as {name}' for name, sql in measures.items())} "
-            f"from part.kept.{grain}_month as fact where as_of = :as_of group by {', '.join(keys)}",
+            f"from part.kept.{grain}_month as fact where as_of = :as_of group by {', '.join(keys.values())}",
             f"{grain}_cells",
             **self.bound,
         )
         types = {name: sql.rsplit("::", 1)[1] for name, sql in measures.items()}
         for scheme in self.boards:
-            columns = ", ".join([*(f"{scheme.id}{end}" for end in ends), *CUBES[grain]])
+            by, shown = self.layout.cube_columns(grain, scheme)
             cube = f"part.kept.cube_{grain}_{scheme.id}"
             self.shop.run(
                 (f"create table {cube} as " if is_first else f"insert into {cube} ")
-                + f"select cast(:as_of as date) as as_of, {columns}, "
-                + ", ".join(f"sum({name})::{kind} as {name}" for name, kind in types.items())
-                + f" from cells group by {columns}",
+                + f"select cast(:as_of as date) as as_of, {', '.join(shown)}, {', '.join(types)} from (select "
+                + ", ".join([*by, *(f"sum({name})::{kind} as {name}" for name, kind in types.items())])
+                + f" from cells group by {', '.join(by)})",
                 cube,
                 **self.bound,
             )
 
     def _sql(self, name: str, **put: str) -> None:
         text = (MARTS / name).read_text(encoding="utf-8")
-        for key, sql in put.items():
+        # What is put in may itself have places to fill: the facts of loans take what is carried.
+        for key, sql in sorted(put.items(), key=lambda item: item[0] != "facts"):
             text = text.replace("{" + key + "}", sql)
         self.shop.run(text, name, **getattr(self, "bound", {}))
 
 
+class Layout:
+    """How the codes, flags, counts and classes of the marts' rows are packed; see analytics/packed.py."""
+
+    def __init__(self, by_loan: Sequence, by_customer: Sequence) -> None:
+        contract = read_contract()
+
+        def code(table: str, column: str) -> Code:
+            values = contract.table(table).columns[column].values
+            return Code(column, (*values, *([] if OTHER in values else [OTHER])))
+
+        self.by_loan, self.by_customer = by_loan, by_customer
+        self.loan_codes = [code("loan", name) for name in ("channel", "guarantee")]
+        self.attributes = [
+            code("customer", name)
+            for name in ("kind", "gender", "education", "employment", "employer_kind", "credit_grade")
+        ]
+        boards = [s for s in (*by_loan, *by_customer) if s.id in BOARDS]
+        others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
+        flags = [Flag(f"is_{what}_{days}") for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
+        self.loan_traits = Packed(
+            "traits",
+            (
+                *self.loan_codes,
+                *(Flag(name) for name in ("is_rollover", "is_new", "is_settled", "is_newly_written_off")),
+                Flag("is_npl", may_be_null=True),
+                Flag("is_first_payment_judged"),
+                Flag("is_first_payment_missed", may_be_null=True),
+            ),
+        )
+        self.traits = Packed("traits", (*self.attributes, Flag("has_payroll"), Count("age", 10), *flags))
+        self.counts = Packed(
+            "counts",
+            (
+                *(Count(name, 16) for name in ("loans_open", "loans_ever", "loans_settled")),
+                Count("products_held", 8, "utinyint"),
+                Count("contribution_percentile", 7, "utinyint"),
+            ),
+        )
+        self.lateness = Packed(
+            "lateness",
+            (
+                Count("max_days_past_due_6m", 20, "integer"),
+                Count("max_days_past_due_12m", 20, "integer"),
+                Count("months_past_due_6m", 4, "utinyint"),
+                Count("months_past_due_12m", 4, "utinyint"),
+                Count("count_instalments_late_in_a_row", 16),
+            ),
+        )
+        # Those of the loan, of its borrower, and (for customers) of schemes that no board opens with.
+        self.loan_classes = Packed("loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"])))
+        self.borrower_classes = Packed("borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"])))
+        self.other_loan_classes = packed("other_classes", [_today(s) for s in others if s.grain == "loan"])
+        self.other_classes = packed("other_classes", [_today(s) for s in others])
+
+    def declared(self) -> dict[str, str]:
+        """The columns that tables.sql leaves open."""
+
+        def told(*columns: Packed) -> str:
+            return _lines([line for column in columns if column.fields for line in column.virtual()])
+
+        return {
+            "loan_traits": told(self.loan_traits),
+            "loan_classes": told(self.loan_classes, self.borrower_classes, *self.other_loan_classes),
+            "customer_traits": told(self.traits),
+            "customer_counts": told(self.counts),
+            "customer_lateness": told(self.lateness),
+            "customer_classes": told(self.loan_classes, self.borrower_classes, *self.other_classes),
+        }
+
+    def loan_row(self) -> dict[str, str]:
+        """The packed columns of a row of loan_month, from loan_values and the borrower's row."""
+        values = {field.name: f"loan.{field.name}" for field in self.loan_traits.fields}
+        today = {s.id: _number(s, f"loan.{s.id}") for s in self.by_loan}
+        classes = [(column, today) for column in self.other_loan_classes if column.fields]
+        classes.append((self.loan_classes, today | self._openings("loan.", "loan", today_too=True)))
+        borrower = self.borrower_classes
+        return {
+            "traits": f"{self.loan_traits.put(values)} as {self.loan_traits.column}",
+            "classes": _lines([f"{column.put({}, numbers)} as {column.column}" for column, numbers in classes]),
+            # All ones where the borrower has no row yet: no class.
+            "borrower_classes": f"coalesce(customer.{borrower.column}, {borrower.mask(f.name for f in borrower.fields)}) "
+            f"as {borrower.column}",
+        }
+
+    def customer_row(self, classes: dict[str, str]) -> str:
+        """The packed columns of a row of customer_month; `classes` gives the number of each scheme's class today."""
+        columns = [self.traits, self.counts, self.lateness]
+        values = {field.name: f"customer.{field.name}" for column in columns for field in column.fields}
+        numbers = classes | self._openings("customer.", "loan") | self._openings("customer.", "customer")
+        graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
+        return _lines(
+            [f"{column.put(values)} as {column.column}" for column in columns]
+            + [f"{column.put({}, numbers)} as {column.column}" for column in graded if column.fields]
+        )
+
+    def _openings(self, of: str, grain: str, today_too: bool = False) -> dict[str, str]:
+        """Classes at the openings out of the history; `today_too` where it holds today's class already."""
+        schemes = [s for s in (self.by_loan if grain == "loan" else self.by_customer) if s.id in BOARDS]
+        return {
+            f"{s.id}_{back}": bits(
+                f"{of}history_{s.id}", HISTORY_BITS * (back if today_too else back - 1), HISTORY_BITS
+            )
+            for s in schemes
+            for back in OPENINGS
+        }
+
+    def cell_keys(self, grain: str) -> dict[str, str]:
+        """What the cells of a cube are grouped by: name and SQL over `fact`."""
+        names = (self.loan_classes.column, self.borrower_classes.column, *_DIMENSIONS[grain])
+        keys = {name: f"fact.{name}" for name in names}
+        if grain == "loan":
+            mask = self.loan_traits.mask(code.name for code in self.loan_codes)
+            keys["traits"] = f"(fact.traits & {mask})"
+        return keys
+
+    def cube_columns(self, grain: str, scheme) -> tuple[list[str], list[str]]:
+        """What the cells of a scheme's cube are grouped by, and the cube's columns."""
+        classes = self.loan_classes if scheme.grain == "loan" else self.borrower_classes
+        by, shown = [classes.column, *_DIMENSIONS[grain]], []
+        shown += [f"{classes.read(field)} as {field.name}" for field in classes.fields if _of(field, scheme)]
+        shown += _DIMENSIONS[grain]
+        if grain == "loan":
+            by.append("traits")
+            shown += [f"{self.loan_traits.read(code)} as {code.name}" for code in self.loan_codes]
+        return by, shown
+
+
+_RAW = (
+    "customer_key",
+    "valid_from",
+    "branch_key",
+    "manager_key",
+    "account_type",
+    "birth_on",
+    "payroll_since",
+    "monthly_income",
+    "spouse_monthly_income",
+)
+_DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
+HISTORY_BITS = 4
+
+
+def _ends(schemes: Sequence) -> list[Code]:
+    """The class columns of the boards' schemes: today's, and those at the openings."""
+    return [Code(f"{s.id}{end}", tuple(_codes(s))) for s in schemes for end in ("", *(f"_{back}" for back in OPENINGS))]
+
+
+def _today(scheme) -> Code:
+    return Code(scheme.id, tuple(_codes(scheme)))
+
+
+def _of(field: Code, scheme) -> bool:
+    return field.name in (scheme.id, *(f"{scheme.id}_{back}" for back in OPENINGS))
+
+
+def _turned(books: Sequence) -> str:
+    """Whether an age or a count of years of wages that a rule of these books asks for was reached in the month."""
+    told = []
+    for fact, day in (("age", "birth_on"), ("years_payroll", "payroll_since")):
+        asked = {int(n) for b in books for rule in b.leaves() if rule.fact.name == fact for n in rule.literals}
+        if not asked:
+            continue
+        years = f"date_sub('year', {day}, cast(:as_of as date))"
+        listed = ", ".join(str(year) for year in sorted({*asked, *(year + 1 for year in asked)}))
+        told.append(f"({years} in ({listed}) and {years} <> date_sub('year', {day}, cast(:previous as date)))")
+    return " or ".join(told) or "false"
+
+
+def _codes(scheme) -> list[str]:
+    """The classes of all editions of a scheme, best first, then what stands for no class: an enum, and its numbers."""
+    return [*scheme.class_codes, NONE, NEW]
+
+
+def _number(scheme, sql: str) -> str:
+    """The number of a class in the order of `_codes`."""
+    return f"enum_code(cast({sql} as {_classes(scheme)}))"
+
+
+def _shift(scheme, history: str, number: str) -> str:
+    """A history with one month more: NEW before the first one and where there is no row."""
+    new = _codes(scheme).index(NEW)
+    never = sum(new << low for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS))
+    kept = (1 << 12 * HISTORY_BITS) - 1
+    return f"((coalesce({history}, {never}) & {kept}) << {HISTORY_BITS}) | coalesce({number}::ubigint, {new})"
+
+
+def _shifted(scheme, history: str, number: str) -> str:
+    return f"{_shift(scheme, history, number)} as history_{scheme.id}"
+
+
 def _classes(scheme) -> str:
     """The enum of a scheme: the classes of all its editions, best first, then what stands for no class."""
-    return "enum(" + ", ".join(f"'{code}'" for code in (*scheme.class_codes, NONE, NEW)) + ")"
+    return enum_of(_codes(scheme))
 
 
 def _in_force(scheme, as_of: date):
@@ -307,10 +595,6 @@ def _in_force(scheme, as_of: date):
         return None
 
 
-def _graded(schemes, as_of: date) -> str:
-    return _lines([f"{_class_sql(s, as_of)} as {s.id}" for s in schemes])
-
-
 def _class_sql(scheme, as_of: date) -> str:
     book = _in_force(scheme, as_of)
     return f"cast({book.to_sql()} as {_classes(scheme)})" if book else _code(scheme, rulebooks.UNRATED)
@@ -318,11 +602,6 @@ def _class_sql(scheme, as_of: date) -> str:
 
 def _code(scheme, code: str) -> str:
     return f"cast('{code}' as {_classes(scheme)})"
-
-
-def _was(scheme, back: int, column: str | None = None) -> str:
-    column = column or f"{ {1: 'one', 3: 'three', 12: 'twelve'}[back] }.{scheme.id}"
-    return f"coalesce({column}, {_code(scheme, NEW)}) as {scheme.id}_{back}"
 
 
 def _lines(items: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
--- What each customer's loans, deposits and fees say at the month end, before any class.
+-- What each customer's attributes, loans, deposits and fees say at the month end, before any class of the day.
 -- grain: customer_key
 -- Days past due are those at month ends. Twelve-month sums are last month's plus this month less the month a year ago.
 create or replace temp table customer_facts as
@@ -19,15 +19,14 @@ borrowed as (
         sum(operating_cost)::decimal(15, 2) as operating_cost,
         bit_or(product_bit) as product_bits,
     from loan_values
+    where has_row
     group by customer_key
 ),
 
 first_loan as (
     select customer_key, min(disbursed_on) as first_loan_on, count(*)::smallint as loans,
-    from loan_now
-    where
-        disbursed_on <= :as_of
-        and (disbursed_on > :previous or (:is_first and loan_key > :last_loan_key))
+    from loan_start
+    where disbursed_on <= :as_of and (disbursed_on > :previous or (:is_first and is_new_key))
     group by customer_key
 ),
 
@@ -35,10 +34,10 @@ first_loan as (
 ended as (
     select customer_key, count(*)::smallint as loans,
     from (
-        select customer_key from loan_values where is_settled
+        select customer_key from loan_values where is_settled and has_row
         union all
-        select customer_key from loan_now
-        where :is_first and loan_key > :last_loan_key and closed_on <= :previous and written_off_on is null
+        select customer_key from loan_start
+        where :is_first and is_new_key and closes_on <= :previous and writes_off_on is null
     )
     group by customer_key
 ),
@@ -79,8 +78,8 @@ late as (
         count(*) as months_12m,
         max(days_past_due) filter (where as_of > :half_year_before) as max_6m,
         count(*) filter (where as_of > :half_year_before) as months_6m,
-    from customer_month
-    where as_of > :year_before and as_of <= :previous and days_past_due > 0
+    from late_month
+    where as_of > :year_before
     group by customer_key
 ),
 
@@ -105,7 +104,8 @@ settled as (
 
 gathered as (
     select
-        customer.customer_key,
+        {kept},
+        {histories},
         coalesce(borrowed.loans_open, 0) as loans_open,
         coalesce(borrowed.loan_balance, 0) as loan_balance,
         -- Unknown where no loan with a balance has known days.
@@ -113,9 +113,9 @@ gathered as (
         {worst_of},
         coalesce(borrowed.count_instalments_late_in_a_row, 0)::smallint as count_instalments_late_in_a_row,
         coalesce(borrowed.overdue_amount, 0) as overdue_amount,
-        least(before.first_loan_on, first_loan.first_loan_on) as first_loan_on,
-        (coalesce(before.loans_ever, 0) + coalesce(first_loan.loans, 0))::smallint as loans_ever,
-        (coalesce(before.loans_settled, 0) + coalesce(ended.loans, 0))::smallint as loans_settled,
+        least(attribute.first_loan_on, first_loan.first_loan_on) as first_loan_on,
+        (coalesce(attribute.loans_ever, 0) + coalesce(first_loan.loans, 0))::smallint as loans_ever,
+        (coalesce(attribute.loans_settled, 0) + coalesce(ended.loans, 0))::smallint as loans_settled,
         coalesce(saved.deposit_balance, case when :has_deposits then 0 end)::decimal(15, 2) as deposit_balance,
         (
             bit_count(coalesce(borrowed.product_bits, 0))
@@ -137,12 +137,13 @@ gathered as (
             coalesce(borrowed.operating_cost, 0)
             + case when saved.deposit_balance > 0 then :operating_cost_deposit else 0 end
         )::decimal(15, 2) as operating_cost,
-        (coalesce(before.interest_12m, 0) - coalesce(year_ago.interest, 0))::decimal(15, 2) as interest_11m,
-        (coalesce(before.fees_12m, 0) - coalesce(year_ago.fees, 0))::decimal(15, 2) as fees_11m,
-        (coalesce(before.margin_12m, 0) - coalesce(year_ago.margin, 0))::decimal(15, 2) as margin_11m,
-        (coalesce(before.funding_cost_12m, 0) - coalesce(year_ago.funding_cost, 0))::decimal(15, 2) as funding_cost_11m,
-        (coalesce(before.expected_loss_12m, 0) - coalesce(year_ago.expected_loss, 0))::decimal(15, 2) as expected_loss_11m,
-        (coalesce(before.operating_cost_12m, 0) - coalesce(year_ago.operating_cost, 0))::decimal(15, 2) as operating_cost_11m,
+        coalesce(attribute.interest_12m, 0) - coalesce(year_ago.interest, 0) as interest_11m,
+        coalesce(attribute.fees_12m, 0) - coalesce(year_ago.fees, 0) as fees_11m,
+        coalesce(attribute.margin_12m, 0) - coalesce(year_ago.margin, 0) as margin_11m,
+        coalesce(attribute.funding_cost_12m, 0) - coalesce(year_ago.funding_cost, 0) as funding_cost_11m,
+        coalesce(attribute.expected_loss_12m, 0) - coalesce(year_ago.expected_loss, 0) as expected_loss_11m,
+        coalesce(attribute.operating_cost_12m, 0) - coalesce(year_ago.operating_cost, 0) as operating_cost_11m,
+        {attributes}
         {signals_known}
         coalesce(settled.is_settled_30, false) as is_settled_30,
         coalesce(settled.is_settled_90, false) as is_settled_90,
@@ -152,39 +153,26 @@ gathered as (
         coalesce(settled.is_reloaned_90, false) as is_reloaned_90,
         coalesce(settled.is_reloaned_180, false) as is_reloaned_180,
         coalesce(settled.is_reloaned_365, false) as is_reloaned_365,
-    from customer_now as customer
-    left join customer_month as before on before.customer_key = customer.customer_key and before.as_of = :previous
-    left join customer_month as year_ago on year_ago.customer_key = customer.customer_key and year_ago.as_of = :year_before
-    left join borrowed on borrowed.customer_key = customer.customer_key
-    left join first_loan on first_loan.customer_key = customer.customer_key
-    left join ended on ended.customer_key = customer.customer_key
-    left join earned on earned.customer_key = customer.customer_key
-    left join served on served.customer_key = customer.customer_key
-    left join warned on warned.customer_key = customer.customer_key
-    left join saved on saved.customer_key = customer.customer_key
-    left join late on late.customer_key = customer.customer_key
-    left join settled on settled.customer_key = customer.customer_key
-),
-
-summed as (
-    select
-        * exclude (interest_11m, fees_11m, margin_11m, funding_cost_11m, expected_loss_11m, operating_cost_11m),
-        (interest_11m + interest)::decimal(15, 2) as interest_12m,
-        (fees_11m + fees)::decimal(15, 2) as fees_12m,
-        (margin_11m + margin)::decimal(15, 2) as margin_12m,
-        (funding_cost_11m + funding_cost)::decimal(15, 2) as funding_cost_12m,
-        (expected_loss_11m + expected_loss)::decimal(15, 2) as expected_loss_12m,
-        (operating_cost_11m + operating_cost)::decimal(15, 2) as operating_cost_12m,
-    from gathered
+    from customer_now as attribute
+    left join customer_month as one on one.customer_key = attribute.customer_key and one.as_of = :previous
+    left join customer_month as year_ago on year_ago.customer_key = attribute.customer_key and year_ago.as_of = :year_before
+    left join borrowed on borrowed.customer_key = attribute.customer_key
+    left join first_loan on first_loan.customer_key = attribute.customer_key
+    left join ended on ended.customer_key = attribute.customer_key
+    left join earned on earned.customer_key = attribute.customer_key
+    left join served on served.customer_key = attribute.customer_key
+    left join warned on warned.customer_key = attribute.customer_key
+    left join saved on saved.customer_key = attribute.customer_key
+    left join late on late.customer_key = attribute.customer_key
+    left join settled on settled.customer_key = attribute.customer_key
 )
 
 select
-    *,
-    loan_balance > 0 as has_loan,
-    first_loan_on > :previous as is_new_borrower,
-    date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
-    is_settled_90 and not is_reloaned_90 and products_held = 0 as is_lost,
-    (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
-    (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
-        as contribution_net_12m,
-from summed
+    * exclude (interest_11m, fees_11m, margin_11m, funding_cost_11m, expected_loss_11m, operating_cost_11m),
+    (interest_11m + interest)::decimal(15, 2) as interest_12m,
+    (fees_11m + fees)::decimal(15, 2) as fees_12m,
+    (margin_11m + margin)::decimal(15, 2) as margin_12m,
+    (funding_cost_11m + funding_cost)::decimal(15, 2) as funding_cost_12m,
+    (expected_loss_11m + expected_loss)::decimal(15, 2) as expected_loss_12m,
+    (operating_cost_11m + operating_cost)::decimal(15, 2) as operating_cost_12m,
+from gathered

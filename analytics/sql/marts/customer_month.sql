@@ -8,35 +8,45 @@ known as (
     select
         facts.*,
         ranked.contribution_percentile,
-        attribute.* exclude (customer_key, valid_from),
-        facts.loan_five as worst_loan_five,
-        {attributes}
-        {before},
-        -- Facts that only a new version, a birthday or a year of wages can change.
-        one.customer_key is null
-            or attribute.valid_from > :previous
-            or date_sub('year', attribute.birth_on, cast(:as_of as date))
-            is distinct from date_sub('year', attribute.birth_on, cast(:previous as date))
-            or date_sub('year', attribute.payroll_since, cast(:as_of as date))
-            is distinct from date_sub('year', attribute.payroll_since, cast(:previous as date))
-            or (attribute.payroll_since > :previous and attribute.payroll_since <= :as_of) as is_slow_fact_new,
+        loan_balance > 0 as has_loan,
+        date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
+        (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
+        (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
+            as contribution_net_12m,
+        {worst},
     from customer_facts as facts
     join customer_percentile as ranked on ranked.customer_key = facts.customer_key
-    join customer_now as attribute on attribute.customer_key = facts.customer_key
-    left join customer_month as one on one.customer_key = facts.customer_key and one.as_of = :opened_1
 ),
 
 graded as (
     select
-        * exclude ({own}),
+        *,
         {graded},
     from known
 )
 
 select
     cast(:as_of as date) as as_of,
-    {columns},
-    {classes},
+    customer.customer_key,
+    customer.branch_key,
+    customer.manager_key,
+    customer.account_type,
+    customer.first_loan_on,
+    customer.loan_balance,
+    customer.overdue_amount,
+    customer.days_past_due,
+    customer.deposit_balance,
+    customer.interest,
+    customer.fees,
+    customer.margin,
+    customer.funding_cost,
+    customer.expected_loss,
+    customer.operating_cost,
+    customer.interest_12m,
+    customer.fees_12m,
+    customer.margin_12m,
+    customer.funding_cost_12m,
+    customer.expected_loss_12m,
+    customer.operating_cost_12m,
+    {packed},
 from graded as customer
-left join customer_month as three on three.customer_key = customer.customer_key and three.as_of = :opened_3
-left join customer_month as twelve on twelve.customer_key = customer.customer_key and twelve.as_of = :opened_12

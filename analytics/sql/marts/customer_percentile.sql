@@ -3,5 +3,5 @@
 create or replace temp table customer_percentile as
 select
     customer_key,
-    floor(100 * percent_rank() over (order by contribution_gross_12m))::utinyint as contribution_percentile,
+    floor(100 * percent_rank() over (order by interest_12m + fees_12m + margin_12m))::utinyint as contribution_percentile,
 from customer_facts

@@ -1,6 +1,6 @@
 -- Instalments due and not fully paid, payments allocated first in, first out over the schedule.
--- grain: as_of, loan_key, number
-create or replace temp table instalment_now as
+-- grain: loan_key, number
+create or replace temp table instalment_next as
 with
 
 late as (
@@ -40,9 +40,9 @@ still_open as (
         late.paid_total,
         open.due_total,
         open.due_principal_total,
-    from instalment_open as open
+    from instalment_now as open
     join late on late.loan_key = open.loan_key
-    where open.as_of = :previous and not late.is_recounted
+    where not late.is_recounted
 ),
 
 recounted as (
@@ -70,7 +70,6 @@ candidates as (
 )
 
 select
-    cast(:as_of as date) as as_of,
     loan_key,
     number,
     due_on,
@@ -80,4 +79,8 @@ select
     due_principal_total::decimal(15, 2) as due_principal_total,
     greatest(paid_total - (due_total - principal - interest), 0)::decimal(15, 2) as paid,
 from candidates
-where due_total > paid_total
+where due_total > paid_total;
+
+drop table instalment_now;
+
+alter table instalment_next rename to instalment_now

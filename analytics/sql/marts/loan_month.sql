@@ -3,10 +3,30 @@
 insert into part.kept.loan_month by name
 select
     cast(:as_of as date) as as_of,
-    {columns},
+    loan.loan_key,
+    loan.customer_key,
+    loan.product_key,
+    loan.branch_key,
+    loan.manager_key,
+    loan.principal,
+    loan.rate,
+    loan.term_months,
+    loan.disbursed_on,
+    loan.matures_on,
+    loan.closed_on,
+    loan.ended_on,
+    loan.written_off_on,
+    loan.restructured_on,
+    loan.balance,
+    loan.balance_before,
+    loan.balance_written_off,
+    loan.overdue_amount,
+    loan.days_past_due,
+    loan.interest_received,
+    loan.provision,
+    {traits},
     {classes},
+    {borrower_classes},
 from loan_values as loan
-left join customer_month as customer on customer.customer_key = loan.customer_key and customer.as_of = :as_of
-left join loan_month as one on one.loan_key = loan.loan_key and one.as_of = :opened_1
-left join loan_month as three on three.loan_key = loan.loan_key and three.as_of = :opened_3
-left join loan_month as twelve on twelve.loan_key = loan.loan_key and twelve.as_of = :opened_12
+left join part.kept.customer_month as customer on customer.customer_key = loan.customer_key and customer.as_of = :as_of
+where loan.has_row

@@ -1,54 +1,61 @@
--- Every loan that may still have a row: as delivered in this load, else as last known.
+-- Every loan that may still have a row: as delivered in this load, with what the month before left of it.
 -- grain: loan_key
--- The first load of a bank finds no earlier month; an increment redelivers a loan when anything in it changed.
-create or replace temp table loan_now as
-select
-    loan_key,
-    customer_key,
-    product_key,
-    branch_key,
-    manager_key,
-    channel,
-    guarantee,
-    principal::decimal(15, 2) as principal,
-    rate,
-    funding_rate,
-    term_months,
-    disbursed_on,
-    matures_on,
-    closed_on,
-    least(closed_on, sold_on) as ended_on,
-    written_off_on,
-    restructured_on,
-    rollover_of_key is not null as is_rollover,
-from part.kept.loan
-union all by name
-select
-    loan_key,
-    customer_key,
-    product_key,
-    branch_key,
-    manager_key,
-    channel,
-    guarantee,
-    principal,
-    rate,
-    funding_rate,
-    term_months,
-    disbursed_on,
-    matures_on,
-    closed_on,
-    ended_on,
-    written_off_on,
-    restructured_on,
-    is_rollover,
-from loan_month as before
-where
-    before.as_of = :previous
-    and not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
+create or replace temp table loan_known as
+with
 
--- Loans of which no instalment was ever handed over: whether they are past due cannot be known.
-create or replace temp table loan_unscheduled as
-select loan_key,
-from loan_now
-anti join instalment on instalment.loan_key = loan_now.loan_key
+scheduled as (
+    select loan_key from part.kept.instalment group by loan_key
+),
+
+delivered as (
+    select
+        loan.loan_key,
+        loan.customer_key,
+        loan.product_key,
+        loan.branch_key,
+        loan.manager_key,
+        loan.channel,
+        loan.guarantee,
+        loan.principal::decimal(15, 2) as principal,
+        loan.rate,
+        loan.funding_rate,
+        loan.term_months::smallint as term_months,
+        loan.disbursed_on,
+        loan.matures_on,
+        loan.closed_on as closes_on,
+        least(loan.closed_on, loan.sold_on) as ends_on,
+        loan.written_off_on as writes_off_on,
+        loan.restructured_on as restructures_on,
+        loan.rollover_of_key is not null as is_rollover,
+        -- Whether a loan of which no instalment was ever handed over is past due cannot be known.
+        coalesce(before.is_scheduled, false) or scheduled.loan_key is not null as is_scheduled,
+        before.* exclude (
+            loan_key, customer_key, product_key, branch_key, manager_key, channel, guarantee, principal, rate,
+            funding_rate, term_months, disbursed_on, matures_on, closes_on, ends_on, writes_off_on, restructures_on,
+            is_rollover, is_scheduled
+        ),
+    from part.kept.loan as loan
+    left join loan_now as before on before.loan_key = loan.loan_key
+    left join scheduled on scheduled.loan_key = loan.loan_key
+)
+
+select * from delivered
+union all by name
+select before.* replace (before.is_scheduled or scheduled.loan_key is not null as is_scheduled)
+from loan_now as before
+left join scheduled on scheduled.loan_key = before.loan_key
+where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
+
+-- Loans by the month that counts them first: their own, or the one in which they were handed over late.
+create or replace temp table loan_start as
+select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > :last_loan_key as is_new_key,
+from loan_known;
+
+-- Loans of later months wait aside; with snapshots the month's rows say which loans there are.
+create or replace temp table loan_coming as
+select * from loan_known where :has_events and disbursed_on > :previous;
+
+create or replace temp table loan_now as
+select * from loan_known where not :has_events or disbursed_on <= :previous;
+
+drop table loan_known

@@ -21,7 +21,8 @@ graded as (
 )
 
 select
-    loan.*,
+    loan.* exclude ({histories}),
+    {shifted},
     case when loan.balance > 0 then class.npl end as is_npl,
     round(loan.balance::double * class.provision + 5e-10, 2)::decimal(15, 2) as provision,
     round(loan.balance::double * coalesce(loan.funding_rate, :funding_rate) / 12 + 5e-10, 2)::decimal(15, 2) as funding_cost,

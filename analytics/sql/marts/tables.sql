@@ -1,6 +1,8 @@
--- The marts. Class columns (one per scheme today, and 1, 3, 12 months ago) are added from the rulebooks.
+-- The marts. Small codes and flags of a row stand together in one integer (analytics/packed.py) and are read as the virtual
+-- columns that {…} declares; so are facts that follow from others of the row. Class columns come from the rulebooks: one per
+-- scheme for the day, for the schemes of the boards also 1, 3 and 12 months before.
 
--- grain: as_of, loan_key. Sums of due and paid are since disbursement; interest_received, disbursed and is_new are of the month.
+-- grain: as_of, loan_key. interest_received, disbursed and is_new are of the month.
 create table part.kept.loan_month (
     as_of date,
     loan_key integer,
@@ -8,11 +10,9 @@ create table part.kept.loan_month (
     product_key smallint,
     branch_key smallint,
     manager_key integer,
-    channel {channel},
-    guarantee {guarantee},
+    {loan_traits},
     principal decimal(15, 2),
     rate decimal(9, 6),
-    funding_rate decimal(9, 6),
     term_months smallint,
     disbursed_on date,
     matures_on date,
@@ -20,30 +20,16 @@ create table part.kept.loan_month (
     ended_on date,
     written_off_on date,
     restructured_on date,
-    first_due_on date,
-    is_rollover boolean,
-    due_total decimal(15, 2),
-    due_principal_total decimal(15, 2),
-    paid_total decimal(15, 2),
-    prepaid_total decimal(15, 2),
-    interest_total decimal(15, 2),
     balance decimal(15, 2),
     balance_before decimal(15, 2),
     balance_written_off decimal(15, 2),
     overdue_amount decimal(15, 2),
     days_past_due integer,
-    oldest_due_on date,
-    count_instalments_late smallint,
-    months_on_book smallint,
     interest_received decimal(15, 2),
-    disbursed decimal(15, 2),
     provision decimal(15, 2),
-    is_new boolean,
-    is_settled boolean,
-    is_newly_written_off boolean,
-    is_npl boolean,
-    is_first_payment_judged boolean,
-    is_first_payment_missed boolean,
+    {loan_classes},
+    disbursed generated always as (case when is_new then principal else 0 end) virtual,
+    months_on_book generated always as (date_diff('month', disbursed_on, as_of)::smallint) virtual,
 );
 
 -- grain: as_of, customer_key. Amounts without _12m are of the month.
@@ -52,33 +38,15 @@ create table part.kept.customer_month (
     customer_key integer,
     branch_key smallint,
     manager_key integer,
-    kind {kind},
-    gender {gender},
-    age utinyint,
-    education {education},
-    employment {employment},
-    employer_kind {employer_kind},
-    credit_grade {credit_grade},
     account_type varchar,
-    has_payroll boolean,
-    has_loan boolean,
-    is_new_borrower boolean,
-    is_lost boolean,
-    loans_open smallint,
-    loans_ever smallint,
-    loans_settled smallint,
+    {customer_traits},
+    {customer_counts},
+    {customer_lateness},
     first_loan_on date,
-    months_since_first_loan smallint,
     loan_balance decimal(15, 2),
     overdue_amount decimal(15, 2),
     days_past_due integer,
-    max_days_past_due_6m integer,
-    max_days_past_due_12m integer,
-    months_past_due_6m utinyint,
-    months_past_due_12m utinyint,
-    count_instalments_late_in_a_row smallint,
     deposit_balance decimal(15, 2),
-    products_held utinyint,
     interest decimal(15, 2),
     fees decimal(15, 2),
     margin decimal(15, 2),
@@ -91,30 +59,15 @@ create table part.kept.customer_month (
     funding_cost_12m decimal(15, 2),
     expected_loss_12m decimal(15, 2),
     operating_cost_12m decimal(15, 2),
-    contribution_gross_12m decimal(15, 2),
-    contribution_net_12m decimal(15, 2),
-    contribution_percentile utinyint,
-    is_settled_30 boolean,
-    is_settled_90 boolean,
-    is_settled_180 boolean,
-    is_settled_365 boolean,
-    is_reloaned_30 boolean,
-    is_reloaned_90 boolean,
-    is_reloaned_180 boolean,
-    is_reloaned_365 boolean,
-);
-
--- grain: as_of, loan_key, number. Instalments due and not fully paid; due_total is the sum due up to and with this one.
-create table part.kept.instalment_open (
-    as_of date,
-    loan_key integer,
-    number integer,
-    due_on date,
-    principal decimal(15, 2),
-    interest decimal(15, 2),
-    due_total decimal(15, 2),
-    due_principal_total decimal(15, 2),
-    paid decimal(15, 2),
+    {customer_classes},
+    has_loan generated always as (loan_balance > 0) virtual,
+    is_new_borrower generated always as (first_loan_on >= date_trunc('month', as_of)) virtual,
+    is_lost generated always as (is_settled_90 and not is_reloaned_90 and products_held = 0) virtual,
+    months_since_first_loan generated always as (date_sub('month', first_loan_on, as_of)::smallint) virtual,
+    contribution_gross_12m generated always as ((interest_12m + fees_12m + margin_12m)::decimal(15, 2)) virtual,
+    contribution_net_12m generated always as (
+        (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
+    ) virtual,
 );
 
 -- grain: scheme, effective_on. The rulebooks that graded this part, as they were read.
@@ -123,4 +76,11 @@ create table part.head.rulebook (
     effective_on date,
     digest varchar,
     text varchar,
+);
+
+-- grain: scheme, code. The numbers by which the histories of classes of this part are written.
+create table part.head.history_code (
+    scheme varchar,
+    code utinyint,
+    class varchar,
 )
