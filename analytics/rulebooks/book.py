@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -99,21 +99,23 @@ class Rulebook:
         """The class code alone, for facts as `env` gives them."""
         return self._decide(env)[0]
 
-    def to_sql(self, prefix: str | None = None) -> str:
-        """One `case` expression that gives the class code as text for every row.
+    def to_sql(self, prefix: str | None = None, written: Callable[[str], str] = "'{}'".format) -> str:
+        """One `case` expression that gives the class code for every row, as text or as `written` says in SQL.
 
         Columns are named like the facts, qualified by `prefix` where given (a table alias). Subset of SQL shared by
         DuckDB and Spark: no subquery, no function but nullif and cast. A row whose class depends on a null is
         `unrated`, exactly as in `classify`.
         """
-        column = _qualified(prefix)
-        codes = [fact for fact in self.fact_index.values() if fact.type == "code"]
-        if not codes:
-            return "\n".join(self._sql(column, False))
-        # a code that is not known is rare and asking for it at every rule is dear: such rows go a way of their own
-        doubtful = " or ".join(f"{column(fact)} = '{fact.unknown}'" for fact in codes)
-        plain, careful = (_indent(self._sql(column, unknown), 1) for unknown in (False, True))
-        return "\n".join([f"case when ({doubtful}) is not true then", *plain, "else", *careful, "end"])
+        column = self.columns(prefix)
+        lines = ["case"]
+        if self._is_ladder:
+            # the score is dear and every class asks for it: without it there is none
+            lines.append(f"    when {column(SCORE)} is null then {written(self.unrated)}")
+        if self.bars:
+            lines += self._decided(Group("any", self.bars), [written(self.barred)], column, written)
+        for code in self.look:
+            lines += self._decided(self.class_of(code).rules, self._landing_sql(code, column, written), column, written)
+        return "\n".join([*lines, "    else", *_indent(self._landing_sql(self.otherwise, column, written), 2), "end"])
 
     def columns(self, prefix: str | None = None) -> Column:
         """Where a fact stands in SQL: its column, qualified by `prefix`; the score of a scorecard is an expression.
@@ -121,7 +123,8 @@ class Rulebook:
         Raises ValueError for a prefix that is no alias.
         """
         plain = _qualified(prefix)
-        return lambda fact: f"({self._score_sql(plain, True)})" if fact is SCORE else plain(fact)
+        score = f"({self._score_sql(plain)})" if self.score else ""
+        return lambda fact: score if fact is SCORE else plain(fact)
 
     def missing(self, env: Env) -> list[str]:
         """The facts whose absence leaves facts as `env` gives them unrated; none where they are decided."""
@@ -279,37 +282,40 @@ class Rulebook:
             yield from downgrade.when.leaves()
 
     # all customers
-    def _sql(self, fact_column: Column, unknown: bool) -> list[str]:
-        def column(fact: Fact) -> str:
-            return f"({self._score_sql(fact_column, unknown)})" if fact is SCORE else fact_column(fact)
+    @property
+    def _is_ladder(self) -> bool:
+        """Whether every class is given by the score alone."""
+        rules = [rule for code in self.look for rule in self.class_of(code).rules.leaves()]
+        return bool(self.score) and not self.bars and all(rule.fact is SCORE for rule in rules)
 
-        lines = ["case"]
-        if self.bars:
-            # the two-step form asks a condition of all rows once and again only of the few for which it is not false
-            lines += _decided(Group("any", self.bars).sql(column, unknown), [f"'{self.barred}'"], self.unrated)
-        for code in self.look:
-            test = self.class_of(code).rules.sql(column, unknown)
-            lines += _decided(test, self._landing_sql(code, column, unknown), self.unrated)
-        return [*lines, "    else", *_indent(self._landing_sql(self.otherwise, column, unknown), 2), "end"]
+    def _decided(
+        self, test: Rule | Group, outcome: list[str], column: Column, written: Callable[[str], str]
+    ) -> list[str]:
+        """The arm of a condition: what it gives, or unrated where it is undecided.
 
-    def _landing_sql(self, code: str, column: Column, unknown: bool) -> list[str]:
+        DuckDB leaves a condition at the first member that decides, but only where it is asked for true, and asks the
+        next arm of the rows left only: two conditions cost less than one with three answers.
+        """
+        if self._is_ladder and all(rule.fact is SCORE for rule in test.leaves()):
+            return [f"    when {test.sql(column)} then", *_indent(outcome, 2)]
+        return [
+            f"    when {test.possible_sql(column)} then",
+            f"        case when {test.sql(column)} then",
+            *_indent(outcome, 3),
+            f"        else {written(self.unrated)} end",
+        ]
+
+    def _landing_sql(self, code: str, column: Column, written: Callable[[str], str]) -> list[str]:
         landings = self.landings(code)
         if not landings:
-            return [f"'{code}'"]
+            return [written(code)]
         lines = ["case"]
         for landing, condition in landings:
-            lines += _decided(condition.sql(column, unknown), [f"'{landing}'"], self.unrated)
-        return [*lines, f"    else '{code}'", "end"]
+            lines += self._decided(condition, [written(landing)], column, written)
+        return [*lines, f"    else {written(code)}", "end"]
 
-    def _score_sql(self, column: Column, unknown: bool) -> str:
-        items = []
-        for item in self.score:
-            arms = []
-            for band, points in item.bands:
-                test = band.sql(column, unknown)
-                arms.append(f"when {test} then {points} when ({test}) is null then null")
-            items.append(f"case {' '.join(arms)} else {item.otherwise} end")
-        return " + ".join(items)
+    def _score_sql(self, column: Column) -> str:
+        return " + ".join(_item_sql(item, column) for item in self.score)
 
 
 def _qualified(prefix: str | None) -> Column:
@@ -319,13 +325,20 @@ def _qualified(prefix: str | None) -> Column:
     return lambda fact: qualify + fact.name
 
 
-def _decided(test: str, outcome: list[str], unrated: str) -> list[str]:
-    return [
-        f"    when ({test}) is not false then",
-        f"        case when {test} then",
-        *_indent(outcome, 3),
-        f"        else '{unrated}' end",
-    ]
+def _item_sql(item: ScoreItem, column: Column) -> str:
+    bands = [band for band, _ in item.bands]
+    fact = bands[0].fact if isinstance(bands[0], Rule) else None
+    if fact is not None and fact.type != "number" and all(isinstance(b, Rule) and b.fact is fact for b in bands):
+        # bands of one fact are undecided together
+        name = column(fact)
+        missing = f"{name} is null" + (f" or {name} = '{fact.unknown}'" if fact.type == "code" else "")
+        arms = [f"when {missing} then null", *(f"when {band.sql(column)} then {points}" for band, points in item.bands)]
+    else:
+        arms = [
+            f"when {band.possible_sql(column)} then case when {band.sql(column)} then {points} end"
+            for band, points in item.bands
+        ]
+    return f"case {' '.join(arms)} else {item.otherwise} end"
 
 
 def _indent(lines: list[str], levels: int) -> list[str]:

@@ -3,7 +3,8 @@ SQL.
 
 Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor broken (None /
 null); `all` is broken as soon as one member is broken, `any` holds as soon as one member holds, whatever is missing
-beside it.
+beside it. SQL asks for both ends: what holds for sure (`sql`) and what is not ruled out (`possible_sql`); between them
+lies what is undecided. No rule negates a group, so that the ends of a group are those of its members.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from analytics.rulebooks.errors import Grammar
-from analytics.rulebooks.facts import DIGITS, Fact
+from analytics.rulebooks.facts import DIGITS, SCORE, Fact
 
 Env = Mapping[str, Any]
 Column = Callable[[Fact], str]
@@ -29,6 +30,8 @@ _BETWEEN = re.compile(r"([a-z][a-z0-9_]*)\s+between\s+(\S+)\s+and\s+(\S+)")
 _IN = re.compile(r"([a-z][a-z0-9_]*)\s+(not\s+in|in)\s+\[([^\[\]]*)\]")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+# DuckDB makes a join of a longer `in` list, which costs more than twice as much as asking for each code
+_LIST = 4
 SIGN_WORDS = {
     "zh": {
         "=": "为",
@@ -107,40 +110,56 @@ class Rule:
                 return value in self.literals
         return value not in self.literals
 
-    def sql(self, column: Column, unknown: bool = True) -> str:
-        """The rule as a boolean SQL expression, null where the fact is missing.
+    def sql(self, column: Column) -> str:
+        """The rule as an SQL condition: true where it is held; false or null where it is broken or the fact is missing.
 
-        `column` maps a fact to its column; `unknown=False` is for rows where no code is the one for "not known".
+        `column` maps a fact to its column.
         """
         name = column(self.fact)
         if self.fact.type == "bool":
-            return name if self.literals[0] == (self.sign == "=") else f"not {name}"
+            return name if self._asks_yes else f"not {name}"
         if self.fact.type == "code":
-            return self._sql_codes(name, unknown)
+            # the code that stands for "not known" is no value
+            allowed, rest = self._codes()
+            few = len(allowed) <= len(rest)
+            return _among(name, allowed) if few else _among(name, [*rest, self.fact.unknown], "not")
+        return self._sql_number(name)
+
+    def possible_sql(self, column: Column) -> str:
+        """The rule as an SQL condition that is true unless it is broken: held, or the fact is missing."""
+        name = column(self.fact)
+        if self.fact.type == "bool":
+            return f"{name} is not {'false' if self._asks_yes else 'true'}"
+        if self.fact.type == "code":
+            allowed, rest = self._codes()
+            few = len(allowed) < len(rest)
+            if not rest:
+                return "true"
+            test = _among(name, [*allowed, self.fact.unknown]) if few else _among(name, rest, "not")
+            return f"({test} or {name} is null)"
+        if self.fact.type == "number" or self.fact is SCORE:
+            # what is dear to work out is not asked for twice
+            return f"({self._sql_number(name)}) is not false"
+        return f"({self._sql_number(name)} or {name} is null)"
+
+    @property
+    def _asks_yes(self) -> bool:
+        return self.literals[0] == (self.sign == "=")
+
+    def _codes(self) -> tuple[list[str], list[str]]:
+        """The codes that satisfy the rule and those that do not, as declared."""
+        allowed = [code for code in self.fact.values if code in self.allowed]
+        return allowed, [code for code in self.fact.values if code not in self.allowed]
+
+    def _sql_number(self, name: str) -> str:
         literals = [_sql_number(self.fact, literal) for literal in self.literals]
         if self.fact.type == "number":
             name = f"nullif({name}, cast('nan' as double))"
         if self.sign == "between":
-            return f"{name} between {literals[0]} and {literals[1]}"
+            return f"({name} between {literals[0]} and {literals[1]})"
         if self.sign in ("in", "not in"):
             return f"{name} {self.sign} ({', '.join(literals)})"
         return f"{name} {'<>' if self.sign == '!=' else self.sign} {literals[0]}"
-
-    def _sql_codes(self, name: str, unknown: bool) -> str:
-        codes = [code for code in self.fact.values if code in self.allowed]
-        quoted = ", ".join(f"'{code}'" for code in codes)
-        if not codes:
-            test = f"{name} in ('')"
-        elif len(codes) == 1:
-            test = f"{name} = '{codes[0]}'"
-        elif len(codes) <= 4:
-            test = f"{name} in ({quoted})"
-        else:
-            # DuckDB makes a join of a longer `in` list, which costs more than twice as much
-            test = " or ".join(f"{name} = '{code}'" for code in codes)
-            test = f"({test})"
-        # the code that stands for "not known" is no value: the rule is undecided, as in `Fact.normal`
-        return f"case when {name} <> '{self.fact.unknown}' then {test} end" if unknown else test
 
     def words(self, lang: str) -> str:
         """The rule as an officer reads it, in `lang`."""
@@ -201,18 +220,19 @@ class Group:
             undecided = undecided or held is None
         return None if undecided else not decisive
 
-    def sql(self, column: Column, unknown: bool = True) -> str:
-        """The group as a boolean SQL expression; see `Rule.sql`."""
-        if not self.members:
+    def sql(self, column: Column) -> str:
+        """The group as an SQL condition that is true where it is held; see `Rule.sql`."""
+        return self._sql([(member, member.sql(column)) for member in self.members])
+
+    def possible_sql(self, column: Column) -> str:
+        """The group as an SQL condition that is true unless it is broken; see `Rule.possible_sql`."""
+        return self._sql([(member, member.possible_sql(column)) for member in self.members])
+
+    def _sql(self, parts: list[tuple[Rule | Group, str]]) -> str:
+        if not parts:
             return "true" if self.kind == "all" else "false"
-        parts = [member.sql(column, unknown) for member in self.members]
-        parts = [
-            f"({part})"
-            if (isinstance(m, Group) and len(m.members) > 1) or part.startswith("case") or " between " in part
-            else part
-            for m, part in zip(self.members, parts, strict=True)
-        ]
-        return (" or " if self.kind == "any" else " and ").join(parts)
+        joined = [f"({sql})" if isinstance(m, Group) and len(m.members) > 1 else sql for m, sql in parts]
+        return (" or " if self.kind == "any" else " and ").join(joined)
 
     def words(self, lang: str) -> str:
         """The group as an officer reads it, in `lang`."""
@@ -324,6 +344,19 @@ def plain(value: Any) -> str:
     if isinstance(value, (float, Decimal)):
         return format(Decimal(str(value)).normalize(), "f")
     return str(value)
+
+
+def _among(name: str, codes: list[str], no: str = "") -> str:
+    """One of the codes, or with `no` none of them; null where the column is."""
+    quoted = [f"'{code}'" for code in codes]
+    if not quoted:
+        return "false"
+    if len(quoted) == 1:
+        return f"{name} {'<>' if no else '='} {quoted[0]}"
+    if len(quoted) <= _LIST:
+        return f"{name} {no} in ({', '.join(quoted)})".replace("  ", " ")
+    tests = f" {'and' if no else 'or'} ".join(f"{name} {'<>' if no else '='} {code}" for code in quoted)
+    return f"({tests})"
 
 
 def _sql_number(fact: Fact, literal: Any) -> str:
