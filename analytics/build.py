@@ -113,7 +113,16 @@ class _Build:
 
     def _make_tables(self) -> None:
         self.shop.views()
-        self._sql("tables.sql", **self.layout.declared())
+        self._sql("tables.sql", **self.layout.columns())
+        for mart, number, name, sql in self.layout.derived():
+            self.shop.run(
+                "insert into part.head.derived values (:mart, :number, :name, :sql)",
+                "derived",
+                mart=mart,
+                number=number,
+                name=name,
+                sql=sql,
+            )
         self._keep_rulebooks()
         codes = {code.name: code.type for code in self.layout.loan_codes}
         self._sql(
@@ -367,7 +376,7 @@ class _Build:
         self.shop.run(
             f"create or replace temp table cells as select {', '.join(f'{sql} as {key}' for key, sql in keys.items())}, "
             f"{', '.join(f'{sql} as {name}' for name, sql in measures.items())} "
-            f"from part.kept.{grain}_month as fact where as_of = :as_of group by {', '.join(keys.values())}",
+            f"from {grain}_month as fact where as_of = :as_of group by {', '.join(keys.values())}",
             f"{grain}_cells",
             **self.bound,
         )
@@ -446,20 +455,34 @@ class Layout:
         self.other_loan_classes = packed("other_classes", [_today(s) for s in others if s.grain == "loan"])
         self.other_classes = packed("other_classes", [_today(s) for s in others])
 
-    def declared(self) -> dict[str, str]:
+    def columns(self) -> dict[str, str]:
         """The columns that tables.sql leaves open."""
-
-        def told(*columns: Packed) -> str:
-            return _lines([line for column in columns if column.fields for line in column.virtual()])
-
         return {
-            "loan_traits": told(self.loan_traits),
-            "loan_classes": told(self.loan_classes, self.borrower_classes, *self.other_loan_classes),
-            "customer_traits": told(self.traits),
-            "customer_counts": told(self.counts),
-            "customer_lateness": told(self.lateness),
-            "customer_classes": told(self.loan_classes, self.borrower_classes, *self.other_classes),
+            mart: _lines([f"{column.column} ubigint not null" for column in columns])
+            for mart, columns in self._packed().items()
         }
+
+    def derived(self) -> list[tuple[str, int, str, str]]:
+        """The rows of head.derived for what is packed: mart, number, column, SQL."""
+        return [
+            (mart, number, name, sql)
+            for mart, columns in self._packed().items()
+            for number, (name, sql) in enumerate(told for column in columns for told in column.derived())
+        ]
+
+    def _packed(self) -> dict[str, list[Packed]]:
+        found = {
+            "loan_month": [self.loan_traits, self.loan_classes, self.borrower_classes, *self.other_loan_classes],
+            "customer_month": [
+                self.traits,
+                self.counts,
+                self.lateness,
+                self.loan_classes,
+                self.borrower_classes,
+                *self.other_classes,
+            ],
+        }
+        return {mart: [column for column in columns if column.fields] for mart, columns in found.items()}
 
     def loan_row(self) -> dict[str, str]:
         """The packed columns of a row of loan_month, from loan_values and the borrower's row."""

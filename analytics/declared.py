@@ -88,13 +88,18 @@ class Metric:
     def numerator_sql(self) -> str:
         if self.numerator:
             return self.numerator
-        return f"sum({self.weight}) filter (where ({self.rows}) and ({self.hit}))"
+        return f"{self._weighed} filter (where ({self.rows}) and ({self.hit}))"
 
     @cached_property
     def denominator_sql(self) -> str | None:
         if self.numerator:
             return self.denominator
-        return f"sum({self.weight}) filter (where {self.rows})"
+        return f"{self._weighed} filter (where {self.rows})"
+
+    @property
+    def _weighed(self) -> str:
+        # Written as n is, so that a cube keeps the two as one column.
+        return "count(*)" if self.weight == "1" else f"sum({self.weight})"
 
     @cached_property
     def n_sql(self) -> str:

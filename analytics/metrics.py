@@ -87,9 +87,7 @@ def check(view, question: Question) -> None:
     metric, it = metric_named(question.metric), known(view)
     zh, en = metric.name["zh-CN"], metric.name["en"]
     if question.opening not in (0, *OPENINGS):
-        raise Refused(
-            f"期初只能是 0、1、3、12 个月。The opening is 0, 1, 3 or 12 months ago, not {question.opening}."
-        )
+        raise Refused(f"期初只能是 0、1、3、12 个月。The opening is 0, 1, 3 or 12 months ago, not {question.opening}.")
     if question.scheme not in schemes():
         raise Refused(
             f"没有分类方案 {question.scheme}。There is no scheme {question.scheme!r}. Known: {', '.join(schemes())}."

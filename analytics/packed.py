@@ -1,7 +1,8 @@
 """Small codes of one row kept together in one integer.
 
 Writing a value into a DuckDB table costs 20 to 40 ns whatever its width, so a mart row writes its enums, booleans and
-small counts as a few unsigned integers. A reader sees none of it: the mart declares each of them as a virtual column.
+small counts as a few unsigned integers. A reader sees none of it: the views show each of them as a column (`head.derived`,
+see data/engine.py).
 """
 
 from __future__ import annotations
@@ -116,12 +117,9 @@ class Packed:
         low = next(low for found, low in self._places() if found == field)
         return field.read(bits(f"{of}{self.column}", low, field.bits))
 
-    def virtual(self) -> list[str]:
-        """The column and its virtual columns, as a table declares them."""
-        return [
-            f"{self.column} ubigint not null",
-            *(f"{field.name} generated always as ({self.read(field)}) virtual" for field in self.fields),
-        ]
+    def derived(self) -> list[tuple[str, str]]:
+        """What stands in the views for the fields: name and SQL over the column."""
+        return [(field.name, self.read(field)) for field in self.fields]
 
     def mask(self, names: Iterable[str]) -> int:
         """The bits of some fields."""

@@ -97,8 +97,7 @@ def rows(
             first = f"partition by fact.customer_key order by fact.{by} desc nulls last, fact.{key}"
             single = f"    qualify row_number() over ({first}) = 1\n"
         shown = "".join(
-            f"    cast(page.class_code{end} as varchar) as class{end},\n"
-            for end in ("", "_opening")[: len(classes)]
+            f"    cast(page.class_code{end} as varchar) as class{end},\n" for end in ("", "_opening")[: len(classes)]
         )
         sql = (
             f"with page as (\n    select\n    fact.*,\n{''.join(classes)}    from {source} as fact\n"

@@ -30,6 +30,9 @@ from data import pointer
 from data.pointer import CURRENT, PREVIOUS, Edition, Refused
 
 SCHEMAS = ("kept", "head")
+# (table_name, number, column_name, expression): columns of a part's tables that follow from their others. They are not
+# written but stand in the views, after the table's own, each in terms of those before it.
+DERIVED = ("head", "derived")
 VERSION = f"duckdb {duckdb.__version__}"
 TIMEOUT = 15.0
 _HARD = {
@@ -484,13 +487,22 @@ def _make_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[st
         "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('kept', 'head')"
     ).fetchall()
     places: dict[str, dict[str, str]] = {}
+    derived: dict[tuple[str, str], str] = {}
     for catalog, schema, table in found:
         if catalog in catalogs:
             places.setdefault(table, {})[catalog] = schema
+            if (schema, table) == DERIVED:
+                columns = f"select table_name, column_name, expression from {catalog}.head.derived order by number"
+                for name, column, sql in root.execute(columns).fetchall():
+                    derived[catalog, name] = derived.get((catalog, name), "") + f', {sql} as "{column}"'
     for table, homes in sorted(places.items()):
         if len(set(homes.values())) > 1:
             raise Refused(f"Table {table} stands in schema kept of one part and in schema head of another.")
-        held = [f'select * from {catalog}.{homes[catalog]}."{table}"' for catalog in catalogs if catalog in homes]
+        held = [
+            f'select *{derived.get((catalog, table), "")} from {catalog}.{homes[catalog]}."{table}"'
+            for catalog in catalogs
+            if catalog in homes
+        ]
         body = " union all by name ".join(held) if "kept" in homes.values() else held[-1]
         root.execute(f'create or replace view memory.main."{table}" as {body}')
     return sorted(places)

@@ -1,6 +1,6 @@
--- The marts. Small codes and flags of a row stand together in one integer (analytics/packed.py) and are read as the virtual
--- columns that {…} declares; so are facts that follow from others of the row. Class columns come from the rulebooks: one per
--- scheme for the day, for the schemes of the boards also 1, 3 and 12 months before.
+-- The marts. Small codes and flags of a row stand together in one integer (analytics/packed.py); they, and facts that follow
+-- from others of the row, are not written but derived where read. Class columns come from the rulebooks: one per scheme for
+-- the day, for the schemes of the boards also 1, 3 and 12 months before.
 
 -- grain: as_of, loan_key. interest_received, disbursed and is_new are of the month.
 create table part.kept.loan_month (
@@ -10,7 +10,7 @@ create table part.kept.loan_month (
     product_key smallint,
     branch_key smallint,
     manager_key integer,
-    {loan_traits},
+    {loan_month},
     principal decimal(15, 2),
     rate decimal(9, 6),
     term_months smallint,
@@ -27,9 +27,6 @@ create table part.kept.loan_month (
     days_past_due integer,
     interest_received decimal(15, 2),
     provision decimal(15, 2),
-    {loan_classes},
-    disbursed generated always as (case when is_new then principal else 0 end) virtual,
-    months_on_book generated always as (date_diff('month', disbursed_on, as_of)::smallint) virtual,
 );
 
 -- grain: as_of, customer_key. Amounts without _12m are of the month.
@@ -39,9 +36,7 @@ create table part.kept.customer_month (
     branch_key smallint,
     manager_key integer,
     account_type varchar,
-    {customer_traits},
-    {customer_counts},
-    {customer_lateness},
+    {customer_month},
     first_loan_on date,
     loan_balance decimal(15, 2),
     overdue_amount decimal(15, 2),
@@ -59,15 +54,6 @@ create table part.kept.customer_month (
     funding_cost_12m decimal(15, 2),
     expected_loss_12m decimal(15, 2),
     operating_cost_12m decimal(15, 2),
-    {customer_classes},
-    has_loan generated always as (loan_balance > 0) virtual,
-    is_new_borrower generated always as (first_loan_on >= date_trunc('month', as_of)) virtual,
-    is_lost generated always as (is_settled_90 and not is_reloaned_90 and products_held = 0) virtual,
-    months_since_first_loan generated always as (date_sub('month', first_loan_on, as_of)::smallint) virtual,
-    contribution_gross_12m generated always as ((interest_12m + fees_12m + margin_12m)::decimal(15, 2)) virtual,
-    contribution_net_12m generated always as (
-        (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
-    ) virtual,
 );
 
 -- grain: scheme, effective_on. The rulebooks that graded this part, as they were read.
@@ -83,4 +69,25 @@ create table part.head.history_code (
     scheme varchar,
     code utinyint,
     class varchar,
-)
+);
+
+-- grain: table_name, column_name. Columns of the views that follow from the tables' own; see data/engine.py.
+create table part.head.derived (
+    table_name varchar,
+    number integer,
+    column_name varchar,
+    expression varchar,
+);
+
+insert into part.head.derived values
+    ('loan_month', 1001, 'disbursed', 'case when is_new then principal else 0 end'),
+    ('loan_month', 1002, 'months_on_book', 'date_diff(''month'', disbursed_on, as_of)::smallint'),
+    ('customer_month', 1001, 'has_loan', 'loan_balance > 0'),
+    ('customer_month', 1002, 'is_new_borrower', 'first_loan_on >= date_trunc(''month'', as_of)'),
+    ('customer_month', 1003, 'is_lost', 'is_settled_90 and not is_reloaned_90 and products_held = 0'),
+    ('customer_month', 1004, 'months_since_first_loan', 'date_sub(''month'', first_loan_on, as_of)::smallint'),
+    ('customer_month', 1005, 'contribution_gross_12m', '(interest_12m + fees_12m + margin_12m)::decimal(15, 2)'),
+    (
+        'customer_month', 1006, 'contribution_net_12m',
+        '(interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)'
+    )
