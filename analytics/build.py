@@ -6,6 +6,7 @@ the codes of the contract, the aggregates of metrics.toml.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from calendar import monthrange
 from collections.abc import Callable, Sequence
@@ -77,9 +78,12 @@ class _Build:
         self.slow = [s for s in self.by_customer if used[s.id] <= settled]
         self.quick = [s for s in self.by_customer if s not in self.slow]
         asked = {fact for s in self.quick for fact in used[s.id]}
+        self.signals = _ALIAS.findall(fragment("customer_signals"))
         carried = [*_RAW, *(code.name for code in self.layout.attributes)]
         carried += sorted(fact for fact in asked if fact in attributes and fact not in carried)
         self.attributes = [f"attribute.{name}" for name in carried]
+        decided = sorted(fact for s in self.slow for fact in used[s.id] if fact in attributes)
+        self.known = list(dict.fromkeys([*carried, *decided]))
         self.turned = _turned([book for s in self.slow for book in self._books(s)])
 
     def _books(self, scheme) -> list:
@@ -106,6 +110,8 @@ class _Build:
         for number, month in enumerate(self.months):
             self._month(month, is_first=number == 0)
             progress(month)
+        for grain in CUBES:
+            self._cubes(grain)
         self._sql("kept_state.sql", loan_carried=self.loan_carried, customer_carried=self.customer_carried)
 
     def _filled(self, table: str) -> bool:
@@ -125,6 +131,13 @@ class _Build:
             )
         self._keep_rulebooks()
         codes = {code.name: code.type for code in self.layout.loan_codes}
+        # Scanned every month: a load of many months keeps in memory what it scans.
+        kind = "table" if len(self.months) > 3 else "view"
+        versions = " union all by name ".join(
+            f"select {', '.join(self.known)}, {str(catalog == 'part').lower()} as is_delivered from {catalog}.kept.customer"
+            for catalog in (*self.shop.older, "part")
+        )
+        self.shop.run(f"create or replace temp {kind} customer_known as {versions}", "customer_known")
         self._sql(
             "state.sql",
             **codes,
@@ -263,7 +276,7 @@ class _Build:
         self._customers(month)
         self._sql("loan_month.sql", **self.layout.loan_row())
         for grain in CUBES:
-            self._cubes(grain, is_first)
+            self._cells(grain, is_first)
         self._carry()
 
     def _loans(self, month: date) -> None:
@@ -297,8 +310,7 @@ class _Build:
             turned=self.turned,
             facts=fragment("customer_attributes"),
             names=_lines(attributes),
-            graded=_lines([f"{_number(s, _class_sql(s, month))}::utinyint as {s.id}" for s in self.slow])
-            or "null as nothing_slow",
+            graded=_lines([f"{_class_number(s, month)} as {s.id}" for s in self.slow]) or "null as nothing_slow",
             replaced=", ".join([*attributes, *(slow or ["nothing_slow"])]),
         )
         self._sql(
@@ -309,15 +321,17 @@ class _Build:
             ),
             worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as worst_{s.id}" for s in self.by_loan),
             worst_of=",\n        ".join(f"borrowed.worst_{s.id}" for s in self.by_loan),
-            attributes=fragment("customer_attributes"),
+            **_services(),
             signals=fragment("customer_signals"),
-            signals_known=fragment("customer_signals_known"),
+            warned=_lines([f"max({name}) as {name}" for name in self.signals]),
+            signals_known=fragment("customer_signals_known").replace("warned.", "happened."),
         )
         self._sql("customer_percentile.sql")
         self._sql(
             "customer_month.sql",
-            worst=_lines([f"coalesce(facts.worst_{s.id}, {_code(s, NONE)}) as {s.id}" for s in self.by_loan]),
-            graded=_lines([f"{_number(s, _class_sql(s, month))} as class_{s.id}" for s in self.quick] or ["1 as one"]),
+            attributes=fragment("customer_attributes"),
+            worst=_lines([f"coalesce(attribute.worst_{s.id}, {_code(s, NONE)}) as {s.id}" for s in self.by_loan]),
+            graded=_lines([f"{_class_number(s, month)} as class_{s.id}" for s in self.quick] or ["1 as one"]),
             packed=self.layout.customer_row(
                 {s.id: f"customer.class_{s.id}" for s in self.quick}
                 | {s.id: f"customer.{s.id}" for s in self.slow}
@@ -363,34 +377,30 @@ class _Build:
                 provision=book.attribute(item.code, "provision_rate") + general,
             )
 
-    def _cubes(self, grain: str, is_first: bool) -> None:
-        """Additive sums of every declared metric of a mart, per scheme by its classes today and at the openings.
-
-        The rows are summed once into cells of all schemes together; the cells, far fewer, are summed again by scheme.
-        """
-        measures: dict[str, str] = {}
-        for metric in METRICS.values():
-            if metric.source.id == f"{grain}_month" and metric.is_additive:
-                measures |= metric.measures
-        keys = self.layout.cell_keys(grain)
+    def _cells(self, grain: str, is_first: bool) -> None:
+        """Sum the month's rows of a mart into cells: every declared additive metric by all that a cube may ask for."""
+        keys, measures = self.layout.cell_keys(grain), _measures(grain)
+        columns = ", ".join(f"{sql} as {name}" for name, sql in (keys | measures).items())
         self.shop.run(
-            f"create or replace temp table cells as select {', '.join(f'{sql} as {key}' for key, sql in keys.items())}, "
-            f"{', '.join(f'{sql} as {name}' for name, sql in measures.items())} "
-            f"from {grain}_month as fact where as_of = :as_of group by {', '.join(keys.values())}",
+            f"{f'create or replace temp table {grain}_cells as' if is_first else f'insert into {grain}_cells'} "
+            f"select cast(:as_of as date) as as_of, {columns} from {grain}_month as fact where as_of = :as_of "
+            f"group by {', '.join(keys.values())}",
             f"{grain}_cells",
             **self.bound,
         )
-        types = {name: sql.rsplit("::", 1)[1] for name, sql in measures.items()}
+
+    def _cubes(self, grain: str) -> None:
+        """The cells of all months, far fewer than the rows, summed again into one cube per scheme of the boards: its
+        classes today and at the openings.
+        """
+        types = {name: sql.rsplit("::", 1)[1] for name, sql in _measures(grain).items()}
         for scheme in self.boards:
             by, shown = self.layout.cube_columns(grain, scheme)
-            cube = f"part.kept.cube_{grain}_{scheme.id}"
             self.shop.run(
-                (f"create table {cube} as " if is_first else f"insert into {cube} ")
-                + f"select cast(:as_of as date) as as_of, {', '.join(shown)}, {', '.join(types)} from (select "
-                + ", ".join([*by, *(f"sum({name})::{kind} as {name}" for name, kind in types.items())])
-                + f" from cells group by {', '.join(by)})",
-                cube,
-                **self.bound,
+                f"create table part.kept.cube_{grain}_{scheme.id} as select as_of, {', '.join([*shown, *types])} from ("
+                f"select as_of, {', '.join([*by, *(f'sum({n})::{t} as {n}' for n, t in types.items())])} "
+                f"from {grain}_cells group by {', '.join(['as_of', *by])}) order by as_of",
+                f"cube_{grain}_{scheme.id}",
             )
 
     def _sql(self, name: str, **put: str) -> None:
@@ -419,7 +429,8 @@ class Layout:
         ]
         boards = [s for s in (*by_loan, *by_customer) if s.id in BOARDS]
         others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
-        flags = [Flag(f"is_{what}_{days}") for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
+        # In the order of customer_facts.reloan_bits.
+        self.flags = [f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
         self.loan_traits = Packed(
             "traits",
             (
@@ -430,7 +441,9 @@ class Layout:
                 Flag("is_first_payment_missed", may_be_null=True),
             ),
         )
-        self.traits = Packed("traits", (*self.attributes, Flag("has_payroll"), Count("age", 10), *flags))
+        self.traits = Packed(
+            "traits", (*(Flag(name) for name in self.flags), *self.attributes, Flag("has_payroll"), Count("age", 10))
+        )
         self.counts = Packed(
             "counts",
             (
@@ -504,9 +517,11 @@ class Layout:
         columns = [self.traits, self.counts, self.lateness]
         values = {field.name: f"customer.{field.name}" for column in columns for field in column.fields}
         numbers = classes | self._openings("customer.", "loan") | self._openings("customer.", "customer")
+        # The eight flags come as one number, which takes their eight places at once.
+        numbers |= dict.fromkeys(self.flags, "0") | {self.flags[0]: "customer.reloan_bits"}
         graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
         return _lines(
-            [f"{column.put(values)} as {column.column}" for column in columns]
+            [f"{column.put(values, numbers)} as {column.column}" for column in columns]
             + [f"{column.put({}, numbers)} as {column.column}" for column in graded if column.fields]
         )
 
@@ -542,6 +557,15 @@ class Layout:
         return by, shown
 
 
+def _measures(grain: str) -> dict[str, str]:
+    """Column of the cubes → aggregate, for every declared metric of a mart that can be summed."""
+    found: dict[str, str] = {}
+    for metric in METRICS.values():
+        if metric.source.id == f"{grain}_month" and metric.is_additive:
+            found |= metric.measures
+    return found
+
+
 _RAW = (
     "customer_key",
     "valid_from",
@@ -555,6 +579,29 @@ _RAW = (
 )
 _DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
 HISTORY_BITS = 4
+_ALIAS = re.compile(r" as (has_signal_\w+)")
+
+
+def _services() -> dict[str, str]:
+    """Months since each kind of income was last booked: this month's, the new packed number, and how many kinds were
+    booked within twelve months.
+    """
+    column = read_contract().table("income").columns["kind"]
+    kinds = [*column.values, *([] if OTHER in column.values else [OTHER])]
+    ages = [
+        f"least(coalesce({bits('attribute.service_ages', 4 * number, 4)}, 15) + 1, coalesce(earned.age_{number}, 15), 15)"
+        for number in range(len(kinds))
+    ]
+    since = "date_diff('month', booked_on, cast(:as_of as date))"
+    return {
+        "services": _lines(
+            [f"min({since}) filter (where kind = {literal(kind)}) as age_{number}" for number, kind in enumerate(kinds)]
+        ),
+        "service_ages": " | ".join(f"(({age})::ubigint << {4 * number})" for number, age in enumerate(ages)),
+        "services_held": " + ".join(
+            f"({bits('service_ages', 4 * number, 4)} < 12)::utinyint" for number in range(len(kinds))
+        ),
+    }
 
 
 def _ends(schemes: Sequence) -> list[Code]:
@@ -621,6 +668,13 @@ def _in_force(scheme, as_of: date):
 def _class_sql(scheme, as_of: date) -> str:
     book = _in_force(scheme, as_of)
     return f"cast({book.to_sql()} as {_classes(scheme)})" if book else _code(scheme, rulebooks.UNRATED)
+
+
+def _class_number(scheme, as_of: date) -> str:
+    """The class of the day as its number in the order of `_codes`: no text is made on the way."""
+    book, codes = _in_force(scheme, as_of), _codes(scheme)
+    number = book.to_sql(written=lambda code: str(codes.index(code))) if book else codes.index(rulebooks.UNRATED)
+    return f"cast({number} as utinyint)"
 
 
 def _code(scheme, code: str) -> str:

@@ -6,7 +6,8 @@ with
 
 known as (
     select
-        facts.*,
+        attribute.*,
+        {attributes}
         ranked.contribution_percentile,
         loan_balance > 0 as has_loan,
         date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
@@ -14,8 +15,8 @@ known as (
         (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
             as contribution_net_12m,
         {worst},
-    from customer_facts as facts
-    join customer_percentile as ranked on ranked.customer_key = facts.customer_key
+    from customer_facts as attribute
+    join customer_percentile as ranked on ranked.customer_key = attribute.customer_key
 ),
 
 graded as (

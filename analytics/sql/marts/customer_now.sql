@@ -2,21 +2,27 @@
 -- from them alone, decided anew only where a version, or an age or a year of wages that a rule asks for, is new.
 -- grain: customer_key
 create or replace temp table customer_touched as
+with
+
+versions as (
+    select customer_key, max(valid_from) as valid_from,
+    from customer_known
+    where valid_from <= :as_of and (valid_from > :previous or (:is_first and is_delivered))
+    group by customer_key
+),
+
+chosen as (
+    select customer_key, valid_from from versions
+    union all
+    select customer_key, valid_from from customer_now where :is_regraded or {turned}
+    union all
+    select before.customer_key, before.valid_from
+    from customer_now as before
+    semi join versions on versions.customer_key = before.customer_key
+)
+
 select customer_key, max(valid_from) as valid_from,
-from (
-    select customer_key, valid_from from customer where valid_from > :previous and valid_from <= :as_of
-    union all
-    select customer_key, valid_from from part.kept.customer where :is_first and valid_from <= :as_of
-    union all
-    select customer_key, valid_from from customer_now
-)
-where customer_key in (
-    select customer_key from customer where valid_from > :previous and valid_from <= :as_of
-    union all
-    select customer_key from part.kept.customer where :is_first and valid_from <= :as_of
-    union all
-    select customer_key from customer_now where :is_regraded or {turned}
-)
+from chosen
 group by customer_key;
 
 create or replace temp table customer_arrived as
@@ -26,7 +32,7 @@ known as (
     select
         attribute.*,
         {facts}
-    from customer as attribute
+    from customer_known as attribute
     join customer_touched as touched
         on touched.customer_key = attribute.customer_key and touched.valid_from = attribute.valid_from
 ),

@@ -85,4 +85,4 @@ where
     ends_on is null
     or ends_on > :previous
     or (is_known and ended_on_before is null)
-    or coalesce(first_due_on + 30 > :judged_after, is_scheduled)
+    or coalesce(first_due_on + 30 > :judged_after, starts_due_on > :as_of, false)

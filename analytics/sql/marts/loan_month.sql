@@ -1,6 +1,15 @@
 -- The month's rows of loan_month: every loan with its classes and those of its borrower, today and 1, 3, 12 months ago.
 -- grain: as_of, loan_key
 insert into part.kept.loan_month by name
+with
+
+-- Fewer than the loans: the smaller side of the join is the one that is kept in memory.
+borrower as (
+    select customer_key, borrower_classes,
+    from part.kept.customer_month
+    where as_of = :as_of
+)
+
 select
     cast(:as_of as date) as as_of,
     loan.loan_key,
@@ -28,5 +37,5 @@ select
     {classes},
     {borrower_classes},
 from loan_values as loan
-left join part.kept.customer_month as customer on customer.customer_key = loan.customer_key and customer.as_of = :as_of
+left join borrower as customer on customer.customer_key = loan.customer_key
 where loan.has_row

@@ -4,7 +4,7 @@ create or replace temp table loan_known as
 with
 
 scheduled as (
-    select loan_key from part.kept.instalment group by loan_key
+    select loan_key, min(due_on) filter (where number = 1) as starts_due_on from part.kept.instalment group by loan_key
 ),
 
 delivered as (
@@ -29,10 +29,11 @@ delivered as (
         loan.rollover_of_key is not null as is_rollover,
         -- Whether a loan of which no instalment was ever handed over is past due cannot be known.
         coalesce(before.is_scheduled, false) or scheduled.loan_key is not null as is_scheduled,
+        coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
         before.* exclude (
             loan_key, customer_key, product_key, branch_key, manager_key, channel, guarantee, principal, rate,
             funding_rate, term_months, disbursed_on, matures_on, closes_on, ends_on, writes_off_on, restructures_on,
-            is_rollover, is_scheduled
+            is_rollover, is_scheduled, starts_due_on
         ),
     from part.kept.loan as loan
     left join loan_now as before on before.loan_key = loan.loan_key
@@ -41,7 +42,10 @@ delivered as (
 
 select * from delivered
 union all by name
-select before.* replace (before.is_scheduled or scheduled.loan_key is not null as is_scheduled)
+select before.* replace (
+    before.is_scheduled or scheduled.loan_key is not null as is_scheduled,
+    coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
+)
 from loan_now as before
 left join scheduled on scheduled.loan_key = before.loan_key
 where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);

@@ -23,6 +23,7 @@ create or replace temp table loan_now (
     restructures_on date,
     is_rollover boolean,
     is_scheduled boolean,
+    starts_due_on date,
     has_row boolean,
     closed_on date,
     ended_on date,
@@ -54,11 +55,12 @@ create or replace temp table instalment_now (
 );
 
 -- grain: customer_key. The attributes of the newest version that the rules and the mart need, the classes that only they
--- decide, and the sums of the month before.
+-- decide, and the sums of the month before. service_ages: months since a service last brought income, four bits each.
 create or replace temp table customer_now as
 select
     {attributes},
     {slow},
+    null::ubigint as service_ages,
     null::date as first_loan_on,
     null::smallint as loans_ever,
     null::smallint as loans_settled,
@@ -69,7 +71,7 @@ select
     null::decimal(15, 2) as expected_loss_12m,
     null::decimal(15, 2) as operating_cost_12m,
     {customer_histories},
-from customer as attribute
+from customer_known as attribute
 limit 0;
 
 -- grain: customer_key, as_of. Months past due of the last twelve.
