@@ -15,7 +15,23 @@ from pathlib import Path
 
 from analytics import rulebooks
 from analytics.declared import METRICS
-from analytics.packed import Code, Count, Flag, Packed, bits, enum_of, packed
+from analytics.layout import (
+    BOARDS,
+    HISTORY_BITS,
+    NEW,
+    NONE,
+    Layout,
+    class_code,
+    class_codes,
+    class_number,
+    class_sql,
+    code_sql,
+    in_force,
+    lines,
+    shift,
+    shifted,
+)
+from analytics.packed import bits
 from data.contract import OTHER, read_contract
 from data.engine import Refused, Workshop
 from data.tables import literal
@@ -23,12 +39,6 @@ from data.tables import literal
 MARTS = Path(__file__).parent / "sql" / "marts"
 FACTS = Path(__file__).parent / "sql" / "facts"
 ASSUMPTIONS = Path(__file__).parents[1] / "data" / "assumptions.toml"
-OPENINGS = (1, 3, 12)
-# A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
-NEW, NONE = "new", "no_loan"
-# The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every
-# scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
-BOARDS = ("abcd", "loan_five")
 CUBES = ("loan", "customer")
 BEGINNING = date(1, 1, 1)
 
@@ -88,7 +98,7 @@ class _Build:
 
     def _books(self, scheme) -> list:
         """The editions of a scheme that grade a month of this load."""
-        found = {id(book): book for month in self.months if (book := _in_force(scheme, month))}
+        found = {id(book): book for month in self.months if (book := in_force(scheme, month))}
         return list(found.values())
 
     def run(self, progress: Callable[[date], None]) -> None:
@@ -134,17 +144,18 @@ class _Build:
         # Scanned every month: a load of many months keeps in memory what it scans.
         kind = "table" if len(self.months) > 3 else "view"
         versions = " union all by name ".join(
-            f"select {', '.join(self.known)}, {str(catalog == 'part').lower()} as is_delivered from {catalog}.kept.customer"
+            f"select {', '.join(self.known)}, {str(catalog == 'part').lower()} as is_delivered "
+            f"from {catalog}.kept.customer"
             for catalog in (*self.shop.older, "part")
         )
         self.shop.run(f"create or replace temp {kind} customer_known as {versions}", "customer_known")
         self._sql(
             "state.sql",
             **codes,
-            loan_histories=_lines([f"history_{s.id} ubigint" for s in self.boards if s.grain == "loan"]),
-            attributes=_lines(self.attributes),
-            slow=_lines([f"null::utinyint as {s.id}" for s in self.slow]) or "null as nothing_slow",
-            customer_histories=_lines([f"null::ubigint as history_{s.id}" for s in self.boards]),
+            loan_histories=lines([f"history_{s.id} ubigint" for s in self.boards if s.grain == "loan"]),
+            attributes=lines(self.attributes),
+            slow=lines([f"null::utinyint as {s.id}" for s in self.slow]) or "null as nothing_slow",
+            customer_histories=lines([f"null::ubigint as history_{s.id}" for s in self.boards]),
         )
         self.loan_carried = ", ".join(self._columns("loan_now"))
         self.customer_carried = ", ".join(self._columns("customer_now"))
@@ -172,7 +183,7 @@ class _Build:
                     text=book.text,
                 )
         for scheme in self.boards:
-            for code, name in enumerate(_codes(scheme)):
+            for code, name in enumerate(class_codes(scheme)):
                 self.shop.run(
                     "insert into part.head.history_code values (:scheme, :code, :class)",
                     "history_code",
@@ -196,8 +207,8 @@ class _Build:
         names = set(self._columns_of(older, "customer_state"))
         if not names:
             raise Refused(
-                "上一版数据由旧程序生成，不能接续：请重新加载完整数据。The edition before was made by an older program and cannot "
-                "be continued: load the full delivery again."
+                "上一版数据由旧程序生成，不能接续：请重新加载完整数据。"
+                "The edition before was made by an older program and cannot be continued: load the full delivery again."
             )
         common = [name for name in self._columns("customer_now") if name in names]
         self.is_regraded = not kept.empty or not {s.id for s in self.slow} <= names
@@ -232,21 +243,22 @@ class _Build:
             "history_code",
             scheme=scheme.id,
         )["class"].tolist()
-        codes = _codes(scheme)
+        codes = class_codes(scheme)
         if before == codes:
             return f"history_{scheme.id}"
         new = codes.index(NEW)
         told = [codes.index(name) if name in codes else codes.index(rulebooks.UNRATED) for name in before]
         listed = f"[{', '.join(str(code) for code in told)}]"
         return " | ".join(
-            f"(coalesce({listed}[{bits(f'history_{scheme.id}', low, HISTORY_BITS)}::integer + 1], {new})::ubigint << {low})"
+            f"(coalesce({listed}[{bits(f'history_{scheme.id}', low, HISTORY_BITS)}::integer + 1], {new})::ubigint "
+            f"<< {low})"
             for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS)
         )
 
     def _month(self, month: date, is_first: bool) -> None:
         """One month end: loans, their classes and values, customers, their classes, the two marts, the cubes."""
         previous, quarter, assumed = month_end(month, -1), month_end(month, -3), assumptions(month)
-        if not is_first and any(_in_force(s, month) is not _in_force(s, previous) for s in self.slow):
+        if not is_first and any(in_force(s, month) is not in_force(s, previous) for s in self.slow):
             self.is_regraded = True
         self.bound = {
             "as_of": month,
@@ -293,11 +305,13 @@ class _Build:
             ),
             carried=self.loan_carried,
             dates=fragment("loan_dates"),
-            graded=_lines([f"{_class_sql(s, month)} as {s.id}" for s in self.by_loan]),
+            graded=lines([f"{class_sql(s, month)} as {s.id}" for s in self.by_loan]),
             histories=", ".join(f"loan.history_{s.id}" for s in histories),
-            shifted=_lines(
+            shifted=lines(
                 [
-                    _shifted(s, f"loan.history_{s.id}", f"case when loan.has_row then {_number(s, f'loan.{s.id}')} end")
+                    shifted(
+                        s, f"loan.history_{s.id}", f"case when loan.has_row then {class_code(s, f'loan.{s.id}')} end"
+                    )
                     for s in histories
                 ]
             ),
@@ -309,33 +323,33 @@ class _Build:
             "customer_now.sql",
             turned=self.turned,
             facts=fragment("customer_attributes"),
-            names=_lines(attributes),
-            graded=_lines([f"{_class_number(s, month)} as {s.id}" for s in self.slow]) or "null as nothing_slow",
+            names=lines(attributes),
+            graded=lines([f"{class_number(s, month)} as {s.id}" for s in self.slow]) or "null as nothing_slow",
             replaced=", ".join([*attributes, *(slow or ["nothing_slow"])]),
         )
         self._sql(
             "customer_facts.sql",
-            kept=_lines([*self.attributes, *(f"attribute.{name} as {name}" for name in slow or ["nothing_slow"])]),
-            histories=_lines(
-                [_shifted(s, f"attribute.history_{s.id}", _number(s, f"one.{s.id}")) for s in self.boards]
+            kept=lines([*self.attributes, *(f"attribute.{name} as {name}" for name in slow or ["nothing_slow"])]),
+            histories=lines(
+                [shifted(s, f"attribute.history_{s.id}", class_code(s, f"one.{s.id}")) for s in self.boards]
             ),
             worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as worst_{s.id}" for s in self.by_loan),
             worst_of=",\n        ".join(f"borrowed.worst_{s.id}" for s in self.by_loan),
             **_services(),
             signals=fragment("customer_signals"),
-            warned=_lines([f"max({name}) as {name}" for name in self.signals]),
+            warned=lines([f"max({name}) as {name}" for name in self.signals]),
             signals_known=fragment("customer_signals_known").replace("warned.", "happened."),
         )
         self._sql("customer_percentile.sql")
         self._sql(
             "customer_month.sql",
             attributes=fragment("customer_attributes"),
-            worst=_lines([f"coalesce(attribute.worst_{s.id}, {_code(s, NONE)}) as {s.id}" for s in self.by_loan]),
-            graded=_lines([f"{_class_number(s, month)} as class_{s.id}" for s in self.quick] or ["1 as one"]),
+            worst=lines([f"coalesce(attribute.worst_{s.id}, {code_sql(s, NONE)}) as {s.id}" for s in self.by_loan]),
+            graded=lines([f"{class_number(s, month)} as class_{s.id}" for s in self.quick] or ["1 as one"]),
             packed=self.layout.customer_row(
                 {s.id: f"customer.class_{s.id}" for s in self.quick}
                 | {s.id: f"customer.{s.id}" for s in self.slow}
-                | {s.id: _number(s, f"customer.{s.id}") for s in self.by_loan}
+                | {s.id: class_code(s, f"customer.{s.id}") for s in self.by_loan}
             ),
         )
 
@@ -349,10 +363,10 @@ class _Build:
                 "loan_carried.sql",
                 carried=self.loan_carried,
                 histories=", ".join(f"history_{s.id}" for s in histories),
-                shifted=_lines(
+                shifted=lines(
                     [
                         f"case when month.loan_key is not null then month.history_{s.id} else "
-                        f"{_shift(s, f'known.history_{s.id}', 'null')} end as history_{s.id}"
+                        f"{shift(s, f'known.history_{s.id}', 'null')} end as history_{s.id}"
                         for s in histories
                     ]
                 ),
@@ -365,7 +379,7 @@ class _Build:
             "create or replace temp table class_values (code varchar, npl boolean, pd double, provision double)",
             "class_values",
         )
-        book = _in_force(self.five, self.bound["as_of"])
+        book = in_force(self.five, self.bound["as_of"])
         general = book.parameters["general_provision_rate"].value if book else 0
         for item in book.classes if book else ():
             self.shop.run(
@@ -411,152 +425,6 @@ class _Build:
         self.shop.run(text, name, **getattr(self, "bound", {}))
 
 
-class Layout:
-    """How the codes, flags, counts and classes of the marts' rows are packed; see analytics/packed.py."""
-
-    def __init__(self, by_loan: Sequence, by_customer: Sequence) -> None:
-        contract = read_contract()
-
-        def code(table: str, column: str) -> Code:
-            values = contract.table(table).columns[column].values
-            return Code(column, (*values, *([] if OTHER in values else [OTHER])))
-
-        self.by_loan, self.by_customer = by_loan, by_customer
-        self.loan_codes = [code("loan", name) for name in ("channel", "guarantee")]
-        self.attributes = [
-            code("customer", name)
-            for name in ("kind", "gender", "education", "employment", "employer_kind", "credit_grade")
-        ]
-        boards = [s for s in (*by_loan, *by_customer) if s.id in BOARDS]
-        others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
-        # In the order of customer_facts.reloan_bits.
-        self.flags = [f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
-        self.loan_traits = Packed(
-            "traits",
-            (
-                *self.loan_codes,
-                *(Flag(name) for name in ("is_rollover", "is_new", "is_settled", "is_newly_written_off")),
-                Flag("is_npl", may_be_null=True),
-                Flag("is_first_payment_judged"),
-                Flag("is_first_payment_missed", may_be_null=True),
-            ),
-        )
-        self.traits = Packed(
-            "traits", (*(Flag(name) for name in self.flags), *self.attributes, Flag("has_payroll"), Count("age", 10))
-        )
-        self.counts = Packed(
-            "counts",
-            (
-                *(Count(name, 16) for name in ("loans_open", "loans_ever", "loans_settled")),
-                Count("products_held", 8, "utinyint"),
-                Count("contribution_percentile", 7, "utinyint"),
-            ),
-        )
-        self.lateness = Packed(
-            "lateness",
-            (
-                Count("max_days_past_due_6m", 20, "integer"),
-                Count("max_days_past_due_12m", 20, "integer"),
-                Count("months_past_due_6m", 4, "utinyint"),
-                Count("months_past_due_12m", 4, "utinyint"),
-                Count("count_instalments_late_in_a_row", 16),
-            ),
-        )
-        # Those of the loan, of its borrower, and (for customers) of schemes that no board opens with.
-        self.loan_classes = Packed("loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"])))
-        self.borrower_classes = Packed("borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"])))
-        self.other_loan_classes = packed("other_classes", [_today(s) for s in others if s.grain == "loan"])
-        self.other_classes = packed("other_classes", [_today(s) for s in others])
-
-    def columns(self) -> dict[str, str]:
-        """The columns that tables.sql leaves open."""
-        return {
-            mart: _lines([f"{column.column} ubigint not null" for column in columns])
-            for mart, columns in self._packed().items()
-        }
-
-    def derived(self) -> list[tuple[str, int, str, str]]:
-        """The rows of head.derived for what is packed: mart, number, column, SQL."""
-        return [
-            (mart, number, name, sql)
-            for mart, columns in self._packed().items()
-            for number, (name, sql) in enumerate(told for column in columns for told in column.derived())
-        ]
-
-    def _packed(self) -> dict[str, list[Packed]]:
-        found = {
-            "loan_month": [self.loan_traits, self.loan_classes, self.borrower_classes, *self.other_loan_classes],
-            "customer_month": [
-                self.traits,
-                self.counts,
-                self.lateness,
-                self.loan_classes,
-                self.borrower_classes,
-                *self.other_classes,
-            ],
-        }
-        return {mart: [column for column in columns if column.fields] for mart, columns in found.items()}
-
-    def loan_row(self) -> dict[str, str]:
-        """The packed columns of a row of loan_month, from loan_values and the borrower's row."""
-        values = {field.name: f"loan.{field.name}" for field in self.loan_traits.fields}
-        today = {s.id: _number(s, f"loan.{s.id}") for s in self.by_loan}
-        classes = [(column, today) for column in self.other_loan_classes if column.fields]
-        classes.append((self.loan_classes, today | self._openings("loan.", "loan", today_too=True)))
-        borrower = self.borrower_classes
-        return {
-            "traits": f"{self.loan_traits.put(values)} as {self.loan_traits.column}",
-            "classes": _lines([f"{column.put({}, numbers)} as {column.column}" for column, numbers in classes]),
-            # All ones where the borrower has no row yet: no class.
-            "borrower_classes": f"coalesce(customer.{borrower.column}, {borrower.mask(f.name for f in borrower.fields)}) "
-            f"as {borrower.column}",
-        }
-
-    def customer_row(self, classes: dict[str, str]) -> str:
-        """The packed columns of a row of customer_month; `classes` gives the number of each scheme's class today."""
-        columns = [self.traits, self.counts, self.lateness]
-        values = {field.name: f"customer.{field.name}" for column in columns for field in column.fields}
-        numbers = classes | self._openings("customer.", "loan") | self._openings("customer.", "customer")
-        # The eight flags come as one number, which takes their eight places at once.
-        numbers |= dict.fromkeys(self.flags, "0") | {self.flags[0]: "customer.reloan_bits"}
-        graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
-        return _lines(
-            [f"{column.put(values, numbers)} as {column.column}" for column in columns]
-            + [f"{column.put({}, numbers)} as {column.column}" for column in graded if column.fields]
-        )
-
-    def _openings(self, of: str, grain: str, today_too: bool = False) -> dict[str, str]:
-        """Classes at the openings out of the history; `today_too` where it holds today's class already."""
-        schemes = [s for s in (self.by_loan if grain == "loan" else self.by_customer) if s.id in BOARDS]
-        return {
-            f"{s.id}_{back}": bits(
-                f"{of}history_{s.id}", HISTORY_BITS * (back if today_too else back - 1), HISTORY_BITS
-            )
-            for s in schemes
-            for back in OPENINGS
-        }
-
-    def cell_keys(self, grain: str) -> dict[str, str]:
-        """What the cells of a cube are grouped by: name and SQL over `fact`."""
-        names = (self.loan_classes.column, self.borrower_classes.column, *_DIMENSIONS[grain])
-        keys = {name: f"fact.{name}" for name in names}
-        if grain == "loan":
-            mask = self.loan_traits.mask(code.name for code in self.loan_codes)
-            keys["traits"] = f"(fact.traits & {mask})"
-        return keys
-
-    def cube_columns(self, grain: str, scheme) -> tuple[list[str], list[str]]:
-        """What the cells of a scheme's cube are grouped by, and the cube's columns."""
-        classes = self.loan_classes if scheme.grain == "loan" else self.borrower_classes
-        by, shown = [classes.column, *_DIMENSIONS[grain]], []
-        shown += [f"{classes.read(field)} as {field.name}" for field in classes.fields if _of(field, scheme)]
-        shown += _DIMENSIONS[grain]
-        if grain == "loan":
-            by.append("traits")
-            shown += [f"{self.loan_traits.read(code)} as {code.name}" for code in self.loan_codes]
-        return by, shown
-
-
 def _measures(grain: str) -> dict[str, str]:
     """Column of the cubes → aggregate, for every declared metric of a mart that can be summed."""
     found: dict[str, str] = {}
@@ -577,8 +445,6 @@ _RAW = (
     "monthly_income",
     "spouse_monthly_income",
 )
-_DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
-HISTORY_BITS = 4
 _ALIAS = re.compile(r" as (has_signal_\w+)")
 
 
@@ -589,12 +455,13 @@ def _services() -> dict[str, str]:
     column = read_contract().table("income").columns["kind"]
     kinds = [*column.values, *([] if OTHER in column.values else [OTHER])]
     ages = [
-        f"least(coalesce({bits('attribute.service_ages', 4 * number, 4)}, 15) + 1, coalesce(earned.age_{number}, 15), 15)"
+        f"least(coalesce({bits('attribute.service_ages', 4 * number, 4)}, 15) + 1, "
+        f"coalesce(earned.age_{number}, 15), 15)"
         for number in range(len(kinds))
     ]
     since = "date_diff('month', booked_on, cast(:as_of as date))"
     return {
-        "services": _lines(
+        "services": lines(
             [f"min({since}) filter (where kind = {literal(kind)}) as age_{number}" for number, kind in enumerate(kinds)]
         ),
         "service_ages": " | ".join(f"(({age})::ubigint << {4 * number})" for number, age in enumerate(ages)),
@@ -602,19 +469,6 @@ def _services() -> dict[str, str]:
             f"({bits('service_ages', 4 * number, 4)} < 12)::utinyint" for number in range(len(kinds))
         ),
     }
-
-
-def _ends(schemes: Sequence) -> list[Code]:
-    """The class columns of the boards' schemes: today's, and those at the openings."""
-    return [Code(f"{s.id}{end}", tuple(_codes(s))) for s in schemes for end in ("", *(f"_{back}" for back in OPENINGS))]
-
-
-def _today(scheme) -> Code:
-    return Code(scheme.id, tuple(_codes(scheme)))
-
-
-def _of(field: Code, scheme) -> bool:
-    return field.name in (scheme.id, *(f"{scheme.id}_{back}" for back in OPENINGS))
 
 
 def _turned(books: Sequence) -> str:
@@ -628,58 +482,3 @@ def _turned(books: Sequence) -> str:
         listed = ", ".join(str(year) for year in sorted({*asked, *(year + 1 for year in asked)}))
         told.append(f"({years} in ({listed}) and {years} <> date_sub('year', {day}, cast(:previous as date)))")
     return " or ".join(told) or "false"
-
-
-def _codes(scheme) -> list[str]:
-    """The classes of all editions of a scheme, best first, then what stands for no class: an enum, and its numbers."""
-    return [*scheme.class_codes, NONE, NEW]
-
-
-def _number(scheme, sql: str) -> str:
-    """The number of a class in the order of `_codes`."""
-    return f"enum_code(cast({sql} as {_classes(scheme)}))"
-
-
-def _shift(scheme, history: str, number: str) -> str:
-    """A history with one month more: NEW before the first one and where there is no row."""
-    new = _codes(scheme).index(NEW)
-    never = sum(new << low for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS))
-    kept = (1 << 12 * HISTORY_BITS) - 1
-    return f"((coalesce({history}, {never}) & {kept}) << {HISTORY_BITS}) | coalesce({number}::ubigint, {new})"
-
-
-def _shifted(scheme, history: str, number: str) -> str:
-    return f"{_shift(scheme, history, number)} as history_{scheme.id}"
-
-
-def _classes(scheme) -> str:
-    """The enum of a scheme: the classes of all its editions, best first, then what stands for no class."""
-    return enum_of(_codes(scheme))
-
-
-def _in_force(scheme, as_of: date):
-    """The scheme's edition of that day; None before its first one and after a repeal."""
-    try:
-        return scheme.edition(as_of)
-    except rulebooks.NoEdition:
-        return None
-
-
-def _class_sql(scheme, as_of: date) -> str:
-    book = _in_force(scheme, as_of)
-    return f"cast({book.to_sql()} as {_classes(scheme)})" if book else _code(scheme, rulebooks.UNRATED)
-
-
-def _class_number(scheme, as_of: date) -> str:
-    """The class of the day as its number in the order of `_codes`: no text is made on the way."""
-    book, codes = _in_force(scheme, as_of), _codes(scheme)
-    number = book.to_sql(written=lambda code: str(codes.index(code))) if book else codes.index(rulebooks.UNRATED)
-    return f"cast({number} as utinyint)"
-
-
-def _code(scheme, code: str) -> str:
-    return f"cast('{code}' as {_classes(scheme)})"
-
-
-def _lines(items: Sequence[str]) -> str:
-    return ",\n    ".join(items)

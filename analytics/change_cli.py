@@ -13,8 +13,8 @@ import pandas as pd
 from analytics import change, cohorts, forecast, moves, sentence
 from analytics import noise as judging
 from analytics.buckets import sets
-from analytics.build import OPENINGS
 from analytics.command_line import date_of, filter_of, formatted, housed
+from analytics.layout import OPENINGS
 from analytics.metrics import Question
 from analytics.text import LANGUAGES
 from data.engine import Bank, Refused

@@ -14,7 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from analytics.build import NONE, fragment, month_end
+from analytics.build import fragment, month_end
+from analytics.layout import NONE
 from analytics.rulebooks import Decision, Rulebook
 from data.engine import Refused
 

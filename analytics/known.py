@@ -10,8 +10,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from analytics import rulebooks
-from analytics.build import NEW, NONE
 from analytics.declared import Split, split_named
+from analytics.layout import NEW, NONE
 from data.engine import Refused
 
 UNKNOWN = "unknown"

@@ -14,9 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.build import OPENINGS, month_end
+from analytics.build import month_end
 from analytics.declared import metric_named, split_named
 from analytics.known import UNKNOWN, has_deposits, known, labels, schemes
+from analytics.layout import OPENINGS
 from analytics.writer import COMPARISONS, Plan, Writer, first_month
 from data.engine import Refused
 

@@ -1,8 +1,8 @@
 """Small codes of one row kept together in one integer.
 
 Writing a value into a DuckDB table costs 20 to 40 ns whatever its width, so a mart row writes its enums, booleans and
-small counts as a few unsigned integers. A reader sees none of it: the views show each of them as a column (`head.derived`,
-see data/engine.py).
+small counts as a few unsigned integers. A reader sees none of it: the views show each of them as a column
+(`head.derived`, see data/engine.py).
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class Count:
     def put(self, value: str) -> str:
         most = 2**self.bits - 1
         told = f"'{self.name} is above {most - 1}'"
-        return f"case when {value} is null then {most} when {value} < {most} then ({value})::ubigint else error({told}) end"
+        fits = f"when {value} < {most} then ({value})::ubigint"
+        return f"case when {value} is null then {most} {fits} else error({told}) end"
 
     def read(self, number: str) -> str:
         return f"nullif({number}, {2**self.bits - 1})::{self.type}"
@@ -95,7 +96,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Packed:
-    """Fields in one unsigned column of 64 bits, the first in the lowest bits. Raises ValueError when they do not fit."""
+    """Fields in one unsigned column of 64 bits, the first in the lowest. Raises ValueError when they do not fit."""
 
     column: str
     fields: tuple[Field, ...]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from analytics import metrics, rows
-from analytics.build import BOARDS
 from analytics.declared import METRICS
+from analytics.layout import BOARDS
 from analytics.metrics import Question
 from data.contract import read_contract
 from data.engine import Bank, Refused

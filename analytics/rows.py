@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analytics.build import OPENINGS
 from analytics.declared import metric_named
+from analytics.layout import OPENINGS
 from analytics.metrics import Question, Writer, check
 from data.engine import Refused
 

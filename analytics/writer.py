@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from analytics.build import NEW, NONE, month_end
+from analytics.build import month_end
 from analytics.declared import Metric, measure_name, split_named
 from analytics.known import UNKNOWN, known, schemes
+from analytics.layout import NEW, NONE
 
 COMPARISONS = {"mom": 1, "yoy": 12}
 _JOINS = {

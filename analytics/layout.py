@@ -1,0 +1,237 @@
+"""How the rows of the marts are laid out: which codes, flags, counts and classes share an integer
+(analytics/packed.py), and the numbers that stand for classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from analytics import rulebooks
+from analytics.packed import Code, Count, Flag, Packed, bits, enum_of, packed
+from data.contract import OTHER, read_contract
+
+OPENINGS = (1, 3, 12)
+# A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
+NEW, NONE = "new", "no_loan"
+# The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every
+# scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
+BOARDS = ("abcd", "loan_five")
+HISTORY_BITS = 4
+_DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
+
+
+class Layout:
+    """How the codes, flags, counts and classes of the marts' rows are packed; see analytics/packed.py."""
+
+    def __init__(self, by_loan: Sequence, by_customer: Sequence) -> None:
+        contract = read_contract()
+
+        def code(table: str, column: str) -> Code:
+            values = contract.table(table).columns[column].values
+            return Code(column, (*values, *([] if OTHER in values else [OTHER])))
+
+        self.by_loan, self.by_customer = by_loan, by_customer
+        self.loan_codes = [code("loan", name) for name in ("channel", "guarantee")]
+        self.attributes = [
+            code("customer", name)
+            for name in ("kind", "gender", "education", "employment", "employer_kind", "credit_grade")
+        ]
+        boards = [s for s in (*by_loan, *by_customer) if s.id in BOARDS]
+        others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
+        # In the order of customer_facts.reloan_bits.
+        self.flags = [f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
+        self.loan_traits = Packed(
+            "traits",
+            (
+                *self.loan_codes,
+                *(Flag(name) for name in ("is_rollover", "is_new", "is_settled", "is_newly_written_off")),
+                Flag("is_npl", may_be_null=True),
+                Flag("is_first_payment_judged"),
+                Flag("is_first_payment_missed", may_be_null=True),
+            ),
+        )
+        self.traits = Packed(
+            "traits", (*(Flag(name) for name in self.flags), *self.attributes, Flag("has_payroll"), Count("age", 10))
+        )
+        self.counts = Packed(
+            "counts",
+            (
+                *(Count(name, 16) for name in ("loans_open", "loans_ever", "loans_settled")),
+                Count("products_held", 8, "utinyint"),
+                Count("contribution_percentile", 7, "utinyint"),
+            ),
+        )
+        self.lateness = Packed(
+            "lateness",
+            (
+                Count("max_days_past_due_6m", 20, "integer"),
+                Count("max_days_past_due_12m", 20, "integer"),
+                Count("months_past_due_6m", 4, "utinyint"),
+                Count("months_past_due_12m", 4, "utinyint"),
+                Count("count_instalments_late_in_a_row", 16),
+            ),
+        )
+        # Those of the loan, of its borrower, and (for customers) of schemes that no board opens with.
+        self.loan_classes = Packed("loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"])))
+        self.borrower_classes = Packed("borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"])))
+        self.other_loan_classes = packed("other_classes", [_today(s) for s in others if s.grain == "loan"])
+        self.other_classes = packed("other_classes", [_today(s) for s in others])
+
+    def columns(self) -> dict[str, str]:
+        """The columns that tables.sql leaves open."""
+        return {
+            mart: lines([f"{column.column} ubigint not null" for column in columns])
+            for mart, columns in self._packed().items()
+        }
+
+    def derived(self) -> list[tuple[str, int, str, str]]:
+        """The rows of head.derived for what is packed: mart, number, column, SQL."""
+        return [
+            (mart, number, name, sql)
+            for mart, columns in self._packed().items()
+            for number, (name, sql) in enumerate(told for column in columns for told in column.derived())
+        ]
+
+    def _packed(self) -> dict[str, list[Packed]]:
+        found = {
+            "loan_month": [self.loan_traits, self.loan_classes, self.borrower_classes, *self.other_loan_classes],
+            "customer_month": [
+                self.traits,
+                self.counts,
+                self.lateness,
+                self.loan_classes,
+                self.borrower_classes,
+                *self.other_classes,
+            ],
+        }
+        return {mart: [column for column in columns if column.fields] for mart, columns in found.items()}
+
+    def loan_row(self) -> dict[str, str]:
+        """The packed columns of a row of loan_month, from loan_values and the borrower's row."""
+        values = {field.name: f"loan.{field.name}" for field in self.loan_traits.fields}
+        today = {s.id: class_code(s, f"loan.{s.id}") for s in self.by_loan}
+        classes = [(column, today) for column in self.other_loan_classes if column.fields]
+        classes.append((self.loan_classes, today | self._openings("loan.", "loan", today_too=True)))
+        borrower = self.borrower_classes
+        return {
+            "traits": f"{self.loan_traits.put(values)} as {self.loan_traits.column}",
+            "classes": lines([f"{column.put({}, numbers)} as {column.column}" for column, numbers in classes]),
+            # All ones where the borrower has no row yet: no class.
+            "borrower_classes": f"coalesce(customer.{borrower.column}, "
+            f"{borrower.mask(f.name for f in borrower.fields)}) as {borrower.column}",
+        }
+
+    def customer_row(self, classes: dict[str, str]) -> str:
+        """The packed columns of a row of customer_month; `classes` gives the number of each scheme's class today."""
+        columns = [self.traits, self.counts, self.lateness]
+        values = {field.name: f"customer.{field.name}" for column in columns for field in column.fields}
+        numbers = classes | self._openings("customer.", "loan") | self._openings("customer.", "customer")
+        # The eight flags come as one number, which takes their eight places at once.
+        numbers |= dict.fromkeys(self.flags, "0") | {self.flags[0]: "customer.reloan_bits"}
+        graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
+        return lines(
+            [f"{column.put(values, numbers)} as {column.column}" for column in columns]
+            + [f"{column.put({}, numbers)} as {column.column}" for column in graded if column.fields]
+        )
+
+    def _openings(self, of: str, grain: str, today_too: bool = False) -> dict[str, str]:
+        """Classes at the openings out of the history; `today_too` where it holds today's class already."""
+        schemes = [s for s in (self.by_loan if grain == "loan" else self.by_customer) if s.id in BOARDS]
+        return {
+            f"{s.id}_{back}": bits(
+                f"{of}history_{s.id}", HISTORY_BITS * (back if today_too else back - 1), HISTORY_BITS
+            )
+            for s in schemes
+            for back in OPENINGS
+        }
+
+    def cell_keys(self, grain: str) -> dict[str, str]:
+        """What the cells of a cube are grouped by: name and SQL over `fact`."""
+        names = (self.loan_classes.column, self.borrower_classes.column, *_DIMENSIONS[grain])
+        keys = {name: f"fact.{name}" for name in names}
+        if grain == "loan":
+            mask = self.loan_traits.mask(code.name for code in self.loan_codes)
+            keys["traits"] = f"(fact.traits & {mask})"
+        return keys
+
+    def cube_columns(self, grain: str, scheme) -> tuple[list[str], list[str]]:
+        """What the cells of a scheme's cube are grouped by, and the cube's columns."""
+        classes = self.loan_classes if scheme.grain == "loan" else self.borrower_classes
+        by, shown = [classes.column, *_DIMENSIONS[grain]], []
+        shown += [f"{classes.read(field)} as {field.name}" for field in classes.fields if _of(field, scheme)]
+        shown += _DIMENSIONS[grain]
+        if grain == "loan":
+            by.append("traits")
+            shown += [f"{self.loan_traits.read(code)} as {code.name}" for code in self.loan_codes]
+        return by, shown
+
+
+def _ends(schemes: Sequence) -> list[Code]:
+    """The class columns of the boards' schemes: today's, and those at the openings."""
+    return [
+        Code(f"{s.id}{end}", tuple(class_codes(s))) for s in schemes for end in ("", *(f"_{back}" for back in OPENINGS))
+    ]
+
+
+def _today(scheme) -> Code:
+    return Code(scheme.id, tuple(class_codes(scheme)))
+
+
+def _of(field: Code, scheme) -> bool:
+    return field.name in (scheme.id, *(f"{scheme.id}_{back}" for back in OPENINGS))
+
+
+def class_codes(scheme) -> list[str]:
+    """The classes of all editions of a scheme, best first, then what stands for no class: an enum, and its numbers."""
+    return [*scheme.class_codes, NONE, NEW]
+
+
+def class_code(scheme, sql: str) -> str:
+    """The number of a class in the order of `class_codes`."""
+    return f"enum_code(cast({sql} as {class_type(scheme)}))"
+
+
+def shift(scheme, history: str, number: str) -> str:
+    """A history with one month more: NEW before the first one and where there is no row."""
+    new = class_codes(scheme).index(NEW)
+    never = sum(new << low for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS))
+    kept = (1 << 12 * HISTORY_BITS) - 1
+    return f"((coalesce({history}, {never}) & {kept}) << {HISTORY_BITS}) | coalesce({number}::ubigint, {new})"
+
+
+def shifted(scheme, history: str, number: str) -> str:
+    return f"{shift(scheme, history, number)} as history_{scheme.id}"
+
+
+def class_type(scheme) -> str:
+    """The enum of a scheme: the classes of all its editions, best first, then what stands for no class."""
+    return enum_of(class_codes(scheme))
+
+
+def in_force(scheme, as_of: date):
+    """The scheme's edition of that day; None before its first one and after a repeal."""
+    try:
+        return scheme.edition(as_of)
+    except rulebooks.NoEdition:
+        return None
+
+
+def class_sql(scheme, as_of: date) -> str:
+    book = in_force(scheme, as_of)
+    return f"cast({book.to_sql()} as {class_type(scheme)})" if book else code_sql(scheme, rulebooks.UNRATED)
+
+
+def class_number(scheme, as_of: date) -> str:
+    """The class of the day as its number in the order of `class_codes`: no text is made on the way."""
+    book, codes = in_force(scheme, as_of), class_codes(scheme)
+    number = book.to_sql(written=lambda code: str(codes.index(code))) if book else codes.index(rulebooks.UNRATED)
+    return f"cast({number} as utinyint)"
+
+
+def code_sql(scheme, code: str) -> str:
+    return f"cast('{code}' as {class_type(scheme)})"
+
+
+def lines(items: Sequence[str]) -> str:
+    return ",\n    ".join(items)
