@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from calendar import monthrange
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from analytics import rulebooks
 from analytics.declared import METRICS
@@ -94,7 +96,6 @@ class _Build:
         self.attributes = [f"attribute.{name}" for name in carried]
         decided = sorted(fact for s in self.slow for fact in used[s.id] if fact in attributes)
         self.known = list(dict.fromkeys([*carried, *decided]))
-        self.turned = _turned([book for s in self.slow for book in self._books(s)])
 
     def _books(self, scheme) -> list:
         """The editions of a scheme that grade a month of this load."""
@@ -117,6 +118,7 @@ class _Build:
                 "where loan_key not in (select loan_key from part.kept.loan_number)"
             )[0]
         self._resume()
+        self._changes()
         for number, month in enumerate(self.months):
             self._month(month, is_first=number == 0)
             progress(month)
@@ -130,15 +132,7 @@ class _Build:
     def _make_tables(self) -> None:
         self.shop.views()
         self._sql("tables.sql", **self.layout.columns())
-        for mart, number, name, sql in self.layout.derived():
-            self.shop.run(
-                "insert into part.head.derived values (:mart, :number, :name, :sql)",
-                "derived",
-                mart=mart,
-                number=number,
-                name=name,
-                sql=sql,
-            )
+        self._insert("derived", self.layout.derived())
         self._keep_rulebooks()
         codes = {code.name: code.type for code in self.layout.loan_codes}
         # Scanned every month: a load of many months keeps in memory what it scans.
@@ -172,25 +166,17 @@ class _Build:
 
     def _keep_rulebooks(self) -> None:
         """The text of every rulebook that grades this part: what is in force for it whatever becomes of the files."""
-        for scheme in [*self.by_loan, *self.by_customer]:
-            for book in scheme.editions:
-                self.shop.run(
-                    "insert into part.head.rulebook values (:scheme, :effective_on, :digest, :text)",
-                    "rulebook",
-                    scheme=scheme.id,
-                    effective_on=book.effective_on,
-                    digest=book.digest,
-                    text=book.text,
-                )
-        for scheme in self.boards:
-            for code, name in enumerate(class_codes(scheme)):
-                self.shop.run(
-                    "insert into part.head.history_code values (:scheme, :code, :class)",
-                    "history_code",
-                    scheme=scheme.id,
-                    code=code,
-                    **{"class": name},
-                )
+        schemes = [*self.by_loan, *self.by_customer]
+        books = [(s.id, book.effective_on, book.digest, book.text) for s in schemes for book in s.editions]
+        self._insert("rulebook", books)
+        codes = [(s.id, code, name) for s in self.boards for code, name in enumerate(class_codes(s))]
+        self._insert("history_code", codes)
+
+    def _insert(self, table: str, rows: Sequence[tuple]) -> None:
+        """Rows into a small table of schema head, their values bound."""
+        values = ", ".join(f"({', '.join(f':v{r}_{c}' for c in range(len(row)))})" for r, row in enumerate(rows))
+        bound = {f"v{r}_{c}": value for r, row in enumerate(rows) for c, value in enumerate(row)}
+        self.shop.run(f"insert into part.head.{table} values {values}", table, **bound)
 
     def _resume(self) -> None:
         """Take up what the last load left, if there was one."""
@@ -255,11 +241,41 @@ class _Build:
             for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS)
         )
 
+    def _changes(self) -> None:
+        """When attributes, and the classes that follow from them alone, change in the months of this load."""
+        first, last = self.months[0], self.months[-1]
+        regraded = [
+            month
+            for before, month in pairwise(self.months)
+            if any(in_force(s, month) is not in_force(s, before) for s in self.slow)
+        ]
+        if self.is_regraded:
+            regraded.append(first)
+        books = [book for s in self.slow for book in self._books(s)]
+        self._sql(
+            "customer_change.sql",
+            ages=", ".join(_turning(books, "age")),
+            wage_years=", ".join(_turning(books, "years_payroll")),
+            regraded=", ".join(f"date '{month}'" for month in regraded),
+            facts=fragment("customer_attributes").replace(":as_of", "attribute.graded_on"),
+            names=lines([name.removeprefix("attribute.") for name in self.attributes]),
+            graded=lines([f"{self._slow_class(s)} as {s.id}" for s in self.slow]) or "null as nothing_slow",
+            bound={"first": first, "last": last, "before": month_end(first, -1)},
+        )
+
+    def _slow_class(self, scheme) -> str:
+        """The number of a class by the edition in force on the day of each row."""
+        found, told = None, []
+        for month in self.months:
+            if not told or in_force(scheme, month) is not found:
+                found = in_force(scheme, month)
+                told.append((month, class_number(scheme, month)))
+        arms = " ".join(f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:]))
+        return f"case {arms} else {told[0][1]} end" if arms else told[0][1]
+
     def _month(self, month: date, is_first: bool) -> None:
         """One month end: loans, their classes and values, customers, their classes, the two marts, the cubes."""
         previous, quarter, assumed = month_end(month, -1), month_end(month, -3), assumptions(month)
-        if not is_first and any(in_force(s, month) is not in_force(s, previous) for s in self.slow):
-            self.is_regraded = True
         self.bound = {
             "as_of": month,
             "previous": previous,
@@ -276,11 +292,9 @@ class _Build:
             "has_events": self.has_events,
             "is_first": is_first,
             "is_opening": is_first and self.opening,
-            "is_regraded": self.is_regraded,
             "last_loan_key": self.last_loan_key,
             **{key: value for key, value in assumed.items() if isinstance(value, float)},
         }
-        self.is_regraded = False
         if is_first:
             self._sql("loan_now.sql")
         self._class_values(assumed)
@@ -319,14 +333,7 @@ class _Build:
 
     def _customers(self, month: date) -> None:
         attributes, slow = [name.removeprefix("attribute.") for name in self.attributes], [s.id for s in self.slow]
-        self._sql(
-            "customer_now.sql",
-            turned=self.turned,
-            facts=fragment("customer_attributes"),
-            names=lines(attributes),
-            graded=lines([f"{class_number(s, month)} as {s.id}" for s in self.slow]) or "null as nothing_slow",
-            replaced=", ".join([*attributes, *(slow or ["nothing_slow"])]),
-        )
+        self._sql("customer_now.sql", replaced=", ".join([*attributes, *(slow or ["nothing_slow"])]))
         self._sql(
             "customer_facts.sql",
             kept=lines([*self.attributes, *(f"attribute.{name} as {name}" for name in slow or ["nothing_slow"])]),
@@ -417,12 +424,12 @@ class _Build:
                 f"cube_{grain}_{scheme.id}",
             )
 
-    def _sql(self, name: str, **put: str) -> None:
+    def _sql(self, name: str, bound: Mapping[str, Any] | None = None, **put: str) -> None:
         text = (MARTS / name).read_text(encoding="utf-8")
         # What is put in may itself have places to fill: the facts of loans take what is carried.
         for key, sql in sorted(put.items(), key=lambda item: item[0] != "facts"):
             text = text.replace("{" + key + "}", sql)
-        self.shop.run(text, name, **getattr(self, "bound", {}))
+        self.shop.run(text, name, **(getattr(self, "bound", {}) if bound is None else bound))
 
 
 def _measures(grain: str) -> dict[str, str]:
@@ -471,14 +478,7 @@ def _services() -> dict[str, str]:
     }
 
 
-def _turned(books: Sequence) -> str:
-    """Whether an age or a count of years of wages that a rule of these books asks for was reached in the month."""
-    told = []
-    for fact, day in (("age", "birth_on"), ("years_payroll", "payroll_since")):
-        asked = {int(n) for b in books for rule in b.leaves() if rule.fact.name == fact for n in rule.literals}
-        if not asked:
-            continue
-        years = f"date_sub('year', {day}, cast(:as_of as date))"
-        listed = ", ".join(str(year) for year in sorted({*asked, *(year + 1 for year in asked)}))
-        told.append(f"({years} in ({listed}) and {years} <> date_sub('year', {day}, cast(:previous as date)))")
-    return " or ".join(told) or "false"
+def _turning(books: Sequence, fact: str) -> list[str]:
+    """The values of a fact in years at which a rule of these books may decide otherwise than a year before."""
+    asked = {int(n) for b in books for rule in b.leaves() if rule.fact.name == fact for n in rule.literals}
+    return [str(years) for years in sorted({*asked, *(years + 1 for years in asked)}) if years > 0]

@@ -66,12 +66,12 @@ def main() -> None:
         first, second, home = f"{folder}/first", f"{folder}/second", f"{folder}/home"
         size = ("--customers", str(CUSTOMERS), "--months", str(MONTHS), "--seed", "1")
         timed("invent the bank", "data", "demo", *size, "--to", first)
-        timed("invent one more month", "data", "demo", *size, "--extra-month", "--to", second)
+        timed("invent one more month", "data", "demo", *size, "--next", "--to", second)
         timed("load and build the whole history", "data", "load", first, "--source", "contract", "--home", home)
         timed("load and build one more month", "data", "load", second, "--source", "contract", "--home", home)
         bank = Bank(Path(home), verify="stamp")
         as_of = bank.edition.as_of
-        size = sum(part.size for part in bank.edition.parts) if hasattr(bank.edition.parts[0], "size") else 0
+        size = sum(part.stamp[0] for part in bank.edition.parts)
         print(f"\n{'question':<52}{'median':>10}{'':>3}{size / 1e9:.2f} GB in {len(bank.edition.parts)} parts")
         for label, body in BOARDS.items():
             question = Question(as_of=as_of, **body)
