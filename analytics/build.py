@@ -19,8 +19,6 @@ from analytics import rulebooks
 from analytics.declared import METRICS
 from analytics.layout import (
     BOARDS,
-    HISTORY_BITS,
-    NEW,
     NONE,
     Layout,
     class_code,
@@ -30,6 +28,7 @@ from analytics.layout import (
     code_sql,
     in_force,
     lines,
+    recoded,
     shift,
     shifted,
 )
@@ -184,18 +183,18 @@ class _Build:
         if self.opening:
             return
         older = self.shop.older[-1]
-        kept = self.shop.frame(
-            "select scheme, effective_on, digest from part.head.rulebook where scheme in "
-            f"({', '.join(literal(s.id) for s in self.slow) or 'null'}) except "
-            f"select scheme, effective_on, digest from {older}.head.rulebook",
-            "rulebooks that changed",
-        )
         names = set(self._columns_of(older, "customer_state"))
         if not names:
             raise Refused(
                 "上一版数据由旧程序生成，不能接续：请重新加载完整数据。"
                 "The edition before was made by an older program and cannot be continued: load the full delivery again."
             )
+        kept = self.shop.frame(
+            "select scheme, effective_on, digest from part.head.rulebook where scheme in "
+            f"({', '.join(literal(s.id) for s in self.slow) or 'null'}) except "
+            f"select scheme, effective_on, digest from {older}.head.rulebook",
+            "rulebooks that changed",
+        )
         common = [name for name in self._columns("customer_now") if name in names]
         self.is_regraded = not kept.empty or not {s.id for s in self.slow} <= names
         histories = {s.id: self._history(s, older) for s in self.boards}
@@ -229,17 +228,7 @@ class _Build:
             "history_code",
             scheme=scheme.id,
         )["class"].tolist()
-        codes = class_codes(scheme)
-        if before == codes:
-            return f"history_{scheme.id}"
-        new = codes.index(NEW)
-        told = [codes.index(name) if name in codes else codes.index(rulebooks.UNRATED) for name in before]
-        listed = f"[{', '.join(str(code) for code in told)}]"
-        return " | ".join(
-            f"(coalesce({listed}[{bits(f'history_{scheme.id}', low, HISTORY_BITS)}::integer + 1], {new})::ubigint "
-            f"<< {low})"
-            for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS)
-        )
+        return recoded(f"history_{scheme.id}", before, class_codes(scheme))
 
     def _changes(self) -> None:
         """When attributes, and the classes that follow from them alone, change in the months of this load."""

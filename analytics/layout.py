@@ -200,6 +200,18 @@ def shift(scheme, history: str, number: str) -> str:
     return f"((coalesce({history}, {never}) & {kept}) << {HISTORY_BITS}) | coalesce({number}::ubigint, {new})"
 
 
+def recoded(history: str, before: Sequence[str], now: Sequence[str]) -> str:
+    """A history in the numbers of `now` where it was written in those of `before`; a class that is gone is unrated."""
+    if list(before) == list(now):
+        return history
+    told = [now.index(name) if name in now else now.index(rulebooks.UNRATED) for name in before]
+    listed = f"[{', '.join(str(code) for code in told)}]"
+    return " | ".join(
+        f"({listed}[{bits(history, low, HISTORY_BITS)}::integer + 1]::ubigint << {low})"
+        for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS)
+    )
+
+
 def shifted(scheme, history: str, number: str) -> str:
     return f"{shift(scheme, history, number)} as history_{scheme.id}"
 

@@ -82,6 +82,24 @@ def test_kept_tables_are_the_union_of_the_chain_and_head_tables_the_newest(bank)
     assert bank.one("select max(load), count(*) from branch") == (2, 1)
 
 
+def test_columns_that_follow_from_others_stand_in_the_view_each_part_by_its_own_rule(tmp_path):
+    # The first part keeps pence in `packed`, the second pounds: the view shows 5 and 7 for both.
+    for name, value, rule in (("one", 500, "packed / 100"), ("two", 7, "packed * 1.0")):
+        made = workshop(tmp_path / f"{name}.duckdb", memory="300MB", threads=1)
+        made.run(
+            "create table part.kept.offer (packed integer); insert into part.kept.offer values (:value);"
+            "create table part.head.derived "
+            "(table_name varchar, number integer, column_name varchar, expression varchar);"
+            "insert into part.head.derived values ('offer', 2, 'twice', 'price * 2'), ('offer', 1, 'price', :rule)",
+            value=value,
+            rule=rule,
+        )
+        made.close()
+    view = View([tmp_path / "one.duckdb", tmp_path / "two.duckdb"])
+    assert view.query("select price, twice from offer order by price").values.tolist() == [[5, 10], [7, 14]]
+    view.close()
+
+
 def test_frame_types_are_as_documented(bank):
     frame = bank.query(
         "select 1 as i, null::integer as n, date '2024-01-31' as d, 'x' as t, 'a'::enum('a', 'b') as e, "
