@@ -183,3 +183,4 @@ def _one_of(name: str, value, known_) -> None:
     if value not in known_:
         told = ", ".join(str(one) for one in known_)
         raise Refused(f"{name} 没有取值 {value}。{name} has no value {value!r}. Known: {told}.")
+

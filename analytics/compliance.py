@@ -10,8 +10,6 @@ import pandas as pd
 
 from analytics import facts, rulebooks
 from analytics.known import schemes
-from analytics.rulebooks.facts import Fact
-from analytics.rulebooks.rules import Group
 from analytics.rulebooks.service import ServiceRule, read_service
 from data.engine import Refused
 
@@ -58,24 +56,18 @@ def counts(bank, as_of: date) -> pd.DataFrame:
 
 def _sums(rule: ServiceRule) -> str:
     """The counts of one rule over the rows asked."""
-    within, maybe_within = _both(rule.applies)
-    broken, maybe_broken = _both(rule.breach)
+    applies, breach = _tests(rule)
     # a row that may or may not be within the rule is undecided
-    decided = f"coalesce({within} and ({broken} or not {maybe_broken}), false)"
+    broken = f"(case when {applies} then {breach} end)"
     return (
-        f"count(*) filter (where {maybe_within}), count(*) filter (where {within} and {broken}), "
-        f"count(*) filter (where {maybe_within} and not {decided}), "
-        f"coalesce(sum(amount) filter (where {within} and {broken}), 0)::double"
+        f"count(*) filter (where ({applies}) is not false), count(*) filter (where {broken}), "
+        f"count(*) filter (where ({applies}) is not false and {broken} is null), "
+        f"coalesce(sum(amount) filter (where {broken}), 0)::double"
     )
 
 
-def _both(test: Group) -> tuple[str, str]:
-    """A condition as SQL: held for sure, and not ruled out."""
-    return f"({test.sql(_column)})", f"({test.possible_sql(_column)})"
-
-
-def _column(fact: Fact) -> str:
-    return fact.name
+def _tests(rule: ServiceRule) -> tuple[str, str]:
+    return rule.applies.sql(lambda fact: fact.name), rule.breach.sql(lambda fact: fact.name)
 
 
 def trend(bank, months: Sequence[date]) -> pd.DataFrame:
@@ -93,7 +85,7 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
     rule = known[rule_id]
     with bank.lease() as view:
         sql, params = _asked(view, rule.grain, as_of)
-        applies, breach = rule.applies.sql(_column), rule.breach.sql(_column)
+        applies, breach = _tests(rule)
         names = dict.fromkeys(leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves())
         shown = ", ".join(
             f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}" for name in names

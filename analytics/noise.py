@@ -128,7 +128,8 @@ def _customers(view, metric: Metric, asked: Question, before: date) -> int:
         condition = writer.conditions([day])
         joins = "\n".join(writer.joins.values())
         sides.append(
-            f"select fact.customer_key from {metric.source.id} as fact\n{joins}\nwhere {condition} and ({metric.rows})"
+            f"select fact.customer_key from {metric.source.id} as fact\n{joins}\n"
+            f"where {condition} and ({metric.rows})"
         )
     return int(view.one(f"select count(distinct customer_key) from ({' union all '.join(sides)})", None, **params)[0])
 

@@ -15,11 +15,8 @@ Figure = dict[str, Any]
 
 
 def history(
-    frame: pd.DataFrame,
-    schemes: Mapping[str, tuple[str, Sequence[str], Mapping[str, str]]],
-    lang: str,
-    *,
-    dark: bool = False,
+    frame: pd.DataFrame, schemes: Mapping[str, tuple[str, Sequence[str], Mapping[str, str]]], lang: str, *, dark: bool
+    = False
 ) -> Figure:
     """A strip per scheme, a column per month: the darker, the worse the class; below it the days past due as bars.
 

@@ -210,7 +210,9 @@ def _scheme(
     return Scheme(folder.name, books[-1].grain, books[-1].names, tuple(books))
 
 
-def _edition(path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None) -> Rulebook:
+def _edition(
+    path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None
+) -> Rulebook:
     name = f"{scheme}/{path.name}"
     if not _EDITION_NAME.fullmatch(path.name):
         raise RulebookError("edition_name", name)

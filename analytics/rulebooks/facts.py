@@ -187,7 +187,9 @@ def _contract_facts(
     return facts
 
 
-def _fact(name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Mapping] | None) -> Fact:
+def _fact(
+    name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Mapping] | None
+) -> Fact:
     def refuse(key: str, /, **fields: Any) -> None:
         raise RulebookError(key, "facts.toml", fact=name, **fields)
 

@@ -28,16 +28,10 @@ DEPOSIT = np.array([21_000, 190_000, 1_800, 52_000, 900, 700])
 TRADER_SEASON = (1.9, 0.75, 0.55, 0.7, 0.9, 1.0, 0.8, 0.6, 0.75, 1.1, 1.35, 1.7)
 # By type: chance of a fee a month, kind of fee (card, wealth, insurance, settlement, advisory), median in CNY.
 FEE = np.array([0.030, 0.25, 0.42, 0.32, 0.010, 0.002])
-FEE_KIND = np.array(
-    [
-        [0.25, 0.15, 0.55, 0.00, 0.05],
-        [0.03, 0.75, 0.17, 0.00, 0.05],
-        [0.95, 0.01, 0.04, 0.00, 0.00],
-        [0.06, 0.04, 0.05, 0.80, 0.05],
-        [0.75, 0.00, 0.25, 0.00, 0.00],
-        [0.70, 0.05, 0.25, 0.00, 0.00],
-    ]
-)
+FEE_KIND = np.array([
+    [0.25, 0.15, 0.55, 0.00, 0.05], [0.03, 0.75, 0.17, 0.00, 0.05], [0.95, 0.01, 0.04, 0.00, 0.00],
+    [0.06, 0.04, 0.05, 0.80, 0.05], [0.75, 0.00, 0.25, 0.00, 0.00], [0.70, 0.05, 0.25, 0.00, 0.00],
+])
 FEE_SIZE = np.array([28.0, 160.0, 120.0, 45.0, 300.0])
 EPOCH = np.datetime64("1970-01-01", "us")
 
@@ -114,15 +108,11 @@ class Around:
         product = np.concatenate([book.product[rows], pick(rng, MIX, people.type[refused])])
         channel = np.concatenate([book.channel[rows], pick(rng, CHANNEL, product[n:])])
         lent = np.arange(total) < n
-        amount = np.concatenate(
-            [
-                book.principal[rows],
-                np.maximum(
-                    np.rint(np.array(MEDIAN)[product[n:]] * np.exp(0.5 * rng.standard_normal(other)) / 1000), 2
-                ).astype(np.int64)
-                * 100_000,
-            ]
-        )
+        amount = np.concatenate([
+            book.principal[rows],
+            np.maximum(np.rint(np.array(MEDIAN)[product[n:]] * np.exp(0.5 * rng.standard_normal(other)) / 1000), 2)
+            .astype(np.int64) * 100_000,
+        ])
         asked = np.where(lent & (rng.random(total) < 0.25), amount * 12 // 10 // 100_000 * 100_000, amount)
         end = np.concatenate([book.disbursed[rows], self._days(rng, other, month)])
         # All dates of an application lie in the month in which it ends, so that an increment never touches an old one.
@@ -199,30 +189,14 @@ class Around:
         behind = np.minimum(happened.behind_by, 4) - 1
         chosen = rng.random(len(behind)) < np.array([0.30, 0.60, 0.60, 0.14])[behind]
         loan, stage = happened.behind[chosen], behind[chosen]
-        kind = pick(
-            rng,
-            np.array(
-                [
-                    [0.80, 0.20, 0.00, 0.00, 0.00, 0.00],
-                    [0.15, 0.75, 0.08, 0.00, 0.02, 0.00],
-                    [0.00, 0.40, 0.45, 0.05, 0.08, 0.02],
-                    [0.00, 0.20, 0.20, 0.42, 0.06, 0.12],
-                ]
-            ),
-            stage,
-        )
-        result = pick(
-            rng,
-            np.array(
-                [
-                    [0.45, 0.35, 0.00, 0.00, 0.02, 0.18],
-                    [0.30, 0.35, 0.00, 0.00, 0.05, 0.30],
-                    [0.25, 0.25, 0.00, 0.00, 0.15, 0.35],
-                    [0.15, 0.15, 0.00, 0.00, 0.30, 0.40],
-                ]
-            ),
-            stage,
-        )
+        kind = pick(rng, np.array([
+            [0.80, 0.20, 0.00, 0.00, 0.00, 0.00], [0.15, 0.75, 0.08, 0.00, 0.02, 0.00],
+            [0.00, 0.40, 0.45, 0.05, 0.08, 0.02], [0.00, 0.20, 0.20, 0.42, 0.06, 0.12],
+        ]), stage)
+        result = pick(rng, np.array([
+            [0.45, 0.35, 0.00, 0.00, 0.02, 0.18], [0.30, 0.35, 0.00, 0.00, 0.05, 0.30],
+            [0.25, 0.25, 0.00, 0.00, 0.15, 0.35], [0.15, 0.15, 0.00, 0.00, 0.30, 0.40],
+        ]), stage)
         reward = np.flatnonzero(
             (people.type == STEADY) & (people.since <= start) & (rng.random(len(people), dtype=np.float32) < 0.0012)
         )
@@ -235,13 +209,11 @@ class Around:
         loans = np.concatenate([loan, np.full(len(back["customer"]) + len(reward), -1)])
         kinds = np.concatenate([kind, np.full(len(won), 6), np.full(len(reward), 7)])
         results = np.concatenate([result, answer, np.full(len(reward), 3)])
-        on = np.concatenate(
-            [
-                self._days(rng, len(loan), month),
-                start + (rng.random(len(won)) * 8).astype(np.int64),
-                self._days(rng, len(reward), month),
-            ]
-        )
+        on = np.concatenate([
+            self._days(rng, len(loan), month),
+            start + (rng.random(len(won)) * 8).astype(np.int64),
+            self._days(rng, len(reward), month),
+        ])
         order = np.lexsort((who, on))
         return {
             "action_id": self._ids("V", month, len(who)),

@@ -27,66 +27,28 @@ MEDIAN = [460_000, 380_000, 110_000, 70_000, 90_000, 42_000, 28_000, 115_000, 62
 SPREAD = [0.32, 0.32, 0.30, 0.40, 0.35, 0.35, 0.35, 0.25, 0.30, 0.45, 0.35, 0.45, 0.45]
 RATE = [350, 360, 480, 780, 450, 520, 690, 420, 560, 520, 400, 1250, 1380]
 """Yearly rate of a middling customer, in units of 0.0001."""
-TERMS = [
-    (240, 300, 360),
-    (180, 240, 300),
-    (36, 48, 60),
-    (24, 36, 48),
-    (24, 36, 36),
-    (36, 48, 60),
-    (12, 18, 24),
-    (36, 48, 60),
-    (24, 36, 48),
-    (12, 24, 36),
-    (60, 84, 120),
-    (6, 12, 18),
-    (12, 18, 24),
-]
+TERMS = [(240, 300, 360), (180, 240, 300), (36, 48, 60), (24, 36, 48), (24, 36, 36), (36, 48, 60), (12, 18, 24),
+         (36, 48, 60), (24, 36, 48), (12, 24, 36), (60, 84, 120), (6, 12, 18), (12, 18, 24)]
 RISK = [0.25, 0.28, 0.80, 1.20, 0.60, 0.80, 0.95, 0.65, 0.95, 1.00, 0.45, 1.05, 1.35]
-GUARANTEE = [
-    MORTGAGED,
-    MORTGAGED,
-    CREDIT,
-    CREDIT,
-    CREDIT,
-    GUARANTEED,
-    CREDIT,
-    MORTGAGED,
-    MORTGAGED,
-    GUARANTEED,
-    MORTGAGED,
-    CREDIT,
-    CREDIT,
-]
-CHANNEL = np.array(
-    [  # branch, mobile, partner, developer, dealer, decorator
-        [0.30, 0.05, 0.00, 0.65, 0.00, 0.00],
-        [0.85, 0.15, 0.00, 0.00, 0.00, 0.00],
-        [0.25, 0.20, 0.05, 0.00, 0.00, 0.50],
-        [0.30, 0.50, 0.20, 0.00, 0.00, 0.00],
-        [0.25, 0.75, 0.00, 0.00, 0.00, 0.00],
-        [0.50, 0.35, 0.15, 0.00, 0.00, 0.00],
-        [0.20, 0.40, 0.40, 0.00, 0.00, 0.00],
-        [0.15, 0.10, 0.00, 0.00, 0.75, 0.00],
-        [0.15, 0.10, 0.05, 0.00, 0.70, 0.00],
-        [0.75, 0.20, 0.05, 0.00, 0.00, 0.00],
-        [0.95, 0.05, 0.00, 0.00, 0.00, 0.00],
-        [0.05, 0.95, 0.00, 0.00, 0.00, 0.00],
-        [0.05, 0.90, 0.05, 0.00, 0.00, 0.00],
-    ]
-)
+GUARANTEE = [MORTGAGED, MORTGAGED, CREDIT, CREDIT, CREDIT, GUARANTEED, CREDIT, MORTGAGED, MORTGAGED, GUARANTEED,
+             MORTGAGED, CREDIT, CREDIT]
+CHANNEL = np.array([  # branch, mobile, partner, developer, dealer, decorator
+    [0.30, 0.05, 0.00, 0.65, 0.00, 0.00], [0.85, 0.15, 0.00, 0.00, 0.00, 0.00], [0.25, 0.20, 0.05, 0.00, 0.00, 0.50],
+    [0.30, 0.50, 0.20, 0.00, 0.00, 0.00], [0.25, 0.75, 0.00, 0.00, 0.00, 0.00], [0.50, 0.35, 0.15, 0.00, 0.00, 0.00],
+    [0.20, 0.40, 0.40, 0.00, 0.00, 0.00], [0.15, 0.10, 0.00, 0.00, 0.75, 0.00], [0.15, 0.10, 0.05, 0.00, 0.70, 0.00],
+    [0.75, 0.20, 0.05, 0.00, 0.00, 0.00], [0.95, 0.05, 0.00, 0.00, 0.00, 0.00], [0.05, 0.95, 0.00, 0.00, 0.00, 0.00],
+    [0.05, 0.90, 0.05, 0.00, 0.00, 0.00],
+])
 
 # ---- hidden types: steady, saver, revolver, trader, stretched, dormant
-MIX = np.array(
-    [
-        [0.30, 0.16, 0.10, 0.05, 0.17, 0.05, 0.03, 0.12, 0.02, 0.00, 0.00, 0.00, 0.00],
-        [0.28, 0.14, 0.20, 0.10, 0.08, 0.05, 0.05, 0.10, 0.00, 0.00, 0.00, 0.00, 0.00],
-        [0.02, 0.02, 0.02, 0.12, 0.02, 0.03, 0.04, 0.02, 0.03, 0.00, 0.00, 0.45, 0.23],
-        [0.02, 0.04, 0.00, 0.02, 0.00, 0.00, 0.00, 0.02, 0.02, 0.60, 0.28, 0.00, 0.00],
-        [0.01, 0.03, 0.05, 0.51, 0.00, 0.04, 0.12, 0.02, 0.08, 0.03, 0.01, 0.02, 0.08],
-        [0.25, 0.20, 0.10, 0.20, 0.00, 0.10, 0.05, 0.05, 0.05, 0.00, 0.00, 0.00, 0.00],
-    ]
-)
+MIX = np.array([
+    [0.30, 0.16, 0.10, 0.05, 0.17, 0.05, 0.03, 0.12, 0.02, 0.00, 0.00, 0.00, 0.00],
+    [0.28, 0.14, 0.20, 0.10, 0.08, 0.05, 0.05, 0.10, 0.00, 0.00, 0.00, 0.00, 0.00],
+    [0.02, 0.02, 0.02, 0.12, 0.02, 0.03, 0.04, 0.02, 0.03, 0.00, 0.00, 0.45, 0.23],
+    [0.02, 0.04, 0.00, 0.02, 0.00, 0.00, 0.00, 0.02, 0.02, 0.60, 0.28, 0.00, 0.00],
+    [0.01, 0.03, 0.05, 0.51, 0.00, 0.04, 0.12, 0.02, 0.08, 0.03, 0.01, 0.02, 0.08],
+    [0.25, 0.20, 0.10, 0.20, 0.00, 0.10, 0.05, 0.05, 0.05, 0.00, 0.00, 0.00, 0.00],
+])
 BORROWS = np.array([0.93, 0.34, 0.98, 0.96, 0.99, 0.06])
 HAS_LOAN_AT_START = np.array([0.95, 0.70, 0.92, 0.92, 0.94, 0.60])
 SECOND_LOAN = np.array([0.34, 0.04, 0.50, 0.32, 0.70, 0.00])
@@ -108,37 +70,13 @@ PHI = 0.6180339887498949
 STRATA = 6 * 4 * 2 * 2
 
 LOAN_FIELDS = {
-    "cust": np.int32,
-    "product": np.int8,
-    "channel": np.int8,
-    "guarantee": np.int8,
-    "principal": np.int64,
-    "rate": np.int32,
-    "funding": np.int32,
-    "term": np.int16,
-    "disbursed": np.int32,
-    "matures": np.int32,
-    "closed": np.int32,
-    "written_off": np.int32,
-    "sold": np.int32,
-    "restructured": np.int32,
-    "rollover": np.int32,
-    "due_day": np.int8,
-    "equal": np.bool_,
-    "bad": np.bool_,
-    "risk": np.float32,
-    "limit": np.int8,
-    "count": np.int16,
-    "left": np.int64,
-    "pay": np.int64,
-    "due_principal": np.int64,
-    "due_interest": np.int64,
-    "arrears": np.int64,
-    "behind": np.int16,
-    "paid_principal": np.int64,
-    "paid_interest": np.int64,
-    "prepaid": np.int64,
-    "clean": np.int32,
+    "cust": np.int32, "product": np.int8, "channel": np.int8, "guarantee": np.int8, "principal": np.int64,
+    "rate": np.int32, "funding": np.int32, "term": np.int16, "disbursed": np.int32, "matures": np.int32,
+    "closed": np.int32, "written_off": np.int32, "sold": np.int32, "restructured": np.int32, "rollover": np.int32,
+    "due_day": np.int8, "equal": np.bool_, "bad": np.bool_, "risk": np.float32, "limit": np.int8,
+    "count": np.int16, "left": np.int64, "pay": np.int64, "due_principal": np.int64, "due_interest": np.int64,
+    "arrears": np.int64, "behind": np.int16, "paid_principal": np.int64, "paid_interest": np.int64,
+    "prepaid": np.int64, "clean": np.int32,
 }
 """left: scheduled principal after the instalments issued; count: instalments issued; due_…: the instalment issued for
 the coming month; clean: last month without arrears; paid_…: everything due in the months lived through, paid or not."""
@@ -249,11 +187,9 @@ class Book:
             partner = ((channel == BRANCH) | (channel == MOBILE)) & (kind == STRETCHED) & (u < 0.36)
             channel = np.where(partner & (product >= at.CS2) & (product <= at.MD1), PARTNER, channel)
         standing = people.standing[who]
-        size = (
-            np.array(MEDIAN)[product]
-            * np.exp(np.array(SPREAD)[product] * rng.standard_normal(n) + 0.10 * np.clip(standing, -2, 2))
-            * factor
-        )
+        size = np.array(MEDIAN)[product] * np.exp(
+            np.array(SPREAD)[product] * rng.standard_normal(n) + 0.10 * np.clip(standing, -2, 2)
+        ) * factor
         principal = np.maximum((size / 500).astype(np.int64) * 500, 2_000) * 100
         term = np.array(TERMS, dtype=np.int16)[product, (rng.random(n) * 3).astype(np.int64)]
         rate = np.array(RATE)[product] - np.rint(28 * np.clip(standing, -2.5, 2.0)).astype(np.int64)
@@ -272,23 +208,10 @@ class Book:
         due_day = np.asarray(due_day).astype(np.int8)
         new = {name: np.zeros(n, dtype=kind_) for name, kind_ in LOAN_FIELDS.items()}
         new |= {
-            "cust": who,
-            "product": product,
-            "channel": channel,
-            "guarantee": guarantee,
-            "principal": principal,
-            "rate": rate,
-            "funding": funding,
-            "term": term,
-            "disbursed": day,
-            "due_day": due_day,
-            "equal": equal,
-            "matures": first_day(month + term) + due_day - 1,
-            "bad": bad,
-            "risk": np.minimum(risk, 0.30),
-            "limit": 13 + (rng.random(n) * 6),
-            "left": principal,
-            "clean": np.full(n, month),
+            "cust": who, "product": product, "channel": channel, "guarantee": guarantee, "principal": principal,
+            "rate": rate, "funding": funding, "term": term, "disbursed": day, "due_day": due_day, "equal": equal,
+            "matures": first_day(month + term) + due_day - 1, "bad": bad, "risk": np.minimum(risk, 0.30),
+            "limit": 13 + (rng.random(n) * 6), "left": principal, "clean": np.full(n, month),
             "pay": np.where(equal, principal // term, annuity(principal, rate, term)),
         }
         for name in ("closed", "written_off", "sold", "restructured"):
@@ -341,28 +264,21 @@ class Book:
             )
             chosen = self._some(rng, pool, self.customers * 0.0011)
             new = self._draw(
-                rng,
-                chosen,
-                self._days(rng, chosen, start, end),
-                month,
-                product=np.full(len(chosen), at.CS2),
-                channel=np.full(len(chosen), PARTNER),
-                factor=0.55,
+                rng, chosen, self._days(rng, chosen, start, end), month, product=np.full(len(chosen), at.CS2),
+                channel=np.full(len(chosen), PARTNER), factor=0.55,
             )
             rows.append(self._append(new))
         if month >= story.shift:
             # Towards the grades BB, B and C.
             weak = (people.grade >= 4) & (people.grade <= 6) & ~people.hidden_good
-            pool = np.flatnonzero(free & weak & (people.type != DORMANT) & (self.active <= 1))
+            pool = np.flatnonzero(
+                free & weak & (people.type != DORMANT) & (self.active <= 1)
+            )
             chosen = self._some(rng, pool, self.customers * 0.0108)
             trader = people.type[chosen] == TRADER
             new = self._draw(
-                rng,
-                chosen,
-                self._days(rng, chosen, start, end),
-                month,
-                product=np.where(trader, at.BS1, at.CS1),
-                channel=np.where(trader, BRANCH, MOBILE),
+                rng, chosen, self._days(rng, chosen, start, end), month,
+                product=np.where(trader, at.BS1, at.CS1), channel=np.where(trader, BRANCH, MOBILE),
                 factor=np.where(trader, 2.3, 3.0),
             )
             rows.append(self._append(new))
@@ -394,10 +310,5 @@ class Book:
         due_on = first_day(month + 1) + self.due_day[i] - 1
         rows = np.flatnonzero(going)
         rows = rows[np.argsort(self.due_day[i][rows], kind="stable")]
-        return {
-            "loan": i[rows],
-            "number": self.count[i][rows],
-            "due_on": due_on[rows],
-            "principal": principal[rows],
-            "interest": interest[rows],
-        }
+        return {"loan": i[rows], "number": self.count[i][rows], "due_on": due_on[rows],
+                "principal": principal[rows], "interest": interest[rows]}

@@ -153,14 +153,9 @@ def pay(book, month: int) -> Month:
     fell_two, fell_three = (behind_now == 2) & (behind < 2), (behind_now == 3) & (behind < 3)
     late = (behind_now > 0) & ~gone
     return Month(
-        payments=payments,
-        closed=i[closed],
-        written_off=i[gone],
-        fell_two=i[fell_two],
-        fell_two_on=start + np.minimum(day[fell_two] + 1, length) - 1,
-        fell_three=i[fell_three],
-        behind=i[late],
-        behind_by=behind_now[late],
+        payments=payments, closed=i[closed], written_off=i[gone], fell_two=i[fell_two],
+        fell_two_on=start + np.minimum(day[fell_two] + 1, length) - 1, fell_three=i[fell_three],
+        behind=i[late], behind_by=behind_now[late],
         interest=np.bincount(people.province[cust], weights=due_interest, minlength=8),
     )
 
@@ -215,14 +210,8 @@ def plan_after_settlement(book, month: int, closed: np.ndarray) -> dict:
     plans = again | won | later
     book.next_on[who[plans]] = next_on[plans]
     book.rolls[who[roll]] = last[roll]
-    return {
-        "customer": who,
-        "settled_on": on,
-        "again": (again & ~roll) | won,
-        "called": called,
-        "won": won,
-        "after": on + 3 + (u * 20).astype(np.int64),
-    }
+    return {"customer": who, "settled_on": on, "again": (again & ~roll) | won, "called": called, "won": won,
+            "after": on + 3 + (u * 20).astype(np.int64)}
 
 
 def keep_unpaid(book, month: int) -> None:
@@ -258,8 +247,7 @@ def brought_forward(book, month: int) -> tuple[dict, dict]:
     whole = due(i, before)
     paid_principal, paid_interest = book.paid_principal[i] - sums[0][i], book.paid_interest[i] - sums[1][i]
     instalments = {
-        "loan": np.concatenate([i, loan]),
-        "number": np.concatenate([before, number]),
+        "loan": np.concatenate([i, loan]), "number": np.concatenate([before, number]),
         "due_on": np.concatenate([whole, due(loan, number)]),
         "principal": np.concatenate([paid_principal, principal]),
         "interest": np.concatenate([paid_interest, interest]),
@@ -271,21 +259,14 @@ def brought_forward(book, month: int) -> tuple[dict, dict]:
     ahead = book.prepaid[i] > 0
     payments = {
         "loan": np.concatenate([i, i[ahead], partly]),
-        "stamp": np.concatenate(
-            [
-                whole * 86_400 + 7_200,
-                whole[ahead] * 86_400 + 9_000,
-                np.full(len(partly), int(last_day(month)) * 86_400 + 54_000),
-            ]
-        ),
+        "stamp": np.concatenate([
+            whole * 86_400 + 7_200, whole[ahead] * 86_400 + 9_000,
+            np.full(len(partly), int(last_day(month)) * 86_400 + 54_000),
+        ]),
         "amount": np.concatenate([paid_principal + paid_interest, book.prepaid[i][ahead], over]),
-        "kind": np.concatenate(
-            [
-                np.zeros(len(i)),
-                np.full(ahead.sum(), PREPAYMENT),
-                np.zeros(len(partly)),
-            ]
-        ).astype(np.int8),
+        "kind": np.concatenate([
+            np.zeros(len(i)), np.full(ahead.sum(), PREPAYMENT), np.zeros(len(partly)),
+        ]).astype(np.int8),
     }
     in_order = np.argsort(payments["stamp"], kind="stable")
     return (
