@@ -243,9 +243,10 @@ class _Build:
         books = [book for s in self.slow for book in self._books(s)]
         self._sql(
             "customer_change.sql",
-            ages=", ".join(_turning(books, "age")),
-            wage_years=", ".join(_turning(books, "years_payroll")),
-            regraded=", ".join(f"date '{month}'" for month in regraded),
+            months=", ".join(f"date '{month}'" for month in self.months),
+            ages=", ".join(_turning(books, "age")) or "null",
+            wage_years=", ".join(_turning(books, "years_payroll")) or "null",
+            regraded=", ".join(f"date '{month}'" for month in regraded) or "null",
             facts=fragment("customer_attributes").replace(":as_of", "attribute.graded_on"),
             names=lines([name.removeprefix("attribute.") for name in self.attributes]),
             graded=lines([f"{self._slow_class(s)} as {s.id}" for s in self.slow]) or "null as nothing_slow",

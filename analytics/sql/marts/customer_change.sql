@@ -17,21 +17,16 @@ version as (
     from customer_known
 ),
 
-turning as (
-    select
-        customer_key, valid_from, until, birth_on as since, last_day(birth_on + to_years(years)) as as_of, years,
-    from (select *, unnest(cast([{ages}] as integer[])) as years from version)
-    union all
-    select
-        customer_key, valid_from, until, payroll_since, last_day(payroll_since + to_years(years)), years,
-    from (select *, unnest(cast([{wage_years}] as integer[])) as years from version)
+months as (
+    select as_of, last_day(as_of - to_months(1)) as previous,
+    from (select unnest(cast([{months}] as date[])) as as_of)
 ),
 
--- Who was born on 29 February turns a year older on 1 March.
-turned as (
-    select * from turning
-    union all
-    select * replace (last_day(as_of + 1) as as_of) from turning where month(since) = 2 and day(since) = 29
+in_force as (
+    select version.*, months.as_of, months.previous,
+    from version
+    cross join months
+    where version.valid_from <= months.as_of and coalesce(version.until > months.as_of, true)
 ),
 
 changed as (
@@ -40,18 +35,20 @@ changed as (
     where is_new and starts_on <= :last and coalesce(until > starts_on, true)
     union
     select customer_key, valid_from, as_of,
-    from turned
+    from in_force
     where
-        as_of between :first and :last
-        and valid_from <= as_of
-        and coalesce(until > as_of, true)
-        and date_sub('year', since, as_of) = years
-        and date_sub('year', since, last_day(as_of - to_months(1))) < years
-    union
-    select version.customer_key, version.valid_from, regraded.as_of,
-    from version
-    cross join (select unnest(cast([{regraded}] as date[])) as as_of) as regraded
-    where version.valid_from <= regraded.as_of and coalesce(version.until > regraded.as_of, true)
+        as_of in ({regraded})
+        -- The months that birthdays fall into, and the one after for 29 February: the exact question is dear.
+        or (
+            month(birth_on) in (month(as_of), month(previous))
+            and date_sub('year', birth_on, as_of) in ({ages})
+            and date_sub('year', birth_on, as_of) <> date_sub('year', birth_on, previous)
+        )
+        or (
+            month(payroll_since) in (month(as_of), month(previous))
+            and date_sub('year', payroll_since, as_of) in ({wage_years})
+            and date_sub('year', payroll_since, as_of) <> date_sub('year', payroll_since, previous)
+        )
 ),
 
 known as (
