@@ -138,7 +138,7 @@ def test_the_sql_means_the_same_to_duckdb_and_to_spark(book):
 
 
 def test_spark_gives_the_same_classes():
-    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed")
+    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed; `make test-spark` brings its own")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17, which is not installed")
     types = pyspark.sql.types
@@ -164,5 +164,7 @@ def test_spark_gives_the_same_classes():
             graded = spark.sql(f"select row_number, {book.to_sql('f')} as class from facts as f").collect()
             told = [row["class"] for row in sorted(graded, key=lambda row: row["row_number"])]
             assert told == [book.decide(book.env(row)) for row in rows], book.path
+        nan = spark.sql("select nullif(cast('nan' as double), cast('nan' as double)) is null as is_missing")
+        assert nan.collect()[0]["is_missing"]
     finally:
         spark.stop()
