@@ -21,7 +21,7 @@ _ASKED = {
         "consumer_five", "has_payroll", "wage_account_pledged", "birth_on", "monthly_income", "spouse_monthly_income",
         "provident_fund_monthly", "other_debt_monthly",
     ),
-    "customer": ("consumer_five",),
+    "customer": ("consumer_five", "owner_kind"),
 }  # fmt: skip
 
 
