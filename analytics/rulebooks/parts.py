@@ -137,5 +137,9 @@ class Decision:
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """The clauses that held on the way to the class: of the bar, the class's rules, the downgrades applied."""
+        """The clauses that held on the way to the class: of the bar, the class's rules, the downgrades applied; none
+        where it is unrated.
+        """
+        if self.code == UNRATED:
+            return ()
         return tuple(dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause))
