@@ -32,6 +32,12 @@ def test_a_rulebook_is_printed_with_every_class_clause_and_example(app, scheme, 
         assert case.case[short(lang)].split("'")[0] in said
 
 
+def test_a_second_example_of_a_person_is_told_by_what_differs(app):
+    said = printed(app("rules/rulebooks", lang="en", scheme="consumer_five"))
+    assert "as “Civil servant of deputy-division rank, 45”, but Age 30" in said
+    assert said.count("Age 45") == 1
+
+
 def test_the_numbers_beside_the_classes_are_those_of_the_month(app, bank):
     said = printed(app("rules/rulebooks", scheme="abcd"))
     for count in swaps.counted(bank, SCHEMES["abcd"], LAST).values():

@@ -9,6 +9,7 @@ import pytest
 import sqlglot
 
 from analytics import rulebooks
+from analytics.rulebooks.rules import parse
 from data import engine
 from tests.rulebook_oracle import consumer_five
 
@@ -76,6 +77,25 @@ def test_python_and_sql_agree_around_every_threshold(book, shop):
     differing = [(row, one, other) for row, one, other in zip(rows, mine, told, strict=True) if one != other]
     assert not differing, differing[:3]
     assert {*mine} == set(book.class_codes)
+
+
+@pytest.mark.parametrize("text", [
+    "post in [leader, senior_manager, mid_manager, senior_engineer, engineer, department_head, regular, service]",
+    "education < primary", "education >= primary", "education != master", "post != service", "post = leader",
+])  # fmt: skip
+def test_a_rule_of_codes_is_decided_alike_whether_all_or_none_of_them_satisfy_it(shop, text):
+    known = rulebooks.facts()["customer"]
+    rule = parse(text, known)
+    codes = ", ".join(f"'{code}'" for code in (*rule.fact.values, rule.fact.unknown))
+    shop.run(f"create or replace table coded as select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}")
+    sure, possible = rule.sql(lambda fact: fact.name), rule.possible_sql(lambda fact: fact.name)
+    told = shop.table(
+        f"select {rule.fact.name} as code, coalesce({sure}, false) as sure, {possible} as possible from coded"
+    ).to_pylist()
+    assert len(told) == len(rule.fact.values) + 2
+    for row in told:
+        held = rule.held({rule.fact.name: rule.fact.normal(row["code"])})
+        assert (row["sure"], row["possible"]) == (held is True, held is not False), row
 
 
 def random_customers(count, seed):

@@ -66,7 +66,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A worked case: these facts give this class, because of these clauses."""
+    """A worked case: these facts give this class, because of these clauses. `own` names the facts in which it departs
+    from its `person`, who stands behind several cases; all of them where there is none.
+    """
 
     case: Mapping[str, str]
     facts: Mapping[str, Any]
@@ -74,6 +76,8 @@ class Example:
     because: tuple[str, ...] = ()
     missing: tuple[str, ...] | None = None
     line: int | None = None
+    person: str = ""
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

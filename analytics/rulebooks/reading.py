@@ -263,11 +263,13 @@ class _Reader:
             person = str(entry.get("person", ""))
             if "person" in entry and person not in persons:
                 self._refuse("example_person", line, person=person)
-            facts = {**persons.get(person, {}), **self._example_facts(entry.get("facts", {}), line)}
+            own = self._example_facts(entry.get("facts", {}), line)
+            facts = {**persons.get(person, {}), **own}
             # "missing" takes a fact of the person away
             facts = {name: value for name, value in facts.items() if value != "missing"}
             missing = self._texts(entry, "missing", line) if "missing" in entry else None
-            found.append(Example(case, facts, entry["class"], self._texts(entry, "because", line), missing, line))
+            because = self._texts(entry, "because", line)
+            found.append(Example(case, facts, entry["class"], because, missing, line, person, tuple(own)))
         return tuple(found)
 
     def _example_facts(self, facts: Any, line: int | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ tables.board(
     parts={"customers": sizes, "balance": sizes, metric: ("value", "change", "trend", "n")},
 )  # fmt: skip
 boards.note(say("tiers.today" if here.opening == 0 else "tiers.opening", lang, months=here.opening))
+tier_moves.held(here)
 boards.months_by_class(here, metric)
 
 tiers = bank.labels("class", lang, here.scheme)

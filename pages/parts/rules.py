@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from analytics import look, text
-from analytics.rulebooks import Change, Decision, Rulebook
+from analytics.rulebooks import Change, Decision, Example, Rulebook
 from analytics.rulebooks.rules import Group, Rule, plain
 from analytics.text import say
 from pages.parts import boards
@@ -141,6 +141,21 @@ def value_of(book: Rulebook, name: str, value: Any, lang: str) -> str:
     if fact is not None and fact.type == "money":
         return text.exact(float(value), "money", lang)
     return fact.value_words(value, short(lang)) if fact is not None else plain(value)
+
+
+def facts_of(book: Rulebook, case: Example, lang: str) -> str:
+    """The facts of a worked case; a later case of the same person says only in what it differs from the first."""
+    first = next(other for other in book.examples if case.person == other.person)
+    brief = case.person and case is not first
+    names = dict.fromkeys([*case.own, *first.own]) if brief else case.facts
+    told = text.listing(
+        [
+            f"{book.fact_index[name].words(short(lang))} {value_of(book, name, case.facts.get(name), lang)}"
+            for name in names if name in book.fact_index
+        ],
+        lang,
+    )  # fmt: skip
+    return say("rules.as_first", lang, case=first.case[short(lang)], facts=told) if brief else told
 
 
 def boundary(book: Rulebook, change: Change | None, lang: str) -> str:

@@ -134,7 +134,8 @@ def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
             _interval(row.contribution, row.contribution_low, row.contribution_high, row.contributing, "money", lang),
             *((text.number(row.provision_change, "money", lang),) if provision else ()),
         )
-        for row in shown.sort_values(["stays", "n"], ascending=[True, False]).itertuples()
+        for part in (shown[~shown["stays"]].sort_values("n", ascending=False), shown[shown["stays"]])
+        for row in part.itertuples()
     ]  # fmt: skip
     if provision:
         heads.append("provision")

@@ -59,10 +59,7 @@ rules.table(
     [
         (
             case.case[short], book.class_names(case.code)[short], text.listing(list(case.because), lang),
-            text.listing([
-                f"{book.fact_index[name].words(short)} {rules.value_of(book, name, value, lang)}"
-                for name, value in case.facts.items() if name in book.fact_index
-            ], lang),
+            rules.facts_of(book, case, lang),
         )
         for case in book.examples
     ],
