@@ -12,7 +12,7 @@ import pandas as pd
 
 from analytics import compliance, facts, grading, rulebooks, swaps
 from analytics.command_line import date_of, formatted, housed, show
-from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme
+from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme, service
 from analytics.rulebooks.rules import plain
 from data.engine import Bank, Refused
 
@@ -245,17 +245,28 @@ def _compare(given: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace) -> int:
     lang = _short(given.lang)
     try:
+        if given.file.name == service.FILE:
+            return _check_service(given.file.parent, lang)
         book = rulebooks.read_file(given.file)
     except rulebooks.RulebookError as error:
         print(error.text(lang), file=sys.stderr)
         return 1
+    worked = len(book.examples) + len(book.calculations)
     if lang == "zh":
-        print(f"通过：{book.names[lang]}，自 {book.effective_on} 起施行，{len(book.examples)} 个示例全部符合。")
+        print(f"通过：{book.names[lang]}，自 {book.effective_on} 起施行，{worked} 个示例全部符合。")
     else:
-        print(f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {len(book.examples)} examples hold.")
+        print(f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {worked} examples hold.")
     if given.file.stem != book.effective_on.isoformat():
         place = f"{book.id}/{book.effective_on}.toml"
         print(f"提示：启用时文件名须为 {place}。Put in force, the file is {place}.", file=sys.stderr)
+    return 0
+
+
+def _check_service(folder: Path, lang: str) -> int:
+    """The rules of the compliance lists, with the newest parameters of the rulebooks."""
+    found = service.read_service(folder, _read(), date.max)[0]
+    names = ("、" if lang == "zh" else ", ").join(rule.names[lang] for rule in found.values())
+    print(f"通过：{names}。" if lang == "zh" else f"Passed: {names}.")
     return 0
 
 

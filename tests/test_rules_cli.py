@@ -115,6 +115,14 @@ def test_check_refuses_a_broken_one_with_file_and_line(run, tmp_path):
     assert "full-width" in told
 
 
+def test_check_of_the_service_rules_passes_them_and_refuses_a_misspelt_fact(run, tmp_path):
+    file = rulebooks.FOLDER / "service.toml"
+    assert run("check", str(file)).out.startswith("通过：五类客户持有")
+    bad = tmp_path / "service.toml"
+    bad.write_text(file.read_text("utf-8").replace('"family = home"', '"famly = home"'), encoding="utf-8")
+    assert "did you mean family" in run("check", str(bad), "--lang", "en", code=1).err
+
+
 def test_check_of_a_file_that_is_not_there_is_a_sentence(run, tmp_path):
     assert "none.toml" in run("check", str(tmp_path / "none.toml"), "--lang", "en", code=1).err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from analytics.rulebooks.facts import Fact
@@ -78,6 +79,18 @@ class Example:
     line: int | None = None
     person: str = ""
     own: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """A worked case of the arithmetic that uses the parameters: what `asks` works out of `given` is `gives`."""
+
+    case: Mapping[str, str]
+    asks: str
+    given: Mapping[str, Any]
+    gives: int | Decimal
+    clause: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,20 @@ def facts_of(book: Rulebook, case: Example, lang: str) -> str:
     return say("rules.as_first", lang, case=first.case[short(lang)], facts=told) if brief else told
 
 
+def calculations(book: Rulebook, lang: str) -> None:
+    """The worked cases of the arithmetic under the parameters, where the rulebook has any."""
+    if not book.calculations:
+        return
+    boards.heading(say("rules.calculations", lang, count=len(book.calculations)))
+    rows = [
+        (told.clause, told.case[short(lang)], say(f"rules.asks_{told.asks}", lang),
+         text.number(float(told.gives), "rate", lang) if told.asks == "repayment_ratio"
+         else say("rules.years", lang, years=told.gives))
+        for told in book.calculations
+    ]  # fmt: skip
+    table([say(f"rules.{head}", lang) for head in ("clause", "case", "asks", "gives")], rows, right=(3,), tight=(0, 2))
+
+
 def boundary(book: Rulebook, change: Change | None, lang: str) -> str:
     """What would have to change for another class: 近12个月最大逾期天数 0 → 31 天：B 良好."""
     if change is None:

@@ -53,6 +53,7 @@ if book.parameters:
         ],
         right=(2,), tight=(0,),
     )  # fmt: skip
+rules.calculations(book, lang)
 boards.heading(say("rules.examples", lang, count=len(book.examples)))
 rules.table(
     [say(f"rules.{head}", lang) for head in ("case", "class", "clauses", "facts")],
