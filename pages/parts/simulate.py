@@ -153,5 +153,5 @@ def _interval(value: float, low: float, high: float, n: float, unit: str, lang: 
     if n < SMALL:
         return f"{say('figure.few', lang)} (n = {int(n):,})"
     between = f"{text.number(low, unit, lang)} – {text.number(high, unit, lang)}"
-    small = html.escape(f"[{between}]  n = {int(n):,}")
+    small = "<br>".join(html.escape(line) for line in (f"[{between}]", f"n = {int(n):,}"))
     return rules.Html(f'{html.escape(text.number(value, unit, lang))}<br><span class="lp-note">{small}</span>')

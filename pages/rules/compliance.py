@@ -32,7 +32,7 @@ rules.table(
         )
         for row in counts.itertuples()
     ],
-    right=(2, 3, 4, 5, 6, 7),
+    right=(2, 3, 4, 5, 6, 7), tight=(1,),
 )  # fmt: skip
 boards.note(say("compliance.means", lang))
 
