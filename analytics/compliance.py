@@ -25,6 +25,13 @@ _ASKED = {
 }  # fmt: skip
 
 
+# A row is 0 outside a rule, 1 undecided (it may be within, or may break it), 2 a breach, 3 in order.
+_SUMS = (
+    "count(*) filter (where state_{0} > 0), count(*) filter (where state_{0} = 2), "
+    "count(*) filter (where state_{0} = 1), coalesce(sum(amount) filter (where state_{0} = 2), 0)::double"
+)
+
+
 def rules(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:
     """The service rules by id, with the limits in force on `as_of`. Raises Refused where the file cannot be read."""
     try:
@@ -43,8 +50,10 @@ def counts(bank, as_of: date) -> pd.DataFrame:
         for grain in dict.fromkeys(rule.grain for rule in known.values()):
             own = [rule for rule in known.values() if rule.grain == grain]
             sql, params = _asked(view, grain, as_of)
-            sums = ", ".join(_sums(rule) for rule in own)
-            row = view.one(f"with {sql} select {sums} from asked", **params)
+            states = ", ".join(f"{_state(rule)} as state_{place}" for place, rule in enumerate(own))
+            sums = ", ".join(_SUMS.format(place) for place, _ in enumerate(own))
+            judged = f"judged as (select amount, {states} from asked)"
+            row = view.one(f"with {sql}, {judged} select {sums} from judged", **params)
             for place, rule in enumerate(own):
                 found[rule.id] = dict(zip(named, row[4 * place : 4 * place + 4], strict=True))
     rows = []
@@ -56,22 +65,20 @@ def counts(bank, as_of: date) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _sums(rule: ServiceRule) -> str:
-    """The counts of one rule over the rows asked."""
-    within, maybe_within = _both(rule.applies)
-    broken, maybe_broken = _both(rule.breach)
-    # a row that may or may not be within the rule is undecided
-    decided = f"coalesce({within} and ({broken} or not {maybe_broken}), false)"
+def _state(rule: ServiceRule) -> str:
+    """What one rule says of a row. Each condition is asked of those only for whom the one before left it open."""
     return (
-        f"count(*) filter (where {maybe_within}), count(*) filter (where {within} and {broken}), "
-        f"count(*) filter (where {maybe_within} and not {decided}), "
-        f"coalesce(sum(amount) filter (where {within} and {broken}), 0)::double"
+        f"case when {_possible(rule.applies)} then case when {_sure(rule.applies)} then "
+        f"case when {_sure(rule.breach)} then 2 when {_possible(rule.breach)} then 1 else 3 end else 1 end else 0 end"
     )
 
 
-def _both(test: Group) -> tuple[str, str]:
-    """A condition as SQL: held for sure, and not ruled out."""
-    return f"({test.sql(_column)})", f"({test.possible_sql(_column)})"
+def _sure(test: Group) -> str:
+    return f"({test.sql(_column)})"
+
+
+def _possible(test: Group) -> str:
+    return f"({test.possible_sql(_column)})"
 
 
 def _column(fact: Fact) -> str:
