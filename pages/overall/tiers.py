@@ -19,7 +19,6 @@ tables.board(
     parts={"customers": sizes, "balance": sizes, metric: ("value", "change", "trend", "n")},
 )  # fmt: skip
 boards.note(say("tiers.today" if here.opening == 0 else "tiers.opening", lang, months=here.opening))
-tier_moves.held(here)
 boards.months_by_class(here, metric)
 
 tiers = bank.labels("class", lang, here.scheme)
@@ -29,5 +28,6 @@ tier = charts.picker(
 )
 boards.by_split(here, metric, within={} if tier == "all" else {"class": tier})
 
+tier_moves.held(here)
 tier_moves.moved(here)
 tier_moves.cross(here)
