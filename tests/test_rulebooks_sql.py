@@ -1,5 +1,7 @@
 """One customer in Python and all customers in SQL: the same class from both, and from the oracle written by hand."""
 
+import csv
+import io
 import random
 import shutil
 from decimal import Decimal
@@ -9,7 +11,8 @@ import pytest
 import sqlglot
 
 from analytics import rulebooks
-from analytics.rulebooks.rules import parse
+from analytics.__main__ import main
+from analytics.rulebooks.rules import parse, plain
 from data import engine
 from tests.rulebook_oracle import consumer_five
 
@@ -128,6 +131,18 @@ def test_ten_thousand_random_customers_get_the_class_of_the_hand_written_oracle(
     assert told == oracle
     # the rows are worth something only if they reach every class often
     assert min(oracle.count(code) for code in book.class_codes) >= 50
+
+
+def test_classify_gives_ten_thousand_random_rows_of_a_file_the_class_of_the_oracle(tmp_path, capsys):
+    book, rows = random_customers(10_000, seed=7)
+    with (tmp_path / "facts.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = csv.DictWriter(file, book.facts)
+        lines.writeheader()
+        lines.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+    words = ["classify", "--scheme", "consumer_five", "--facts", str(tmp_path / "facts.csv"), "--format", "csv"]
+    assert main(words) == 0
+    told = [row["class"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+    assert told == [consumer_five(row.get) for row in rows]
 
 
 def test_a_million_customers_are_graded_in_one_statement(shop):
