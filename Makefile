@@ -1,4 +1,4 @@
-# 信贷全景 · Loan Panorama.  make run | make test | make bench | make demo
+# 信贷全景 · Loan Panorama.  make run | make test | make test-spark | make bench | make demo
 PYTHON ?= python3
 PORT ?= 8501
 BANK ?= .bank
@@ -8,7 +8,7 @@ SEED ?= 7
 V := .venv/bin
 export LOAN_PANORAMA_HOME ?= $(BANK)/home
 
-.PHONY: setup run demo test lint bench system
+.PHONY: setup run demo test test-spark lint bench system
 .DEFAULT_GOAL := run
 
 # The environment: .venv with the pinned packages; nothing is done when it is up to date.
@@ -44,6 +44,16 @@ demo: setup
 test: .venv/.ready-dev system
 	@$(V)/ruff check .
 	@$(V)/python -m pytest -n 2 --dist loadfile
+
+# The rulebooks' SQL held against real Spark, in a folder of its own that the product never sees.
+test-spark: .venv/.ready-dev .spark/.ready
+	@PYTHONPATH=.spark $(V)/python -m pytest tests/test_rulebooks_sql.py -k spark -rs
+
+.spark/.ready: requirements-spark.txt
+	@java -version >/dev/null 2>&1 || { echo "Spark needs Java 17 (on Debian: sudo apt-get install openjdk-17-jre-headless)."; exit 1; }
+	@echo "Installing Spark into .spark (about two minutes the first time)"
+	@rm -rf .spark && $(V)/python -m pip install --quiet --disable-pip-version-check --target .spark -r requirements-spark.txt
+	@touch $@
 
 lint: .venv/.ready-dev
 	@$(V)/ruff check .

@@ -10,6 +10,8 @@ import pandas as pd
 
 from analytics import facts, rulebooks
 from analytics.known import schemes
+from analytics.rulebooks.facts import Fact
+from analytics.rulebooks.rules import Group
 from analytics.rulebooks.service import ServiceRule, read_service
 from data.engine import Refused
 
@@ -19,8 +21,15 @@ _ASKED = {
         "consumer_five", "has_payroll", "wage_account_pledged", "birth_on", "monthly_income", "spouse_monthly_income",
         "provident_fund_monthly", "other_debt_monthly",
     ),
-    "customer": ("consumer_five",),
+    "customer": ("consumer_five", "owner_kind"),
 }  # fmt: skip
+
+
+# A row is 0 outside a rule, 1 undecided (it may be within, or may break it), 2 a breach, 3 in order.
+_SUMS = (
+    "count(*) filter (where state_{0} > 0), count(*) filter (where state_{0} = 2), "
+    "count(*) filter (where state_{0} = 1), coalesce(sum(amount) filter (where state_{0} = 2), 0)::double"
+)
 
 
 def rules(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:
@@ -41,8 +50,10 @@ def counts(bank, as_of: date) -> pd.DataFrame:
         for grain in dict.fromkeys(rule.grain for rule in known.values()):
             own = [rule for rule in known.values() if rule.grain == grain]
             sql, params = _asked(view, grain, as_of)
-            sums = ", ".join(_sums(rule) for rule in own)
-            row = view.one(f"with {sql} select {sums} from asked", **params)
+            states = ", ".join(f"{_state(rule)} as state_{place}" for place, rule in enumerate(own))
+            sums = ", ".join(_SUMS.format(place) for place, _ in enumerate(own))
+            judged = f"judged as (select amount, {states} from asked)"
+            row = view.one(f"with {sql}, {judged} select {sums} from judged", **params)
             for place, rule in enumerate(own):
                 found[rule.id] = dict(zip(named, row[4 * place : 4 * place + 4], strict=True))
     rows = []
@@ -54,20 +65,24 @@ def counts(bank, as_of: date) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _sums(rule: ServiceRule) -> str:
-    """The counts of one rule over the rows asked."""
-    applies, breach = _tests(rule)
-    # a row that may or may not be within the rule is undecided
-    broken = f"(case when {applies} then {breach} end)"
+def _state(rule: ServiceRule) -> str:
+    """What one rule says of a row. Each condition is asked of those only for whom the one before left it open."""
     return (
-        f"count(*) filter (where ({applies}) is not false), count(*) filter (where {broken}), "
-        f"count(*) filter (where ({applies}) is not false and {broken} is null), "
-        f"coalesce(sum(amount) filter (where {broken}), 0)::double"
+        f"case when {_possible(rule.applies)} then case when {_sure(rule.applies)} then "
+        f"case when {_sure(rule.breach)} then 2 when {_possible(rule.breach)} then 1 else 3 end else 1 end else 0 end"
     )
 
 
-def _tests(rule: ServiceRule) -> tuple[str, str]:
-    return rule.applies.sql(lambda fact: fact.name), rule.breach.sql(lambda fact: fact.name)
+def _sure(test: Group) -> str:
+    return f"({test.sql(_column)})"
+
+
+def _possible(test: Group) -> str:
+    return f"({test.possible_sql(_column)})"
+
+
+def _column(fact: Fact) -> str:
+    return fact.name
 
 
 def trend(bank, months: Sequence[date]) -> pd.DataFrame:
@@ -85,7 +100,7 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
     rule = known[rule_id]
     with bank.lease() as view:
         sql, params = _asked(view, rule.grain, as_of)
-        applies, breach = _tests(rule)
+        applies, breach = rule.applies.sql(_column), rule.breach.sql(_column)
         names = dict.fromkeys(leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves())
         shown = ", ".join(
             f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}" for name in names

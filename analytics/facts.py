@@ -17,9 +17,11 @@ from typing import Any
 from analytics.build import fragment, month_end
 from analytics.layout import NONE
 from analytics.rulebooks import Decision, Rulebook
+from data.contract import read_contract
 from data.engine import Refused
 
 _SQL = Path(__file__).parent / "sql" / "questions"
+_CONTRACT = read_contract().table("customer")
 _DATED = ("has_loan_overdue", "is_restructured", "months_since_restructured", "is_written_off")
 
 
@@ -47,7 +49,7 @@ def relation(view, grain: str, names: Iterable[str], as_of: date, key: int | Non
 
 
 def _customers(view, names: tuple[str, ...], as_of: date, key: int | None, extra: str) -> Relation:
-    mart = frozenset(view.query("select * from customer_month limit 0").columns)
+    mart, held = (frozenset(view.query(f"select * from {t} limit 0").columns) for t in ("customer_month", "customer"))
     params: dict[str, Any] = {"as_of": as_of}
     chosen, joins = ["month.customer_key,", *([f"{extra},"] if extra else [])], []
     for name in names:
@@ -55,6 +57,9 @@ def _customers(view, names: tuple[str, ...], as_of: date, key: int | None, extra
             chosen.append(f"nullif(cast(month.{name.removeprefix('worst_')} as varchar), '{NONE}') as {name},")
         elif name in mart:
             chosen.append(f"month.{name},")
+        elif name not in held and name in _CONTRACT.columns:
+            # a part loaded before the contract had the column: not known
+            chosen.append(f"cast(null as varchar) as {name},")
         elif not name.startswith("has_signal_"):
             chosen.append(f"attribute.{name},")
             joins.append("left join attribute on attribute.customer_key = month.customer_key")

@@ -170,8 +170,7 @@ class _OneByOne:
         if wrong:
             return ["", "", "", ("；" if self.zh else "; ").join(wrong)]
         decision = self.book.classify(read)
-        clauses = () if decision.code == UNRATED else decision.clauses
-        return [decision.code, SEPARATOR.join(clauses), ", ".join(decision.missing), ""]
+        return [decision.code, SEPARATOR.join(decision.clauses), ", ".join(decision.missing), ""]
 
     def missing(self, fields: tuple[str, ...]) -> str:
         """The facts that leave a row of plain fields unrated."""

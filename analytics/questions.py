@@ -44,6 +44,12 @@ def shares(parts: Sequence[float], whole: float) -> list[float | None]:
     return [part / whole if whole else None for part in parts]
 
 
+def monthly_shares(answer: pd.DataFrame) -> pd.DataFrame:
+    """An answer over months, by parts that make up a whole: every value as its share of the month's whole."""
+    whole = answer.groupby("as_of")["value"].transform("sum")
+    return answer.assign(value=answer["value"] / whole.where(whole != 0))
+
+
 def reconciliation(bank: Bank) -> pd.DataFrame:
     """Per delivery and table what was read, loaded, rejected, skipped and orphaned, with the control totals in words.
 

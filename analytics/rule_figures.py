@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,9 @@ from analytics import text
 from analytics.look import LIGHT, layout, look
 
 Figure = dict[str, Any]
+
+# How many Chinese characters a month of the history has room for, on a page of ordinary width.
+_CELL = 3.2
 
 
 def history(
@@ -25,17 +29,22 @@ def history(
     """
     tone = look(dark)
     stamps = [str(day)[:10] for day in frame["as_of"]]
-    shades, said, hover = [], [], []
-    for scheme, (name, codes, words) in schemes.items():
+    shades, hover, written = [], [], []
+    for row, (scheme, (name, codes, words)) in enumerate(schemes.items()):
         ladder = [code for code in codes if code in set(words)]
         # shades 0.15 for the best to 1 for the worst; classes outside the ladder have none
         place = {code: 0.15 + 0.85 * rank / max(1, len(ladder) - 1) for rank, code in enumerate(ladder)}
         line = list(frame[scheme])
         shades.append([place.get(code) for code in line])
-        # a class is written where it begins
-        said.append([
-            words.get(code, text.NOTHING)[:6] if i == 0 or code != line[i - 1] else "" for i, code in enumerate(line)
-        ])  # fmt: skip
+        starts = [i for i, code in enumerate(line) if i == 0 or code != line[i - 1]]
+        for start, end in pairwise([*starts, len(line)]):
+            word = _fitted(words.get(line[start], text.NOTHING), (end - start) * _CELL)
+            written.append(
+                {
+                    "x": start - 0.5, "y": row, "xref": "x", "yref": "y", "xanchor": "left", "xshift": 3,
+                    "showarrow": False, "text": html.escape(word), "font": {"size": 10, "color": tone.ink},
+                }
+            )  # fmt: skip
         hover.append([
             f"<b>{html.escape(name)}</b><br>{text.month(stamp, lang)}<br>{html.escape(words.get(code, text.NOTHING))}"
             for stamp, code in zip(stamps, line, strict=True)
@@ -58,6 +67,7 @@ def history(
             "tickfont": {"color": tone.ink, "size": 12},
         },
     )  # fmt: skip
+    page["annotations"] = written
     top = max([*days, 90.0])
     page["yaxis2"] = page["yaxis"] | {
         "domain": [0, part - 0.02], "autorange": False, "range": [0, top * 1.25], "anchor": "x",
@@ -66,11 +76,10 @@ def history(
     return {
         "data": [
             {
-                "type": "heatmap", "x": stamps, "y": list(range(rows)), "z": shades, "text": said,
-                "texttemplate": "%{text}", "hovertext": hover, "hoverinfo": "text", "xgap": 1, "ygap": 2,
+                "type": "heatmap", "x": stamps, "y": list(range(rows)), "z": shades, "hovertext": hover,
+                "hoverinfo": "text", "xgap": 1, "ygap": 2,
                 "showscale": False, "zmin": 0, "zmax": 1,
                 "colorscale": [[0, tone.paper], [1, "#7fa3c7" if tone is LIGHT else "#35597f"]],
-                "textfont": {"color": tone.ink, "size": 10},
             },
             {
                 "type": "bar", "x": stamps, "y": days, "yaxis": "y2", "hoverinfo": "text",
@@ -85,6 +94,15 @@ def history(
         ],
         "layout": page,
     }  # fmt: skip
+
+
+def _fitted(word: str, room: float) -> str:
+    """As much of a word as a strip of the history has room for, in Chinese characters."""
+    widths = [1.0 if ord(letter) > 0x2E7F else 0.55 for letter in word]
+    if sum(widths) <= room:
+        return word
+    kept = max((n for n in range(len(word)) if sum(widths[:n]) + 1 <= room), default=0)
+    return word[:kept].rstrip() + "…" if kept else ""
 
 
 def moves(

@@ -12,12 +12,22 @@ import pandas as pd
 
 from analytics import compliance, facts, grading, rulebooks, swaps
 from analytics.command_line import date_of, formatted, housed, show
-from analytics.rulebooks import Change, Decision, Rulebook, Scheme
+from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme, service
 from analytics.rulebooks.rules import plain
 from data.engine import Bank, Refused
 
 _HELD = {True: "yes", False: "no", None: "missing"}
 
+_NO_BOUNDARY = {
+    "zh": {
+        "up": "最近的上界：没有哪一项事实单独改变就能进入更好的类别",
+        "down": "最近的下界：没有哪一项事实单独改变就会落入更差的类别",
+    },
+    "en": {
+        "up": "nearest up: no change of one fact alone gives a better class",
+        "down": "nearest down: no change of one fact alone gives a worse class",
+    },
+}
 _STAGES = {
     "zh": {
         "bar": "禁入", "class": "类别", "downgrade": "降级", "score": "评分",
@@ -174,15 +184,16 @@ def _print(book: Rulebook, number: str, kept: str, decision: Decision, as_of: da
     if decision.missing:
         names = ", ".join(f"{name} {book.fact_index[name].words(lang)}" for name in decision.missing)
         print(f"{'缺少' if zh else 'missing'}: {names}")
-    for change in decision.boundary.values():
-        print(boundary(book, change, lang))
+    for way in ("up", "down") if decision.code != book.unrated else ():
+        change = decision.boundary.get(way)
+        print(boundary(book, change, lang) if change else _NO_BOUNDARY[lang][way])
     stages = _STAGES["zh" if zh else "en"]
     above = None
     for check in decision.checks:
         if (check.stage, check.code) != above:
             above = (check.stage, check.code)
             print(f"{stages[check.stage]} {check.code}".rstrip())
-        value = f" = {plain(check.value)}" if check.fact else ""
+        value = f" = {_value(book, check, lang)}" if check.fact else ""
         points = "" if check.points is None else f" [{check.points}]"
         sign = {True: "+", False: "-", None: "?"}[check.held]
         applied = "*" if check.applied else " "
@@ -194,12 +205,27 @@ def _print(book: Rulebook, number: str, kept: str, decision: Decision, as_of: da
 def boundary(book: Rulebook, change: Change, lang: str) -> str:
     """The nearest boundary as a sentence."""
     fact, unit = change.fact, change.fact.unit(lang)
-    now, then = (f"{plain(value)}{' ' + unit if unit else ''}" for value in (change.value, change.needed))
+    unit = f" {unit}" if unit else ""
+    now, then = (f"{fact.value_words(value, lang)}{unit}" for value in (change.value, change.needed))
+    apart = "" if change.difference is None else f"{plain(change.difference)}{unit}"
+    apart = f"+{apart}" if change.difference is not None and change.difference > 0 else apart
     name = book.class_names(change.code)[lang]
     if lang == "zh":
         way = "上" if change.direction == "up" else "下"
-        return f"最近的{way}界：{fact.words(lang)}由 {now} 变为 {then}，即为{name}"
-    return f"nearest {change.direction}: {fact.words(lang)} from {now} to {then} gives {name}"
+        return f"最近的{way}界：{fact.words(lang)}由 {now} 变为 {then}{f'（{apart}）' if apart else ''}，即为{name}"
+    gives = f"{f' ({apart})' if apart else ''} gives {name}"
+    return f"nearest {change.direction}: {fact.words(lang)} from {now} to {then}{gives}"
+
+
+def _value(book: Rulebook, check: Check, lang: str) -> str:
+    """The customer's value as the officer reads it, in the fact's unit."""
+    if check.value is None:
+        return "缺失" if lang == "zh" else "missing"
+    fact = book.fact_index.get(check.fact)
+    if fact is None:
+        return plain(check.value)
+    unit = fact.unit(lang)
+    return f"{fact.value_words(check.value, lang)}{f' {unit}' if unit else ''}"
 
 
 def _compare(given: argparse.Namespace) -> None:
@@ -219,17 +245,28 @@ def _compare(given: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace) -> int:
     lang = _short(given.lang)
     try:
+        if given.file.name == service.FILE:
+            return _check_service(given.file.parent, lang)
         book = rulebooks.read_file(given.file)
     except rulebooks.RulebookError as error:
         print(error.text(lang), file=sys.stderr)
         return 1
+    worked = len(book.examples) + len(book.calculations)
     if lang == "zh":
-        print(f"通过：{book.names[lang]}，自 {book.effective_on} 起施行，{len(book.examples)} 个示例全部符合。")
+        print(f"通过：{book.names[lang]}，自 {book.effective_on} 起施行，{worked} 个示例全部符合。")
     else:
-        print(f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {len(book.examples)} examples hold.")
+        print(f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {worked} examples hold.")
     if given.file.stem != book.effective_on.isoformat():
         place = f"{book.id}/{book.effective_on}.toml"
         print(f"提示：启用时文件名须为 {place}。Put in force, the file is {place}.", file=sys.stderr)
+    return 0
+
+
+def _check_service(folder: Path, lang: str) -> int:
+    """The rules of the compliance lists, with the newest parameters of the rulebooks."""
+    found = service.read_service(folder, _read(), date.max)[0]
+    names = ("、" if lang == "zh" else ", ").join(rule.names[lang] for rule in found.values())
+    print(f"通过：{names}。" if lang == "zh" else f"Passed: {names}.")
     return 0
 
 

@@ -94,6 +94,10 @@ def compare(bank, before: Rulebook, after: Rulebook, as_of: date) -> Swaps:
         )
     grain, balance = before.grain, _BALANCES[before.grain]
     names = dict.fromkeys([*before.facts, *after.facts])
+    codes = tuple(dict.fromkeys([*after.class_codes[:-1], *before.class_codes[:-1], UNRATED]))
+    # a class is told as an enum: a text for everybody is dearer to make and to group by
+    kind = ", ".join(f"'{code}'" for code in codes)
+    written = f"cast('{{}}' as enum({kind}))".format
     with bank.lease() as view:
         made = facts.relation(view, grain, names, as_of, extra=f"month.{balance} as outstanding")
         when = window(view.edition.months, as_of)
@@ -102,8 +106,8 @@ def compare(bank, before: Rulebook, after: Rulebook, as_of: date) -> Swaps:
             "key": f"{grain}_key" if grain == "customer" else "loan_key",
             "mart": f"{grain}_month",
             "outstanding": balance,
-            "class_from": before.to_sql(),
-            "class_to": after.to_sql(),
+            "class_from": before.to_sql(written=written),
+            "class_to": after.to_sql(written=written),
         }
         text = (_SQL / "swaps.sql").read_text("utf-8")
         if grain == "customer":
@@ -111,7 +115,7 @@ def compare(bank, before: Rulebook, after: Rulebook, as_of: date) -> Swaps:
         for name, sql in put.items():
             text = text.replace("{" + name + "}", sql)
         frame = view.query(text, None, **made.params, first=when.first, last=when.last)
-    codes = tuple(dict.fromkeys([*after.class_codes[:-1], *before.class_codes[:-1], UNRATED]))
+    frame = frame.astype({"class_from": str, "class_to": str})
     order = {code: rank for rank, code in enumerate(codes)}
     frame = frame.sort_values(["class_from", "class_to"], key=lambda column: column.map(order), ignore_index=True)
     return Swaps(_judged(frame, before, after), when, codes)

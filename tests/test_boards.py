@@ -62,6 +62,13 @@ def test_the_shares_of_the_tiers_are_shares_of_the_whole_bank(app, bank):
     assert board["customers:share"].iloc[-1] == 1
 
 
+def test_the_shares_of_the_tiers_over_time_end_at_those_of_the_board(app, bank):
+    balances = asked(bank, "balance", ("class",))
+    lines = charts(app("overall/tiers"))[2]["data"]
+    last = {line["customdata"][-1][0]: line["y"][-1] for line in lines}
+    assert last == pytest.approx({code: held / sum(balances.values()) for code, held in balances.items()})
+
+
 def test_gains_and_losses_that_cancel_have_no_share():
     assert questions.shares([30.0, 10.0], 40.0) == [0.75, 0.25]
     assert questions.shares([0.0], 0.0) == [None]

@@ -69,11 +69,33 @@ def test_the_repayment_ratio_is_the_level_payment_over_the_family_income(bank):
     assert row["loan_ratio"] > 0.5 or row["total_ratio"] > 0.55
 
 
-def test_a_customer_of_class_one_whose_class_is_not_known_is_undecided(bank, counts):
+def test_class_one_is_looked_after_by_a_leader_or_the_head_of_consumer_credit(bank, counts):
+    owners = bank.query(
+        "select coalesce(cast(customer.owner_kind as varchar), 'unknown') as owner, count(*) as n from customer_month "
+        "as month join customer on customer.customer_key = month.customer_key where month.as_of = :d "
+        "and cast(month.consumer_five as varchar) = 'one' and customer.valid_from <= :d "
+        "group by 1, month.customer_key, customer.valid_from "
+        "qualify row_number() over (partition by month.customer_key order by customer.valid_from desc) = 1",
+        d=LAST,
+    )["owner"].value_counts()
+    listed = compliance.breaches(bank, LAST, "class_one_without_owner", limit=10**6)
+    assert set(listed["owner_kind"]) == {"account_manager"}
+    assert len(listed) == owners["account_manager"] > 0
+    # a class that is not known may be class one; an owner not on record may be the right one
     unrated = bank.one(
         "select count(*) from customer_month where as_of = :d and cast(consumer_five as varchar) = 'unrated'", d=LAST
     )[0]
-    assert counts.loc["class_one_without_owner", "undecided"] == unrated
+    assert counts.loc["class_one_without_owner", "undecided"] == unrated + owners.get("unknown", 0)
+
+
+@pytest.mark.parametrize(
+    ("owner", "manager", "breach"),
+    [("branch_leader", True, False), ("department_head", False, False), ("account_manager", True, True),
+     (None, False, True), (None, True, None)],
+)  # fmt: skip
+def test_who_may_look_after_class_one(owner, manager, breach):
+    facts = {"owner_kind": owner, "has_owner": manager or owner is not None}
+    assert RULES["class_one_without_owner"].breach.held(facts) is breach
 
 
 def test_limits_come_from_the_rulebook_of_home_loans():

@@ -147,8 +147,6 @@ def test_the_page_and_the_figures_share_their_colours():
 
 
 def test_every_package_is_pinned():
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines() + (ROOT / "requirements-dev.txt").read_text(
-        "utf-8"
-    ).splitlines()
+    lines = [line for file in ROOT.glob("requirements*.txt") for line in file.read_text("utf-8").splitlines()]
     wanted = [line for line in lines if line and not line.startswith(("#", "-r"))]
     assert not [line for line in wanted if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", line)]

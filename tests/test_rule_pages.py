@@ -4,9 +4,10 @@ import json
 import shutil
 from datetime import date
 
+import pandas as pd
 import pytest
 
-from analytics import card, compliance, known, rulebooks, swaps
+from analytics import card, compliance, known, rule_figures, rulebooks, swaps
 from analytics.rulebooks.thresholds import moved, thresholds
 from analytics.text import LANGUAGES, number
 from tests.test_pages import printed
@@ -30,6 +31,12 @@ def test_a_rulebook_is_printed_with_every_class_clause_and_example(app, scheme, 
         assert clause in said
     for case in book.examples:
         assert case.case[short(lang)].split("'")[0] in said
+
+
+def test_a_second_example_of_a_person_is_told_by_what_differs(app):
+    said = printed(app("rules/rulebooks", lang="en", scheme="consumer_five"))
+    assert "as “Civil servant of deputy-division rank, 45”, but Age 30" in said
+    assert said.count("Age 45") == 1
 
 
 def test_the_numbers_beside_the_classes_are_those_of_the_month(app, bank):
@@ -168,3 +175,12 @@ def test_a_new_edition_is_read_at_once_and_said_not_to_have_graded_the_data(app,
     (shelf / "abcd" / "2027-01-01.toml").write_text(text, "utf-8")
     test = app("rules/rulebooks", lang="en", scheme="abcd", edition="2027-01-01")
     assert "have not graded" in test.info[0].value or "has not graded" in test.info[0].value
+
+
+def test_the_history_writes_a_class_where_it_begins_as_far_as_it_fits():
+    # twelve months: eleven A, one D; a month has room for 3.2 characters, of 风险预警 (4) stay two and the dots
+    months = [date(2026, month, 28) for month in range(1, 13)]
+    frame = pd.DataFrame({"as_of": months, "days_past_due": [0.0] * 12, "tier": ["A"] * 11 + ["D"]})
+    ladders = {"tier": ("等级", ("A", "D"), {"A": "优质客户", "D": "风险预警"})}
+    written = rule_figures.history(frame, ladders, "zh-CN")["layout"]["annotations"]
+    assert [(note["x"], note["y"], note["text"]) for note in written] == [(-0.5, 0, "优质客户"), (10.5, 0, "风险…")]

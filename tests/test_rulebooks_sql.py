@@ -1,5 +1,7 @@
 """One customer in Python and all customers in SQL: the same class from both, and from the oracle written by hand."""
 
+import csv
+import io
 import random
 import shutil
 from decimal import Decimal
@@ -9,6 +11,8 @@ import pytest
 import sqlglot
 
 from analytics import rulebooks
+from analytics.__main__ import main
+from analytics.rulebooks.rules import parse, plain
 from data import engine
 from tests.rulebook_oracle import consumer_five
 
@@ -78,6 +82,25 @@ def test_python_and_sql_agree_around_every_threshold(book, shop):
     assert {*mine} == set(book.class_codes)
 
 
+@pytest.mark.parametrize("text", [
+    "post in [leader, senior_manager, mid_manager, senior_engineer, engineer, department_head, regular, service]",
+    "education < primary", "education >= primary", "education != master", "post != service", "post = leader",
+])  # fmt: skip
+def test_a_rule_of_codes_is_decided_alike_whether_all_or_none_of_them_satisfy_it(shop, text):
+    known = rulebooks.facts()["customer"]
+    rule = parse(text, known)
+    codes = ", ".join(f"'{code}'" for code in (*rule.fact.values, rule.fact.unknown))
+    shop.run(f"create or replace table coded as select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}")
+    sure, possible = rule.sql(lambda fact: fact.name), rule.possible_sql(lambda fact: fact.name)
+    told = shop.table(
+        f"select {rule.fact.name} as code, coalesce({sure}, false) as sure, {possible} as possible from coded"
+    ).to_pylist()
+    assert len(told) == len(rule.fact.values) + 2
+    for row in told:
+        held = rule.held({rule.fact.name: rule.fact.normal(row["code"])})
+        assert (row["sure"], row["possible"]) == (held is True, held is not False), row
+
+
 def random_customers(count, seed):
     """Rows dense where the rules of consumer_five decide: plausible people, some facts at random, some missing."""
     rng = random.Random(seed)
@@ -110,6 +133,18 @@ def test_ten_thousand_random_customers_get_the_class_of_the_hand_written_oracle(
     assert min(oracle.count(code) for code in book.class_codes) >= 50
 
 
+def test_classify_gives_ten_thousand_random_rows_of_a_file_the_class_of_the_oracle(tmp_path, capsys):
+    book, rows = random_customers(10_000, seed=7)
+    with (tmp_path / "facts.csv").open("w", encoding="utf-8", newline="") as file:
+        lines = csv.DictWriter(file, book.facts)
+        lines.writeheader()
+        lines.writerows({name: plain(value) for name, value in row.items()} for row in rows)
+    words = ["classify", "--scheme", "consumer_five", "--facts", str(tmp_path / "facts.csv"), "--format", "csv"]
+    assert main(words) == 0
+    told = [row["class"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+    assert told == [consumer_five(row.get) for row in rows]
+
+
 def test_a_million_customers_are_graded_in_one_statement(shop):
     book, rows = random_customers(10_000, seed=6)
     fill(shop, book, rows)
@@ -138,7 +173,7 @@ def test_the_sql_means_the_same_to_duckdb_and_to_spark(book):
 
 
 def test_spark_gives_the_same_classes():
-    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed")
+    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed; `make test-spark` brings its own")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17, which is not installed")
     types = pyspark.sql.types
@@ -164,5 +199,7 @@ def test_spark_gives_the_same_classes():
             graded = spark.sql(f"select row_number, {book.to_sql('f')} as class from facts as f").collect()
             told = [row["class"] for row in sorted(graded, key=lambda row: row["row_number"])]
             assert told == [book.decide(book.env(row)) for row in rows], book.path
+        nan = spark.sql("select nullif(cast('nan' as double), cast('nan' as double)) is null as is_missing")
+        assert nan.collect()[0]["is_missing"]
     finally:
         spark.stop()

@@ -38,29 +38,36 @@ def test_schemes_lists_every_edition(run):
 
 @pytest.fixture(scope="module")
 def one_of_each_class(demo_home):
-    bank = Bank(demo_home)
-    rows = bank.query(
-        "select cast(abcd as varchar) as class, min(customer_id) as customer_id from customer_month "
-        "join customer_number using (customer_key) where as_of = :d group by 1",
-        d=date.fromisoformat(LAST),
-    )
+    """Scheme → class → a customer of the invented bank who is in it."""
+    bank, found = Bank(demo_home), {}
+    for scheme in (scheme.id for scheme in rulebooks.read().values() if scheme.grain == "customer"):
+        rows = bank.query(
+            f"select cast({scheme} as varchar) as class, min(customer_id) as customer_id from customer_month "
+            "join customer_number using (customer_key) where as_of = :d group by 1",
+            d=date.fromisoformat(LAST),
+        )
+        found[scheme] = dict(zip(rows["class"], rows["customer_id"], strict=True))
     bank.close()
-    return dict(zip(rows["class"], rows["customer_id"], strict=True))
+    return found
 
 
-@pytest.mark.parametrize("code", ["A", "B", "C", "D", "unrated"])
-def test_explain_gives_the_class_that_the_build_wrote_and_why(run, one_of_each_class, code):
-    told = json.loads(
-        run("explain", one_of_each_class[code], "--scheme", "abcd", "--as-of", LAST, "--format", "json").out
-    )[0]
-    assert told["class"] == told["class_kept"] == code
-    assert told["missing"] if code == "unrated" else told["boundary"]
-    applied = [check for check in told["trace"] if check["applied"]]
-    assert applied or code in ("C", "unrated")
+@pytest.mark.parametrize(
+    "scheme", ["abcd", "consumer_five", "consumer_three", "risk_four", "value_three", "rating", "risk_warning"]
+)
+def test_explain_gives_the_class_that_the_build_wrote_and_why_for_one_customer_of_every_class(
+    run, one_of_each_class, scheme
+):
+    book = rulebooks.read()[scheme].editions[-1]
+    assert {*one_of_each_class[scheme]} >= {*book.class_codes[:-1]}
+    for code, customer in one_of_each_class[scheme].items():
+        told = json.loads(run("explain", customer, "--scheme", scheme, "--as-of", LAST, "--format", "json").out)[0]
+        assert told["class"] == told["class_kept"] == code
+        assert told["missing"] if code == "unrated" else told["boundary"]
+        assert any(check["applied"] for check in told["trace"]) or code in (book.otherwise, "unrated")
 
 
 def test_explain_in_words_names_clause_value_and_boundary(run, one_of_each_class):
-    told = run("explain", one_of_each_class["D"], "--scheme", "abcd", "--as-of", LAST, "--lang", "en").out
+    told = run("explain", one_of_each_class["abcd"]["D"], "--scheme", "abcd", "--as-of", LAST, "--lang", "en").out
     assert "class: D D risk" in told
     assert "nearest up: " in told
 
@@ -106,6 +113,14 @@ def test_check_refuses_a_broken_one_with_file_and_line(run, tmp_path):
     told = run("check", str(tmp_path / "bad.toml"), "--lang", "en", code=1).err
     assert told.startswith("bad.toml, line ")
     assert "full-width" in told
+
+
+def test_check_of_the_service_rules_passes_them_and_refuses_a_misspelt_fact(run, tmp_path):
+    file = rulebooks.FOLDER / "service.toml"
+    assert run("check", str(file)).out.startswith("通过：五类客户持有")
+    bad = tmp_path / "service.toml"
+    bad.write_text(file.read_text("utf-8").replace('"family = home"', '"famly = home"'), encoding="utf-8")
+    assert "did you mean family" in run("check", str(bad), "--lang", "en", code=1).err
 
 
 def test_check_of_a_file_that_is_not_there_is_a_sentence(run, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from analytics.crossed import crossed
 from analytics.metrics import Question, ask
+from analytics.questions import monthly_shares
 from data.engine import Refused
 from pages.parts.tier_moves import told
 
@@ -30,6 +31,15 @@ def test_a_filter_of_loans_is_refused_for_customers(bank):
 def test_an_unknown_scheme_is_refused(bank):
     with pytest.raises(Refused, match="no scheme"):
         crossed(bank, Question("customers", LAST), "none; drop table loan")
+
+
+def test_shares_are_those_of_the_month():
+    # January 30 of 40 = 75 %, February 10 of 40 = 25 %; a month without a whole has no share
+    rows = [("2026-01-31", "A", 30.0), ("2026-01-31", "B", 10.0), ("2026-02-28", "A", 10.0), ("2026-02-28", "B", 30.0),
+            ("2026-03-31", "A", 0.0)]  # fmt: skip
+    told = monthly_shares(pd.DataFrame(rows, columns=["as_of", "class", "value"]))
+    assert told["value"].tolist()[:4] == [0.75, 0.25, 0.25, 0.75]
+    assert told["value"].isna().tolist()[4]
 
 
 def test_moves_are_up_down_the_same_or_beyond_the_ladder():

@@ -11,6 +11,7 @@ from analytics.rulebooks.facts import SCORE, Fact
 from analytics.rulebooks.parts import (
     UNRATED,
     UNRATED_NAMES,
+    Calculation,
     Change,
     Check,
     Class,
@@ -51,6 +52,7 @@ class Rulebook:
     approved_by: str = ""
     source: Mapping[str, str] = field(default_factory=dict)
     criteria: Mapping[str, Group] = field(default_factory=dict)
+    calculations: tuple[Calculation, ...] = ()
     path: str = ""
     text: str = field(default="", repr=False)
     unrated: str = UNRATED

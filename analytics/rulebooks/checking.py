@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from analytics.rulebooks.book import Rulebook
 from analytics.rulebooks.errors import RulebookError
+from analytics.rulebooks.home_loan import CALCULATIONS
 from analytics.rulebooks.lines import Lines
 from analytics.rulebooks.rules import Group, Rule
 
@@ -58,6 +60,24 @@ def check_examples(book: Rulebook, lines: Lines) -> None:
                 _refuse(book, "example_clause", example.line, clause, case=case, told=told)
         if example.missing is not None and set(example.missing) != set(decision.missing):
             _refuse(book, "example_missing", example.line, case=case, named=example.missing, missing=decision.missing)
+
+
+def check_calculations(book: Rulebook) -> None:
+    """Refuses a worked case of the arithmetic that the parameters do not give."""
+    for told in book.calculations:
+        known = CALCULATIONS.get(told.asks)
+        if known is None:
+            _refuse(book, "calculation_unknown", told.line, told.clause, asks=told.asks, known=sorted(CALCULATIONS))
+        try:
+            result = known(book, **told.given)
+            if isinstance(told.gives, Decimal) and result is not None:
+                result = Decimal(result).quantize(told.gives)
+        except (TypeError, ValueError, ArithmeticError, KeyError) as error:
+            raise RulebookError("calculation_given", book.path, told.line, told.clause, case=told.case) from error
+        if result != told.gives:
+            _refuse(
+                book, "calculation_fails", told.line, told.clause, case=told.case, gives=told.gives, result=result
+            )  # fmt: skip
 
 
 def _check_coverage(book: Rulebook) -> None:

@@ -58,6 +58,8 @@ class Fact:
 
     def value_words(self, value: Any, lang: str) -> str:
         """A literal or value of the fact as an officer reads it: a code by its name, a number as it is written."""
+        if isinstance(value, bool):
+            return ("是" if value else "否") if lang == "zh" else ("yes" if value else "no")
         if value in self.labels:
             return self.labels[value][0 if lang == "zh" else 1]
         if isinstance(value, (float, Decimal)):

@@ -57,3 +57,7 @@ def repayment_ratio(
         return None
     left = max(Decimal(short_debts) - assets_shown, Decimal(0)) if offset else short_debts
     return ((Decimal(payment) + property_fee + other_debts + left) / income).quantize(Decimal("0.000001"))
+
+
+# What a rulebook's worked cases of the arithmetic may ask for.
+CALCULATIONS = {"longest_term": longest_term, "repayment_ratio": repayment_ratio}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from analytics.rulebooks.facts import Fact
@@ -66,13 +67,29 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A worked case: these facts give this class, because of these clauses."""
+    """A worked case: these facts give this class, because of these clauses. `own` names the facts in which it departs
+    from its `person`, who stands behind several cases; all of them where there is none.
+    """
 
     case: Mapping[str, str]
     facts: Mapping[str, Any]
     code: str
     because: tuple[str, ...] = ()
     missing: tuple[str, ...] | None = None
+    line: int | None = None
+    person: str = ""
+    own: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """A worked case of the arithmetic that uses the parameters: what `asks` works out of `given` is `gives`."""
+
+    case: Mapping[str, str]
+    asks: str
+    given: Mapping[str, Any]
+    gives: int | Decimal
+    clause: str = ""
     line: int | None = None
 
 
@@ -137,5 +154,9 @@ class Decision:
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """The clauses that held on the way to the class: of the bar, the class's rules, the downgrades applied."""
+        """The clauses that held on the way to the class: of the bar, the class's rules, the downgrades applied; none
+        where it is unrated.
+        """
+        if self.code == UNRATED:
+            return ()
         return tuple(dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause))

@@ -7,14 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from analytics.rulebooks.book import Rulebook
-from analytics.rulebooks.checking import check_examples, check_reach
+from analytics.rulebooks.checking import check_calculations, check_examples, check_reach
 from analytics.rulebooks.errors import FactError, Grammar, Refusal, RulebookError
 from analytics.rulebooks.facts import SCORE, Fact
 from analytics.rulebooks.lines import DEEPEST, Lines, load
-from analytics.rulebooks.parts import UNRATED, Class, Downgrade, Example, Parameter, ScoreItem
+from analytics.rulebooks.parts import UNRATED, Calculation, Class, Downgrade, Example, Parameter, ScoreItem
 from analytics.rulebooks.rules import Group, Note, Rule, parse
 
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -33,7 +34,7 @@ HEAD = {
     "barred",
     "look_in_order",
 }
-TABLES = {"class", "criterion", "bar", "downgrade", "score", "parameter", "person", "example"}
+TABLES = {"class", "criterion", "bar", "downgrade", "score", "parameter", "person", "example", "calculation"}
 
 
 def parse_rulebook(
@@ -96,6 +97,7 @@ class _Reader:
             examples=(),
             fact_index={},
             criteria=self.criteria,
+            calculations=self._calculations(),
             digest=hashlib.sha256(self.text.encode()).hexdigest()[:16],
             path=self.path,
             text=self.text,
@@ -106,6 +108,7 @@ class _Reader:
         check_reach(book, self.lines, run_examples)
         if run_examples:
             check_examples(book, self.lines)
+            check_calculations(book)
         return book
 
     # head and tables
@@ -263,11 +266,25 @@ class _Reader:
             person = str(entry.get("person", ""))
             if "person" in entry and person not in persons:
                 self._refuse("example_person", line, person=person)
-            facts = {**persons.get(person, {}), **self._example_facts(entry.get("facts", {}), line)}
+            own = self._example_facts(entry.get("facts", {}), line)
+            facts = {**persons.get(person, {}), **own}
             # "missing" takes a fact of the person away
             facts = {name: value for name, value in facts.items() if value != "missing"}
             missing = self._texts(entry, "missing", line) if "missing" in entry else None
-            found.append(Example(case, facts, entry["class"], self._texts(entry, "because", line), missing, line))
+            because = self._texts(entry, "because", line)
+            found.append(Example(case, facts, entry["class"], because, missing, line, person, tuple(own)))
+        return tuple(found)
+
+    def _calculations(self) -> tuple[Calculation, ...]:
+        found = []
+        for index, entry in enumerate(self._list("calculation")):
+            line, clause = self.lines.header("calculation", index), str(entry.get("clause", ""))
+            self._only(entry, {"case", "asks", "given", "gives", "clause"}, line, clause)
+            given, gives = entry.get("given"), entry.get("gives")
+            if not isinstance(given, dict) or isinstance(gives, bool) or not isinstance(gives, (int, Decimal)):
+                self._refuse("calculation_shape", line, clause)
+            case = self._names(entry.get("case"), "case", line)
+            found.append(Calculation(case, str(entry.get("asks", "")), given, gives, clause, line))
         return tuple(found)
 
     def _example_facts(self, facts: Any, line: int | None) -> dict[str, Any]:

@@ -28,6 +28,11 @@ _EMPLOYERS = np.array([  # the first twelve kinds of employer: good standing, th
 ])
 _INCOME = np.array([9_800, 12_500, 6_800, 14_000, 5_400, 4_900])
 _STABLE = np.array([0.98, 0.96, 0.86, 0.72, 0.50, 0.62])
+_OWNERS = np.array([  # branch leader, head of consumer credit, account manager: leading people, esteemed ones, the rest
+    [0.78, 0.10, 0.12],
+    [0.04, 0.60, 0.36],
+    [0.00, 0.02, 0.98],
+])
 _ENQUIRIES = np.array([0.4, 0.2, 1.8, 1.0, 4.0, 0.3])
 
 
@@ -105,6 +110,13 @@ def draw(rng, kind, standing, age, since, end):
     payroll = employed & chance(np.where(kind == STEADY, 0.90, np.where(kind == SAVER, 0.45, 0.06)))
     payroll_since = np.minimum(since + rng.random(n) * 900, end).astype(np.int32)
 
+    leading = (
+        (official & (rank >= 3)) | (((employer == 3) | (employer == 4)) & (post == 0))
+        | ((employer == 5) & ((title >= 3) | (post == 0) | (post == 5)))
+        | ((employer == 7) & (post >= 0) & (post <= 3) & (tier <= 1))
+    )
+    esteemed = (official & (rank >= 1)) | (school_or_hospital & (title >= 2)) | ((employer == 7) & (tier <= 1))
+
     weak = np.clip(-standing, 0, 3)
     record = np.zeros(n, dtype=np.int8)
     u = rng.random(n)
@@ -159,6 +171,9 @@ def draw(rng, kind, standing, age, since, end):
         "record": record,
         "arrears_anywhere": chance(0.004 + 0.012 * weak),
     }
+    # who looks after whom, as the bank would have it and mostly has; drawn last: all else is as it was without it
+    courted = np.where(leading, 0, np.where(esteemed, 1, 2))
+    codes["owner_kind"] = drop(pick(rng, _OWNERS, courted), 0.02)
     return plain, codes, changing
 
 

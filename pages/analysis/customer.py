@@ -39,10 +39,12 @@ with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 
     rules.trace(case.book, case.decision, lang)
 
 boards.heading(say("card.history", lang, months=len(card.history)))
-st.plotly_chart(
-    rule_figures.history(card.history, show.ladders(card, here), lang, dark=tiles.is_dark()), theme=None,
-    key=f"history_{lang}", config={"displayModeBar": False}, alt=say("card.history", lang, months=len(card.history)),
-)  # fmt: skip
+with st.container(key="history"):
+    st.plotly_chart(
+        rule_figures.history(card.history, show.ladders(card, here), lang, dark=tiles.is_dark()), theme=None,
+        key=f"history_{lang}", config={"displayModeBar": False},
+        alt=say("card.history", lang, months=len(card.history)),
+    )  # fmt: skip
 boards.note(say("card.history_note", lang))
 left, right = st.columns(2, gap="large")
 with left:

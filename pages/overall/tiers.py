@@ -28,5 +28,6 @@ tier = charts.picker(
 )
 boards.by_split(here, metric, within={} if tier == "all" else {"class": tier})
 
+tier_moves.held(here)
 tier_moves.moved(here)
 tier_moves.cross(here)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
+import streamlit as st
 
 from analytics import exports, text
 from analytics.rulebooks.service import ServiceRule
@@ -27,6 +30,14 @@ def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, expo
         )
         for name, fact in facts.items()
     }
+
+
+def aligned(columns: Mapping[str, exports.Column]) -> dict:
+    """The settings of the list: numbers stand to the right."""
+    return {
+        column.header: st.column_config.Column(alignment="right")
+        for column in columns.values() if column.unit not in ("text", "date")
+    }  # fmt: skip
 
 
 def worded(rule: ServiceRule, frame: pd.DataFrame, here: Choice) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def classes(card: Card, lang: str) -> None:
     rows = [
         (
             case.book.names[short] + (f" {case.number}" if case.book.grain == "loan" else ""),
-            case.decision.names[short], text.listing(list(case.decision.clauses), lang),
+            case.decision.names[short], _why(case, lang),
             rules.boundary(case.book, case.decision.boundary.get("up"), lang),
             rules.boundary(case.book, case.decision.boundary.get("down"), lang),
             _service(case, short),
@@ -76,6 +76,14 @@ def classes(card: Card, lang: str) -> None:
         for case in card.cases
     ]  # fmt: skip
     rules.table([say(f"card.{head}", lang) for head in ("scheme", "class", "clauses", "up", "down", "service")], rows)
+
+
+def _why(case: facts.Case, lang: str) -> str:
+    """The clauses that gave the class, or the facts without which there is none."""
+    if not case.decision.missing:
+        return text.listing(list(case.decision.clauses), lang)
+    names = [case.book.fact_index[name].words(rules.short(lang)) for name in case.decision.missing]
+    return say("card.missing", lang, facts=text.listing(names, lang))
 
 
 def _service(case: facts.Case, short: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from analytics import look, text
-from analytics.rulebooks import Change, Decision, Rulebook
+from analytics.rulebooks import Change, Decision, Example, Rulebook
 from analytics.rulebooks.rules import Group, Rule, plain
 from analytics.text import say
 from pages.parts import boards
@@ -141,6 +141,35 @@ def value_of(book: Rulebook, name: str, value: Any, lang: str) -> str:
     if fact is not None and fact.type == "money":
         return text.exact(float(value), "money", lang)
     return fact.value_words(value, short(lang)) if fact is not None else plain(value)
+
+
+def facts_of(book: Rulebook, case: Example, lang: str) -> str:
+    """The facts of a worked case; a later case of the same person says only in what it differs from the first."""
+    first = next(other for other in book.examples if case.person == other.person)
+    brief = case.person and case is not first
+    names = dict.fromkeys([*case.own, *first.own]) if brief else case.facts
+    told = text.listing(
+        [
+            f"{book.fact_index[name].words(short(lang))} {value_of(book, name, case.facts.get(name), lang)}"
+            for name in names if name in book.fact_index
+        ],
+        lang,
+    )  # fmt: skip
+    return say("rules.as_first", lang, case=first.case[short(lang)], facts=told) if brief else told
+
+
+def calculations(book: Rulebook, lang: str) -> None:
+    """The worked cases of the arithmetic under the parameters, where the rulebook has any."""
+    if not book.calculations:
+        return
+    boards.heading(say("rules.calculations", lang, count=len(book.calculations)))
+    rows = [
+        (told.clause, told.case[short(lang)], say(f"rules.asks_{told.asks}", lang),
+         text.number(float(told.gives), "rate", lang) if told.asks == "repayment_ratio"
+         else say("rules.years", lang, years=told.gives))
+        for told in book.calculations
+    ]  # fmt: skip
+    table([say(f"rules.{head}", lang) for head in ("clause", "case", "asks", "gives")], rows, right=(3,), tight=(0, 2))
 
 
 def boundary(book: Rulebook, change: Change | None, lang: str) -> str:

@@ -134,7 +134,8 @@ def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
             _interval(row.contribution, row.contribution_low, row.contribution_high, row.contributing, "money", lang),
             *((text.number(row.provision_change, "money", lang),) if provision else ()),
         )
-        for row in shown.sort_values(["stays", "n"], ascending=[True, False]).itertuples()
+        for part in (shown[~shown["stays"]].sort_values("n", ascending=False), shown[shown["stays"]])
+        for row in part.itertuples()
     ]  # fmt: skip
     if provision:
         heads.append("provision")
@@ -152,5 +153,5 @@ def _interval(value: float, low: float, high: float, n: float, unit: str, lang: 
     if n < SMALL:
         return f"{say('figure.few', lang)} (n = {int(n):,})"
     between = f"{text.number(low, unit, lang)} – {text.number(high, unit, lang)}"
-    small = html.escape(f"[{between}]  n = {int(n):,}")
+    small = "<br>".join(html.escape(line) for line in (f"[{between}]", f"n = {int(n):,}"))
     return rules.Html(f'{html.escape(text.number(value, unit, lang))}<br><span class="lp-note">{small}</span>')

@@ -1,19 +1,44 @@
-"""Two schemes against each other, and who moved up or down within one, for the page on tiers."""
+"""What each tier holds over time, two schemes against each other, and who moved up or down, for the page on tiers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
 import streamlit as st
 
-from analytics import rule_figures, text
+from analytics import figures, questions, rule_figures, text
 from analytics.build import month_end
+from analytics.declared import METRICS
 from analytics.moves import Moves
 from analytics.text import say
-from pages.parts import bank, boards, charts, rules
+from pages.parts import bank, boards, charts, rules, words
 from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
+
+
+def held(here: Choice, key: str = "held") -> None:
+    """What each tier holds of the whole over twenty-four months, of the balance or of the customers."""
+    lang = here.lang
+    metric = charts.picker(
+        here, key, ("balance", "customers"), lambda id: say(f"tiers.share_{id}", lang), say("tiers.share", lang)
+    )
+    with boards.part(here, metric):
+        question = bank.about(here, metric, ("class",), last=boards.MONTHS)
+        answer = bank.ask(question)
+        if answer["as_of"].nunique() < 2:
+            return
+        names = bank.labels("class", lang, here.scheme)
+        share = replace(
+            METRICS[metric], name={lang: say(f"tiers.share_{metric}", lang)}, unit="rate", better="neither"
+        )  # fmt: skip
+        told = questions.monthly_shares(answer)
+        figure = figures.multiples(
+            told, share, "class", names, lang, dark=is_dark(), order=list(names),
+            columns=4 if len(answer["class"].unique()) > 6 else 3,
+        )  # fmt: skip
+        charts.show(here, key, words.way(share, told, "class", names, lang), figure, answer, question, ("class",))
 
 
 def cross(here: Choice) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analytics import questions, text
-from analytics.declared import METRICS
+from analytics.declared import METRICS, Metric
 from analytics.look import SMALL
 from analytics.text import say
 from data.engine import Refused
@@ -144,9 +144,9 @@ def path(metric: str, answer: pd.DataFrame, lang: str) -> str:
     return say("words.path", lang, **said)
 
 
-def way(metric: str, answer: pd.DataFrame, by: str, names: Mapping[str, str], lang: str) -> str:
+def way(metric: str | Metric, answer: pd.DataFrame, by: str, names: Mapping[str, str], lang: str) -> str:
     """Which group moved most between the first and the last month of an answer over months, groups of 30 and more."""
-    declared = METRICS[metric]
+    declared = METRICS[metric] if isinstance(metric, str) else metric
     first, last = answer["as_of"].min(), answer["as_of"].max()
     ends = [answer[(answer["as_of"] == day) & (answer["n"] >= SMALL)].set_index(by)["value"] for day in (first, last)]
     moved = (ends[1] - ends[0]).dropna()

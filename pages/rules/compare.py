@@ -69,7 +69,7 @@ with wall.cell():
         config={"displayModeBar": False, "staticPlot": False}, alt=say("simulate.moves", lang),
     )  # fmt: skip
     boards.note(say("simulate.moves", lang))
-boards.heading(say("simulate.outcomes", lang))
+boards.heading(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
 simulate.swap_sets(made, names, lang)
 
 boards.heading(say("simulate.sign", lang))

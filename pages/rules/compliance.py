@@ -32,7 +32,7 @@ rules.table(
         )
         for row in counts.itertuples()
     ],
-    right=(2, 3, 4, 5, 6, 7),
+    right=(2, 3, 4, 5, 6, 7), tight=(1,),
 )  # fmt: skip
 boards.note(say("compliance.means", lang))
 
@@ -49,7 +49,7 @@ columns = breaches.columns(rule, lines, lang)
 boards.note(f"{say(f'drill.count_{rule.grain}s', lang, n=f'{total:,}')} · {say('drill.masked', lang)}")
 st.dataframe(
     drill.printed(breaches.worded(rule, lines, here), columns, lang), hide_index=True, height="content",
-    alt=rule.names[short],
+    alt=rule.names[short], column_config=breaches.aligned(columns),
 )  # fmt: skip
 
 

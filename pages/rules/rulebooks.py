@@ -53,16 +53,14 @@ if book.parameters:
         ],
         right=(2,), tight=(0,),
     )  # fmt: skip
+rules.calculations(book, lang)
 boards.heading(say("rules.examples", lang, count=len(book.examples)))
 rules.table(
     [say(f"rules.{head}", lang) for head in ("case", "class", "clauses", "facts")],
     [
         (
             case.case[short], book.class_names(case.code)[short], text.listing(list(case.because), lang),
-            text.listing([
-                f"{book.fact_index[name].words(short)} {rules.value_of(book, name, value, lang)}"
-                for name, value in case.facts.items() if name in book.fact_index
-            ], lang),
+            rules.facts_of(book, case, lang),
         )
         for case in book.examples
     ],

@@ -18,7 +18,7 @@ select
     sum(balance)::double as amount,
 from deposit_balance
 where customer_key = :key and as_of = :as_of and balance > 0
-group by all
+having count(*) > 0
 
 union all by name
 

@@ -9,7 +9,8 @@ asked as (
         month.manager_key,
         month.loan_balance as amount,
         known.consumer_five as customer_class,
-        month.manager_key is not null as has_manager,
+        known.owner_kind,
+        month.manager_key is not null or known.owner_kind is not null as has_owner,
     from customer_month as month
     join known on known.customer_key = month.customer_key
     where month.as_of = :as_of

@@ -7,7 +7,7 @@ with
 
 {facts},
 
-graded as (
+graded as materialized (
     select
         {key},
         customer_key,
