@@ -20,13 +20,13 @@ def effects(
     parts: pd.DataFrame, totals: Mapping[str, float | None], metric: Any, by: str, labels: Mapping[str, str], lang: str,
     *, dark: bool = False,
 ) -> Figure:  # fmt: skip
-    """What each part adds to a change: its own change and that of its share side by side, on one scale, from zero.
+    """What each part adds to a change: its own change, that of its share and both together, on one scale, from zero.
 
     `parts` and `totals` as `change.bridge` gives them (totals: rate_effect, mix_effect, effect); a figure without a
     denominator has one panel. The last line is the sum. Green is good and red bad by the metric's own direction.
     """
     tone = look(dark)
-    columns = ("effect",) if totals["rate_effect"] is None else ("rate_effect", "mix_effect")
+    columns = ("effect",) if totals["rate_effect"] is None else ("rate_effect", "mix_effect", "effect")
     shown = parts.head(_WIDEST)
     rest = parts.iloc[_WIDEST:]
     lines = [(str(row[by]), _cut(labels.get(row[by], row[by])), row, False) for row in shown.to_dict("records")]
@@ -114,8 +114,11 @@ def curves(
         colour = tone.accent if code in bold else tone.grey
         few = bool((part["n"] < small).any()) if small else False
         data.append({
-            "type": "scatter", "mode": "lines", "x": [float(at) for at in part[x]],
-            "y": [float(value) for value in part["value"]], "customdata": [[code]] * len(part),
+            # Marks that are not seen: plotly selects no point of a bare line.
+            "type": "scatter", "mode": "lines+markers", "marker": {"size": 9, "opacity": 0, "color": colour},
+            "selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}},
+            "x": [float(at) for at in part[x]], "y": [float(value) for value in part["value"]],
+            "customdata": [[code, str(int(at))] for at in part[x]],
             "line": {"color": colour, "width": 2.2 if code in bold else 1.3, "dash": "dot" if few else "solid",
                      "shape": "hv" if stepped else "linear"},
             "hoverinfo": "text",

@@ -81,7 +81,7 @@ def test_the_bars_of_the_bridge_are_its_effects(app, bank):
     test = app("changes", scheme="abcd", by="product")
     found = bridge(bank, Question("overdue_rate_30", LAST, by=("product",)), BEFORE)
     drawn = json.loads(test.get("plotly_chart")[0].proto.spec)["data"]
-    for trace, column in zip(drawn, ("rate_effect", "mix_effect"), strict=True):
+    for trace, column in zip(drawn, ("rate_effect", "mix_effect", "effect"), strict=True):
         codes = [mark[0] for mark in trace["customdata"]]
         told = dict(zip(found.parts["product"], found.parts[column], strict=True))
         shown = {code: value for code, value in zip(codes, trace["x"], strict=True) if code}

@@ -139,6 +139,9 @@ UNITS = {
     "matures_on": "date",
     "closed_on": "date",
     "written_off_on": "date",
+    "settled_on": "date",
+    "next_disbursed_on": "date",
+    "days_since_settled": "days",
 }
 # Columns whose codes have words: column → (split, scheme; empty for the scheme that is looked at).
 WORDS = {
