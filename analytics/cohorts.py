@@ -106,9 +106,9 @@ JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
 
 
 def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
-    """The loans of a cohort {cohort: first day, part: code}, masked; of a vintage with month: those late by it (ever) or
-    at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, once
-    each settlement; with back: yes those who came back by the day asked for.
+    """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it
+    (ever) or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a row
+    a settlement; with back: yes those who had come back by the day asked for.
 
     Raises Refused for a cell that is not known.
     """
@@ -204,8 +204,8 @@ def curve(bank, question: Question) -> Curve:
         followable = "instalment" in known(view).filled
     if spells.empty and not followable:
         raise Refused(
-            "本版只有月末快照，没有还款记录：何时结清、何时再借无从得知。This edition has month-end snapshots only: when "
-            "anybody settled and came back cannot be known."
+            "本版只有月末快照，没有还款记录：何时结清、何时再借无从得知。"
+            "This edition has month-end snapshots only: when anybody settled and came back cannot be known."
         )
     if spells.empty:
         raise Refused(

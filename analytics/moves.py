@@ -256,7 +256,8 @@ def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, st
         return written, "termed", "term = :term"
     if "rate" in picked:
         if picked["rate"] not in RATES:
-            raise Refused(f"没有 {picked['rate']} 这一项。There is no rate {picked['rate']!r}. Known: {', '.join(RATES)}.")
+            told = ", ".join(RATES)
+            raise Refused(f"没有 {picked['rate']} 这一项。There is no rate {picked['rate']!r}. Known: {told}.")
         written = _moved(view, Moves(asked.question.about(scheme="loan_five"), asked.before))
         opening = ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
         return written, "moved", f"was_in and before in ({', '.join(repr(code) for code in opening)})"

@@ -1,5 +1,4 @@
-"""The loans or customers behind a move or a cohort: a cell of a matrix, a term of the money bridge, a cell of a vintage,
-page by page, masked."""
+"""The list behind a move or a cohort: a cell of a matrix, a term of the money bridge, a point of a vintage, masked."""
 
 from __future__ import annotations
 
@@ -17,7 +16,6 @@ from analytics.text import say
 from data.engine import Refused
 from pages.parts import bank, choice, drill, header
 from pages.parts.choice import Choice
-
 
 CELL = {"term", "rate", "before", "after", "cohort", "part", "month", "judged", "back"}
 
@@ -83,8 +81,8 @@ def _cohort_name(here: Choice, asked: Cohorts, picked: Mapping[str, str]) -> str
         names = bank.labels(asked.question.by[0], lang, here.scheme)
         told.append(names.get(picked["part"], picked["part"][:40]))
     if "month" in picked:
-        month = say("migration.mob", lang, month=picked["month"][:3])
-        told.append(say(f"migration.late_{asked.late}", lang) + " " + say(f"overdue.days_{asked.days}", lang) + " " + month)
+        late = (say(f"migration.late_{asked.late}", lang), say(f"overdue.days_{asked.days}", lang))
+        told.append(" ".join((*late, say("migration.mob", lang, month=picked["month"][:3]))))
     if picked.get("judged") in ("yes", "missed"):
         told.append(say("migration.judged" if picked["judged"] == "yes" else "migration.missed", lang))
     if "back" in picked:

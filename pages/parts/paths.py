@@ -341,7 +341,9 @@ def _ahead_table(found, names: Mapping[str, str], lang: str) -> None:
     _table(out, heads[0])
 
 
-def _table(out: pd.DataFrame, alt: str, key: str = "", opens: Callable[[int, int], dict[str, str]] | None = None) -> None:
+def _table(
+    out: pd.DataFrame, alt: str, key: str = "", opens: Callable[[int, int], dict[str, str]] | None = None
+) -> None:  # fmt: skip
     """`opens`: row and column of a clicked cell → what its list is asked with."""
     right = {name: st.column_config.Column(alignment="right") for name in list(out)[1:]}
     more: dict[str, Any] = {}
