@@ -29,7 +29,7 @@ def effects(
     columns = ("effect",) if totals["rate_effect"] is None else ("rate_effect", "mix_effect", "effect")
     shown = parts.head(_WIDEST)
     rest = parts.iloc[_WIDEST:]
-    lines = [(str(row[by]), _cut(labels.get(row[by], row[by])), row, False) for row in shown.to_dict("records")]
+    lines = [(str(row[by]), _named(row, by, labels, lang), row, False) for row in shown.to_dict("records")]
     if len(rest):
         others = {column: rest[column].sum() for column in columns}
         lines.append(("", text.say("changes.others", lang, count=len(rest)), others, False))
@@ -74,6 +74,12 @@ def effects(
             "font": {"color": tone.grey, "size": 13},
         })  # fmt: skip
     return {"data": data, "layout": page}
+
+
+def _named(row: Mapping[str, Any], by: str, labels: Mapping[str, str], lang: str) -> str:
+    """The name of a part, and whether it is new or gone."""
+    name = _cut(labels.get(row[by], row[by]))
+    return f"{name}{text.say('changes.' + row['state'], lang)}" if row.get("state") else name
 
 
 def _cut(name: str) -> str:

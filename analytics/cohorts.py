@@ -106,9 +106,9 @@ JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
 
 
 def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
-    """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it
-    (ever) or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a row
-    a settlement; with back: yes those who had come back by the day asked for.
+    """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it (ever)
+    or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a
+    row a settlement; with back: yes those who had come back by the day asked for.
 
     Raises Refused for a cell that is not known.
     """

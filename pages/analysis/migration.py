@@ -48,8 +48,8 @@ elif view == "vintage":
         days = charts.picker(here, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang))
         counted = charts.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
     by = paths.split_picker(here, "loans", say("migration.by_cohort", lang))
-    asked = paths.vintage(here, question.about(by=by), int(days), late, counted)
-    paths.first_payment(here, question.about(by=by))
+    asked, cohort = paths.vintage(here, question.about(by=by), int(days), late, counted)
+    paths.first_payment(here, question.about(by=by), cohort)
     if "judged" in moved.opened(here):
         asked = replace(asked, kind="first")
 elif view == "curve":

@@ -174,7 +174,7 @@ def printed(frame: pd.DataFrame, words: Mapping[str, exports.Column], lang: str)
     """The list as the page prints it: headers and values in the reader's language."""
 
     def cell(value: object, unit: str) -> str:
-        if value is None or value is pd.NaT or text.is_missing(value):
+        if pd.isna(value) or text.is_missing(value):
             return text.NOTHING
         if unit == "date":
             return str(value)[:10]

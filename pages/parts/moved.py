@@ -17,7 +17,7 @@ from data.engine import Refused
 from pages.parts import bank, choice, drill, header
 from pages.parts.choice import Choice
 
-CELL = {"term", "rate", "before", "after", "cohort", "part", "month", "judged", "back"}
+CELLS = {Moves: {"term", "rate", "before", "after"}, Cohorts: {"cohort", "part", "month", "judged", "back"}}
 
 
 def open_move(picked: Mapping[str, str]) -> None:
@@ -41,7 +41,7 @@ def show(here: Choice, asked: Moves | Cohorts) -> None:
     """The open list, if one is open. Call it last."""
     picked = opened(here)
     # A page holds one dialog: the frame's own list goes first.
-    if picked and set(picked) <= CELL and not drill.opened(here):
+    if picked and set(picked) <= CELLS[type(asked)] and not drill.opened(here):
         st.dialog(header.plain(_name(here, asked, picked)), width="large", on_dismiss=close)(_list)(here, asked, picked)
 
 

@@ -102,9 +102,11 @@ def roll(here: Choice, question: Question, buckets: str) -> None:
         boards.note(say("migration.roll_note", lang))
 
 
-def vintage(here: Choice, question: Question, days: int, late: str, counted: str) -> Cohorts:
-    """Lines of cohorts by month on book, or of the parts of one split within one cohort. Gives what the list needs."""
-    lang = here.lang
+def vintage(here: Choice, question: Question, days: int, late: str, counted: str) -> tuple[Cohorts, str]:
+    """Lines of cohorts by month on book, or of the parts of one split within one cohort. Gives what the list needs, and
+    that cohort."""
+    lang, cohort = here.lang, ""
+    head = bank.name_of_split(question.by[0], lang) if question.by else say("migration.cohort", lang)
     asked = Cohorts(question, "vintage", days, late, "year" if question.by else "quarter")
     with boards.part(here, "loans"):
         found = bank.analysed("cohorts.vintage", question, days, late, asked.period)
@@ -144,13 +146,13 @@ def vintage(here: Choice, question: Question, days: int, late: str, counted: str
         charts.show(
             here, "vintage", said, figure, found, question.about(by=()), ("part", "month"),
             lambda mark: moved.open_move(cell(mark["part"], int(mark["month"]))),
-            behind=lambda: _cohort_table(found, names, cell, lang),
+            behind=lambda: _cohort_table(found, names, head, cell, lang),
         )  # fmt: skip
         boards.note(
             say(f"migration.vintage_{late}", lang, days=days), say(f"migration.vintage_by_{counted}", lang),
             say("migration.vintage_click", lang),
         )  # fmt: skip
-    return asked
+    return asked, cohort
 
 
 def _cohort_picker(here: Choice, found: pd.DataFrame) -> str:
@@ -163,11 +165,11 @@ def _cohort_picker(here: Choice, found: pd.DataFrame) -> str:
     return charts.chooser(here, "year", options, lambda day: day[:4], say("migration.cohort", here.lang))
 
 
-def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], cell, lang: str) -> None:
+def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], head: str, cell, lang: str) -> None:
     wide = found.pivot(index="part", columns="month", values="value").reindex(list(names))
     n = found[found["month"] == 0].set_index("part")["n"].reindex(list(names))
     counts = [f"{int(c):,}" + (f" {say('figure.few', lang)}" if c < SMALL else "") for c in n]
-    out = pd.DataFrame({say("migration.cohort", lang): list(names.values()), "n": counts})
+    out = pd.DataFrame({head: list(names.values()), "n": counts})
     months = [month for month in wide.columns if month % 3 == 0]
     for month in months:
         out[say("migration.mob", lang, month=month)] = [text.number(value, "rate", lang) for value in wide[month]]
@@ -178,18 +180,16 @@ def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], cell, lang: str
         known = month is not None and not text.is_missing(wide[month].iloc[at])
         return cell(codes[at], month if known else None)
 
-    _table(out, say("migration.cohort", lang), "vintage", opens)
+    _table(out, head, "vintage", opens)
 
 
-def first_payment(here: Choice, question: Question) -> None:
-    """First-payment default by quarter of lending, or by the parts of one split in one year of lending."""
+def first_payment(here: Choice, question: Question, cohort: str) -> None:
+    """First-payment default by quarter of lending, or by the parts of one split of those lent in the year `cohort`."""
     lang, metric = here.lang, METRICS["first_payment_default"]
     with boards.part(here, metric.id):
         found = bank.analysed("cohorts.first_payment", question, "year" if question.by else "quarter")
         if question.by:
-            first = dict(here.picks).get("year", "")
-            known = [str(day)[:10] for day in found["cohort"]]
-            first = first if first in known else max(known)
+            first = cohort or str(found["cohort"].max())[:10]
             found = found[found["cohort"].astype(str).str[:10] == first]
             labels = bank.labels(question.by[0], lang, here.scheme)
             names = [labels.get(code, code) for code in found["part"]]
@@ -205,6 +205,8 @@ def first_payment(here: Choice, question: Question) -> None:
             title = say("migration.first_worst", lang, title=title, name=top["name"], value=value)
         boards.heading(title)
         heads = [say(f"migration.{name}", lang) for name in ("cohort", "value", "missed", "judged", "lent")]
+        if question.by:
+            heads[0] = bank.name_of_split(question.by[0], lang)
         out = pd.DataFrame(
             [
                 (
