@@ -18,7 +18,7 @@ from analytics.metrics import Question, ask
 from analytics.moves import Moves, flows, matrix
 from analytics.noise import noise
 from analytics.rows import count, rows
-from analytics.text import LANGUAGES, say
+from analytics.text import LANGUAGES, change, say
 from data.engine import Bank
 from tests.seen import charts, printed
 
@@ -88,11 +88,15 @@ def test_the_bars_of_the_bridge_are_its_effects(app, bank):
     test = app("changes", scheme="abcd", by="product")
     found = bridge(bank, Question("overdue_rate_30", LAST, by=("product",)), BEFORE)
     drawn = json.loads(test.get("plotly_chart")[0].proto.spec)["data"]
-    for trace, column in zip(drawn, ("rate_effect", "mix_effect", "effect"), strict=True):
+    for trace, column in zip(drawn[:2], ("rate_effect", "mix_effect"), strict=True):
         codes = [mark[0] for mark in trace["customdata"]]
         told = dict(zip(found.parts["product"], found.parts[column], strict=True))
         shown = {code: value for code, value in zip(codes, trace["x"], strict=True) if code}
         assert shown == pytest.approx({code: told[code] for code in shown})
+    effects = dict(zip(found.parts["product"], found.parts["effect"], strict=True))
+    for mark, words in zip(drawn[2]["customdata"], drawn[2]["text"], strict=True):
+        if mark[0]:
+            assert words == change(effects[mark[0]], "rate", "lower", "zh-CN", bare=True).words
 
 
 def test_the_chips_say_the_verdicts(app, bank):
@@ -189,10 +193,10 @@ def test_an_empty_selection_says_so_in_every_view_of_the_explorer(app, bank):
 def test_the_part_of_the_largest_cell_stands_open(app, bank):
     found = bridge(bank, Question("overdue_rate_30", LAST, by=("channel", "branch_1")), BEFORE)
     test = app("changes", by="channel", then="branch_1")
-    inside = charts(test)[1]["data"][2]
+    inside = charts(test)[1]["data"][0]
     top = found.cells.iloc[0]
     shown = {mark[0]: value for mark, value in zip(inside["customdata"], inside["x"], strict=True)}
-    assert shown[top["branch_1"]] == pytest.approx(top["effect"])
+    assert shown[top["branch_1"]] == pytest.approx(top["rate_effect"])
 
 
 def test_a_bank_of_few_months_says_what_is_missing(small_home, monkeypatch):

@@ -348,6 +348,7 @@ def _table(
 ) -> None:  # fmt: skip
     """`opens`: row and column of a clicked cell → what its list is asked with."""
     right = {name: st.column_config.Column(alignment="right") for name in list(out)[1:]}
+    right[next(iter(out))] = st.column_config.Column(pinned=True)
     more: dict[str, Any] = {}
     if opens:
         slot = f"{key}_table_{len(out)}_{st.session_state.get('drill_closed', 0)}"
