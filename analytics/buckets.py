@@ -27,11 +27,18 @@ class Buckets:
     @property
     def sql(self) -> str:
         """The code of a loan by `fact.days_past_due`."""
+        return self._case([f"'{code}'" for code in self.codes], "'unknown'")
+
+    @property
+    def place_sql(self) -> str:
+        """The place of that code among `codes`, a small number; 255 where the days are unknown."""
+        return f"cast({self._case([str(place) for place in range(len(self.codes))], '255')} as utinyint)"
+
+    def _case(self, told: list[str], unknown: str) -> str:
         steps = " ".join(
-            f"when fact.days_past_due <= {edge} then '{code}'"
-            for edge, code in zip(self.edges, self.codes, strict=False)
+            f"when fact.days_past_due <= {edge} then {one}" for edge, one in zip(self.edges, told, strict=False)
         )
-        return f"case {steps} when fact.days_past_due is not null then '{self.codes[-1]}' else 'unknown' end"
+        return f"case {steps} when fact.days_past_due is not null then {told[-1]} else {unknown} end"
 
     def labels(self, lang: str) -> dict[str, str]:
         """Code → words, mildest first."""

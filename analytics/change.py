@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.declared import metric_named
-from analytics.metrics import Question, check, plan_of
+from analytics.metrics import Question, check, known, plan_of
 from data.engine import Refused
 
 NEW, GONE, BARE = "new", "gone", "no_denominator"
@@ -106,6 +106,12 @@ def check_pair(view, question: Question, before: date) -> None:
         raise Refused(
             f"起始月 {before} 应早于结束月 {question.as_of}。The first month end {before} must lie before the second, "
             f"{question.as_of}."
+        )
+    first = known(view).months[0]
+    if before < first <= question.as_of:
+        raise Refused(
+            f"没有可比较的月份：本版数据从 {first} 起，没有 {before}。There is no month to compare with: this edition "
+            f"begins on {first}, it has no month end {before}."
         )
     for day in (before, question.as_of):
         check(view, question.about(as_of=day, last=1, compare=None))

@@ -1,4 +1,5 @@
-"""The commands of analysis: bridge, flows, noise, migration, rates, roll, vintage, first-payment, curve, forecast."""
+"""The commands of analysis: bridge, flows, noise, sentence, migration, rates, roll, vintage, first-payment, curve,
+forecast, and the list behind a cell of any of them."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analytics import change, cohorts, forecast, moves, sentence
+from analytics import change, cohorts, forecast, moves, rows, sentence
 from analytics import noise as judging
 from analytics.buckets import sets
 from analytics.command_line import date_of, filter_of, formatted, housed
@@ -25,7 +26,7 @@ Told = tuple[dict[str, Any], dict[str, pd.DataFrame]]
 def add(commands: Any) -> None:
     """Add the commands to the parser of `python -m analytics`. `commands` is what add_subparsers gave."""
     made = _bridge, _flows, _noise, _sentence, _migration, _rates, _roll, _vintage, _first_payment, _curve, _forecast
-    for make in made:
+    for make in (*made, _list):
         make(commands)
 
 
@@ -87,7 +88,7 @@ def _flows(commands: Any) -> None:
     def run(bank: Bank, given: argparse.Namespace) -> Told:
         asked = moves.Moves(_question(given), given.before, "late", days=given.days)
         if given.list:
-            return {}, {"list": moves.listed(bank, asked, {"term": given.list}, limit=given.limit)}
+            return _opened(bank, moves, asked, {"term": given.list}, given)
         found = moves.flows(bank, asked)
         head = _pair(given) | {"days": given.days, "opening": found.opening, "closing": found.closing}
         return head | {"residual": found.residual}, {"terms": found.terms}
@@ -95,7 +96,7 @@ def _flows(commands: Any) -> None:
     parser = _command(commands, "flows", "逾期余额的来龙去脉 / money bridge of the overdue stock", run, pair=True)
     parser.add_argument("--days", type=int, default=30, choices=moves.DAYS)
     parser.add_argument("--list", choices=("opening", *moves.TERMS, "closing"), help="the loans of one term")
-    parser.add_argument("--limit", type=int, default=200)
+    _paged(parser)
 
 
 def _noise(commands: Any) -> None:
@@ -128,16 +129,22 @@ def _sentence(commands: Any) -> None:
 def _migration(commands: Any) -> None:
     def run(bank: Bank, given: argparse.Namespace) -> Told:
         asked = moves.Moves(_question(given), given.before)
+        if given.cell:
+            return _opened(bank, moves, asked, _cell(given), given)
         return _pair(given) | {"of": "loans" if asked.of_loans else "customers"}, {"matrix": moves.matrix(bank, asked)}
 
-    _command(commands, "migration", "迁徙矩阵 / who moved between classes", run, pair=True)
+    parser = _command(commands, "migration", "迁徙矩阵 / who moved between classes", run, pair=True)
+    _celled(parser, "before=A after=B")
 
 
 def _rates(commands: Any) -> None:
     def run(bank: Bank, given: argparse.Namespace) -> Told:
+        if given.cell:
+            return _opened(bank, moves, moves.Moves(_question(given), given.before), _cell(given), given)
         return _pair(given), {"rates": moves.rates(bank, _question(given), given.before)}
 
-    _command(commands, "rates", "五级分类迁徙率 / five-category migration rates", run, pair=True)
+    parser = _command(commands, "rates", "五级分类迁徙率 / five-category migration rates", run, pair=True)
+    _celled(parser, "rate=normal")
 
 
 def _roll(commands: Any) -> None:
@@ -146,16 +153,23 @@ def _roll(commands: Any) -> None:
             return {}, {"series": moves.roll_series(bank, _question(given), given.last, given.buckets)}
         if given.before is None:
             raise Refused("请给出 --from，或用 --last。Give --from for the matrix, or --last for the series.")
+        if given.cell:
+            asked = moves.Moves(_question(given), given.before, "bucket", given.buckets)
+            return _opened(bank, moves, asked, _cell(given), given)
         return _pair(given), {"matrix": moves.roll(bank, _question(given), given.before, given.buckets)}
 
     parser = _command(commands, "roll", "滚动率 / roll rates by days past due", run)
     parser.add_argument("--from", dest="before", type=date_of, metavar="DATE", help="month end before, for the matrix")
     parser.add_argument("--buckets", default="months", choices=sorted(sets()))
     parser.add_argument("--last", type=_positive, help="stock roll rates of so many months instead of the matrix")
+    _celled(parser, "before=m1 after=m2")
 
 
 def _vintage(commands: Any) -> None:
     def run(bank: Bank, given: argparse.Namespace) -> Told:
+        if given.cell:
+            asked = cohorts.Cohorts(_question(given), "vintage", given.days, given.late, given.period)
+            return _opened(bank, cohorts, asked, _cell(given), given)
         head = {"days": given.days, "late": given.late}
         found = cohorts.vintage(bank, _question(given), given.days, given.late, given.period)
         return head, {"vintage": found}
@@ -164,23 +178,31 @@ def _vintage(commands: Any) -> None:
     parser.add_argument("--days", type=int, default=30, choices=cohorts.DAYS)
     parser.add_argument("--late", default="ever", choices=cohorts.LATE)
     parser.add_argument("--period", default="quarter", choices=cohorts.PERIODS)
+    _celled(parser, "cohort=2025-07-01 month=6")
 
 
 def _first_payment(commands: Any) -> None:
     def run(bank: Bank, given: argparse.Namespace) -> Told:
+        if given.cell:
+            asked = cohorts.Cohorts(_question(given), "first", period=given.period)
+            return _opened(bank, cohorts, asked, _cell(given), given)
         return {}, {"cohorts": cohorts.first_payment(bank, _question(given), given.period)}
 
     parser = _command(commands, "first-payment", "首逾率（按放款批次）/ first-payment default by cohort", run, by=True)
     parser.add_argument("--period", default="month", choices=cohorts.PERIODS)
+    _celled(parser, "cohort=2025-07-01 judged=missed")
 
 
 def _curve(commands: Any) -> None:
     def run(bank: Bank, given: argparse.Namespace) -> Told:
+        if given.cell:
+            return _opened(bank, cohorts, cohorts.Cohorts(_question(given), "curve"), _cell(given), given)
         found = cohorts.curve(bank, _question(given))
         return {}, {"summary": found.summary, "points": found.points} if given.points else {"summary": found.summary}
 
     parser = _command(commands, "curve", "复贷曲线 / days from settling to the next loan", run, by=True)
     parser.add_argument("--points", action="store_true", help="every step of the curves too")
+    _celled(parser, "part=A back=yes")
 
 
 def _forecast(commands: Any) -> None:
@@ -195,6 +217,45 @@ def _forecast(commands: Any) -> None:
     parser.add_argument("--measure", default="n", choices=tuple(forecast.MEASURES))
     parser.add_argument("--buckets", default="standard", choices=sorted(sets()))
     parser.add_argument("--seed", type=int, default=0)
+
+
+def _list(commands: Any) -> None:
+    def run(bank: Bank, given: argparse.Namespace) -> Told:
+        cell = _cell(given)
+        question = _question(given, by=tuple(cell))
+        lines = rows.rows(bank, question, cell, given.hit, given.limit, given.offset, given.order)
+        return {"n": rows.count(bank, question, cell, given.hit)}, {"list": lines}
+
+    parser = _command(
+        commands, "list", "一格背后的名单 / the customers or loans behind a cell of `ask`", run, metric=True
+    )
+    _celled(parser, "class=C branch_1=01")
+    parser.add_argument("--hit", action="store_true", help="only those in the numerator")
+    parser.add_argument("--order", help="the column to put first, largest first")
+
+
+def _paged(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_positive, default=200, help="rows of a list")
+    parser.add_argument("--offset", type=_whole, default=0, help="rows of a list to pass over")
+
+
+def _celled(parser: argparse.ArgumentParser, example: str) -> None:
+    parser.add_argument(
+        "--cell", nargs="+", action="extend", default=[], metavar="name=code", help=f"the list of a cell: {example}"
+    )
+    _paged(parser)
+
+
+def _cell(given: argparse.Namespace) -> dict[str, str]:
+    found = {}
+    for told in given.cell:
+        name, codes = filter_of(told)
+        found[name] = ",".join(codes)
+    return found
+
+
+def _opened(bank: Bank, room: Any, asked: Any, cell: Mapping[str, str], given: argparse.Namespace) -> Told:
+    return {"n": room.counted(bank, asked, cell)}, {"list": room.listed(bank, asked, cell, given.limit, given.offset)}
 
 
 def _pair(given: argparse.Namespace) -> dict[str, Any]:
@@ -241,6 +302,12 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     cells = _dated(frame).astype(object)
     cells = cells.where(cells.notna(), None)
     return [{name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")]
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"应为非负整数。{text!r} is no whole number")
+    return int(text)
 
 
 def _positive(text: str) -> int:

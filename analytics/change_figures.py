@@ -20,24 +20,25 @@ def effects(
     parts: pd.DataFrame, totals: Mapping[str, float | None], metric: Any, by: str, labels: Mapping[str, str], lang: str,
     *, dark: bool = False,
 ) -> Figure:  # fmt: skip
-    """What each part adds to a change: its own change and that of its share side by side, on one scale, from zero.
+    """What each part adds to a change: its own change and that of its share on one scale, from zero, and their sum.
 
     `parts` and `totals` as `change.bridge` gives them (totals: rate_effect, mix_effect, effect); a figure without a
     denominator has one panel. The last line is the sum. Green is good and red bad by the metric's own direction.
     """
     tone = look(dark)
-    columns = ("effect",) if totals["rate_effect"] is None else ("rate_effect", "mix_effect")
+    columns = ("effect",) if totals["rate_effect"] is None else ("rate_effect", "mix_effect", "effect")
     shown = parts.head(_WIDEST)
     rest = parts.iloc[_WIDEST:]
-    lines = [(str(row[by]), _cut(labels.get(row[by], row[by])), row, False) for row in shown.to_dict("records")]
+    lines = [(str(row[by]), _named(row, by, labels, lang), row, False) for row in shown.to_dict("records")]
     if len(rest):
         others = {column: rest[column].sum() for column in columns}
         lines.append(("", text.say("changes.others", lang, count=len(rest)), others, False))
     lines.append(("", text.say("table.total", lang), dict(totals), True))
     spots = list(range(len(lines)))
-    every = [0.0, *(float(row[column]) for _, _, row, _ in lines for column in columns)]
+    drawn = columns[:2]
+    every = [0.0, *(float(row[column]) for _, _, row, _ in lines for column in drawn)]
     reach = max(abs(min(every)), abs(max(every))) or 1.0
-    left, right = min(every) - reach * 0.42, max(every) + reach * 0.42
+    left, right = min(every) - reach * 0.7, max(every) + reach * 0.7
     page = layout(
         dark, 30 * len(lines) + 46, bargap=0.35, margin={"t": 26},
         yaxis={
@@ -51,9 +52,11 @@ def effects(
         "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": len(lines) - 1.5, "y1": len(lines) - 1.5,
         "line": {"color": tone.rule, "width": 1},
     }]  # fmt: skip
-    for place, column in enumerate(columns):
+    for place, column in enumerate(drawn):
         tail = "" if place == 0 else str(place + 1)
-        span = [place / len(columns), (place + 0.96) / len(columns)]
+        # The sum is a column of figures: a third row of bars leaves no room for labels on a narrow screen.
+        panel = 1.0 if len(columns) == 1 else 0.43
+        span = [place * panel, (place + 0.96) * panel]
         page[f"xaxis{tail}"] = page["xaxis"] | {
             "domain": span, "anchor": "y", "range": [left, right], "showticklabels": False,
             "zeroline": True, "zerolinecolor": tone.faint,
@@ -73,7 +76,32 @@ def effects(
             "showarrow": False, "text": html.escape(text.say(f"changes.{column}", lang)),
             "font": {"color": tone.grey, "size": 13},
         })  # fmt: skip
+    if len(columns) == 3:
+        both = [float(row["effect"]) for _, _, row, _ in lines]
+        moved = [text.change(effect, metric.unit, metric.better, lang, bare=True) for effect in both]
+        page["xaxis3"] = page["xaxis"] | {"domain": [0.86, 1], "range": [0, 1], "zeroline": False}
+        data.append({
+            "type": "scatter", "mode": "text", "xaxis": "x3", "x": [1] * len(lines), "y": spots,
+            "customdata": [[code] for code, _, _, _ in lines], "cliponaxis": False, "textposition": "middle left",
+            "text": [f"<b>{m.words}</b>" if sum_ else m.words for m, (_, _, _, sum_) in zip(moved, lines, strict=True)],
+            "textfont": {"size": 12, "color": [
+                tone.ink if sum_ else tone.of(m.verdict) for m, (_, _, _, sum_) in zip(moved, lines, strict=True)
+            ]},
+            "hoverinfo": "text", "hovertext": [_hint(row, name, metric, lang) for _, name, row, _ in lines],
+            "selected": {"textfont": {}}, "unselected": {"textfont": {}},
+        })  # fmt: skip
+        page["annotations"].append({
+            "xref": "paper", "yref": "paper", "x": 1, "y": 1, "xanchor": "right", "yanchor": "bottom",
+            "showarrow": False, "text": html.escape(text.say("changes.effect", lang)),
+            "font": {"color": tone.grey, "size": 13},
+        })  # fmt: skip
     return {"data": data, "layout": page}
+
+
+def _named(row: Mapping[str, Any], by: str, labels: Mapping[str, str], lang: str) -> str:
+    """The name of a part, and whether it is new or gone."""
+    name = _cut(labels.get(row[by], row[by]))
+    return f"{name}{text.say('changes.' + row['state'], lang)}" if row.get("state") else name
 
 
 def _cut(name: str) -> str:
@@ -114,8 +142,11 @@ def curves(
         colour = tone.accent if code in bold else tone.grey
         few = bool((part["n"] < small).any()) if small else False
         data.append({
-            "type": "scatter", "mode": "lines", "x": [float(at) for at in part[x]],
-            "y": [float(value) for value in part["value"]], "customdata": [[code]] * len(part),
+            # Marks that are not seen: plotly selects no point of a bare line.
+            "type": "scatter", "mode": "lines+markers", "marker": {"size": 9, "opacity": 0, "color": colour},
+            "selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}},
+            "x": [float(at) for at in part[x]], "y": [float(value) for value in part["value"]],
+            "customdata": [[code, str(int(at))] for at in part[x]],
             "line": {"color": colour, "width": 2.2 if code in bold else 1.3, "dash": "dot" if few else "solid",
                      "shape": "hv" if stepped else "linear"},
             "hoverinfo": "text",

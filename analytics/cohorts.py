@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ DAYS = (0, 30, 60, 90)
 WINDOWS = (30, 90, 180, 365)
 LATE = ("ever", "now")
 WHOLE = "all"
+_IS_LATE = "((fact.balance > 0 and fact.days_past_due > :days) or fact.balance_written_off > 0)"
 
 
 def vintage(
@@ -38,6 +41,7 @@ def vintage(
     ever = late == "ever"
     first = "(select cohort, part, loan_key, min(month) as month, arg_min(owed, month) as owed from state group by all)"
     found = _cohorts(bank, question, "vintage", period, {
+        "is_late": _IS_LATE,
         "late": first if ever else "state",
         "sum_loans": "sum(counted.loans) over life" if ever else "counted.loans",
         "sum_owed": "sum(counted.owed) over life" if ever else "counted.owed",
@@ -59,26 +63,119 @@ def first_payment(bank, question: Question, period: str = "month") -> pd.DataFra
 
 
 def _cohorts(bank, question: Question, name: str, period: str, put: dict, given: dict) -> pd.DataFrame:
-    _one_of("period", period, PERIODS)
     metric = "first_payment_default" if name.startswith("first") else "loans"
     with bank.lease() as view:
-        asked = _asked(view, question, metric)
-        months = [day for day in known(view).months if day <= asked.as_of]
-        writer = Writer(view, metric_named(metric), asked)
-        part = _part(writer, asked)
-        params = writer.params
-        params |= given | {"until": asked.as_of, "records_from": month_end(months[0], -1)}
-        put = put | {
-            "period": period, "part": part, "asked": writer.conditions(months),
-            "joins": "\n    ".join(writer.joins.values()),
-        }  # fmt: skip
-        found = view.query(_filled(name, put), None, **params)
+        base, params, months = _base(view, question, metric, period)
+        steps = [base, *([_filled("first_judged", {}).rstrip()] if metric != "loans" else []), _filled(name, put)]
+        found = view.query(",\n\n".join(steps), None, **params, **given, until=question.as_of)
     if found.empty:
         raise Refused(
-            f"数据不足：{months[0]} 至 {asked.as_of} 之间没有放款。There is no cohort to follow: no loan was disbursed "
-            f"from {months[0]} to {asked.as_of}."
+            f"数据不足：{months[0]} 至 {question.as_of} 之间没有放款。There is no cohort to follow: no loan was "
+            f"disbursed from {months[0]} to {question.as_of}."
         )
     return found
+
+
+def _base(view, question: Question, metric: str, period: str) -> tuple[str, dict, list]:
+    """The step `cohort` with its values, and the months of the records."""
+    _one_of("period", period, PERIODS)
+    asked = _asked(view, question, metric)
+    months = [day for day in known(view).months if day <= asked.as_of]
+    writer = Writer(view, metric_named(metric), asked)
+    put = {
+        "period": period, "part": _part(writer, asked), "asked": writer.conditions(months),
+        "joins": "\n    ".join(writer.joins.values()),
+    }  # fmt: skip
+    return _filled("cohort", put).rstrip(), writer.params | {"records_from": month_end(months[0], -1)}, months
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """What a table of cohorts is made of, so that a cell of it opens. `kind`: vintage, first or curve."""
+
+    question: Question
+    kind: str = "vintage"
+    days: int = 30
+    late: str = "ever"
+    period: str = "quarter"
+
+
+# What a cell of each kind may name, and of those what it need not.
+_CELLS = {"vintage": ("cohort", "part", "month"), "first": ("cohort", "part", "judged"), "curve": ("part", "back")}
+JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
+
+
+def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
+    """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it (ever)
+    or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a
+    row a settlement; with back: yes those who had come back by the day asked for.
+
+    Raises Refused for a cell that is not known.
+    """
+    with bank.lease() as view:
+        text, params = _picked(view, asked, picked)
+        lines = _filled("settled_list" if asked.kind == "curve" else "cohort_list", {})
+        return view.query(f"{text},\n\n{lines}", None, **params, until=asked.question.as_of, limit=limit, offset=offset)
+
+
+def counted(bank, asked: Cohorts, picked: Mapping[str, str]) -> int:
+    """How many rows `listed` gives without a limit."""
+    with bank.lease() as view:
+        text, params = _picked(view, asked, picked)
+        if ":until" in text:
+            params = params | {"until": asked.question.as_of}
+        return int(view.one(f"{text}\nselect count(*) from picked", None, **params)[0])
+
+
+def _picked(view, asked: Cohorts, picked: Mapping[str, str]) -> tuple[str, dict]:
+    """The text up to and with the step `picked`, and its values."""
+    _one_of("kind", asked.kind, _CELLS)
+    if unknown := set(picked) - set(_CELLS[asked.kind]):
+        raise Refused(f"没有 {min(unknown)} 这一项。A cell of a {asked.kind} has no {min(unknown)!r}.")
+    tests = []
+    if asked.kind == "curve":
+        spells, params = _spells(view, asked.question)
+        text = f"with\n\nspells as (\n{spells}\n)"
+        source = "spells"
+        if picked.get("back"):
+            tests.append("is_back = 1")
+        given = {"part": picked["part"]} if picked.get("part", WHOLE) != WHOLE else {}
+    else:
+        metric = "first_payment_default" if asked.kind == "first" else "loans"
+        text, params, _ = _base(view, asked.question, metric, asked.period)
+        source = "cohort"
+        given = {name: picked[name] for name in ("cohort", "part") if name in picked}
+        if "cohort" in given:
+            given["cohort"] = _day(given["cohort"])
+    if "month" in picked:
+        _one_of("late", asked.late, LATE)
+        _one_of("days", asked.days, DAYS)
+        params |= {"days": asked.days, "month": _number(picked["month"])}
+        by = "<=" if asked.late == "ever" else "="
+        tests.append(
+            f"loan_key in (select loan_key from loan_month as fact where fact.as_of <= :until\n        and {_IS_LATE}"
+            f" and fact.months_on_book {by} :month)"
+        )
+    if "judged" in picked:
+        _one_of("judged", picked["judged"], JUDGED)
+        text += f",\n\n{_filled('first_judged', {}).rstrip()}"
+        tests.append(f"loan_key in (select loan_key from judged where {JUDGED[picked['judged']]})")
+    tests += [f"{name} = :{name}" for name in given]
+    where = "\n        and ".join(tests) or "true"
+    return f"{text},\n\npicked as (\n    select *\n    from {source}\n    where {where}\n)", params | given
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"批次应为日期，不是 {text}。A cohort is named by its first day, not {text!r}.") from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise Refused(f"账龄应为月数，不是 {text}。A month on book is a number, not {text!r}.")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -102,16 +199,18 @@ def curve(bank, question: Question) -> Curve:
     Raises Refused as `ask` does, and where nobody has settled.
     """
     with bank.lease() as view:
-        asked = _asked(view, question, "customers")
-        back = asked.opening if "class" in asked.by else 0
-        months = [day for day in known(view).months if day <= asked.as_of][back:]
-        writer = Writer(view, metric_named("customers"), asked)
-        part = _part(writer, asked)
-        put = {"part": part, "asked": writer.conditions(months), "joins": "\n".join(writer.joins.values())}
-        spells = view.query(_filled("reloan_spells", put), None, **writer.params, until=asked.as_of)
+        text, params = _spells(view, question)
+        spells = view.query(f"{text}\norder by part, days", None, **params, until=question.as_of)
+        followable = "instalment" in known(view).filled
+    if spells.empty and not followable:
+        raise Refused(
+            "本版只有月末快照，没有还款记录：何时结清、何时再借无从得知。"
+            "This edition has month-end snapshots only: when anybody settled and came back cannot be known."
+        )
     if spells.empty:
         raise Refused(
-            f"数据不足：截至 {asked.as_of} 没有客户结清。Nobody has settled by {asked.as_of}: there is no reloan curve."
+            f"数据不足：截至 {question.as_of} 没有客户结清。Nobody has settled by {question.as_of}: there is no reloan "
+            "curve."
         )
     points, summary = [], []
     for code, spell in spells.groupby("part", sort=False):
@@ -119,10 +218,20 @@ def curve(bank, question: Question) -> Curve:
         points.append(told.assign(part=code))
         summary.append({"part": code, **line})
     whole, line = followed(spells["days"].to_numpy(), spells["is_back"].to_numpy())
-    if asked.by:
+    if question.by:
         points.append(whole.assign(part=WHOLE))
         summary.append({"part": WHOLE, **line})
     return Curve(pd.concat(points, ignore_index=True), pd.DataFrame(summary))
+
+
+def _spells(view, question: Question) -> tuple[str, dict]:
+    """The settlements, each with its part and its days; values but for `until`."""
+    asked = _asked(view, question, "customers")
+    back = asked.opening if "class" in asked.by else 0
+    months = [day for day in known(view).months if day <= asked.as_of][back:]
+    writer = Writer(view, metric_named("customers"), asked)
+    put = {"part": _part(writer, asked), "asked": writer.conditions(months), "joins": "\n".join(writer.joins.values())}
+    return _filled("reloan_spells", put).rstrip(), writer.params
 
 
 def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:

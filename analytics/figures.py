@@ -297,7 +297,11 @@ def multiples(
         data.append(
             {
                 "type": "scatter",
-                "mode": "lines",
+                # Marks that are not seen: plotly selects no point of a bare line.
+                "mode": "lines+markers",
+                "marker": {"size": 8, "opacity": 0},
+                "selected": {"marker": {"opacity": 0}},
+                "unselected": {"marker": {"opacity": 0}},
                 "x": stamps,
                 "y": values,
                 "xaxis": f"x{tail}",

@@ -8,6 +8,7 @@ using only what was known then, and compares it with "no change".
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,8 @@ HORIZONS = (3, 6)
 MONTHS, LEAST, TESTS, DRAWS = 12, 3, 12, 500
 BAND = (5, 95)
 BY = ("class", "bucket")
-MEASURES = {"n": ("n", "n"), "balance": ("balance_before", "balance")}
+MEASURES = ("n", "balance")
+OUTSIDE = 255
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,16 @@ def forecast(
                 f"数据不足：预测至少需要 {LEAST + 1} 个月末，现有 {len(months)} 个。"
                 f"A forecast needs {LEAST + 1} month ends; there are {len(months)}."
             )
-        moves = _moves(view, asked, of_loans, by, buckets, months)
-    codes = buckets_named(buckets).codes if by == "bucket" else schemes()[question.scheme].class_codes
-    states = [code for code in codes if code in {*moves["before"], *moves["after"]}]
-    chain = _Chain(moves, states, measure, months[1:])
+        states = buckets_named(buckets).codes if by == "bucket" else schemes()[question.scheme].class_codes
+        books = (_book(view, asked.about(as_of=day), of_loans, by, buckets, states) for day in months)
+        chain = _Chain(books, list(states), measure)
     rows, rng = [], np.random.default_rng(seed)
     last = len(chain.opening) - 1
     for horizon in HORIZONS:
         stock, drawn = chain.ahead(last, horizon), chain.band(last, horizon, rng)
         low, high = np.percentile(drawn, BAND, axis=0)
         now, then = _shares(chain.stocks[last + 1]), _shares(stock)
-        for place, state in enumerate(states):
+        for place, state in enumerate(chain.states):
             rows.append({
                 "horizon": horizon, "as_of": month_end(asked.as_of, horizon), "state": state, "share_now": now[place],
                 "share": then[place], "low": low[place], "high": high[place], "amount": stock[place],
@@ -84,21 +85,38 @@ def forecast(
     return Forecast(pd.DataFrame(rows), tests, min(MONTHS, last + 1), measure, "loans" if of_loans else "customers")
 
 
-def _moves(view, asked: Question, of_loans: bool, by: str, buckets: str, months: list) -> pd.DataFrame:
+Book = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _book(view, asked: Question, of_loans: bool, by: str, buckets: str, states: Sequence[str]) -> Book:
+    """Who stands in the book at one month end: numbers, places of their states among `states`, balances.
+
+    A state that is none of them (no class, days unknown) is outside the book.
+    """
     writer = Writer(view, metric_named(asked.metric), asked)
-    state = buckets_named(buckets).sql if by == "bucket" else f"cast({writer.expression('class')} as varchar)"
     put = {
         "key": "loan_key" if of_loans else "customer_key",
         "balance": "balance" if of_loans else "loan_balance",
         "mart": "loan_month" if of_loans else "customer_month",
-        "state": f"coalesce({state}, 'unrated')",
-        "asked": writer.conditions(months),
-        "joins": "\n    ".join(writer.joins.values()),
+        "state": buckets_named(buckets).place_sql if by == "bucket" else writer.expression("class"),
+        "asked": writer.conditions([asked.as_of]),
+        "joins": "\n".join(writer.joins.values()),
     }
-    text = (SQL / "monthly_moves.sql").read_text("utf-8")
+    text = (SQL / "month_book.sql").read_text("utf-8")
     for name, sql in put.items():
         text = text.replace("{" + name + "}", sql)
-    return view.query(text, None, **writer.params, moved_from=months[1], moved_until=months[-1])
+    table = view.arrow(text, None, **writer.params)
+    if by == "bucket":
+        place = table["state"].to_numpy()
+    else:
+        # Classes come as places in their enum, so that millions of them are no texts.
+        state = table["state"].combine_chunks()
+        state = state if hasattr(state, "indices") else state.dictionary_encode()
+        codes = [*state.dictionary.to_pylist(), None]
+        places = np.array([states.index(code) if code in states else OUTSIDE for code in codes], dtype=np.uint8)
+        place = places[state.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)]
+    held = place != OUTSIDE
+    return tuple(column[held] for column in (table["key"].to_numpy(), place, table["balance"].to_numpy()))
 
 
 def _shares(stock: np.ndarray) -> np.ndarray:
@@ -107,24 +125,32 @@ def _shares(stock: np.ndarray) -> np.ndarray:
 
 
 class _Chain:
-    """Monthly moves as arrays: `opening` m × k, `moved` m × k × k, `joined` m × k, `stocks` (m + 1) × k."""
+    """Monthly moves as arrays: `opening` m × k, `moved` m × k × k, `joined` m × k, `stocks` (m + 1) × k, of `states`.
 
-    def __init__(self, moves: pd.DataFrame, states: list[str], measure: str, months: list) -> None:
-        before, after = MEASURES[measure]
-        place = {state: i for i, state in enumerate(states)}
-        when = {pd.Timestamp(month): i for i, month in enumerate(months)}
+    Numbers of loans and customers are dense, so that where each stood a month before is looked up, not joined.
+    """
+
+    def __init__(self, books: Iterable[Book], states: list[str], measure: str) -> None:
         size = len(states)
-        self.opening, self.joined = np.zeros((len(months), size)), np.zeros((len(months), size))
-        self.moved = np.zeros((len(months), size, size))
-        for row in moves.itertuples():
-            at, source, target = when[pd.Timestamp(row.as_of)], place.get(row.before), place.get(row.after)
-            if source is not None:
-                self.opening[at, source] += getattr(row, before)
-            if source is not None and target is not None:
-                self.moved[at, source, target] += getattr(row, after)
-            if source is None and target is not None:
-                self.joined[at, target] += getattr(row, after)
-        self.stocks = np.vstack([self.opening[:1], self.moved.sum(axis=1) + self.joined])
+        stocks, moved, joined = [], [], []
+        stood = np.empty(0, dtype=np.uint8)
+        for key, place, balance in books:
+            weight = balance if measure == "balance" else np.ones(len(key))
+            if stocks:
+                missing = max(0, int(key.max(initial=-1)) + 1 - len(stood))
+                before = np.append(stood, np.full(missing, OUTSIDE, dtype=np.uint8))[key]
+                stayed = before != OUTSIDE
+                cell = before[stayed].astype(np.intp) * size + place[stayed]
+                moved.append(np.bincount(cell, weight[stayed], size * size).reshape(size, size))
+                joined.append(np.bincount(place[~stayed], weight[~stayed], size))
+            stocks.append(np.bincount(place, weight, size))
+            stood = np.full(int(key.max(initial=-1)) + 1, OUTSIDE, dtype=np.uint8)
+            stood[key] = place
+        held = np.flatnonzero(np.sum(stocks, axis=0) > 0)
+        self.states = [states[at] for at in held]
+        self.stocks = np.array(stocks)[:, held]
+        self.opening, self.joined = self.stocks[:-1], np.array(joined)[:, held]
+        self.moved = np.array(moved)[:, held][:, :, held]
 
     def _pooled(self, last: int) -> tuple[np.ndarray, np.ndarray]:
         """The matrix and the joiners of an average month, of the twelve up to `last`."""

@@ -220,11 +220,12 @@ def _rolled(found: pd.DataFrame, declared: Buckets) -> pd.DataFrame:
 
 
 def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
-    """The loans or customers behind one cell {before: …, after: …} (either may be left out) or term {term: …}, masked.
+    """The loans or customers behind one cell {before: …, after: …} (either may be left out), one term {term: …}, or the
+    opening loans of one migration rate {rate: …}, masked.
 
     The terms opening and closing are the stocks. Raises Refused for a cell or term that is not known.
     """
-    of_loans = asked.of_loans or "term" in picked
+    of_loans = asked.of_loans or bool({"term", "rate"} & set(picked))
     with bank.lease() as view:
         written, source, test = _picked(view, asked, picked)
         text = _text(f"moved_{'loan' if of_loans else 'customer'}_list")
@@ -240,7 +241,7 @@ def counted(bank, asked: Moves, picked: Mapping[str, str]) -> int:
 
 
 def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, str, str]:
-    if unknown := set(picked) - {"before", "after", "term"}:
+    if unknown := set(picked) - {"before", "after", "term", "rate"}:
         raise Refused(f"没有 {min(unknown)} 这一项。A cell of a matrix has no {min(unknown)!r}.")
     if "term" in picked:
         asked = Moves(asked.question, asked.before, "late", days=asked.days)
@@ -253,6 +254,13 @@ def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, st
             return written, "termed", stock[term]
         written.params["term"] = term
         return written, "termed", "term = :term"
+    if "rate" in picked:
+        if picked["rate"] not in RATES:
+            told = ", ".join(RATES)
+            raise Refused(f"没有 {picked['rate']} 这一项。There is no rate {picked['rate']!r}. Known: {told}.")
+        written = _moved(view, Moves(asked.question.about(scheme="loan_five"), asked.before))
+        opening = ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
+        return written, "moved", f"was_in and before in ({', '.join(repr(code) for code in opening)})"
     written = _moved(view, asked)
     tests = []
     for side, code in picked.items():

@@ -54,7 +54,7 @@ def waterfall(steps: Sequence[Step], lang: str, *, dark: bool = False) -> Figure
     ]  # fmt: skip
     scale = axis([*bases, *ends], "money", lang, tone)
     reach = max(0.0, *bases, *ends)
-    scale["range"] = [min(scale["range"][0], *bases, *ends), reach * 1.3]
+    scale["range"] = [min(scale["range"][0], *bases, *ends), reach * 1.42]
     scale |= {"showticklabels": False, "showgrid": False}
     bars = {
         "type": "bar", "orientation": "h", "y": spots, "base": bases,

@@ -12,9 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from analytics import metrics, rows
+from analytics.build import month_end
+from analytics.change import bridge
 from analytics.declared import METRICS
 from analytics.layout import BOARDS
 from analytics.metrics import Question
+from analytics.moves import EXITS, JOINED, MOVED_IN, Moves, matrix
 from data.contract import read_contract
 from data.engine import Bank, Refused
 
@@ -93,13 +96,16 @@ def absent(bank: Bank) -> dict[str, list[str]]:
 
 
 def checks(bank: Bank, as_of: date) -> list[Check]:
-    """Invariants 1, 3, 4, 6 and 10 of the metrics, asked of this edition: over all months, at `as_of` for lists."""
+    """Invariants 1 to 6 and 10 of the metrics, asked of this edition: over all months; at `as_of`, against the month
+    before, for moves, bridges and lists."""
     months = len([month for month in bank.edition.months if month <= as_of])
     asked = Question("customers", as_of, last=months)
     return [
         _made(1, _tiers_add_up(bank, asked)),
+        _made(2, _moves_add_up(bank, asked.about(last=1, opening=0))),
         _made(3, _ratio_is_provision_by_coverage(bank, asked)),
         _made(4, _overdue_falls_with_days(bank, asked)),
+        _made(5, _bridges_close(bank, asked.about(last=1))),
         _made(6, _cells_open_their_n(bank, asked.about(last=1))),
         _made(10, _one_class_each(bank, asked.about(last=1))),
     ]
@@ -133,6 +139,38 @@ def _tiers_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, flo
                 for month, total in parts.groupby("as_of")["value"].sum().items():
                     name = f"{metric} {scheme} {opening} {str(month)[:7]}"
                     yield name, total, totals[month], abs(total - totals[month]) < CENT
+
+
+def _moves_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+    outside = (JOINED, MOVED_IN, *EXITS)
+    for scheme in BOARDS:
+        of_loans = metrics.schemes()[scheme].grain == "loan"
+        counts = asked.about("loans" if of_loans else "customers", by=("class",), scheme=scheme)
+        before = month_end(asked.as_of, -1)
+        try:
+            found = matrix(bank, Moves(asked.about(scheme=scheme), before))
+        except Refused:
+            continue
+        for side, day in (("before", before), ("after", asked.as_of)):
+            told = found[~found[side].isin(outside)].groupby(side)["n"].sum()
+            stood = _asked(bank, counts.about(as_of=day))
+            stood = {} if stood is None else dict(zip(stood["class"], stood["n"], strict=True))
+            for code in sorted({*told.index, *stood}):
+                left, right = int(told.get(code, 0)), int(stood.get(code, 0))
+                yield f"{scheme} {side} {str(day)[:7]} {code}", left, right, left == right
+
+
+def _bridges_close(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+    before = month_end(asked.as_of, -1)
+    for metric in ("overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net_per_customer"):
+        for split in ("class", "branch_1", "channel"):
+            try:
+                found = bridge(bank, asked.about(metric, by=(split,)), before)
+            except Refused:
+                continue
+            scale = max(1.0, abs(found.whole["value"]), abs(found.whole["value_before"]))
+            explained = float(found.parts["effect"].sum())
+            yield f"{metric} {split} {before}", found.change, explained, abs(found.residual) < 1e-9 * scale
 
 
 def _ratio_is_provision_by_coverage(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:

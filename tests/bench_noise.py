@@ -18,30 +18,35 @@ BANKS = int(os.environ.get("BANKS", "500"))
 HEADS, MONEY = METRICS["overdue_rate_30_customers"], METRICS["overdue_rate_30"]
 
 
-def told(metric, customers: int, banks: int, rise: float, money: bool) -> tuple[float, float, float]:
-    """Share of intervals of the whole that cover the truth, of parts and of wholes called significant."""
-    covered, parts_called, wholes_called = [], [], []
+def told(metric, customers: int, banks: int, rise: float, money: bool) -> tuple[float, ...]:
+    """Share of intervals of the wholes and of the parts that cover the truth, of wholes and of parts called
+    significant."""
+    covered, parts_covered, parts_called, wholes_called = [], [], [], []
     for seed in range(banks):
         whole, parts, sums = book(customers, seed, rise=rise, money=money)
         line, board = judge(metric, whole, parts, sums, customers, draws=1_000, seed=seed)
         covered.append(line["low"] <= rise <= line["high"])
+        judged = board[board["low"].notna()]
+        parts_covered += list((judged["low"] <= rise) & (rise <= judged["high"]))
         parts_called.append(board["verdict"].isin(["rise", "fall"]).mean())
         wholes_called.append(line["verdict"] in ("rise", "fall"))
-    return tuple(float(np.mean(found)) for found in (covered, parts_called, wholes_called))
+    return tuple(float(np.mean(found)) for found in (covered, parts_covered, wholes_called, parts_called))
 
 
 def main() -> None:
     print(f"{BANKS} invented books a line; 95 % intervals should cover between 93 % and 97 %")
-    print(f"{'':<44}{'covered':>9}{'parts':>9}{'wholes':>9} called significant")
+    print(f"{'':<44}{'covered: wholes, parts':>24}{'called significant: wholes, parts':>36}")
     lines = [
         ("no change, 2,000 customers, by heads", HEADS, 2_000, BANKS, 0.0, False),
         ("no change, 2,000 customers, by balance", MONEY, 2_000, BANKS, 0.0, True),
+        ("no change, 400 customers, by balance", MONEY, 400, BANKS, 0.0, True),
         ("one point up, 20,000 customers, by heads", HEADS, 20_000, BANKS // 5, 0.01, False),
         ("one point up, 20,000 customers, by balance", MONEY, 20_000, max(BANKS // 10, 1), 0.01, True),
     ]
     for name, metric, customers, banks, rise, money in lines:
         shares = told(metric, customers, banks, rise, money)
-        print(f"{name:<44}" + "".join(f"{share:>9.1%}" for share in shares), flush=True)
+        covered, parts_covered, called, parts_called = (f"{share:.1%}" for share in shares)
+        print(f"{name:<44}{covered:>14}{parts_covered:>10}{called:>26}{parts_called:>10}", flush=True)
     _, _, sums = book(200_000, 1, money=True)
     start, used = time.perf_counter(), time.process_time()
     resample(sums, 1_000, 0)

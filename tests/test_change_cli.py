@@ -7,7 +7,7 @@ import pytest
 
 from analytics.__main__ import main
 from analytics.change import bridge
-from analytics.metrics import Question
+from analytics.metrics import Question, ask
 from analytics.moves import Moves, flows
 from data.engine import Bank
 
@@ -45,6 +45,13 @@ EVERY = [
     ("first-payment", "--as-of", "2026-10-31"),
     ("curve", "--as-of", "2026-10-31", "--by", "class"),
     ("forecast", "--as-of", "2026-10-31", "--by", "bucket", "--measure", "balance"),
+    ("list", "overdue_rate_30", "--as-of", "2026-10-31", "--cell", "class=D", "--hit"),
+    ("migration", *PAIR, "--cell", "before=C", "after=D"),
+    ("rates", *PAIR, "--cell", "rate=normal_loans"),
+    ("roll", "--as-of", "2026-10-31", "--from", "2026-09-30", "--cell", "before=m1"),
+    ("vintage", "--as-of", "2026-10-31", "--cell", "cohort=2025-10-01", "month=6"),
+    ("first-payment", "--as-of", "2026-10-31", "--cell", "cohort=2025-10-01", "judged=yes"),
+    ("curve", "--as-of", "2026-10-31", "--cell", "back=yes"),
 ]
 
 
@@ -77,9 +84,21 @@ def test_the_flows_and_their_lists_are_those_of_the_library(told, bank):
     assert all("*" in loan["name"] for loan in listed["list"])
 
 
+def test_the_list_of_a_cell_comes_in_pages_with_its_n(told, bank):
+    cell = ("list", "overdue_rate_30", "--as-of", "2026-10-31", "--cell", "class=C", "--format", "json")
+    answer = ask(bank, Question("overdue_rate_30", LAST, by=("class",))).set_index("class")
+    pages = [json.loads(told(*cell, "--limit", "100", "--offset", str(at))[1]) for at in (0, 100)]
+    assert {page["n"] for page in pages} == {answer.loc["C", "n"]}
+    numbers = [loan["loan_id"] for page in pages for loan in page["list"]]
+    assert len(numbers) == len(set(numbers)) == min(200, answer.loc["C", "n"])
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
+        (("list", "overdue_rate_30", "--as-of", "2026-10-31", "--cell", "class=Z"), "no value 'Z'"),
+        (("list", "overdue_rate_30", "--as-of", "2026-10-31", "--offset", "-1"), "whole number"),
+        (("curve", "--as-of", "2026-10-31", "--cell", "colour=red"), "no 'colour'"),
         (("bridge", "overdue_rate_30", "--from", "2025-10-30", "--to", "2026-10-31", "--by", "class"), "2025-10-31"),
         (("bridge", "overdue_rates", *PAIR, "--by", "class"), "did you mean"),
         (("bridge", "overdue_rate_30", *PAIR, "--by", "shoe_size"), "shoe_size"),

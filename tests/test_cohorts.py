@@ -1,16 +1,23 @@
 """Vintage, first-payment default and the reloan curve of the small bank by hand; the forecast and its back-test."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from analytics.cohorts import curve, first_payment, followed, vintage
+from analytics.build import build, month_end
+from analytics.cohorts import Cohorts, counted, curve, first_payment, followed, listed, vintage
 from analytics.forecast import forecast
 from analytics.metrics import Question, ask
+from analytics.moves import Moves, matrix
 from data.engine import Bank, Refused
+from data.load import load
 
+REAL = Path(__file__).parents[2] / "shared" / "real"
 LAST = date(2026, 10, 31)
 ASKED = Question("loans", LAST)
 
@@ -110,6 +117,119 @@ def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
     assert line["value_90"] == pytest.approx(36 / 80)
 
 
+# The loans of 2025 over 30 days late: L7 from month 2, L6 from month 4, L3 at month 6 only (see above)
+@pytest.mark.parametrize(
+    ("late", "month", "loans"),
+    [("ever", 1, set()), ("ever", 4, {"L6", "L7"}), ("ever", 7, {"L3", "L6", "L7"}), ("now", 7, {"L6", "L7"})],
+)
+def test_a_point_of_the_vintage_opens_the_loans_that_were_late(small_bank, late, month, loans):
+    asked = Cohorts(ASKED, "vintage", 30, late, "year")
+    cell = {"cohort": "2025-01-01", "month": str(month)}
+    assert set(listed(small_bank, asked, cell)["loan_id"]) == loans
+    assert counted(small_bank, asked, cell) == len(loans)
+
+
+def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
+    asked = Cohorts(ASKED, "first", period="year")
+    cell = {"cohort": "2026-01-01"}
+    # 8 lent, 7 judged, L8 missed
+    assert [counted(small_bank, asked, cell | more) for more in ({}, {"judged": "yes"})] == [8, 7]
+    assert list(listed(small_bank, asked, cell | {"judged": "missed"})["loan_id"]) == ["L8"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    by=st.sampled_from([(), ("channel",), ("education",), ("class",)]), late=st.sampled_from(["ever", "now"]),
+    days=st.sampled_from([0, 30]), period=st.sampled_from(["month", "quarter", "year"]), data=st.data(),
+)  # fmt: skip
+def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(demo_home, by, late, days, period, data):
+    bank = Bank(demo_home, verify="stamp")
+    try:
+        question = ASKED.about(by=by)
+        found = vintage(bank, question, days, late, period)
+        row = found.iloc[data.draw(st.integers(0, len(found) - 1))]
+        cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
+        asked = Cohorts(question, "vintage", days, late, period)
+        assert counted(bank, asked, cell) == row["n"]
+        late_ones = cell | {"month": str(row["month"])}
+        assert counted(bank, asked, late_ones) == row["numerator_loans"]
+        assert listed(bank, asked, late_ones, limit=10**6)["loan_id"].nunique() == row["numerator_loans"]
+        firsts = first_payment(bank, question, period)
+        row = firsts.iloc[data.draw(st.integers(0, len(firsts) - 1))]
+        cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
+        asked = Cohorts(question, "first", period=period)
+        told = [counted(bank, asked, cell | more) for more in ({}, {"judged": "yes"}, {"judged": "missed"})]
+        assert told == [row["loans"], row["n"], row["numerator"]]
+    finally:
+        bank.close()
+
+
+def test_a_curve_opens_into_its_settlements(bank):
+    asked = Cohorts(ASKED.about("customers", by=("class",)), "curve")
+    for row in curve(bank, asked.question).summary.to_dict("records"):
+        assert counted(bank, asked, {"part": row["part"]}) == row["n"]
+        back = listed(bank, asked, {"part": row["part"], "back": "yes"}, limit=10**6)
+        assert len(back) == row["back"]
+        assert back["next_disbursed_on"].notna().all()
+
+
+def test_a_forecast_is_the_pooled_matrix_of_twelve_months_applied_three_times(bank):
+    question = Question("customers", LAST)
+    codes = [*"ABCD", "unrated"]
+    opening, moved, joined = np.zeros(5), np.zeros((5, 5)), np.zeros(5)
+    for back in range(12):
+        at, before = month_end(LAST, -back), month_end(LAST, -back - 1)
+        found = matrix(bank, Moves(question.about(as_of=at), before))
+        counts = found.pivot_table(index="before", columns="after", values="n", fill_value=0)
+        cells = counts.reindex(index=codes, columns=codes, fill_value=0).to_numpy()
+        opening += counts.sum(axis=1).reindex(codes, fill_value=0).to_numpy()
+        moved += cells
+        joined += counts.loc["joined"].reindex(codes, fill_value=0).to_numpy() / 12
+    stock = cells_of_today(bank, codes)
+    for _ in range(3):
+        stock = stock @ (moved / np.where(opening > 0, opening, 1)[:, None]) + joined
+    ahead = forecast(bank, question).ahead
+    told = ahead[ahead["horizon"] == 3].set_index("state")["share"]
+    assert told.to_dict() == pytest.approx(dict(zip(codes, stock / stock.sum(), strict=True)))
+
+
+def cells_of_today(bank, codes):
+    counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")["n"]
+    return counts.reindex(codes, fill_value=0).to_numpy(dtype=float)
+
+
+@pytest.fixture(scope="module")
+def superlender(tmp_path_factory):
+    if not REAL.exists():
+        pytest.skip("../shared/real is not there")
+    home = tmp_path_factory.mktemp("superlender")
+    load(REAL / "superlender", "superlender", home, build_marts=build)
+    bank = Bank(home, verify="stamp")
+    yield bank
+    bank.close()
+
+
+@pytest.mark.parametrize("split", ["education", "account_type"])
+def test_superlenders_cohorts_and_curves_hold_every_loan_and_settlement(superlender, split):
+    question = Question("loans", date(2017, 7, 31), by=(split,))
+    found = vintage(superlender, question)
+    # 18,183 earlier and 4,368 current loans, each in one cohort and one part
+    assert found[found["month"] == 0]["n"].sum() == 18_183 + 4_368
+    told = curve(superlender, question.about("customers")).summary.set_index("part")
+    assert told.loc["all", "n"] == told["n"].drop("all").sum() > 15_000
+    assert (told["back"] <= told["n"]).all()
+    assert told.loc[told["n_90"] < 30, "value_90"].isna().all()
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
+def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
+    load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
+    bank = Bank(tmp_path / "home", verify="stamp")
+    with pytest.raises(Refused, match="snapshots only"):
+        curve(bank, Question("customers", date(2012, 11, 30)))
+    bank.close()
+
+
 def test_a_forecast_starts_from_the_stock_of_today(bank):
     found = forecast(bank, Question("customers", LAST))
     counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")["n"]
@@ -144,6 +264,11 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
         (lambda bank: vintage(bank, ASKED.about(by=("product", "channel"))), "at most one split"),
         (lambda bank: vintage(bank, ASKED.about(by=("bucket",))), "changes month by month"),
         (lambda bank: curve(bank, ASKED.about(by=("product",))), "may not honestly be split"),
+        (lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025Q3"}), "named by its first day"),
+        (lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025-07-01", "month": "six"}), "is a number"),
+        (lambda bank: counted(bank, Cohorts(ASKED), {"judged": "yes"}), "no 'judged'"),
+        (lambda bank: counted(bank, Cohorts(ASKED, "first"), {"judged": "perhaps"}), "no value 'perhaps'"),
+        (lambda bank: counted(bank, Cohorts(ASKED, "shoes"), {}), "no value 'shoes'"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_by_name(bank, call, said):

@@ -122,6 +122,15 @@ def test_the_migration_rates_of_the_small_bank(small_bank):
     assert found.loc["substandard", "n"] == 0
 
 
+def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank):
+    asked = Moves(Question("loans", LAST, scheme="loan_five"), APR)
+    for row in rates(bank, asked.question, APR).itertuples():
+        assert counted(bank, asked, {"rate": row.rate}) == row.n
+        lines = listed(bank, asked, {"rate": row.rate}, limit=10**6)
+        assert lines["loan_id"].nunique() == row.n
+        assert float(lines["balance_before"].sum()) == pytest.approx(row.opening, abs=0.01)
+
+
 def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank):
     found = roll_series(bank, Question("loans", LAST), 3)
     stocks = {

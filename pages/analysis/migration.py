@@ -1,5 +1,7 @@
 """迁徙: who moved between classes and buckets, cohorts by age, who comes back, and where the book is going."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from analytics.buckets import sets
@@ -46,11 +48,13 @@ elif view == "vintage":
         days = charts.picker(here, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang))
         counted = charts.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
     by = paths.split_picker(here, "loans", say("migration.by_cohort", lang))
-    paths.vintage(here, question.about(by=by), int(days), late, counted)
-    paths.first_payment(here, question)
+    asked, cohort = paths.vintage(here, question.about(by=by), int(days), late, counted)
+    paths.first_payment(here, question.about(by=by), cohort)
+    if "judged" in moved.opened(here):
+        asked = replace(asked, kind="first")
 elif view == "curve":
     by = paths.split_picker(here, "customers", say("migration.whole", lang), "class")
-    paths.curve(here, question.about("customers", by=by))
+    asked = paths.curve(here, question.about("customers", by=by))
 else:
     by = charts.picker(here, "by", ("class", "bucket"), words("view"), say("words.split_by", lang))
     measure = charts.picker(here, "measure", ("n", "balance"), words("measure"), say("migration.measure", lang))

@@ -14,6 +14,7 @@ import streamlit as st
 
 from analytics import branches, known, metrics, questions, rulebooks, text
 from analytics import rows as listed
+from analytics.cohorts import Cohorts
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.moves import Moves
@@ -102,8 +103,8 @@ def _told(edition: str, scope: str, what: str, *given) -> Any:
     return answer
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr, Moves: repr})
-def _analysed(edition: str, scope: str, what: str, asked: Question | Moves, given: tuple) -> Any:
+@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr, Moves: repr, Cohorts: repr})
+def _analysed(edition: str, scope: str, what: str, asked: Question | Moves | Cohorts, given: tuple) -> Any:
     module, function = what.split(".")
     answer = getattr(import_module(f"analytics.{module}"), function)(_keyed(edition), asked, *given)
     _keyed(edition)
@@ -207,7 +208,7 @@ def tree() -> dict[str, branches.Branch]:
     return _branches(bank().edition.id, SCOPE)
 
 
-def analysed(what: str, asked: Question | Moves, *given: Any) -> Any:
+def analysed(what: str, asked: Question | Moves | Cohorts, *given: Any) -> Any:
     """An answer of the analysis rooms, `what` being module.function: change.bridge, noise.noise, moves.flows,
     cohorts.vintage and so on, with its further arguments. Raises Refused as they do."""
     return _analysed(bank().edition.id, SCOPE, what, asked, given)

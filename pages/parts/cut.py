@@ -126,12 +126,11 @@ def level(here: Choice, metric: str, order: Sequence[str], path: Sequence[Cell],
                 here, "sort", SORTS if compared else SORTS[1:], lambda id: say(f"explorer.sort_{id}", lang),
                 say("explorer.sort", lang),
             )  # fmt: skip
-            _table(here, metric, ordered(parts, sort, split, list(names)), whole, split, names, down)
+            _table(here, metric, ordered(parts, sort, split, list(names)), whole, split, names, within, down)
         last = len(within) + 1 == len(order)
-        boards.note(
-            "" if view == "heat" and not last else say("words.click_list" if last else "explorer.click", lang),
-            reason,
-        )
+        two = view == "heat" and not last
+        shape = {"bars": "bar", "trend": "line"}.get(view, "row")
+        boards.note("" if two else say(f"explorer.click_{shape}{'_list' if last else ''}", lang), reason)
         st.button(
             say("explorer.list", lang), key=f"cut_list_{lang}", type="tertiary", on_click=drill.open_cell,
             args=(metric, dict(path)),
@@ -179,7 +178,9 @@ def _message(here: Choice, metric: str, parts: pd.DataFrame, split: str, names, 
     return say("explorer.title", lang, metric=declared.name[lang], name=name, effect=effect.words)
 
 
-def _table(here: Choice, metric: str, parts: pd.DataFrame, whole: pd.Series, split: str, names, down) -> None:
+def _table(
+    here: Choice, metric: str, parts: pd.DataFrame, whole: pd.Series, split: str, names, within: Sequence[Cell], down
+) -> None:  # fmt: skip
     lang, declared, tone = here.lang, METRICS[metric], look(is_dark())
     rows = [*parts.to_dict("records"), whole.to_dict()]
     codes = [row.get(split) for row in rows]
@@ -223,7 +224,9 @@ def _table(here: Choice, metric: str, parts: pd.DataFrame, whole: pd.Series, spl
 
     def clicked() -> None:
         for at, _ in st.session_state[slot]["selection"]["cells"]:
-            if codes[at] is not None:
+            if codes[at] is None:
+                drill.open_cell(metric, dict(within))
+            else:
                 down({split: str(codes[at])})
 
     config = {name: st.column_config.Column(head, alignment="right") for name, head in heads.items()}
@@ -249,8 +252,8 @@ def _trend(here: Choice, question: Question, parts: pd.DataFrame, split: str, na
     answer = bank.ask(question.about(last=24))
     kept = list(parts.sort_values("n", ascending=False)[split].head(12))
     order = [code for code in names if code in kept]
-    if "as_of" not in answer:
-        boards.note(say("explorer.no_trend", here.lang))
+    if "as_of" not in answer or not order:
+        boards.note(say("explorer.no_trend" if order else "figure.nobody", here.lang))
         return
     figure = figures.multiples(
         answer[answer[split].isin(kept)], METRICS[question.metric], split, names, here.lang, dark=is_dark(), order=order
@@ -261,14 +264,19 @@ def _trend(here: Choice, question: Question, parts: pd.DataFrame, split: str, na
 def _heat(here: Choice, metric: str, splits: tuple[str, str], within: Sequence[Cell]) -> None:
     lang, declared = here.lang, METRICS[metric]
     down, across = splits
-    answer = bank.ask(question_of(here, metric, splits, within))
+    cells: dict[tuple[str | None, str | None], dict] = {}
+    for by in (splits, (down,), (across,), ()):
+        for row in bank.ask(question_of(here, metric, by, within)).to_dict("records"):
+            cells[row.get(down), row.get(across)] = row
     names = [bank.labels(split, lang, here.scheme) for split in splits]
-    rows = [code for code in names[0] if code in set(answer[down])]
-    columns = [code for code in names[1] if code in set(answer[across])]
-    cells = {(row[down], row[across]): row for row in answer.to_dict("records")}
-    known = [row["value"] for row in cells.values() if row["n"] >= SMALL and not text.is_missing(row["value"])]
+    # None is the total of a row or a column.
+    rows: list[str | None] = [*(code for code in names[0] if (code, None) in cells), None]
+    columns: list[str | None] = [*(code for code in names[1] if (None, code) in cells), None]
+    inside = [row for (a, b), row in cells.items() if a is not None and b is not None]
+    known = [row["value"] for row in inside if row["n"] >= SMALL and not text.is_missing(row["value"])]
     reach = max((abs(value) for value in known), default=0) or 1
     tint = "138, 184, 230" if is_dark() else "31, 78, 121"
+    whole = say("table.total", lang)
 
     def said(cell) -> str:
         if cell is None:
@@ -276,12 +284,13 @@ def _heat(here: Choice, metric: str, splits: tuple[str, str], within: Sequence[C
         value = text.number(cell["value"], declared.unit, lang)
         return f"{value} {say('figure.few', lang)}" if cell["n"] < SMALL else value
 
-    frame = pd.DataFrame({"name": [names[0][code] for code in rows]} | {
-        code: [said(cells.get((row, code))) for row in rows] for code in columns
+    frame = pd.DataFrame({"name": [whole if code is None else names[0][code] for code in rows]} | {
+        str(at): [said(cells.get((row, code))) for row in rows] for at, code in enumerate(columns)
     })  # fmt: skip
 
     def paint(column: pd.Series) -> list[str]:
-        told = [cells.get((row, column.name)) for row in rows]
+        code = columns[int(column.name)] if column.name != "name" else None
+        told = [cells.get((row, code)) if row is not None and code is not None else None for row in rows]
         return [
             "" if cell is None or cell["n"] < SMALL or text.is_missing(cell["value"])
             else f"background-color: rgba({tint}, {0.05 + 0.4 * abs(cell['value']) / reach:.3f})"
@@ -292,10 +301,11 @@ def _heat(here: Choice, metric: str, splits: tuple[str, str], within: Sequence[C
 
     def clicked() -> None:
         for at, column in st.session_state[slot]["selection"]["cells"]:
-            cell = dict(within) | {down: rows[at]} | ({across: column} if column in columns else {})
-            drill.open_cell(metric, cell)
+            picked = {down: rows[at], across: columns[int(column)] if column != "name" else None}
+            drill.open_cell(metric, dict(within) | {split: code for split, code in picked.items() if code is not None})
 
-    config = {code: st.column_config.Column(names[1][code], alignment="right") for code in columns}
+    heads = [whole if code is None else names[1][code] for code in columns]
+    config = {str(at): st.column_config.Column(head, alignment="right") for at, head in enumerate(heads)}
     config["name"] = st.column_config.TextColumn(bank.name_of_split(down, lang), pinned=True, width=150)
     st.dataframe(
         frame.style.apply(paint), hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell",

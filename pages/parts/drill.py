@@ -139,6 +139,9 @@ UNITS = {
     "matures_on": "date",
     "closed_on": "date",
     "written_off_on": "date",
+    "settled_on": "date",
+    "next_disbursed_on": "date",
+    "days_since_settled": "days",
 }
 # Columns whose codes have words: column → (split, scheme; empty for the scheme that is looked at).
 WORDS = {
@@ -171,7 +174,7 @@ def printed(frame: pd.DataFrame, words: Mapping[str, exports.Column], lang: str)
     """The list as the page prints it: headers and values in the reader's language."""
 
     def cell(value: object, unit: str) -> str:
-        if value is None or value is pd.NaT or text.is_missing(value):
+        if pd.isna(value) or text.is_missing(value):
             return text.NOTHING
         if unit == "date":
             return str(value)[:10]

@@ -75,7 +75,7 @@ def show(
     boards.heading(title)
     config = {"name": st.column_config.TextColumn(say("migration.from_to", lang), pinned=True, width=130)}
     config |= {str(c): st.column_config.Column(h, alignment="right") for c, h in zip(shown.columns, head, strict=True)}
-    config["opening_n"] = st.column_config.Column(n_head, alignment="right")
+    config["opening_n"] = st.column_config.Column(n_head, alignment="right", width=110 if few else "small")
     st.dataframe(
         cells.style.apply(paint), hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell",
         height="content", column_config=config, alt=title,

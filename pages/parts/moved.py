@@ -1,4 +1,4 @@
-"""The loans or customers behind a move: one cell of a matrix or one term of the money bridge, page by page, masked."""
+"""The list behind a move or a cohort: a cell of a matrix, a term of the money bridge, a point of a vintage, masked."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import streamlit as st
 
 from analytics import exports, moves, text
 from analytics.buckets import sets
+from analytics.cohorts import WHOLE, Cohorts
 from analytics.moves import Moves
 from analytics.text import say
 from data.engine import Refused
 from pages.parts import bank, choice, drill, header
 from pages.parts.choice import Choice
 
+CELLS = {Moves: {"term", "rate", "before", "after"}, Cohorts: {"cohort", "part", "month", "judged", "back"}}
+
 
 def open_move(picked: Mapping[str, str]) -> None:
-    """Open the list behind {"term": …} or {"before": …, "after": …}. For callbacks."""
+    """Open the list behind a cell as `moves.listed` or `cohorts.listed` takes it. For callbacks."""
     choice.pick(moved="~".join(f"{side}:{code}" for side, code in picked.items()))
 
 
@@ -28,12 +31,17 @@ def close() -> None:
     choice.pick(moved=None)
 
 
-def show(here: Choice, asked: Moves) -> None:
-    """The open list, if one is open. Call it last."""
+def opened(here: Choice) -> dict[str, str]:
+    """The cell of the open list as the URL has it; empty where none is open."""
     told = dict(here.picks).get("moved", "")
-    picked = dict(part.split(":", 1) for part in told.split("~") if ":" in part)
+    return dict(part.split(":", 1) for part in told.split("~") if ":" in part)
+
+
+def show(here: Choice, asked: Moves | Cohorts) -> None:
+    """The open list, if one is open. Call it last."""
+    picked = opened(here)
     # A page holds one dialog: the frame's own list goes first.
-    if picked and set(picked) <= {"term", "before", "after"} and not drill.opened(here):
+    if picked and set(picked) <= CELLS[type(asked)] and not drill.opened(here):
         st.dialog(header.plain(_name(here, asked, picked)), width="large", on_dismiss=close)(_list)(here, asked, picked)
 
 
@@ -50,25 +58,57 @@ def state_names(here: Choice, asked: Moves) -> dict[str, str]:
     return names | {code: say(f"moved.{code}", lang) for code in outside}
 
 
-def _name(here: Choice, asked: Moves, picked: Mapping[str, str]) -> str:
+def _name(here: Choice, asked: Moves | Cohorts, picked: Mapping[str, str]) -> str:
+    lang = here.lang
+    if isinstance(asked, Cohorts):
+        return _cohort_name(here, asked, picked)
     if "term" in picked:
         known = ("opening", *moves.TERMS, "closing")
-        return say(f"flow.{picked['term']}", here.lang) if picked["term"] in known else picked["term"][:40]
+        return say(f"flow.{picked['term']}", lang) if picked["term"] in known else picked["term"][:40]
+    if "rate" in picked:
+        known = picked["rate"] in moves.RATES
+        return say(f"migration.rate_{picked['rate']}", lang) if known else picked["rate"][:40]
     names = state_names(here, asked)
     return " → ".join(names.get(picked[side], picked[side][:40]) for side in ("before", "after") if side in picked)
 
 
-def _list(here: Choice, asked: Moves, picked: Mapping[str, str]) -> None:
+def _cohort_name(here: Choice, asked: Cohorts, picked: Mapping[str, str]) -> str:
     lang = here.lang
+    told = [say(f"migration.list_{asked.kind}", lang)]
+    if "cohort" in picked:
+        told.append(period_name(picked["cohort"], asked.period))
+    if picked.get("part", WHOLE) != WHOLE and asked.question.by:
+        names = bank.labels(asked.question.by[0], lang, here.scheme)
+        told.append(names.get(picked["part"], picked["part"][:40]))
+    if "month" in picked:
+        late = (say(f"migration.late_{asked.late}", lang), say(f"overdue.days_{asked.days}", lang))
+        told.append(" ".join((*late, say("migration.mob", lang, month=picked["month"][:3]))))
+    if picked.get("judged") in ("yes", "missed"):
+        told.append(say("migration.judged" if picked["judged"] == "yes" else "migration.missed", lang))
+    if "back" in picked:
+        told.append(say("migration.back", lang))
+    return " · ".join(told)
+
+
+def period_name(first: str, period: str) -> str:
+    """A cohort by its first day: 2025Q3, 2025, 2025-07."""
+    year, month = first[:4], first[5:7]
+    if period == "quarter" and month.isdecimal():
+        return f"{year}Q{(int(month) + 2) // 3}"
+    return year if period == "year" else f"{year}-{month}"
+
+
+def _list(here: Choice, asked: Moves | Cohorts, picked: Mapping[str, str]) -> None:
+    lang = here.lang
+    room = _room(asked)
     try:
-        total = bank.analysed("moves.counted", asked, picked)
-        of_loans = asked.of_loans or "term" in picked
-        counted = say(f"drill.count_{'loans' if of_loans else 'customers'}", lang, n=f"{total:,}")
+        total = bank.analysed(f"{room}.counted", asked, picked)
+        counted = say(f"drill.count_{_unit(asked, picked)}", lang, n=f"{total:,}")
         st.html(f'<p class="lp-note">{html.escape(counted)} · {html.escape(say("drill.masked", lang))}</p>')
         pages, at = max(1, math.ceil(total / drill.PAGE)), 1
         if pages > 1:
             at = st.pagination(pages, key=f"moved_page_{'_'.join(picked.values())}")
-        lines = bank.analysed("moves.listed", asked, picked, drill.PAGE, (at - 1) * drill.PAGE)
+        lines = bank.analysed(f"{room}.listed", asked, picked, drill.PAGE, (at - 1) * drill.PAGE)
     except Refused as refusal:
         st.html(f'<p class="lp-note">{html.escape(text.half(refusal, lang))}</p>')
         return
@@ -81,25 +121,39 @@ def _list(here: Choice, asked: Moves, picked: Mapping[str, str]) -> None:
     _downloads(here, asked, picked, total)
 
 
-def _worded(lines, here: Choice, asked: Moves):
-    names = state_names(here, asked)
-    states = {side: [names.get(code, code) for code in lines[side]] for side in ("before", "after")}
-    return drill.worded(lines.assign(**states), here)
+def _room(asked: Moves | Cohorts) -> str:
+    return "cohorts" if isinstance(asked, Cohorts) else "moves"
 
 
-def _downloads(here: Choice, asked: Moves, picked: Mapping[str, str], total: int) -> None:
+def _unit(asked: Moves | Cohorts, picked: Mapping[str, str]) -> str:
+    if isinstance(asked, Cohorts):
+        return "settlements" if asked.kind == "curve" else "loans"
+    return "loans" if asked.of_loans or {"term", "rate"} & set(picked) else "customers"
+
+
+def _worded(lines, here: Choice, asked: Moves | Cohorts):
+    if isinstance(asked, Moves):
+        names = state_names(here, asked)
+        states = {side: [names.get(code, code) for code in lines[side]] for side in ("before", "after")}
+        lines = lines.assign(**states)
+    return drill.worded(lines, here)
+
+
+def _downloads(here: Choice, asked: Moves | Cohorts, picked: Mapping[str, str], total: int) -> None:
     lang = here.lang
     if total > drill.LIMIT:
         st.html(f'<p class="lp-note">{html.escape(say("drill.limit", lang, limit=f"{drill.LIMIT:,}"))}</p>')
         return
     notes = drill.notes(here, asked.question, _name(here, asked, picked), False)
-    notes.append((say("changes.compared", lang), str(asked.before)))
+    if isinstance(asked, Moves):
+        notes.append((say("changes.compared", lang), str(asked.before)))
 
     def made(write) -> bytes:
-        frame = _worded(bank.analysed("moves.listed", asked, picked, drill.LIMIT, 0), here, asked)
+        frame = _worded(bank.analysed(f"{_room(asked)}.listed", asked, picked, drill.LIMIT, 0), here, asked)
         return write(frame, drill.columns(frame, lang), notes, lang)
 
-    stem = f"moved_{asked.before}_{asked.question.as_of}_{bank.bank().edition.id[:8]}"
+    what = f"moved_{asked.before}" if isinstance(asked, Moves) else asked.kind
+    stem = f"{what}_{asked.question.as_of}_{bank.bank().edition.id[:8]}"
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             say("drill.download_csv", lang), lambda: made(exports.csv_bytes), f"{stem}.csv", "text/csv",

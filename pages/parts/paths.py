@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analytics import change_figures, cohorts, forecast, moves, text
 from analytics.buckets import sets
+from analytics.cohorts import Cohorts
 from analytics.declared import METRICS
 from analytics.look import SMALL
 from analytics.metrics import Question
@@ -72,8 +74,8 @@ def rates(here: Choice, question: Question, before: date) -> None:
             ],
             columns=[*heads, "n"],
         )  # fmt: skip
-        _table(out, heads[0])
-        boards.note(say("migration.rates_note", lang))
+        _table(out, heads[0], "rates", lambda at, _: {"rate": moves.RATES[at]})
+        boards.note(say("migration.rates_note", lang), say("migration.rates_click", lang))
 
 
 def roll(here: Choice, question: Question, buckets: str) -> None:
@@ -100,97 +102,137 @@ def roll(here: Choice, question: Question, buckets: str) -> None:
         boards.note(say("migration.roll_note", lang))
 
 
-def vintage(here: Choice, question: Question, days: int, late: str, counted: str) -> None:
-    """Lines of cohorts by month on book, or of the parts of one split; and first-payment default by cohort."""
-    lang = here.lang
+def vintage(here: Choice, question: Question, days: int, late: str, counted: str) -> tuple[Cohorts, str]:
+    """Lines of cohorts by month on book, or of the parts of one split within one cohort. Gives what the list needs, and
+    that cohort."""
+    lang, cohort = here.lang, ""
+    head = bank.name_of_split(question.by[0], lang) if question.by else say("migration.cohort", lang)
+    asked = Cohorts(question, "vintage", days, late, "year" if question.by else "quarter")
     with boards.part(here, "loans"):
-        found = bank.analysed("cohorts.vintage", question, days, late, "quarter" if not question.by else "year")
+        found = bank.analysed("cohorts.vintage", question, days, late, asked.period)
         if counted == "loans":
             found = found.assign(value=found["value_loans"])
         if question.by:
+            cohort = _cohort_picker(here, found)
             names = bank.labels(question.by[0], lang, here.scheme)
-            cohort = _fullest(found)
-            found = found[found["cohort"] == cohort]
+            found = found[found["cohort"].astype(str).str[:10] == cohort]
             big = found[found["month"] == 0].sort_values("n", ascending=False)["part"].head(LINES)
             found = found[found["part"].isin(big)]
-            title = say("migration.vintage_split", lang, cohort=str(cohort)[:4])
+            title = say("migration.vintage_split", lang, cohort=cohort[:4])
         else:
             # A cohort of less than three months has nothing to show yet.
             grown = found.groupby("cohort")["month"].max()
             old = sorted(grown[grown >= YOUNG].index)[-LINES:]
-            names = {str(day)[:10]: _quarter(day) for day in old}
+            names = {str(day)[:10]: moved.period_name(str(day)[:10], "quarter") for day in old}
             found = found.assign(part=found["cohort"].astype(str).str[:10])
             found = found[found["part"].isin(names)]
             title = say("migration.vintage_title", lang)
         grown = found.groupby("part")["month"].max()
         names = {code: name for code, name in names.items() if code in grown.index}
-        worst = found[found["month"] == found["month"].clip(upper=6)].groupby("part")["value"].max()
+        enough = found[(found["month"] <= 6) & (found["n"] >= SMALL)]
+        worst = enough.groupby("part")["value"].max()
         bold = [worst.idxmax()] if len(worst) and worst.max() > 0 else []
         said = say(
             "migration.vintage_worst", lang, title=title, name=names.get(bold[0], ""),
             value=text.number(worst.max(), "rate", lang),
         ) if bold else title  # fmt: skip
+
+        def cell(code: str, month: int | None = None) -> dict[str, str]:
+            place = {"cohort": cohort, "part": code} if question.by else {"cohort": code}
+            return place | ({} if month is None else {"month": str(month)})
+
         ticks = {month: say("migration.mob", lang, month=month) for month in range(0, 37, 6)}
         figure = change_figures.curves(found, "month", names, ticks, lang, dark=is_dark(), bold=bold)
         charts.show(
-            here, "vintage", said, figure, found, question.about(by=()),
-            behind=lambda: _cohort_table(found, names, lang),
+            here, "vintage", said, figure, found, question.about(by=()), ("part", "month"),
+            lambda mark: moved.open_move(cell(mark["part"], int(mark["month"]))),
+            behind=lambda: _cohort_table(found, names, head, cell, lang),
         )  # fmt: skip
-        boards.note(say(f"migration.vintage_{late}", lang, days=days), say(f"migration.vintage_by_{counted}", lang))
+        boards.note(
+            say(f"migration.vintage_{late}", lang, days=days), say(f"migration.vintage_by_{counted}", lang),
+            say("migration.vintage_click", lang),
+        )  # fmt: skip
+    return asked, cohort
 
 
-def _fullest(found: pd.DataFrame):
-    """The newest cohort that has been on book for six months, else the one longest there."""
+def _cohort_picker(here: Choice, found: pd.DataFrame) -> str:
+    """The year of lending whose parts are drawn: the newest that has been on book for six months, unless picked."""
     reached = found.groupby("cohort")["month"].max()
     grown = reached[reached >= 6]
-    return grown.index.max() if len(grown) else reached.idxmax()
+    first = grown.index.max() if len(grown) else reached.idxmax()
+    years = sorted((str(day)[:10] for day in reached.index), reverse=True)
+    options = [str(first)[:10], *(day for day in years if day != str(first)[:10])]
+    return charts.chooser(here, "year", options, lambda day: day[:4], say("migration.cohort", here.lang))
 
 
-def _quarter(day) -> str:
-    stamp = pd.Timestamp(day)
-    return f"{stamp.year}Q{stamp.quarter}"
-
-
-def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], lang: str) -> None:
+def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], head: str, cell, lang: str) -> None:
     wide = found.pivot(index="part", columns="month", values="value").reindex(list(names))
     n = found[found["month"] == 0].set_index("part")["n"].reindex(list(names))
-    out = pd.DataFrame({say("migration.cohort", lang): list(names.values()), "n": [f"{int(c):,}" for c in n]})
-    for month in [month for month in wide.columns if month % 3 == 0]:
+    counts = [f"{int(c):,}" + (f" {say('figure.few', lang)}" if c < SMALL else "") for c in n]
+    out = pd.DataFrame({head: list(names.values()), "n": counts})
+    months = [month for month in wide.columns if month % 3 == 0]
+    for month in months:
         out[say("migration.mob", lang, month=month)] = [text.number(value, "rate", lang) for value in wide[month]]
-    _table(out, say("migration.cohort", lang))
+    codes = list(names)
+
+    def opens(at: int, column: int) -> dict[str, str]:
+        month = months[column - 2] if column > 1 else None
+        known = month is not None and not text.is_missing(wide[month].iloc[at])
+        return cell(codes[at], month if known else None)
+
+    _table(out, head, "vintage", opens)
 
 
-def first_payment(here: Choice, question: Question) -> None:
-    """First-payment default by disbursement quarter."""
-    lang = here.lang
-    with boards.part(here, "first_payment_default"):
-        found = bank.analysed("cohorts.first_payment", question.about(by=()), "quarter")
+def first_payment(here: Choice, question: Question, cohort: str) -> None:
+    """First-payment default by quarter of lending, or by the parts of one split of those lent in the year `cohort`."""
+    lang, metric = here.lang, METRICS["first_payment_default"]
+    with boards.part(here, metric.id):
+        found = bank.analysed("cohorts.first_payment", question, "year" if question.by else "quarter")
+        if question.by:
+            first = cohort or str(found["cohort"].max())[:10]
+            found = found[found["cohort"].astype(str).str[:10] == first]
+            labels = bank.labels(question.by[0], lang, here.scheme)
+            names = [labels.get(code, code) for code in found["part"]]
+            title = say("migration.first_split", lang, cohort=first[:4])
+        else:
+            names = [moved.period_name(str(day)[:10], "quarter") for day in found["cohort"]]
+            title = say("migration.first_title", lang)
+        found = found.assign(name=names).reset_index(drop=True)
         judged = found[found["n"] >= SMALL]
-        top = judged.loc[judged["value"].idxmax()] if len(judged) else None
-        title = say("migration.first_title", lang)
-        if top is not None:
+        if len(judged):
+            top = judged.loc[judged["value"].idxmax()]
             value = text.number(top["value"], "rate", lang)
-            title = say("migration.first_worst", lang, title=title, name=_quarter(top["cohort"]), value=value)
+            title = say("migration.first_worst", lang, title=title, name=top["name"], value=value)
         boards.heading(title)
         heads = [say(f"migration.{name}", lang) for name in ("cohort", "value", "missed", "judged", "lent")]
+        if question.by:
+            heads[0] = bank.name_of_split(question.by[0], lang)
         out = pd.DataFrame(
             [
                 (
-                    _quarter(row.cohort),
+                    row.name,
                     text.number(row.value, "rate", lang) + (f" {say('figure.few', lang)}" if row.n < SMALL else ""),
                     f"{int(row.numerator):,}", f"{row.n:,}", f"{row.loans:,}",
                 )
-                for row in found.itertuples()
+                for row in found[["name", "value", "numerator", "n", "loans"]].itertuples(index=False)
             ],
             columns=heads,
         )  # fmt: skip
-        _table(out, heads[0])
-        boards.note(METRICS["first_payment_default"].meaning[lang])
+
+        def opens(at: int, column: int) -> dict[str, str]:
+            row = found.iloc[at]
+            judged = {1: "missed", 2: "missed", 3: "yes"}.get(column)
+            picked = {"cohort": str(row["cohort"])[:10]} | ({"part": row["part"]} if question.by else {})
+            return picked | ({"judged": judged} if judged else {})
+
+        _table(out, heads[0], "first", opens)
+        boards.note(say("migration.first_note", lang))
 
 
-def curve(here: Choice, question: Question) -> None:
-    """How many have borrowed again so many days after settling, by opening tier or another split."""
-    lang = here.lang
+def curve(here: Choice, question: Question) -> Cohorts:
+    """How many have borrowed again so many days after settling, by opening tier or another split. Gives what the list
+    needs."""
+    lang, asked = here.lang, Cohorts(question, "curve")
     with boards.part(here, "reloan_rate_90"):
         found = bank.analysed("cohorts.curve", question)
         names = {**(bank.labels(question.by[0], lang, here.scheme) if question.by else {}),
@@ -205,10 +247,12 @@ def curve(here: Choice, question: Question) -> None:
             points, "days", names, ticks, lang, dark=is_dark(), bold=(cohorts.WHOLE,), small=0, stepped=True
         )
         charts.show(
-            here, "curve", _window(whole, lang), figure, points, question.about("reloan_rate_90", by=()),
+            here, "curve", _window(whole, lang), figure, points, question.about("reloan_rate_90", by=()), ("part",),
+            lambda mark: moved.open_move({"part": mark["part"]}),
             behind=lambda: _curve_table(found.summary, everybody, lang),
         )  # fmt: skip
-        boards.note(say("migration.curve_note", lang))
+        boards.note(say("migration.curve_note", lang), say("migration.curve_click", lang))
+    return asked
 
 
 def _window(whole: pd.Series, lang: str) -> str:
@@ -222,9 +266,10 @@ def _window(whole: pd.Series, lang: str) -> str:
 
 
 def _curve_table(summary: pd.DataFrame, names: Mapping[str, str], lang: str) -> None:
-    rows = []
+    rows, codes = [], []
     for row in summary.to_dict("records"):
         if row["part"] in names:
+            codes.append(row["part"])
             told = {say("words.split_by", lang): names[row["part"]]}
             for window in cohorts.WINDOWS:
                 value = row[f"value_{window}"]
@@ -232,8 +277,14 @@ def _curve_table(summary: pd.DataFrame, names: Mapping[str, str], lang: str) -> 
                 known = f"{text.number(value, 'rate', lang)} ({ends})"
                 said = say("figure.few", lang) if text.is_missing(value) else known
                 told[say("reloan.days", lang, days=window)] = said
-            rows.append(told | {"n": f"{row['n']:,}"})
-    _table(pd.DataFrame(rows), say("words.split_by", lang))
+            few = f" {say('figure.few', lang)}" if row["n"] < SMALL else ""
+            rows.append(told | {say("migration.back", lang): f"{row['back']:,}", "n": f"{row['n']:,}{few}"})
+
+    def opens(at: int, column: int) -> dict[str, str]:
+        # Columns: the part, one for each window, who came back, who settled.
+        return {"part": codes[at]} | ({"back": "yes"} if column == len(cohorts.WINDOWS) + 1 else {})
+
+    _table(pd.DataFrame(rows), say("words.split_by", lang), "curve", opens)
 
 
 def ahead(here: Choice, question: Question, by: str, measure: str) -> None:
@@ -292,9 +343,22 @@ def _ahead_table(found, names: Mapping[str, str], lang: str) -> None:
     _table(out, heads[0])
 
 
-def _table(out: pd.DataFrame, alt: str) -> None:
+def _table(
+    out: pd.DataFrame, alt: str, key: str = "", opens: Callable[[int, int], dict[str, str]] | None = None
+) -> None:  # fmt: skip
+    """`opens`: row and column of a clicked cell → what its list is asked with."""
     right = {name: st.column_config.Column(alignment="right") for name in list(out)[1:]}
-    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=alt)
+    right[next(iter(out))] = st.column_config.Column(pinned=True)
+    more: dict[str, Any] = {}
+    if opens:
+        slot = f"{key}_table_{len(out)}_{st.session_state.get('drill_closed', 0)}"
+
+        def clicked() -> None:
+            for at, column in st.session_state[slot]["selection"]["cells"]:
+                moved.open_move(opens(at, list(out).index(column)))
+
+        more = {"key": slot, "on_select": clicked, "selection_mode": "single-cell"}
+    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=alt, **more)
 
 
 def split_picker(here: Choice, metric: str, none: str, default: str = "none") -> tuple[str, ...]:

@@ -108,6 +108,9 @@ def _chip(name: str, row, metric, tone, lang: str) -> str:
     if not text.is_missing(row["low"]):
         low, high = (text.change(row[end], metric.unit, metric.better, lang).words for end in ("low", "high"))
         hint = say("changes.interval", lang, low=low, high=high)
+    if not text.is_missing(row["value_low"]):
+        low, high = (text.number(row[f"value_{end}"], metric.unit, lang) for end in ("low", "high"))
+        hint = "\n".join(filter(None, [hint, say("changes.wilson", lang, low=low, high=high)]))
     change = "" if verdict == "few" else f" {moved_by}"
     return (
         f'<span class="lp-chip" title="{html.escape(hint, quote=True)}" style="border-color:{colour}">'
@@ -133,7 +136,8 @@ def sentence_of(here: Choice, question: Question, before: date, judged=None) -> 
 
 
 def bridge(here: Choice, question: Question, before: date, key: str = "bridge", opens: str = "part") -> None:
-    """The effects of the parts. A click goes to the second split inside the part (pick `opens`), or opens its list."""
+    """The effects of the parts. With a second split the part of the largest cell stands open; a click opens another one
+    (pick `opens`). Without, a click opens the list."""
     lang = here.lang
     with boards.part(here, question.metric):
         found = bank.analysed("change.bridge", question, before)
@@ -147,13 +151,14 @@ def bridge(here: Choice, question: Question, before: date, key: str = "bridge", 
             elif cell[split]:
                 drill.open_cell(question.metric, cell)
 
-        _drawn(here, key, title(found, names, lang), found, found.parts, split, names, down)
-        boards.note(say("changes.click_down" if second else "words.click_list", lang))
-        code = dict(here.picks).get(opens)
-        if second and code in set(found.parts[split]):
-            _inside(here, key, found, code, names[code])
         if second:
             _largest(found, here)
+        _drawn(here, key, title(found, names, lang), found, found.parts, split, names, down)
+        boards.note(say("changes.click_down" if second else "words.click_list", lang))
+        if second and len(found.cells):
+            code = dict(here.picks).get(opens)
+            code = code if code in set(found.parts[split]) else found.cells.iloc[0][split]
+            _inside(here, key, found, code, names.get(code, code))
 
 
 def _inside(here: Choice, key: str, found: Bridge, code: str, name: str) -> None:
@@ -179,10 +184,12 @@ def _inside(here: Choice, key: str, found: Bridge, code: str, name: str) -> None
 def _largest(found: Bridge, here: Choice) -> None:
     """The single cell of both splits that moved the figure most."""
     lang, metric = here.lang, METRICS[found.question.metric]
+    if found.cells.empty:
+        return
     top = found.cells.iloc[0]
     names = [bank.labels(split, lang, here.scheme).get(top[split], top[split]) for split in found.question.by]
     effect = text.change(top["effect"], metric.unit, metric.better, lang)
-    boards.note(say("changes.largest_cell", lang, cell=" · ".join(names), effect=effect.words))
+    boards.heading(say("changes.largest_cell", lang, cell=" · ".join(names), effect=effect.words))
 
 
 def _drawn(

@@ -1,21 +1,7 @@
 -- Loans by disbursement cohort and month on book: how many, and how much of what was disbursed, had fallen late. grain: cohort, part, month
 -- ever: late at any month end up to that month on book, at the balance of the first such month end. now: late at that month end.
--- A loan written off counts as late with what is still owed. Only loans disbursed within the records, and only months on book that
--- every loan of the cohort has reached.
-with
-
-cohort as (
-    select
-        fact.loan_key,
-        cast(date_trunc('{period}', fact.disbursed_on) as date) as cohort,
-        {part} as part,
-        fact.disbursed_on,
-        fact.principal,
-    from loan_month as fact
-    {joins}
-    where {asked} and fact.is_new and fact.disbursed_on > :records_from
-),
-
+-- A loan written off counts as late with what is still owed. Only months on book that every loan of the
+-- cohort has reached.
 size as (
     select
         cohort,
@@ -38,10 +24,7 @@ state as (
     join cohort on cohort.loan_key = fact.loan_key
     where
         fact.as_of <= :until
-        and (
-            (fact.balance > 0 and fact.days_past_due > :days)
-            or (fact.balance_written_off > 0)
-        )
+        and {is_late}
 ),
 
 counted as (
@@ -57,7 +40,7 @@ grid as (
 
 select
     grid.cohort,
-    coalesce(cast(grid.part as varchar), 'unknown') as part,
+    grid.part,
     cast(grid.month as integer) as month,
     grid.loans as n,
     cast(coalesce({sum_loans}, 0) as double) as numerator_loans,
@@ -65,6 +48,6 @@ select
     cast(grid.disbursed as double) as denominator,
 from grid
 left join counted
-    on counted.cohort = grid.cohort and counted.part is not distinct from grid.part and counted.month = grid.month
+    on counted.cohort = grid.cohort and counted.part = grid.part and counted.month = grid.month
 {window}
 order by grid.cohort, part, grid.month
