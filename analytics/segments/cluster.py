@@ -75,10 +75,11 @@ class Model:
 class Candidate:
     """One row of the comparison. silhouette and stability are at most 1; Gini of later overdue and reloan, share of the
     variance of later contribution (ranks) are out of time, missing where outcomes are not known; seconds for one
-    fit."""
+    fit. is_reduced: fitted on the leading components, else on all of them."""
 
     method: str
     count: int
+    is_reduced: bool
     silhouette: float | None
     stability: float | None
     smallest: float
@@ -152,15 +153,19 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return np.round(values, 9)
 
 
-def compare(every: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list[Candidate]:
-    """Every candidate fitted on a sample of the rows, with all its figures; none chosen yet. Outcomes are those of
-    `every`,
-    all of whom are asked for: events are few."""
-    x = every[sample(len(every), COMPARED, seed + 3)]
+def compare(
+    x: np.ndarray, seen: np.ndarray, outcomes: pd.DataFrame | None, seed: int, methods: Sequence[str] = METHODS,
+    is_reduced: bool = True,
+) -> list[Candidate]:  # fmt: skip
+    """Every candidate fitted on a sample of the rows of `x`, with all its figures; none chosen yet.
+
+    seen, outcomes  customers in the same space and what became of them, all of whom are asked for: events are few
+    """
+    x = x[sample(len(x), COMPARED, seed + 3)]
     near = sample(len(x), PAIRWISE, seed + 1)
     most = min(max(COUNTS), len(x) // 20)
     found = []
-    for method in METHODS:
+    for method in methods:
         for count in COUNTS if method != "hdbscan" else (0,):
             if count > most:
                 continue
@@ -176,14 +181,25 @@ def compare(every: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list
                 Candidate(
                     method,
                     model.count,
+                    is_reduced,
                     float(silhouette_score(x[near], labels[near])) if many else None,
                     stability(method, count, x, labels, seed),
                     float(sizes.min()),
-                    **judge.usefulness(model.assign(every), outcomes, seed),
+                    **judge.usefulness(model.assign(seen), outcomes, seed),
                     seconds=seconds,
                 )
             )
     return found
+
+
+def helps(reduced: Sequence[Candidate], whole: Sequence[Candidate]) -> bool:
+    """Whether the same method with the same counts is steadier and more useful on fewer components (mean stability plus
+    mean use, both of which mean the same in either space; a silhouette does not)."""
+
+    def worth(found: Sequence[Candidate]) -> float:
+        return float(np.mean([c.stability + c.use for c in found]))
+
+    return worth(reduced) >= worth(whole)
 
 
 def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: int, times: int = BOOTSTRAPS) -> float:
@@ -196,7 +212,9 @@ def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: 
     return float(np.mean(found))
 
 
-def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) -> tuple[Candidate, dict[str, Any]]:
+def choose(
+    found: Sequence[Candidate], before: tuple[str, int] | None = None
+) -> tuple[Candidate, dict[str, Any]]:
     """The candidate to keep and the reason: a locale key with its values.
 
     before  method and count of the edition before: kept as long as it is stable and about as clear as the best, so that

@@ -13,7 +13,7 @@ from analytics.declared import SPLITS
 from analytics.text import LANGUAGES, say
 
 DECLARATIONS = Path(__file__).parents[1] / "segments.toml"
-UNITS = ("rate", "money", "number", "category")
+UNITS = ("rate", "money", "number", "flag", "category")
 TRANSFORMS = ("none", "log", "signed_log")
 NONE = "none"
 

@@ -25,6 +25,7 @@ with left:
     segmented.customer_map(of, here)
 with right:
     segmented.why(of, here)
+segmented.rules(of, here)
 segmented.made(of, here)
 if here.filters:
     boards.note(segmented.say("segments.elsewhere", lang))

@@ -17,7 +17,7 @@ held as (
 ),
 
 today as (
-    select customer_key, products_held, has_payroll, kind, employment,
+    select customer_key, products_held, has_payroll,
     from customer_month
     where as_of = :as_of
 ),
@@ -159,8 +159,6 @@ select
     date_diff('month', known.since_on, cast(:as_of as date))::double as tenure,
     today.has_payroll::double as payroll,
     known.stable::double as stable_income,
-    today.kind::varchar as kind,
-    today.employment::varchar as employment,
 from today
 join held on held.customer_key = today.customer_key
 left join borrowed on borrowed.customer_key = today.customer_key
