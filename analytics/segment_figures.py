@@ -35,9 +35,9 @@ def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool 
     ]
     known = [v for r in rows for v in (r.overdue_high, whole) if not text.is_missing(v)]
     scale = axis(known, "rate", lang, tone)
-    scale["range"] = [0, max([*known, 0.01]) * 1.22]
+    scale["range"] = [0, max([*known, 0.01]) * 1.3]
     scale |= {"showticklabels": False, "showgrid": False}
-    names = [html.escape(r._2 if lang == "zh-CN" else r.en) for r in rows]
+    names = [html.escape(r._2 if lang == "zh-CN" else r.en).replace(", ", ",<br>") for r in rows]
     places = list(range(len(rows)))
     shapes = [
         {"type": "line", "x0": r.overdue_low, "x1": r.overdue_high, "y0": place, "y1": place,
@@ -71,7 +71,7 @@ def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool 
         "tickfont": {"color": tone.ink, "size": 13},
     }  # fmt: skip
     page = layout(
-        dark, 36 * max(2, len(rows)) + 30, shapes=shapes, annotations=notes, margin={"t": 22}, xaxis=scale, yaxis=down
+        dark, 38 * max(2, len(rows)) + 30, shapes=shapes, annotations=notes, margin={"t": 22}, xaxis=scale, yaxis=down
     )
     return {"data": [dots], "layout": page}
 
@@ -92,11 +92,12 @@ def validation(rows: pd.DataFrame, lang: str, *, dark: bool = False) -> Figure:
                            "line": {"color": tone.faint, "width": 2}, "layer": "below"})  # fmt: skip
         said = text.say(f"segments.gain_{row['verdict']}", lang, **_gain(row))
         ink = tone.ink if row["verdict"] == "adds" else tone.grey
-        notes.append({"x": max([0.5, *known]), "y": place, "xanchor": "left", "xshift": 12, "showarrow": False,
-                      "text": said, "font": {"color": ink, "size": 13}})  # fmt: skip
+        notes.append({"x": 1, "xref": "paper", "y": place, "xanchor": "right", "yanchor": "bottom", "yshift": 7,
+                      "showarrow": False, "text": said, "font": {"color": ink, "size": 13},
+                      "bgcolor": tone.paper})  # fmt: skip
     for part, colour, symbol in parts:
         values = [row.get(f"{part}_auc") for row in found]
-        name = text.say(f"segments.{part}", lang)
+        name = text.say(f"segments.auc_{part}", lang)
         data.append(
             {
                 "type": "scatter", "mode": "markers", "name": name, "y": list(range(len(found))),
@@ -108,14 +109,20 @@ def validation(rows: pd.DataFrame, lang: str, *, dark: bool = False) -> Figure:
         )  # fmt: skip
     most = max([0.75, *(v for trace in data for v in trace["x"] if v is not None)])
     places = [t for t in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t <= most + 0.02]
-    scale = {"range": [0.49, most + (most - 0.5) * 0.75], "tickvals": places, "tickformat": ".1f", "showgrid": True,
+    scale = {"range": [0.49, most + 0.03], "tickvals": places, "tickformat": ".1f", "showgrid": True,
              "gridcolor": tone.rule}  # fmt: skip
     down = {"range": [len(found) - 0.5, -0.5], "tickvals": list(range(len(found))),
             "ticktext": [html.escape(name) for name in names], "tickfont": {"color": tone.ink, "size": 13}}  # fmt: skip
-    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"color": tone.ink, "size": 12},
-              "itemclick": False, "itemdoubleclick": False}  # fmt: skip
-    page = layout(dark, 40 * max(2, len(found)) + 62, shapes=shapes, annotations=notes, margin={"t": 28},
-                  xaxis=scale, yaxis=down, showlegend=True, legend=legend)  # fmt: skip
+    # A legend would push the plot aside on a telephone.
+    signs = {"circle": "●", "circle-open": "○"}
+    key = "&nbsp;&nbsp; ".join(
+        f"<span style='color:{colour}'>{signs[symbol]}</span> {text.say(f'segments.auc_{part}', lang)}"
+        for part, colour, symbol in parts
+    )
+    title = {"text": key, "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top", "pad": {"l": 4},
+             "font": {"size": 13, "color": tone.ink}}  # fmt: skip
+    page = layout(dark, 52 * max(2, len(found)) + 62, shapes=shapes, annotations=notes, margin={"t": 34}, title=title,
+                  xaxis=scale, yaxis=down)  # fmt: skip
     return {"data": data, "layout": page}
 
 
@@ -169,7 +176,7 @@ def customer_map(
         {
             "@@type": "TextLayer", "id": f"names-{lang}-{'dark' if dark else 'light'}", "data": _middles(frame, names),
             "getPosition": "@@=p", "getText": "@@=t", "getSize": 13, "fontFamily": FONT, "fontWeight": 600,
-            "characterSet": sorted({sign for name in names.values() for sign in name}),
+            "characterSet": sorted({sign for name in names.values() for sign in name}), "lineHeight": 1.15,
             "getColor": _rgb(tone.ink, 1.0), "background": True, "getBackgroundColor": _rgb(tone.paper, 0.82),
             "backgroundPadding": [4, 2],
         }
@@ -183,14 +190,20 @@ def customer_map(
 
 
 def _middles(frame: pd.DataFrame, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Where the names stand: at the median of their dots; one that would lie on another goes below it."""
+    """Where the names stand: at the median of their dots, within the picture; one that would lie on another goes below
+    it."""
     placed: list[dict[str, Any]] = []
     for code, x, y in frame.groupby("segment")[["x", "y"]].median().sort_values("y").itertuples():
         if code not in names:
             continue
-        while any(abs(x - other["p"][0]) < 0.9 and abs(y - other["p"][1]) < 0.13 for other in placed):
+        lines = names[code].replace(", ", ",\n").split("\n")
+        wide = max(sum(1.0 if sign > "\u2e80" else 0.55 for sign in line) for line in lines) * 14 / 2**ZOOM
+        high, edge = 0.12 * len(lines), max(1.04 - wide / 2, 0)
+        x = min(max(x, -edge), edge)
+        beside = [o for o in placed if abs(x - o["p"][0]) < (wide + o["w"]) / 2]
+        while any(abs(y - o["p"][1]) < (high + o["h"]) / 2 for o in beside):
             y += 0.03
-        placed.append({"p": [round(x, 4), round(y, 4)], "t": names[code]})
+        placed.append({"p": [round(x, 4), round(y, 4)], "t": "\n".join(lines), "w": wide, "h": high})
     return placed
 
 

@@ -64,10 +64,6 @@ class Month:
         counts = np.bincount(self.places, minlength=len(self.codes) + 1)
         return {code: int(n) for code, n in zip(self.every_code, counts, strict=True) if code != IDLE or n}
 
-    def members(self) -> pd.Series:
-        """Segment code by customer_key."""
-        return pd.Series(np.array(self.every_code)[self.labels], index=self.frame["customer_key"].to_numpy())
-
 
 def fit(
     bank,
@@ -230,8 +226,10 @@ class _Fit:
     def _against(before: Month, month: Month) -> dict:
         codes = list(dict.fromkeys([*before.sizes, *month.sizes]))
         told = follow.psi([before.sizes.get(c, 0) for c in codes], [month.sizes.get(c, 0) for c in codes])
-        one, other = before.members().align(month.members(), join="inner")
-        return told | {"previous": str(before.as_of), "agreement": cluster.agreement(one, other), "n": len(one)}
+        keys = (before.frame["customer_key"].to_numpy(), month.frame["customer_key"].to_numpy())
+        stayed, was, now = np.intersect1d(*keys, assume_unique=True, return_indices=True)
+        agreed = cluster.agreement(before.places[was], month.places[now])
+        return told | {"previous": str(before.as_of), "agreement": agreed, "n": len(stayed)}
 
     def _continue(self, earlier: dict, base: Month, month: Month, history: list[dict]) -> None:
         """Take over codes and names of the edition before, matched at the month end that both have fitted."""

@@ -219,8 +219,10 @@ class Segments:
             share = axis["shares"][axis["codes"].index(code)] if code in axis["codes"] else None
             return self._said(fact, fact.code(code, lang), text.number(share, "rate", lang), lang)
         whole = next(row["bank"] for row in self.told["profile"] if row["fact"] == fact.id)
-        mine = say(f"segments.{'yes' if value else 'no'}", lang) if fact.unit == "flag" else amount(fact, value, lang)
-        return self._said(fact, mine, amount(fact, whole, lang), lang)
+        if fact.unit == "flag":
+            share = say("segments.share_yes", lang, share=amount(fact, whole, lang))
+            return self._said(fact, say(f"segments.{'yes' if value else 'no'}", lang), share, lang)
+        return self._said(fact, amount(fact, value, lang), amount(fact, whole, lang), lang)
 
     @staticmethod
     def _said(fact, mine: str, whole: str, lang: str) -> str:

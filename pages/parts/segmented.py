@@ -23,6 +23,8 @@ from pages.parts.tiles import is_dark
 PAGE = 15
 LEAVES = 10
 TELLING = 10
+RULE = 700
+"""Pixels that the longest rule needs."""
 MEASURES = ("n", "balance", "lift")
 _CONFIG = {"displayModeBar": False, "responsive": True}
 
@@ -65,7 +67,8 @@ def lead(of: Segments, here: Choice) -> None:
             "high": text.number(worst["overdue"], "rate", lang), "base": text.month(of.base, lang),
             "as_of": text.month(of.as_of, lang),
         }  # fmt: skip
-        boards.lead([say("segments.lead", lang, **said), of.headline(here.scheme, lang)], lang)
+        headline = of.headline(here.scheme, lang)
+        boards.lead([say("segments.lead", lang, **said), headline[:1].lower() + headline[1:]], lang)
         boards.note(say("segments.basis", lang, base=text.month(of.base, lang)), say("segments.never", lang))
     idle = say("segments.idle_note", lang, n=f"{of.told['idle']:,}", name=of.name(kept.IDLE, lang))
     boards.note(*([idle] if of.told["idle"] else []), *of.notes(lang))
@@ -109,7 +112,7 @@ def validation(of: Segments, here: Choice) -> None:
         return boards.note(of.verdict(here.scheme, lang))
     figure = segment_figures.validation(rows, lang, dark=is_dark())
     _draw(figure, "auc", of.verdict(here.scheme, lang), lang)
-    names = {part: say(f"segments.{part}", lang) for part in ("class", "segment", "both")}
+    names = {part: say(f"segments.{part}", lang).lower() for part in ("class", "segment", "both")}
     out = pd.DataFrame({say("segments.outcome", lang): [say(f"segments.outcome_{o}", lang) for o in rows["outcome"]]})
     out["n"] = [f"{n:,}" for n in rows["n"]]
     out[say("segments.events", lang)] = [f"{n:,}" for n in rows["events"]]
@@ -251,7 +254,7 @@ def profile(of: Segments, here: Choice) -> None:
         tints = [(above if depth > 0 else below, 0.2 * abs(depth)) for depth in depths]
         return [f"background-color: rgba({tint}, {share:.3f})" if share > 0.06 else "" for tint, share in tints]
 
-    _table(out, 1, say("segments.fact", lang), width=132, style=paint)
+    _table(out, 1, say("segments.fact", lang), style=paint)
     boards.note(say("segments.profile_note", lang))
 
 
@@ -310,7 +313,7 @@ def rules(of: Segments, here: Choice) -> None:
         ],
         columns=heads,
     )
-    config = {heads[0]: st.column_config.Column(pinned=True), heads[1]: st.column_config.Column(width="large")}
+    config = {heads[0]: st.column_config.Column(pinned=True), heads[1]: st.column_config.Column(width=RULE)}
     config |= {name: st.column_config.Column(alignment="right", width="small") for name in heads[2:]}
     st.dataframe(out, hide_index=True, column_config=config, height="content", alt=heads[1])
 
@@ -370,13 +373,10 @@ def _draw(figure, key: str, alt: str, lang: str) -> None:
     )
 
 
-def _table(out: pd.DataFrame, first: int, alt: str, width: int | None = None, style=None) -> None:
+def _table(out: pd.DataFrame, first: int, alt: str, style=None) -> None:
     """The first column stays in sight when the others are scrolled."""
     config = {name: st.column_config.Column(pinned=True) for name in list(out)[:first]}
-    config |= {
-        name: st.column_config.Column(alignment="right", width=width, help=name if width else None)
-        for name in list(out)[first:]
-    }
+    config |= {name: st.column_config.Column(alignment="right") for name in list(out)[first:]}
     shown = out.style.apply(style) if style else out
     st.dataframe(shown, hide_index=True, column_config=config, height="content", alt=alt)
 
