@@ -119,8 +119,8 @@ def validation(rows: pd.DataFrame, lang: str, *, dark: bool = False) -> Figure:
         f"<span style='color:{colour}'>{signs[symbol]}</span> {text.say(f'segments.auc_{part}', lang)}"
         for part, colour, symbol in parts
     )
-    title = {"text": key, "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top", "pad": {"l": 4},
-             "font": {"size": 13, "color": tone.ink}}  # fmt: skip
+    title = {"text": key, "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top",
+             "pad": {"l": 4, "t": 6}, "font": {"size": 13, "color": tone.ink}}  # fmt: skip
     page = layout(dark, 52 * max(2, len(found)) + 62, shapes=shapes, annotations=notes, margin={"t": 34}, title=title,
                   xaxis=scale, yaxis=down)  # fmt: skip
     return {"data": data, "layout": page}

@@ -69,9 +69,15 @@ class _Cells:
         self.draws = np.random.default_rng(seed)
         # Every customer falls into one of five folds at random: cells × outcome × fold.
         self.folds = self.draws.multinomial(counts, np.full(FOLDS, 1 / FOLDS))
+        self.told: dict[tuple[int, ...], np.ndarray] = {}
 
     def scores(self, use: list[int]) -> np.ndarray:
         """cells × folds: probability told by a logistic model on the kinds in use, fitted on the other folds."""
+        if tuple(use) not in self.told:
+            self.told[tuple(use)] = self._fitted(use)
+        return self.told[tuple(use)]
+
+    def _fitted(self, use: list[int]) -> np.ndarray:
         hot = np.hstack([self.hot[place] for place in use])
         both, y = np.vstack([hot, hot]), np.repeat([0, 1], len(hot))
         found = np.empty((len(hot), FOLDS))

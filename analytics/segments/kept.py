@@ -182,7 +182,7 @@ class Segments:
             raise Refused(self.sentence_both("no_base"))
         good, bad = ("good", "bad") if kind == "good_in_bad" else ("bad", "good")
         classes, mine = self.classes(scheme, good), self.segments(bad)
-        part = self._members[self._members["segment"].astype(str).isin(mine)]
+        part = self._members[self._members["segment"].isin([int(code) for code in mine])]
         sql = _text("graded").replace("{scheme}", scheme)
         graded = bank.query(sql, None, as_of=self.as_of, classes=classes, branch=branch)
         found = graded.merge(part, on="customer_key").astype({"segment": str})

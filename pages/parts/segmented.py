@@ -55,8 +55,8 @@ def fitted(here: Choice) -> Segments:
 def lead(of: Segments, here: Choice) -> None:
     """How many, which one fell behind least and most; what a segment is and is not."""
     lang, table = here.lang, of.table()
-    known = table[table["overdue_n"] >= SMALL]
-    said = {"customers": f"{of.told['customers']:,}", "count": len(table)}
+    known = table[(table["overdue_n"] >= SMALL) & (table["segment"] != kept.IDLE)]
+    said = {"customers": f"{of.told['customers']:,}", "count": len(of.order)}
     if known.empty:
         boards.lead([say("segments.lead_short", lang, **said)], lang)
         boards.note(say("segments.basis_short", lang, as_of=text.month(of.as_of, lang)), say("segments.never", lang))
@@ -77,7 +77,8 @@ def lead(of: Segments, here: Choice) -> None:
 def outcomes(of: Segments, here: Choice) -> None:
     """Size and later outcomes of every segment, with intervals."""
     lang, table = here.lang, of.table()
-    boards.heading(say("segments.outcomes", lang))
+    title = say("segments.outcomes" if of.base else "segments.sizes", lang)
+    boards.heading(title)
     if of.base:
         whole = of.told["whole"]["overdue"]["rate"]
         _draw(
@@ -96,9 +97,12 @@ def outcomes(of: Segments, here: Choice) -> None:
     for outcome, unit in (("overdue", "rate"), ("reloan", "rate"), ("contribution", "money")):
         cells = zip(*(table[f"{outcome}{end}"] for end in ("", "_low", "_high", "_n")), strict=True)
         out[say(f"segments.{outcome}", lang)] = [_interval(*cell, unit, lang) for cell in cells]
-    _table(out if of.base else out.iloc[:, :3], 1, say("segments.outcomes", lang))
+    _table(out if of.base else out.iloc[:, :3], 1, title)
     if of.base:
-        boards.note(say("segments.outcomes_note", lang, base=text.month(of.base, lang)))
+        gone = say("segments.gone_note", lang, n=len(of.gone), base=text.month(of.base, lang))
+        boards.note(
+            gone if of.gone else "", say("segments.outcomes_note", lang, base=text.month(of.base, lang))
+        )
 
 
 def validation(of: Segments, here: Choice) -> None:
@@ -153,6 +157,8 @@ def cells(of: Segments, here: Choice) -> None:
 def disagreements(of: Segments, here: Choice) -> None:
     """Who stands in a good class and a bad segment, or the reverse, with the facts that pull; a row opens the card."""
     lang, title = here.lang, st.container()
+    if not of.base:
+        return
     kind = charts.picker(
         here, "kind", kept.KINDS, lambda code: say(f"segments.{code}", lang), say("segments.kinds", lang)
     )
@@ -340,10 +346,11 @@ def made(of: Segments, here: Choice) -> None:
         boards.note(say("segments.candidates_note", lang, fitted=f"{of.told['fitted']:,}"))
     facts = of.facts(lang)
     with st.expander(say("segments.facts_title", lang, n=len(facts))):
-        heads = ("name", "group", "unit", "transform", "used", "meaning")
-        out = facts[list(heads)].rename(columns={head: say(f"segments.head_{head}", lang) for head in heads})
-        pinned = {say("segments.head_name", lang): st.column_config.Column(pinned=True)}
-        st.dataframe(out, hide_index=True, column_config=pinned, height="content", alt=say("segments.fact", lang))
+        heads = {"name": 190, "meaning": 520, "unit": 80, "transform": 140, "group": 130, "used": 160}
+        said = {head: say(f"segments.head_{head}", lang) for head in heads}
+        config = {said[head]: st.column_config.Column(width=w, pinned=head == "name") for head, w in heads.items()}
+        out = facts[list(heads)].rename(columns=said)
+        st.dataframe(out, hide_index=True, column_config=config, height="content", alt=say("segments.fact", lang))
 
 
 def _months_title(of: Segments, months: pd.DataFrame, lang: str) -> str:
