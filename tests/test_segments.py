@@ -607,6 +607,20 @@ def test_the_page_prints_the_kept_fit(home, of, monkeypatch, lang):
     assert html.escape(of.headline("abcd", lang)) in said
 
 
+@pytest.mark.parametrize(
+    ("view", "said"), [("weights", "most by "), ("rules", "A shallow tree"), ("map", "Map of customers: a sample of ")]
+)
+def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch, view, said):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(home))
+    test = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    test.query_params["lang"], test.query_params["why"] = "en", view
+    test.run()
+    test.switch_page("pages/analysis/segments.py").run()
+    assert not test.exception
+    assert said in "\n".join(block.proto.body for block in test.get("html"))
+    assert len(test.get("deck_gl_json_chart")) == (view == "map")
+
+
 def test_no_page_imports_scikit_learn():
     told = "import sys, pages.parts.segmented; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0

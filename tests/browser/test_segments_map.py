@@ -41,7 +41,7 @@ def inked(reader, colour: str) -> int:
 def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
     """`faults` would hold what the policy refused, a failing shader, or a request beyond this machine."""
     with harness.browser() as chrome, harness.reader(chrome, address, dark=dark) as reader:
-        answer = reader.page.goto(f"{address}/segments")
+        answer = reader.page.goto(f"{address}/segments?why=map")
         policy = answer.headers["content-security-policy"]
         assert "'unsafe-eval'" not in policy.replace("'wasm-unsafe-eval'", "")
         reader.settle()
@@ -62,7 +62,7 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
     number = of.customer(bank, "abcd", of.told["map"]["key"][dot["i"]]).rows(bank, "en")["customer_id"].iloc[0]
     bank.close()
     with harness.browser() as chrome, harness.reader(chrome, address) as reader:
-        reader.open("/segments?lang=en")
+        reader.open("/segments?lang=en&why=map")
         canvas = reader.page.locator(CANVAS)
         canvas.scroll_into_view_if_needed()
         reader.until(lambda: inked(reader, look(False).accent) > 200)
