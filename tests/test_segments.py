@@ -136,8 +136,8 @@ def test_customers_without_dealings_are_a_segment_by_rule_that_no_method_sees(ba
     idle = set(frame["customer_key"][~facts.dealt(frame)])
     assert idle == set(members.index[members["segment"] == 0])
     assert of.told["idle"] == len(idle) > 0
-    assert of.order[-1] == kept.IDLE
-    assert kept.IDLE not in of.told["codes"]
+    assert of.order[-1] == declared.IDLE
+    assert declared.IDLE not in of.told["codes"]
     assert (members.loc[list(idle), "fact_1"] == -1).all()
     assert not idle & set(of.told["map"]["key"])
     # by hand: no month with a loan, no deposit, no fee

@@ -24,13 +24,12 @@ from analytics import metrics
 from analytics.build import month_end
 from analytics.segments import cluster, explain, facts, follow, judge, keep
 from analytics.segments import space as spaces
-from analytics.segments.declared import digest
+from analytics.segments.declared import IDLE, digest
 from analytics.text import LANGUAGES, say
 from data.engine import Refused
 
 FEWEST = 200
 SEED = 7
-IDLE = "0"
 IDLE_NAME = {lang: say("segments.idle", lang) for lang in LANGUAGES}
 
 

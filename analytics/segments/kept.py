@@ -15,15 +15,13 @@ import pandas as pd
 
 from analytics import metrics, text
 from analytics.segments import keep
-from analytics.segments.declared import FACTS, GROUPS
+from analytics.segments.declared import FACTS, GROUPS, IDLE
 from analytics.text import say
 from data.engine import Refused
 
 _SQL = Path(__file__).parents[1] / "sql" / "segments"
 KINDS = ("good_in_bad", "bad_in_good")
 PULLS = 3
-IDLE = "0"
-"""The segment of the customers without dealings."""
 SMALL_PSI, LARGE_PSI = 0.1, 0.25
 """The common rule of thumb, for what is no longer noise."""
 

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from analytics import exports, segment_figures, text
 from analytics.look import SMALL
 from analytics.segments import keep, kept
-from analytics.segments.declared import FACTS
+from analytics.segments.declared import FACTS, IDLE
 from analytics.segments.kept import Disagreements, Segments
 from analytics.text import say
 from data.engine import Refused
@@ -57,7 +57,7 @@ def fitted(here: Choice) -> Segments:
 def lead(of: Segments, here: Choice) -> None:
     """How many, which one fell behind least and most; what a segment is and is not."""
     lang, table = here.lang, of.table()
-    known = table[(table["overdue_n"] >= SMALL) & (table["segment"] != kept.IDLE)]
+    known = table[(table["overdue_n"] >= SMALL) & (table["segment"] != IDLE)]
     said = {"customers": f"{of.told['customers']:,}", "count": len(of.order)}
     if known.empty:
         boards.lead([say("segments.lead_short", lang, **said)], lang)
@@ -72,7 +72,7 @@ def lead(of: Segments, here: Choice) -> None:
         headline = of.headline(here.scheme, lang)
         boards.lead([say("segments.lead", lang, **said), headline[:1].lower() + headline[1:]], lang)
         boards.note(say("segments.basis", lang, base=text.month(of.base, lang)), say("segments.never", lang))
-    idle = say("segments.idle_note", lang, n=f"{of.told['idle']:,}", name=of.name(kept.IDLE, lang))
+    idle = say("segments.idle_note", lang, n=f"{of.told['idle']:,}", name=of.name(IDLE, lang))
     boards.note(*([idle] if of.told["idle"] else []), *of.notes(lang))
 
 
@@ -240,7 +240,7 @@ def _downloads(found: Disagreements, of: Segments, here: Choice, kind: str) -> N
 def profile(of: Segments, here: Choice) -> None:
     """Every segment in the facts' own units beside the bank; the facts that weigh most, or all of them."""
     lang, rows = here.lang, of.profile()
-    codes = [code for code in of.order if code != kept.IDLE]
+    codes = [code for code in of.order if code != IDLE]
     boards.heading(say("segments.profile", lang))
     which = charts.picker(
         here, "facts", ("main", "all"), lambda code: say(f"segments.facts_{code}", lang), say("segments.fact", lang)
@@ -278,7 +278,7 @@ def explained(of: Segments, here: Choice) -> None:
 def _map(of: Segments, here: Choice, title: DeltaGenerator) -> None:
     """A sample of customers on two components; a click on a dot says who it is and why he stands there."""
     lang, told = here.lang, of.told["map"]
-    names = {code: of.name(code, lang) for code in of.order if code != kept.IDLE}
+    names = {code: of.name(code, lang) for code in of.order if code != IDLE}
     share = text.number(of.told["space"]["map_share"], "rate", lang)
     with title:
         boards.heading(say("segments.map", lang, n=f"{len(told['x']):,}", share=share))

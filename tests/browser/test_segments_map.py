@@ -7,7 +7,7 @@ from PIL import Image
 
 from analytics import segment_figures
 from analytics.look import look
-from analytics.segments import kept
+from analytics.segments import declared, kept
 from data.engine import Bank
 from tests.browser import harness
 
@@ -53,7 +53,7 @@ def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
 def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home):
     bank = Bank(fitted_home)
     of = kept.read(bank)
-    names = {code: of.name(code, "en") for code in of.order if code != kept.IDLE}
+    names = {code: of.name(code, "en") for code in of.order if code != declared.IDLE}
     picked = list(names)[-1]
     scene = segment_figures.customer_map(of.told["map"], names, picked, "en").told
     dots = next(layer["data"] for layer in scene["layers"] if layer["id"].endswith("picked"))
