@@ -339,6 +339,25 @@ def test_facts_of_one_customer_are_those_counted_by_hand(bank, frame):
     assert row["fees"] == pytest.approx(float(fees))
 
 
+def test_facts_read_twice_are_the_same_to_the_last_digit(bank, frame):
+    """Sums of doubles would depend on which thread met which row first."""
+    with bank.lease() as view:
+        for _ in range(3):
+            pd.testing.assert_frame_equal(facts.facts_at(view, LAST), frame, check_exact=True)
+
+
+def test_the_swing_of_deposits_is_their_standard_deviation_over_their_mean(bank, frame):
+    row = frame[frame["deposit_swing"] > 0.05].iloc[0]
+    balances = bank.query(
+        "select balance::double as balance from deposit_balance where customer_key = :key and as_of > :since "
+        "and as_of <= :last",
+        key=int(row["customer_key"]),
+        since=month_end(LAST, -12),
+        last=LAST,
+    )["balance"]
+    assert row["deposit_swing"] == pytest.approx(balances.std(ddof=0) / balances.mean())
+
+
 # ---- explained
 
 
