@@ -32,13 +32,15 @@ run: setup
 	@echo "信贷全景 · Loan Panorama   http://127.0.0.1:$(PORT)"
 	@exec $(V)/python -m streamlit run app.py --server.port $(PORT)
 
-# An invented bank of CUSTOMERS customers and MONTHS months, loaded as a new edition.
+# An invented bank of CUSTOMERS customers and MONTHS months, loaded as a new edition, its segments fitted month by month.
 demo: setup
 	@echo "Inventing a bank: $(CUSTOMERS) customers, $(MONTHS) months"
 	@mkdir -p $(BANK)
 	@rm -rf $(BANK)/delivery
 	@$(V)/python -m data demo --customers $(CUSTOMERS) --months $(MONTHS) --seed $(SEED) --to $(BANK)/delivery
 	@$(V)/python -m data load $(BANK)/delivery --source contract --home $(LOAN_PANORAMA_HOME)
+	@echo "Fitting the segments of the last twelve months"
+	@$(V)/python -m analytics segments fit --monthly --home $(LOAN_PANORAMA_HOME) 2>&1 >/dev/null | tail -1
 
 # Lint and all tests; fetches what only tests need.
 test: .venv/.ready-dev system

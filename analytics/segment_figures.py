@@ -1,17 +1,23 @@
-"""The segments as figures: what became of each, the map of customers, what a fact weighs. Dicts as in `figures`."""
+"""The segments as figures: what became of each, what they add to the classes, the map of customers, what a fact weighs.
+
+Dicts as in `figures`; the map alone is a `Scene`."""
 
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from analytics import text
-from analytics.look import SMALL, axis, layout, look
+from analytics.look import FONT, SMALL, axis, layout, look
 
 Figure = dict[str, Any]
+ZOOM = 7.4
+"""Two to this power pixels for half of the wider side of the map: 169 of them, which a telephone has too."""
 
 
 def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool = False) -> Figure:
@@ -29,9 +35,9 @@ def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool 
     ]
     known = [v for r in rows for v in (r.overdue_high, whole) if not text.is_missing(v)]
     scale = axis(known, "rate", lang, tone)
-    scale["range"] = [0, max([*known, 0.01]) * 1.22]
+    scale["range"] = [0, max([*known, 0.01]) * 1.3]
     scale |= {"showticklabels": False, "showgrid": False}
-    names = [html.escape(r._2 if lang == "zh-CN" else r.en) for r in rows]
+    names = [html.escape(r._2 if lang == "zh-CN" else r.en).replace(", ", ",<br>") for r in rows]
     places = list(range(len(rows)))
     shapes = [
         {"type": "line", "x0": r.overdue_low, "x1": r.overdue_high, "y0": place, "y1": place,
@@ -65,54 +71,144 @@ def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool 
         "tickfont": {"color": tone.ink, "size": 13},
     }  # fmt: skip
     page = layout(
-        dark, 36 * max(2, len(rows)) + 30, shapes=shapes, annotations=notes, margin={"t": 22}, xaxis=scale, yaxis=down
+        dark, 38 * max(2, len(rows)) + 30, shapes=shapes, annotations=notes, margin={"t": 22}, xaxis=scale, yaxis=down
     )
     return {"data": [dots], "layout": page}
 
 
-def customer_map(
-    told: Mapping[str, Sequence], names: Mapping[str, str], picked: str, lang: str, *, dark: bool = False
-) -> Figure:
-    """A sample of customers on the first two components, one dot each: the picked segment in the accent, the others
-    grey, each
-    named at its middle. `told` has x, y and segment.
-
-    Drawn as SVG: Plotly's WebGL builds its code at run time, which the pages' content security policy refuses.
-    """
+def validation(rows: pd.DataFrame, lang: str, *, dark: bool = False) -> Figure:
+    """AUC of the classes, of the segments and of both, one line per outcome, with what both gain over the classes.
+    `rows` is that of `Segments.validation`; an outcome that could not be judged has no dots."""
     tone = look(dark)
-    frame = pd.DataFrame({name: told[name] for name in ("x", "y", "segment")})
-    data = []
-    for code in [*(c for c in names if c != picked), picked]:
-        mine = frame[frame["segment"] == code]
+    found = [dict(row) for row in rows.to_dict("records")]
+    names = [text.say(f"segments.outcome_{row['outcome']}", lang) for row in found]
+    parts = (("class", tone.grey, "circle"), ("segment", tone.ink, "circle-open"), ("both", tone.accent, "circle"))
+    data, notes, shapes = [], [], []
+    for place, row in enumerate(found):
+        known = [row.get(f"{part}_auc") for part, _, _ in parts]
+        known = [v for v in known if not text.is_missing(v)]
+        if known:
+            shapes.append({"type": "line", "x0": min(known), "x1": max(known), "y0": place, "y1": place,
+                           "line": {"color": tone.faint, "width": 2}, "layer": "below"})  # fmt: skip
+        said = text.say(f"segments.gain_{row['verdict']}", lang, **_gain(row))
+        ink = tone.ink if row["verdict"] == "adds" else tone.grey
+        notes.append({"x": 1, "xref": "paper", "y": place, "xanchor": "right", "yanchor": "bottom", "yshift": 7,
+                      "showarrow": False, "text": said, "font": {"color": ink, "size": 13},
+                      "bgcolor": tone.paper})  # fmt: skip
+    for part, colour, symbol in parts:
+        values = [row.get(f"{part}_auc") for row in found]
+        name = text.say(f"segments.auc_{part}", lang)
         data.append(
             {
-                "type": "scatter", "mode": "markers", "x": mine["x"].tolist(), "y": mine["y"].tolist(),
-                "marker": {"size": 5 if code == picked else 4, "color": tone.accent if code == picked else tone.faint,
-                           "opacity": 0.9 if code == picked else 0.55},
-                "hoverinfo": "text", "hovertext": html.escape(names[code]), "customdata": [[code]] * len(mine),
+                "type": "scatter", "mode": "markers", "name": name, "y": list(range(len(found))),
+                "x": [None if text.is_missing(v) else v for v in values], "hoverinfo": "text",
+                "marker": {"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
+                "hovertext": ["" if text.is_missing(v) else f"<b>{html.escape(o)}</b><br>{name} AUC {v:.3f}"
+                              for o, v in zip(names, values, strict=True)],
             }
         )  # fmt: skip
-    middles = frame.groupby("segment")[["x", "y"]].median().sort_values("y", ascending=False)
-    wide, high = (float(frame[side].max() - frame[side].min()) or 1.0 for side in ("x", "y"))
-    notes, placed = [], []
-    for code, x, y in middles.itertuples():
+    most = max([0.75, *(v for trace in data for v in trace["x"] if v is not None)])
+    places = [t for t in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0) if t <= most + 0.02]
+    scale = {"range": [0.49, most + 0.03], "tickvals": places, "tickformat": ".1f", "showgrid": True,
+             "gridcolor": tone.rule}  # fmt: skip
+    down = {"range": [len(found) - 0.5, -0.5], "tickvals": list(range(len(found))),
+            "ticktext": [html.escape(name) for name in names], "tickfont": {"color": tone.ink, "size": 13}}  # fmt: skip
+    # A legend would push the plot aside on a telephone.
+    signs = {"circle": "●", "circle-open": "○"}
+    key = "&nbsp;&nbsp; ".join(
+        f"<span style='color:{colour}'>{signs[symbol]}</span> {text.say(f'segments.auc_{part}', lang)}"
+        for part, colour, symbol in parts
+    )
+    title = {"text": key, "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top",
+             "pad": {"l": 4, "t": 6}, "font": {"size": 13, "color": tone.ink}}  # fmt: skip
+    page = layout(dark, 52 * max(2, len(found)) + 62, shapes=shapes, annotations=notes, margin={"t": 34}, title=title,
+                  xaxis=scale, yaxis=down)  # fmt: skip
+    return {"data": data, "layout": page}
+
+
+def _gain(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        **{name: text.NOTHING if text.is_missing(row.get(name)) else f"{row[name]:+.3f}".replace("-", "−")
+           for name in ("gain", "gain_low", "gain_high")},
+        "events": f"{row['events']:,}",
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A drawing for the browser's graphics processor, in the form that deck.gl reads and `st.pydeck_chart` hands on.
+
+    deck.gl brings its programs ready-made. Plotly's WebGL traces write theirs at run time with `new Function`, which
+    the pages' content security policy refuses. An orthographic view has no map beneath it and asks no host for one.
+    """
+
+    told: Mapping[str, Any]
+
+    def to_json(self) -> str:
+        return json.dumps(self.told, ensure_ascii=False)
+
+
+def customer_map(
+    told: Mapping[str, Sequence], names: Mapping[str, str], picked: str, lang: str, *, dark: bool = False
+) -> Scene:
+    """A sample of customers on the first two components, one dot each: the picked segment in the accent, the others
+    grey, each named at its middle. `told` has x, y and segment; a dot carries its position in them."""
+    tone = look(dark)
+    frame = pd.DataFrame({name: told[name] for name in ("x", "y", "segment")})
+    # deck.gl counts y downwards. Half of the wider side is 1, so that the view need not know the data.
+    reach = max(float(frame[side].max() - frame[side].min()) for side in ("x", "y")) / 2 or 1.0
+    for side, sign in (("x", 1), ("y", -1)):
+        frame[side] = sign * (frame[side] - (frame[side].max() + frame[side].min()) / 2) / reach
+    layers = []
+    for code in [*(c for c in names if c != picked), picked]:
+        mine, is_picked = frame[frame["segment"] == code], code == picked
+        layers.append(
+            {
+                "@@type": "ScatterplotLayer", "id": f"dots-{code}-{'picked' if is_picked else 'other'}",
+                "pickable": True, "radiusUnits": "pixels", "getRadius": 3.4 if is_picked else 2.4,
+                "getFillColor": _rgb(tone.accent if is_picked else tone.faint, 0.9 if is_picked else 0.6),
+                "getPosition": "@@=p",
+                "data": [{"p": [round(x, 4), round(y, 4)], "i": int(i), "name": names[code]}
+                         for i, x, y in zip(mine.index, mine["x"], mine["y"], strict=True)],
+            }
+        )  # fmt: skip
+    layers.append(
+        {
+            "@@type": "TextLayer", "id": f"names-{lang}-{'dark' if dark else 'light'}", "data": _middles(frame, names),
+            "getPosition": "@@=p", "getText": "@@=t", "getSize": 13, "fontFamily": FONT, "fontWeight": 600,
+            "characterSet": sorted({sign for name in names.values() for sign in name}), "lineHeight": 1.15,
+            "getColor": _rgb(tone.ink, 1.0), "background": True, "getBackgroundColor": _rgb(tone.paper, 0.82),
+            "backgroundPadding": [4, 2],
+        }
+    )  # fmt: skip
+    hand = {"scrollZoom": False, "dragPan": True, "doubleClickZoom": True, "touchRotate": False}
+    view = {"@@type": "OrthographicView", "id": "plane", "controller": hand}
+    return Scene(
+        {"views": [view], "initialViewState": {"target": [0, 0, 0], "zoom": ZOOM, "minZoom": ZOOM - 1,
+         "maxZoom": ZOOM + 4}, "layers": layers, "mapProvider": None, "mapStyle": None, "touchAction": "pan-y"}
+    )  # fmt: skip
+
+
+def _middles(frame: pd.DataFrame, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Where the names stand: at the median of their dots, within the picture; one that would lie on another goes below
+    it."""
+    placed: list[dict[str, Any]] = []
+    for code, x, y in frame.groupby("segment")[["x", "y"]].median().sort_values("y").itertuples():
         if code not in names:
             continue
-        # A name that would lie on another one goes below it.
-        while any(abs(x - other) < wide * 0.4 and abs(y - at) < high * 0.06 for other, at in placed):
-            y -= high * 0.02
-        placed.append((x, y))
-        notes.append(
-            {
-                "x": x, "y": y, "text": f"<b>{html.escape(names[code])}</b>", "showarrow": False,
-                "font": {"color": tone.ink, "size": 12}, "bgcolor": tone.paper, "opacity": 0.85, "borderpad": 2,
-            }
-        )  # fmt: skip
-    bare = {"showticklabels": False, "range": None}
-    page = layout(dark, 420, annotations=notes, xaxis=dict(bare), yaxis=dict(bare))
-    for side in ("xaxis", "yaxis"):
-        page[side].pop("range")
-    return {"data": data, "layout": page}
+        lines = names[code].replace(", ", ",\n").split("\n")
+        wide = max(sum(1.0 if sign > "\u2e80" else 0.55 for sign in line) for line in lines) * 14 / 2**ZOOM
+        high, edge = 0.12 * len(lines), max(1.04 - wide / 2, 0)
+        x = min(max(x, -edge), edge)
+        beside = [o for o in placed if abs(x - o["p"][0]) < (wide + o["w"]) / 2]
+        while any(abs(y - o["p"][1]) < (high + o["h"]) / 2 for o in beside):
+            y += 0.03
+        placed.append({"p": [round(x, 4), round(y, 4)], "t": "\n".join(lines), "w": wide, "h": high})
+    return placed
+
+
+def _rgb(colour: str, opacity: float) -> list[int]:
+    return [*(int(colour[at : at + 2], 16) for at in (1, 3, 5)), round(255 * opacity)]
 
 
 def weights(rows: Sequence[tuple[str, float]], lang: str, *, dark: bool = False) -> Figure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from analytics.segments.declared import FACTS
 from data.engine import Bank
 
 _LANG = "en"
+WHAT = ("segments", "candidates", "facts", "importance", "tree", "months")
 
 
 def add(commands: Any) -> None:
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     fitted.add_argument("--seed", type=int, default=7)
     fitted.add_argument("--monthly", action="store_true", help="refit every month end of the last year")
     shown = one("show", _show, "列出分群、候选比较 / the segments, the candidates, the months")
-    shown.add_argument("--what", choices=("segments", "candidates", "importance", "tree", "months"), default="segments")
+    shown.add_argument("--what", choices=WHAT, default="segments")
     told = one("profile", _profile, "各群画像 / each segment in the facts' own units")
     told.add_argument("--segment", help="code of one segment")
     listed = one("disagree", _disagree, "分类与分群不一致的客户 / customers on whom class and segment disagree")
@@ -57,7 +57,7 @@ def _fit(given: argparse.Namespace) -> None:
     fit(bank, given.as_of, given.seed, given.monthly, lambda said: print(said, file=sys.stderr))
     of = kept.read(bank, given.as_of)
     show(of.table(), given.format)
-    for line in (of.reason(_LANG), *of.notes(_LANG), *of.events(_LANG)):
+    for line in (of.reason(_LANG), of.reduction(_LANG), *of.notes(_LANG), *of.events(_LANG)):
         print(line, file=sys.stderr)
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in of.told["seconds"].items())
     print(f"{of.told['customers']:,} customers, fitted on {of.told['fitted']:,}: {spent}", file=sys.stderr)
@@ -71,16 +71,18 @@ def _show(given: argparse.Namespace) -> None:
             for leaf in of.told["tree"]["leaves"]
         ]
         show(pd.DataFrame(leaves), given.format)
-        print(f"fidelity {of.told['tree']['fidelity']}", file=sys.stderr)
+        told = of.told["tree"]
+        print(f"fidelity {told['fidelity']}, guessing the largest segment {told['guess']}", file=sys.stderr)
     elif given.what == "months":
-        rows = [entry | {"events": json.dumps(entry["events"])} for entry in of.told["history"]]
-        show(pd.DataFrame(rows).astype({"names": str, "sizes": str}), given.format)
+        show(of.months(_LANG), given.format)
+    elif given.what == "facts":
+        show(of.facts(_LANG), given.format)
     else:
         show(
             {"segments": of.table, "candidates": of.candidates, "importance": of.importance}[given.what](), given.format
         )
         if given.what == "candidates":
-            print(of.reason(_LANG), file=sys.stderr)
+            print(of.reason(_LANG), of.reduction(_LANG), sep="\n", file=sys.stderr)
 
 
 def _profile(given: argparse.Namespace) -> None:

@@ -34,6 +34,23 @@ def demo_home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def fitted_home(tmp_path_factory) -> Path:
+    """An invented bank of 3,000 customers and 28 months (seed 11), its segments fitted month by month."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home = shared / "fitted" / "home"
+    home.parent.mkdir(exist_ok=True)
+    with (shared / "fitted.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "segments").exists():
+            delivery = str(home.parent / "delivery")
+            _run("data", "demo", "--customers", "3000", "--months", "28", "--seed", "11", "--to", delivery)
+            _run("data", "load", delivery, "--source", "contract", "--home", str(home))
+            _run("analytics", "segments", "fit", "--monthly", "--home", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
 def small_home(tmp_path_factory) -> Path:
     """The home of the bank of tests/small_bank, loaded once for all workers."""
     base = tmp_path_factory.getbasetemp()

@@ -1,9 +1,7 @@
 """Segments: found against the invented bank's hidden types, kept steady, judged out of time, refused in sentences."""
 
-import fcntl
 import html
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -32,22 +30,8 @@ LAST = date(2026, 10, 31)
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
-    """An invented bank of 3,000 customers and 28 months, segments fitted month by month, once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = shared / "segments" / "home"
-    home.parent.mkdir(exist_ok=True)
-    with (shared / "segments.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "CURRENT").exists():
-            delivery = str(home.parent / "delivery")
-            size = ("--customers", str(CUSTOMERS), "--months", str(MONTHS), "--seed", str(SEED))
-            assert run("data", "demo", *size, "--to", delivery).returncode == 0
-            assert run("data", "load", delivery, "--source", "contract", "--home", str(home)).returncode == 0
-            done = run("analytics", "segments", "fit", "--monthly", "--home", str(home))
-            assert done.returncode == 0, done.stderr[-2000:]
-    return home
+def home(fitted_home) -> Path:
+    return fitted_home
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +90,65 @@ def test_the_chosen_candidate_is_stable_over_bootstraps(of):
 
 def test_the_candidates_are_compared_with_all_their_figures_and_times(of):
     table = of.candidates()
-    assert set(table["method"]) == set(cluster.METHODS)
-    assert set(table[table["method"] == "kmeans"]["count"]) == set(cluster.COUNTS)
-    assert table[["silhouette", "stability", "overdue_gini", "contribution_share", "seconds"]].notna().all().all()
+    used = table[table["is_reduced"] == of.told["reduced"]]
+    assert set(used["method"]) == set(cluster.METHODS)
+    assert set(used[used["method"] == "kmeans"]["count"]) == set(cluster.COUNTS)
+    assert table[["silhouette", "stability", "contribution_share", "seconds"]].notna().all().all()
+
+
+def test_reduction_is_kept_only_where_the_same_method_gains_by_it(of):
+    """KMeans is compared on the leading components and on all of them; what is steadier and more useful is used."""
+    table = of.candidates().query("method == 'kmeans'").groupby("is_reduced")[["stability", "use"]].mean()
+    means = table.sum(axis=1)
+    assert of.told["reduced"] == (means[True] >= means[False])
+    assert all(f"{table.loc[few, 'stability']:.2f}" in of.reduction("en") for few in (True, False))
+    # 0.9 + 0.3 = 1.2 on few components against 0.8 + 0.5 = 1.3 on all of them
+    few, every = (
+        cluster.Candidate("kmeans", 4, is_reduced, 0.5, stable, 0.1, use, use, use, 0.0)
+        for is_reduced, stable, use in ((True, 0.9, 0.3), (False, 0.8, 0.5))
+    )
+    assert not cluster.helps([few], [every])
+    assert cluster.helps([every], [few])
+
+
+def test_the_choice_sees_the_outcomes_of_half_and_the_other_half_judges_it(bank, of):
+    base = month_end(LAST, -12)
+    with bank.lease() as view:
+        dealt = int(facts.dealt(facts.facts_at(view, base)).sum())
+        known = int(facts.outcomes_after(view, base)["contribution"].notna().sum())
+    assert of.told["seen"] == dealt // 2
+    # every other customer whose contribution is known and who is graded, none of those who chose
+    judged = of.validation("abcd").set_index("outcome").loc["contribution", "n"]
+    assert judged <= known - of.told["seen"] * 0.9
+
+
+def test_agreement_is_the_adjusted_rand_index():
+    draws = np.random.default_rng(1)
+    for one, other in ((3, 5), (2, 2), (7, 1)):
+        left, right = draws.integers(0, one, 500), draws.integers(0, other, 500)
+        right[:200] = left[:200] % other
+        assert cluster.agreement(left, right) == pytest.approx(adjusted_rand_score(left, right), abs=1e-12)
+    assert cluster.agreement(np.zeros(5, dtype=int), np.zeros(5, dtype=int)) == 1
+
+
+def test_customers_without_dealings_are_a_segment_by_rule_that_no_method_sees(bank, of, frame):
+    members = keep.members(bank.home, dict(of.told)).set_index("customer_key")
+    idle = set(frame["customer_key"][~facts.dealt(frame)])
+    assert idle == set(members.index[members["segment"] == 0])
+    assert of.told["idle"] == len(idle) > 0
+    assert of.order[-1] == declared.IDLE
+    assert declared.IDLE not in of.told["codes"]
+    assert (members.loc[list(idle), "fact_1"] == -1).all()
+    assert not idle & set(of.told["map"]["key"])
+    # by hand: no month with a loan, no deposit, no fee
+    key = min(idle)
+    about = {"key": key, "since": month_end(LAST, -12), "last": LAST}
+    assert bank.one(
+        "select (select count(*) from loan_month where customer_key = :key and balance > 0 and as_of > :since and "
+        "as_of <= :last) + (select count(*) from income where customer_key = :key and booked_on > :since "
+        "and booked_on <= :last)",
+        **about,
+    )[0] == 0  # fmt: skip
 
 
 def test_the_segments_order_later_overdue_and_add_to_the_classes(of):
@@ -140,6 +180,16 @@ def test_names_are_kept_over_twelve_refits(of):
     assert [entry["as_of"] for entry in history] == [str(month_end(LAST, -back)) for back in range(12, -1, -1)]
     assert all(entry["names"] == history[0]["names"] for entry in history)
     assert not any(entry["events"] for entry in history)
+
+
+def test_the_months_say_whether_a_shift_of_sizes_is_noise(of):
+    months = of.months("en")
+    assert len(months) == 12
+    assert all((row.verdict == "none") == (row.psi <= row.critical) for row in months.itertuples())
+    entry = dict(of.told["history"][1])
+    for psi, said in ((0.05, "small"), (0.2, "moderate"), (0.3, "large")):
+        told = dict(of.told) | {"history": [of.told["history"][0], entry | {"psi": psi, "critical": 0.01}]}
+        assert replace(of, told=told).months("en")["verdict"].tolist() == [said]
 
 
 def test_every_refit_tells_psi_with_its_critical_value_and_agreement(of):
@@ -289,6 +339,25 @@ def test_facts_of_one_customer_are_those_counted_by_hand(bank, frame):
     assert row["fees"] == pytest.approx(float(fees))
 
 
+def test_facts_read_twice_are_the_same_to_the_last_digit(bank, frame):
+    """Sums of doubles would depend on which thread met which row first."""
+    with bank.lease() as view:
+        for _ in range(3):
+            pd.testing.assert_frame_equal(facts.facts_at(view, LAST), frame, check_exact=True)
+
+
+def test_the_swing_of_deposits_is_their_standard_deviation_over_their_mean(bank, frame):
+    row = frame[frame["deposit_swing"] > 0.05].iloc[0]
+    balances = bank.query(
+        "select balance::double as balance from deposit_balance where customer_key = :key and as_of > :since "
+        "and as_of <= :last",
+        key=int(row["customer_key"]),
+        since=month_end(LAST, -12),
+        last=LAST,
+    )["balance"]
+    assert row["deposit_swing"] == pytest.approx(balances.std(ddof=0) / balances.mean())
+
+
 # ---- explained
 
 
@@ -321,7 +390,50 @@ def test_the_profile_is_in_the_facts_own_units(of, frame):
     mine = frame[frame["customer_key"].map(members) == code]
     row = of.profile().query("segment == @code and fact == 'deposits'").iloc[0]
     assert row["value"] == pytest.approx(mine["deposits"].median())
-    assert row["bank"] == pytest.approx(frame["deposits"].median())
+    assert row["bank"] == pytest.approx(frame["deposits"][facts.dealt(frame)].median())
+
+
+def test_a_profile_tells_medians_and_quartiles_of_those_with_dealings_by_hand(frame):
+    few = frame[facts.dealt(frame)].iloc[:300].copy()
+    labels = np.repeat([0, 1, -1], [100, 150, 50])
+    few["loan_balance"] = np.r_[np.arange(100.0), np.full(150, 500.0), np.full(50, 1e9)]
+    few["payroll"] = np.r_[np.ones(25), np.zeros(75), np.ones(150), np.ones(50)]
+    told = {(row["fact"], row["segment"]): row for row in explain.profile(few, labels, 2, space.make(few[labels >= 0]))}
+    # of 0 … 99 the median is 49.5, the quartiles 24.75 and 74.25; of the 250 with dealings the median is 500
+    row = told["loan_balance", 0]
+    assert (row["value"], row["low"], row["high"], row["bank"], row["n"]) == (49.5, 24.75, 74.25, 500, 100)
+    # yes for 25 of 100, of all 175 of 250
+    assert (told["payroll", 0]["value"], told["payroll", 0]["bank"]) == (0.25, 0.7)
+    assert told["payroll", 0]["height"] < 0 < told["payroll", 1]["height"]
+
+
+def test_a_segment_that_is_gone_still_tells_what_became_of_it(of):
+    outcomes, code = dict(of.told["outcomes"]), of.order[0]
+    base, *others = of.told["history"]
+    sizes, names = base["sizes"] | {"99": 7}, base["names"] | {"99": {"zh-CN": "旧群", "en": "Old"}}
+    history = [base | {"sizes": sizes, "names": names}, *others]
+    told = dict(of.told) | {"outcomes": outcomes | {"99": outcomes[code]}, "history": history}
+    table = replace(of, told=told).table()
+    row = table[table["segment"] == "99"].iloc[0]
+    assert (row["customers"], row["customers_base"], row["overdue_n"]) == (0, 7, outcomes[code]["overdue"]["n"])
+    assert (row["en"], row["zh-CN"]) == ("Old (gone)", "旧群（已消失）")
+
+
+def test_every_fact_is_told_with_unit_transform_meaning_and_use(of):
+    for lang in LANGUAGES:
+        table = of.facts(lang)
+        assert list(table["fact"]) == list(declared.FACTS)
+        assert (table.drop(columns="fact").map(len) > 0).all().all()
+
+
+def test_a_rule_of_the_tree_counts_in_whole_numbers(of):
+    def said(fact, value, sign, lang="en"):
+        return of.leaf({"path": [{"fact": fact, "code": None, "sign": sign, "value": value}]}, lang)
+
+    assert said("products_held", 2.5, ">") == "Products held ≥ 3"
+    assert said("products_held", 2.5, "<=") == "Products held ≤ 2"
+    assert said("fee_times", 0.5, "<=") == "Fee bookings = 0"
+    assert said("payroll", 0.5, ">", "zh-CN") == "代发工资为是"
 
 
 def test_cells_add_up_to_the_bank(bank, of):
@@ -352,7 +464,7 @@ def test_a_list_of_one_branch_is_part_of_the_whole(bank, of):
 # ---- bad input
 
 
-def test_too_few_customers_are_refused(small_home, tmp_path):
+def test_too_few_customers_are_refused(small_home):
     with pytest.raises(Refused, match=r"少于 200.*200 or more"):
         fit.fit(Bank(small_home))
 
@@ -382,6 +494,48 @@ def test_a_bank_without_deposits_and_fees_leaves_their_facts_out(frame):
     made = space.make(without)
     assert not {"deposits", "fees", "fee_kind"} & {axis.fact for axis in made.axes}
     assert len(np.unique(cluster.fit("kmeans", 4, made.reduced(without), 7).assign(made.reduced(without)))) == 4
+
+
+@pytest.fixture(scope="module")
+def poor_home(tmp_path_factory) -> Path:
+    """A bank that hands over neither deposits nor fees, one product channel, and ten months too few to look back on."""
+    folder = tmp_path_factory.mktemp("poor")
+    delivery, home = folder / "delivery", folder / "home"
+    size = ("--customers", "700", "--months", "8", "--seed", "5")
+    assert run("data", "demo", *size, "--form", "csv", "--to", str(delivery)).returncode == 0
+    told = json.loads((delivery / "manifest.json").read_text())
+    for table in ("deposit_balance", "income"):
+        for file in told["tables"].pop(table)["files"]:
+            (delivery / file["name"]).unlink()
+    (delivery / "manifest.json").write_text(json.dumps(told))
+    loaded = run("data", "load", str(delivery), "--source", "contract", "--home", str(home))
+    assert loaded.returncode == 0, loaded.stderr[-2000:]
+    return home
+
+
+def test_a_bank_without_deposits_fees_and_history_has_segments_and_a_page(poor_home, monkeypatch):
+    done = run("analytics", "segments", "fit", "--home", str(poor_home))
+    assert done.returncode == 0, done.stderr[-2000:]
+    bank = Bank(poor_home)
+    of = kept.read(bank)
+    assert not {"deposits", "fees", "fee_kind"} & {axis["fact"] for axis in of.told["space"]["axes"]}
+    assert len(of.told["codes"]) >= 2
+    notes = " ".join(of.notes("en"))
+    assert "Fewer than 18 month ends of history" in notes
+    assert "Not used, missing throughout: " in notes
+    told = of.facts("en").set_index("fact")["used"]
+    assert told["deposits"] == "not used: missing throughout"
+    assert told["loan_balance"] == "used"
+    bank.close()
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(poor_home))
+    test = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    test.query_params["lang"] = "en"
+    test.run()
+    test.switch_page("pages/analysis/segments.py").run()
+    assert not test.exception
+    said = "\n".join(block.proto.body for block in test.get("html"))
+    assert "the history is too short for outcomes of the year after" in said
+    assert "no disagreement can be listed" in said
 
 
 def test_one_class_only_is_said_and_the_segments_are_judged_alone():
@@ -469,7 +623,21 @@ def test_the_page_prints_the_kept_fit(home, of, monkeypatch, lang):
     balance = text.number(listed.balance, "money", lang)
     assert text.say("segments.list", lang, n=f"{len(listed):,}", balance=balance) in said
     assert text.say("segments.never", lang) in said
-    assert html.escape(of.verdict("abcd", lang)) in said
+    assert html.escape(of.headline("abcd", lang)) in said
+
+
+@pytest.mark.parametrize(
+    ("view", "said"), [("weights", "most by "), ("rules", "A shallow tree"), ("map", "Map of customers: a sample of ")]
+)
+def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch, view, said):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(home))
+    test = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    test.query_params["lang"], test.query_params["why"] = "en", view
+    test.run()
+    test.switch_page("pages/analysis/segments.py").run()
+    assert not test.exception
+    assert said in "\n".join(block.proto.body for block in test.get("html"))
+    assert len(test.get("deck_gl_json_chart")) == (view == "map")
 
 
 def test_no_page_imports_scikit_learn():
@@ -477,15 +645,37 @@ def test_no_page_imports_scikit_learn():
     assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
 
 
-def test_the_map_and_the_outcomes_are_sound_figures(of):
-    names = {code: of.name(code, "en") for code in of.order}
+def test_the_outcomes_and_the_validation_are_sound_figures(of):
+    rows = of.validation("abcd")
     for dark in (False, True):
-        made = figures.drawn(segment_figures.customer_map(of.told["map"], names, of.order[0], "en", dark=dark))
-        assert sum(len(trace.x) for trace in made.data) == min(CUSTOMERS, explain.SHOWN)
-        # WebGL needs 'unsafe-eval', which the shell refuses
-        assert {trace.type for trace in made.data} == {"scatter"}
         drawn = figures.drawn(segment_figures.outcomes(of.table(), 0.1, "en", dark=dark))
         assert len(drawn.data[0].x) == len(of.order)
+        drawn = figures.drawn(segment_figures.validation(rows, "en", dark=dark))
+        assert [trace.name for trace in drawn.data] == ["classes alone", "segments alone", "both"]
+        assert list(drawn.data[2].x) == rows["both_auc"].tolist()
+    judged = pd.DataFrame([{"outcome": "overdue", "n": 9, "events": 1, "verdict": "too_few"}])
+    assert "only 1 cases" in segment_figures.validation(judged, "en")["layout"]["annotations"][0]["text"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_map_is_a_scene_of_dots_that_asks_no_host(of, lang):
+    names = {code: of.name(code, lang) for code in of.told["codes"]}
+    told = json.loads(segment_figures.customer_map(of.told["map"], names, of.order[0], lang).to_json())
+    dots = [dot for layer in told["layers"] if layer["@@type"] == "ScatterplotLayer" for dot in layer["data"]]
+    assert sorted(dot["i"] for dot in dots) == list(range(len(of.told["map"]["x"])))
+    assert all(-1 <= place <= 1 for dot in dots for place in dot["p"])
+    assert {dot["t"].replace("\n", " ") for dot in told["layers"][-1]["data"]} == set(names.values())
+    assert [view["@@type"] for view in told["views"]] == ["OrthographicView"]
+    assert (told["mapStyle"], told["mapProvider"]) == (None, None)
+    assert "//" not in json.dumps(told)
+
+
+def test_a_dot_of_the_map_says_who_it_is_and_why(bank, of):
+    key = of.told["map"]["key"][0]
+    row = of.customer(bank, "abcd", key).rows(bank, "en").iloc[0]
+    assert row["customer_id"] == numbers(bank)[key]
+    assert row["segment"] == of.told["map"]["segment"][0]
+    assert "(bank " in row["pull_1"]
 
 
 # ---- real banks

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
 from analytics.segments import judge
@@ -75,10 +75,11 @@ class Model:
 class Candidate:
     """One row of the comparison. silhouette and stability are at most 1; Gini of later overdue and reloan, share of the
     variance of later contribution (ranks) are out of time, missing where outcomes are not known; seconds for one
-    fit."""
+    fit. is_reduced: fitted on the leading components, else on all of them."""
 
     method: str
     count: int
+    is_reduced: bool
     silhouette: float | None
     stability: float | None
     smallest: float
@@ -152,15 +153,21 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return np.round(values, 9)
 
 
-def compare(every: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list[Candidate]:
-    """Every candidate fitted on a sample of the rows, with all its figures; none chosen yet. Outcomes are those of
-    `every`,
-    all of whom are asked for: events are few."""
-    x = every[sample(len(every), COMPARED, seed + 3)]
+def compare(
+    x: np.ndarray, seen: np.ndarray, outcomes: pd.DataFrame | None, seed: int, methods: Sequence[str] = METHODS,
+    is_reduced: bool = True,
+) -> list[Candidate]:  # fmt: skip
+    """Every candidate fitted on a sample of the rows of `x`, with all its figures; none chosen yet.
+
+    seen, outcomes  customers in the same space and what became of them, all of whom are asked for: events are few
+    """
+    x = x[sample(len(x), COMPARED, seed + 3)]
     near = sample(len(x), PAIRWISE, seed + 1)
     most = min(max(COUNTS), len(x) // 20)
     found = []
-    for method in METHODS:
+    for method in methods:
+        # A library's first fit of the process pays for more than itself.
+        fit(method, 2, x[:PAIRWISE], seed)
         for count in COUNTS if method != "hdbscan" else (0,):
             if count > most:
                 continue
@@ -176,14 +183,25 @@ def compare(every: np.ndarray, outcomes: pd.DataFrame | None, seed: int) -> list
                 Candidate(
                     method,
                     model.count,
+                    is_reduced,
                     float(silhouette_score(x[near], labels[near])) if many else None,
                     stability(method, count, x, labels, seed),
                     float(sizes.min()),
-                    **judge.usefulness(model.assign(every), outcomes, seed),
+                    **judge.usefulness(model.assign(seen), outcomes, seed),
                     seconds=seconds,
                 )
             )
     return found
+
+
+def helps(reduced: Sequence[Candidate], whole: Sequence[Candidate]) -> bool:
+    """Whether the same method with the same counts is steadier and more useful on fewer components (mean stability plus
+    mean use, both of which mean the same in either space; a silhouette does not)."""
+
+    def worth(found: Sequence[Candidate]) -> float:
+        return float(np.mean([c.stability + c.use for c in found]))
+
+    return worth(reduced) >= worth(whole)
 
 
 def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: int, times: int = BOOTSTRAPS) -> float:
@@ -192,11 +210,13 @@ def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: 
     found = []
     for turn in range(times):
         again = fit(method, count, x[draws.integers(0, len(x), len(x))], seed + 10 + turn)
-        found.append(0.0 if again is None else adjusted_rand_score(labels, again.assign(x)))
+        found.append(0.0 if again is None else agreement(labels, again.assign(x)))
     return float(np.mean(found))
 
 
-def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) -> tuple[Candidate, dict[str, Any]]:
+def choose(
+    found: Sequence[Candidate], before: tuple[str, int] | None = None
+) -> tuple[Candidate, dict[str, Any]]:
     """The candidate to keep and the reason: a locale key with its values.
 
     before  method and count of the edition before: kept as long as it is stable and about as clear as the best, so that
@@ -229,5 +249,14 @@ def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) ->
 
 
 def agreement(one: np.ndarray, other: np.ndarray) -> float:
-    """Adjusted Rand index of two labellings of the same customers."""
-    return float(adjusted_rand_score(one, other))
+    """Adjusted Rand index of two labellings (whole numbers from 0) of the same customers (Hubert & Arabie 1985).
+
+    1 the same, 0 what chance would give. Counted in cells, so that a million customers cost what their counting costs.
+    """
+    cells = np.bincount(one * (int(other.max()) + 1) + other).astype(float)
+    pairs, first, second, every = (
+        float((n * (n - 1) / 2).sum())
+        for n in (cells, np.bincount(one).astype(float), np.bincount(other).astype(float), np.array([float(len(one))]))
+    )
+    chance, most = first * second / every if every else 0.0, (first + second) / 2
+    return 1.0 if most == chance else (pairs - chance) / (most - chance)

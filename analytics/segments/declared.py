@@ -13,9 +13,11 @@ from analytics.declared import SPLITS
 from analytics.text import LANGUAGES, say
 
 DECLARATIONS = Path(__file__).parents[1] / "segments.toml"
-UNITS = ("rate", "money", "number", "category")
+UNITS = ("rate", "money", "number", "flag", "category")
 TRANSFORMS = ("none", "log", "signed_log")
 NONE = "none"
+IDLE = "0"
+"""Code of the segment of the customers without dealings."""
 
 
 class BadDeclaration(ValueError):

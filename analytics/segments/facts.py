@@ -20,6 +20,8 @@ OVERDUE = 30
 """Days past due beyond which a customer counts as overdue later."""
 FEWEST_MONTHS = 6
 """Month ends that facts need before the outcomes begin."""
+DEALINGS = ("months_with_loan", "loans_new", "deposits", "fees")
+"""A customer with none of these in the twelve months has no behaviour to tell apart."""
 
 
 def facts_at(view, as_of: date) -> pd.DataFrame:
@@ -40,17 +42,22 @@ def facts_at(view, as_of: date) -> pd.DataFrame:
         "has_deposits": "deposit_balance" in it.filled,
         "has_fees": "income" in it.filled,
     }
-    return view.query(_text("facts"), SECONDS, **bound)[["customer_key", *FACTS]]
+    found = view.query(_text("facts"), SECONDS, **bound)[["customer_key", *FACTS]]
+    return found.astype({fact.id: "category" for fact in FACTS.values() if fact.is_category})
+
+
+def dealt(frame: pd.DataFrame) -> np.ndarray:
+    """Which customers had a loan, a deposit or a fee in the twelve months."""
+    return (frame[list(DEALINGS)].to_numpy(dtype=float, na_value=0) > 0).any(axis=1)
 
 
 def outcomes_after(view, as_of: date) -> pd.DataFrame:
     """What came in the twelve months after, one row per customer of the month end, in the order of `facts_at`.
 
     overdue       more than 30 days past due at a month end; missing where there was no balance, or the customer was
-    more than
-                  30 days past due already
+                  more than 30 days past due already
     reloan        borrowed again within 90 days of a settlement; missing where nothing was settled or the days are not
-    over
+                  over
     contribution  net contribution of the twelve months, CNY; missing where the customer has no row any more
     loan_balance  at `as_of`, CNY
     """

@@ -1,10 +1,12 @@
 """All of it, once per edition: facts, candidates, choice, refits month by month, outcomes, explanations; then kept.
 
-The choice is made a year before the edition's month end, on facts known by then and checked against the year after.
-From
-there the chosen method is fitted again at the later month ends, each beginning from the one before, so that names go
-along.
-Where the history is too short for that, the newest month end alone is fitted, and nothing is said about outcomes.
+The choice is made a year before the edition's month end, on facts known by then and checked against the year after; the
+customers whose outcomes had a say in it are left out when segments are judged against classes. From there the chosen
+method is fitted again at the later month ends, each beginning from the one before, so that names go along. Where the
+history is too short for that, the newest month end alone is fitted, and nothing is said about outcomes.
+
+Customers without a loan, a deposit or a fee in the twelve months have nothing to be told apart by. They are a segment
+by rule, code 0, and no method sees them: identical rows would pass for a clear and steady segment.
 """
 
 from __future__ import annotations
@@ -22,16 +24,19 @@ from analytics import metrics
 from analytics.build import month_end
 from analytics.segments import cluster, explain, facts, follow, judge, keep
 from analytics.segments import space as spaces
-from analytics.segments.declared import digest
+from analytics.segments.declared import IDLE, digest
+from analytics.text import LANGUAGES, say
 from data.engine import Refused
 
 FEWEST = 200
 SEED = 7
+IDLE_NAME = {lang: say("segments.idle", lang) for lang in LANGUAGES}
 
 
 @dataclass
 class Month:
-    """One fitted month end. codes and names stand in the order of the model's centres; labels are its positions."""
+    """One fitted month end. codes and names stand in the order of the model's centres; labels are its positions, −1 for
+    customers without dealings."""
 
     as_of: date
     frame: pd.DataFrame
@@ -44,13 +49,19 @@ class Month:
     told: dict = field(default_factory=dict)
 
     @property
-    def sizes(self) -> dict[str, int]:
-        counts = np.bincount(self.labels, minlength=self.model.count)
-        return {code: int(n) for code, n in zip(self.codes, counts, strict=True)}
+    def every_code(self) -> list[str]:
+        """The codes, that of the customers without dealings last: a label of −1 stands for it too."""
+        return [*self.codes, IDLE]
 
-    def members(self) -> pd.Series:
-        """Segment code by customer_key."""
-        return pd.Series(np.array(self.codes)[self.labels], index=self.frame["customer_key"].to_numpy())
+    @property
+    def places(self) -> np.ndarray:
+        """Positions in `every_code`."""
+        return np.where(self.labels < 0, len(self.codes), self.labels)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        counts = np.bincount(self.places, minlength=len(self.codes) + 1)
+        return {code: int(n) for code, n in zip(self.every_code, counts, strict=True) if code != IDLE or n}
 
 
 def fit(
@@ -65,7 +76,8 @@ def fit(
 
     monthly  refit every month end of the last year; else only the year before, the month before, and the month itself
 
-    Raises Refused for a month end that the edition does not have, for fewer than 200 customers, or for too few facts.
+    Raises Refused for a month end that the edition does not have, for fewer than 200 customers with dealings, or for
+    too few facts.
     """
     with bank.lease() as view:
         months = tuple(view.edition.months)
@@ -92,12 +104,21 @@ class _Fit:
         kept = frozenset(view.query("select * from customer_month limit 0").columns)
         self.schemes = [scheme for scheme in metrics.schemes() if scheme in kept]
         self.notes: list[dict] = [] if base else [{"key": "note_short", "months": facts.FEWEST_MONTHS + facts.WINDOW}]
+        self.kept, self.seen = spaces.KEPT, np.array([], dtype=int)
 
     def run(self, path: list[date]) -> dict:
-        first = self._facts(path[0])
+        try:
+            first = self._facts(path[0])
+        except Refused:
+            if not self.base:
+                raise
+            self.notes.append({"key": "note_base_few", "base": str(self.base), "fewest": FEWEST})
+            self.base, path = None, [self.as_of]
+            first = self._facts(self.as_of)
         outcomes = None
         if self.base:
-            outcomes = facts.aligned(first, facts.outcomes_after(self.view, self.base))
+            with self._timed("facts"):
+                outcomes = facts.aligned(first, facts.outcomes_after(self.view, self.base))
         earlier = keep.earlier(self.bank.home, self.view.edition, month_end(self.as_of, -1))
         method, count, found, reason, month = self._choose(first, outcomes, earlier)
         self._name_first(month, outcomes)
@@ -113,23 +134,42 @@ class _Fit:
         self.progress(str(day))
         with self._timed("facts"):
             frame = facts.facts_at(self.view, day)
-        if len(frame) < FEWEST:
+        n = int(facts.dealt(frame).sum())
+        if n < FEWEST:
             raise Refused(
-                f"{day} 只有 {len(frame)} 个客户，少于 {FEWEST}，不能分群。Only {len(frame)} customers at {day}; "
-                f"segments need {FEWEST} or more."
+                f"{day} 有往来的客户只有 {n} 个，少于 {FEWEST}，不能分群。Only {n} customers had a loan, a deposit "
+                f"or a fee in the 12 months to {day}; segments need {FEWEST} or more."
             )
         return frame
 
+    def _sampled(self, frame: pd.DataFrame) -> np.ndarray:
+        active = np.flatnonzero(facts.dealt(frame))
+        return active[cluster.sample(len(active), cluster.FITTED, self.seed)]
+
     def _choose(self, frame, outcomes, earlier):
-        rows = cluster.sample(len(frame), cluster.FITTED, self.seed)
+        rows = self._sampled(frame)
         with self._timed("compare"):
-            space = spaces.make(frame.iloc[rows])
-            told = None if outcomes is None else outcomes.iloc[rows].reset_index(drop=True)
-            x = space.reduced(frame.iloc[rows])
-            found = cluster.compare(x, told, self.seed)
+            told = None
+            if outcomes is not None:
+                # No more than half of the customers: the others are left to judge what was chosen.
+                half = int(facts.dealt(frame).sum()) // 2
+                self.seen = rows[cluster.sample(len(rows), min(len(rows), half), self.seed + 5)]
+                told = outcomes.iloc[self.seen].reset_index(drop=True)
+            tried = {}
+            for kept in (spaces.KEPT, spaces.WHOLE):
+                space = spaces.make(frame.iloc[rows], kept)
+                ways = space.reduced(frame.iloc[rows]), space.reduced(frame.iloc[self.seen])
+                means = cluster.compare(*ways, told, self.seed, ("kmeans",), kept == spaces.KEPT)
+                tried[kept] = space, ways, means
+            reduced, whole = tried[spaces.KEPT], tried[spaces.WHOLE]
+            self.kept = spaces.KEPT if cluster.helps(reduced[2], whole[2]) else spaces.WHOLE
+            (space, ways, found), other = (reduced, whole[2]) if self.kept == spaces.KEPT else (whole, reduced[2])
+            others = [method for method in cluster.METHODS if method != "kmeans"]
+            found += cluster.compare(*ways, told, self.seed, others, self.kept == spaces.KEPT)
             before = (earlier["method"], earlier["count"]) if earlier else None
             best, reason = cluster.choose(found, before)
             best.is_chosen = True
+            found, x = [*found, *other], ways[0]
         with self._timed("fit"):
             model = cluster.fit(best.method, best.count, x, self.seed)
         return (
@@ -142,12 +182,15 @@ class _Fit:
 
     def _assigned(self, frame, space, model, rows, day) -> Month:
         with self._timed("assign"):
-            labels = model.assign(space.reduced(frame))
+            active = facts.dealt(frame)
+            labels = np.full(len(frame), -1)
+            labels[active] = model.assign(space.reduced(frame[active]))
         return Month(day, frame, space, model, labels, rows)
 
     def _name_first(self, month: Month, outcomes: pd.DataFrame | None) -> None:
         """Segments in order of later overdue, lowest first; without outcomes by size. Codes 1 … count."""
-        order = np.argsort(-np.bincount(month.labels, minlength=month.model.count), kind="stable")
+        sizes = np.bincount(month.labels[month.labels >= 0], minlength=month.model.count)
+        order = np.argsort(-sizes, kind="stable")
         if outcomes is not None and outcomes["overdue"].notna().any():
             told = judge.rates(month.labels, [str(s) for s in range(month.model.count)], outcomes)
             rate = [told.get(str(s), {}).get("overdue", {}).get("rate") for s in range(month.model.count)]
@@ -162,9 +205,9 @@ class _Fit:
         return follow.heights(month.space, x, month.labels[month.sample], month.model.count)
 
     def _refit(self, frame, day: date, method: str, count: int, before: Month) -> Month:
-        rows = cluster.sample(len(frame), cluster.FITTED, self.seed)
+        rows = self._sampled(frame)
         with self._timed("fit"):
-            space = spaces.make(frame.iloc[rows])
+            space = spaces.make(frame.iloc[rows], self.kept)
             x = space.reduced(frame.iloc[rows])
             old = before.model.assign(before.space.reduced(frame.iloc[rows]))
             start = _centres(x, old, before.model.count)
@@ -182,8 +225,10 @@ class _Fit:
     def _against(before: Month, month: Month) -> dict:
         codes = list(dict.fromkeys([*before.sizes, *month.sizes]))
         told = follow.psi([before.sizes.get(c, 0) for c in codes], [month.sizes.get(c, 0) for c in codes])
-        one, other = before.members().align(month.members(), join="inner")
-        return told | {"previous": str(before.as_of), "agreement": cluster.agreement(one, other), "n": len(one)}
+        keys = (before.frame["customer_key"].to_numpy(), month.frame["customer_key"].to_numpy())
+        stayed, was, now = np.intersect1d(*keys, assume_unique=True, return_indices=True)
+        agreed = cluster.agreement(before.places[was], month.places[now])
+        return told | {"previous": str(before.as_of), "agreement": agreed, "n": len(stayed)}
 
     def _continue(self, earlier: dict, base: Month, month: Month, history: list[dict]) -> None:
         """Take over codes and names of the edition before, matched at the month end that both have fitted."""
@@ -222,6 +267,7 @@ class _Fit:
             few = cluster.sample(len(rows), explain.SHOWN, self.seed)
             x = (full[few] - np.array(month.space.centre)) @ np.array(month.space.loadings).T
             picture = {
+                "key": [int(key) for key in month.frame["customer_key"].iloc[rows[few]]],
                 "x": [round(float(v), 4) for v in x[:, 0]],
                 "y": [round(float(v), 4) for v in x[:, 1]],
                 "segment": [month.codes[s] for s in month.labels[rows][few]],
@@ -236,7 +282,9 @@ class _Fit:
                 "map": picture,
             }
             told["tree"]["leaves"] = _coded_rows(told["tree"]["leaves"], month)
-            table = self._members(month, explain.centres_of(full, labels, month.model.count))
+            centres = explain.centres_of(full, labels, month.model.count)
+            # A label of −1 finds the last row: nothing pulls a customer without dealings.
+            table = self._members(month, np.vstack([centres, np.zeros_like(centres[:1])]))
             told |= self._beside(base, month, outcomes)
         return keep.write(
             self.bank.home,
@@ -248,8 +296,11 @@ class _Fit:
                 "seed": self.seed,
                 "method": method,
                 "count": month.model.count,
+                "reduced": self.kept == spaces.KEPT,
                 "customers": len(month.frame),
+                "idle": int((month.labels < 0).sum()),
                 "fitted": len(month.sample),
+                "seen": len(self.seen),
                 "candidates": [asdict(c) | {"use": c.use} for c in found],
                 "reason": reason,
                 "codes": month.codes,
@@ -268,7 +319,7 @@ class _Fit:
         """customer_key, segment, and the three facts that pull: positions among the axes and the customer's own values
         (of a category the position among the axis' codes)."""
         parts = []
-        codes = np.array([int(code) for code in month.codes], dtype=np.int16)
+        codes = np.array([int(code) for code in month.every_code], dtype=np.int16)
         for at in range(0, len(month.frame), spaces.BATCH):
             frame, labels = month.frame.iloc[at : at + spaces.BATCH], month.labels[at : at + spaces.BATCH]
             best, _ = explain.pulls(frame, labels, month.space, centres)
@@ -284,26 +335,27 @@ class _Fit:
         """The segments beside the classes of every scheme: outcomes of the year, the cells of today, validation."""
         now = facts.aligned(month.frame, facts.classes_at(self.view, month.as_of, self.schemes))
         told: dict = {"outcomes": {}, "whole": None, "schemes": {}}
-        then = None
+        then, left = None, np.ones(len(base.frame), dtype=bool)
+        left[self.seen] = False
         if outcomes is not None:
             then = facts.aligned(base.frame, facts.classes_at(self.view, base.as_of, self.schemes))
-            told["outcomes"] = judge.rates(base.labels, base.codes, outcomes)
+            told["outcomes"] = judge.rates(base.places, base.every_code, outcomes)
             told["whole"] = judge.rates(np.zeros(len(outcomes), dtype=int), ["all"], outcomes)["all"]
         for scheme in self.schemes:
             kinds, codes = _codes(now[scheme])
             graded = (codes >= 0) & ~np.isin(codes, [kinds.index(c) for c in judge.NO_CLASS if c in kinds])
             many = len(np.unique(codes[graded])) > 1
-            agreed = cluster.agreement(codes[graded], month.labels[graded]) if many else None
+            agreed = cluster.agreement(codes[graded], month.places[graded]) if many else None
             mine: dict = {"agreement": agreed, "n": int(graded.sum()), "cells": _cells(now, kinds, codes, month)}
             if then is not None:
                 kinds, codes = _codes(then[scheme])
                 mine["classes"] = judge.rates(codes, kinds, outcomes)
-                pairs = [f"{kind}\x1f{code}" for kind in kinds for code in base.codes]
-                both = np.where(codes < 0, -1, codes * len(base.codes) + base.labels)
+                pairs = [f"{kind}\x1f{code}" for kind in kinds for code in base.every_code]
+                both = np.where(codes < 0, -1, codes * len(base.every_code) + base.places)
                 later = judge.rates(both, pairs, outcomes)
                 for cell in mine["cells"]:
                     cell["later"] = later.get(f"{cell['class']}\x1f{cell['segment']}")
-                mine["validation"] = judge.validation(base.labels, then[scheme], outcomes, self.seed)
+                mine["validation"] = judge.validation(base.places[left], then[scheme][left], outcomes[left], self.seed)
             told["schemes"][scheme] = mine
         return told
 
@@ -352,7 +404,7 @@ def _coded_rows(rows: list[dict], month: Month) -> list[dict]:
 
 
 def _by_code(month: Month) -> dict[str, dict[str, str]]:
-    return dict(zip(month.codes, month.names, strict=True))
+    return dict(zip(month.codes, month.names, strict=True)) | {IDLE: IDLE_NAME}
 
 
 def _codes(classes: pd.Series) -> tuple[list[str], np.ndarray]:
@@ -363,12 +415,12 @@ def _codes(classes: pd.Series) -> tuple[list[str], np.ndarray]:
 
 def _cells(now: pd.DataFrame, kinds: list[str], codes: np.ndarray, month: Month) -> list[dict]:
     """Class × segment today: customers and balance, CNY."""
-    known, count = codes >= 0, len(month.codes)
-    both, balance = (codes * count + month.labels)[known], now["loan_balance"].fillna(0).to_numpy()[known]
+    known, count = codes >= 0, len(month.every_code)
+    both, balance = (codes * count + month.places)[known], now["loan_balance"].fillna(0).to_numpy()[known]
     n = np.bincount(both, minlength=len(kinds) * count)
     owed = np.bincount(both, weights=balance, minlength=len(kinds) * count)
     return [
-        {"class": kinds[cell // count], "segment": month.codes[cell % count], "n": int(n[cell]),
+        {"class": kinds[cell // count], "segment": month.every_code[cell % count], "n": int(n[cell]),
          "balance": round(float(owed[cell]), 2)}
         for cell in np.flatnonzero(n)
     ]  # fmt: skip
@@ -376,7 +428,5 @@ def _cells(now: pd.DataFrame, kinds: list[str], codes: np.ndarray, month: Month)
 
 def _value(axis, values: pd.Series) -> np.ndarray:
     if axis.codes:
-        place = {code: i for i, code in enumerate(axis.codes)}
-        told = values.astype("object").where(values.notna(), "none").astype(str).map(place)
-        return told.fillna(place.get("other", -1)).to_numpy(dtype=np.float32)
+        return axis.places(values).astype(np.float32)
     return values.to_numpy(dtype=np.float32, na_value=np.nan)

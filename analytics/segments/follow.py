@@ -103,5 +103,5 @@ _PLAIN = {"zh-CN": "大众", "en": "mainstream"}
 
 
 def _joined(words: Sequence[Mapping[str, str]], lang: str) -> str:
-    joined = ("" if lang == "zh-CN" else ", ").join(word[lang] for word in words)
+    joined = ("·" if lang == "zh-CN" else ", ").join(word[lang] for word in words)
     return joined[:1].upper() + joined[1:]

@@ -57,20 +57,27 @@ class _Cells:
     interchangeable, so that all that follows costs the same for a million customers as for a thousand."""
 
     def __init__(self, kinds: list[np.ndarray], y: np.ndarray, seed: int) -> None:
-        codes = [np.unique(kind, return_inverse=True)[1] for kind in kinds]
-        joint = np.zeros(len(y), dtype=np.int64)
-        for code in codes:
-            joint = joint * (int(code.max()) + 1) + code
-        _, first, cell = np.unique(joint, return_index=True, return_inverse=True)
-        self.hot = [(code[first][:, None] == np.arange(int(code.max()) + 1)[None, :]).astype(float) for code in codes]
-        hits = np.bincount(cell, weights=y, minlength=len(first)).astype(np.int64)
-        counts = np.stack([np.bincount(cell, minlength=len(first)) - hits, hits], axis=1)
+        codes = [_dense(kind)[1] for kind in kinds]
+        sizes = [int(code.max()) + 1 for code in codes]
+        present, cell = _dense(np.ravel_multi_index(codes, sizes))
+        self.hot = [
+            (code[:, None] == np.arange(size)[None, :]).astype(float)
+            for code, size in zip(np.unravel_index(present, sizes), sizes, strict=True)
+        ]
+        hits = np.bincount(cell, weights=y, minlength=len(present)).astype(np.int64)
+        counts = np.stack([np.bincount(cell, minlength=len(present)) - hits, hits], axis=1)
         self.draws = np.random.default_rng(seed)
         # Every customer falls into one of five folds at random: cells × outcome × fold.
         self.folds = self.draws.multinomial(counts, np.full(FOLDS, 1 / FOLDS))
+        self.told: dict[tuple[int, ...], np.ndarray] = {}
 
     def scores(self, use: list[int]) -> np.ndarray:
         """cells × folds: probability told by a logistic model on the kinds in use, fitted on the other folds."""
+        if tuple(use) not in self.told:
+            self.told[tuple(use)] = self._fitted(use)
+        return self.told[tuple(use)]
+
+    def _fitted(self, use: list[int]) -> np.ndarray:
         hot = np.hstack([self.hot[place] for place in use])
         both, y = np.vstack([hot, hot]), np.repeat([0, 1], len(hot))
         found = np.empty((len(hot), FOLDS))
@@ -98,6 +105,12 @@ class _Cells:
         first, second = (np.nanmean(_aucs(drawn, _places(self.scores(use))), axis=1) for use in (one, other))
         low, high = np.nanpercentile(first - second, [2.5, 97.5])
         return float(low), float(high)
+
+
+def _dense(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The codes (small whole numbers from 0) that occur, ascending, and each one's place among them."""
+    occurs = np.bincount(codes) > 0
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
 
 
 def _places(scores: np.ndarray) -> np.ndarray:

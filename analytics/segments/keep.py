@@ -30,7 +30,7 @@ from data.editions import history
 from data.engine import Refused
 
 FOLDER = "segments"
-FORMAT = 1
+FORMAT = 2
 
 
 def write(home: Path, edition: str, told: dict, members: pd.DataFrame) -> dict:

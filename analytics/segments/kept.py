@@ -15,13 +15,15 @@ import pandas as pd
 
 from analytics import metrics, text
 from analytics.segments import keep
-from analytics.segments.declared import FACTS, GROUPS
+from analytics.segments.declared import FACTS, GROUPS, IDLE
 from analytics.text import say
 from data.engine import Refused
 
 _SQL = Path(__file__).parents[1] / "sql" / "segments"
 KINDS = ("good_in_bad", "bad_in_good")
 PULLS = 3
+SMALL_PSI, LARGE_PSI = 0.1, 0.25
+"""The common rule of thumb, for what is no longer noise."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +43,40 @@ class Segments:
         return date.fromisoformat(self.told["base"]) if self.told["base"] else None
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Customers today by segment code."""
+        return self.told["history"][-1]["sizes"]
+
+    @property
     def order(self) -> list[str]:
-        """Segment codes, lowest later overdue first; those without outcomes last, by size."""
-        sizes = self.told["history"][-1]["sizes"]
+        """Codes of today's segments, lowest later overdue first; then those without outcomes, by size; then the
+        customers without dealings."""
 
         def place(code: str):
             rate = self.told["outcomes"].get(code, {}).get("overdue", {}).get("rate")
-            return rate is None, rate or 0.0, -sizes[code], code
+            return code == IDLE, rate is None, rate or 0.0, -self.sizes[code], code
 
-        return sorted(self.told["codes"], key=place)
+        return sorted(self.sizes, key=place)
+
+    @property
+    def gone(self) -> list[str]:
+        """Codes of the segments of a year ago that are no more."""
+        return [code for code in self.told["outcomes"] if code not in self.sizes]
 
     def name(self, code: str, lang: str) -> str:
-        return self.told["names"][code][lang]
+        said = (self.told["history"][0]["names"] | self.told["names"])[code][lang]
+        return say("segments.gone", lang, name=said) if code in self.gone else said
 
     def table(self) -> pd.DataFrame:
-        """One row per segment: code, zh-CN, en, customers, share of all; of those a year ago later overdue, reloan
-        (rate, low,
-        high, n) and contribution (CNY a customer), lift of overdue, verdict good, bad or plain."""
-        sizes = self.told["history"][-1]["sizes"]
+        """One row per segment of today, then of those gone: code, zh-CN, en, customers, share of all, customers a year
+        ago; of these later overdue, reloan (rate, low, high, n) and contribution (CNY a customer), lift of overdue,
+        verdict good, bad or plain."""
+        sizes, before = self.sizes, self.told["history"][0]["sizes"] if self.base else {}
         rows = []
-        for code in self.order:
-            row = {"segment": code, **self.told["names"][code], "customers": sizes[code]}
-            row["share"] = sizes[code] / sum(sizes.values())
+        for code in [*self.order, *self.gone]:
+            row = {"segment": code, **{lang: self.name(code, lang) for lang in text.LANGUAGES}}
+            row |= {"customers": sizes.get(code, 0), "share": sizes.get(code, 0) / sum(sizes.values())}
+            row["customers_base"] = before.get(code, 0)
             later = self.told["outcomes"].get(code, {})
             for outcome in ("overdue", "reloan", "contribution"):
                 mine = later.get(outcome) or {}
@@ -72,19 +86,47 @@ class Segments:
                     f"{outcome}_high": mine.get("high"),
                 }
                 row[f"{outcome}_n"] = mine.get("n", 0)
-            rows.append(row | {"lift": later.get("lift"), "verdict": later.get("verdict", "plain")})
+            verdict = "plain" if code == IDLE else later.get("verdict", "plain")
+            rows.append(row | {"lift": later.get("lift"), "verdict": verdict})
         return pd.DataFrame(rows)
 
     def candidates(self) -> pd.DataFrame:
-        """The comparison: method, count, silhouette, stability, smallest, out-of-time figures, seconds, is_chosen."""
+        """The comparison: method, count, is_reduced, silhouette, stability, smallest, out-of-time figures, seconds,
+        is_chosen."""
         return pd.DataFrame(self.told["candidates"])
 
     def profile(self) -> pd.DataFrame:
-        """Segment × fact in the fact's own unit beside the bank: segment, fact, group, unit, value, bank, code, n."""
+        """Segment × fact in the fact's own unit beside the bank: segment, fact, group, unit, value, low, high, bank,
+        code, height, n (see `explain.profile`)."""
         rows = pd.DataFrame(self.told["profile"])
         about = {fact: (FACTS[fact].group, FACTS[fact].unit) for fact in rows["fact"].unique()}
         rows["group"], rows["unit"] = (rows["fact"].map(lambda f, i=i: about[f][i]) for i in (0, 1))
-        return rows[["segment", "fact", "group", "unit", "value", "bank", "code", "n"]]
+        return rows[["segment", "fact", "group", "unit", "value", "low", "high", "bank", "code", "height", "n"]]
+
+    def months(self, lang: str) -> pd.DataFrame:
+        """The refits: as_of, previous, customers, psi, critical, verdict (none, small, moderate, large), agreement
+        (adjusted Rand of the customers' segments), same (of both models on the same facts), events in words."""
+        rows = []
+        for entry, said in zip(self.told["history"][1:], self._events(lang), strict=True):
+            told = {name: entry[name] for name in ("as_of", "previous", "psi", "critical", "agreement", "same")}
+            psi, noise = entry["psi"], entry["psi"] <= entry["critical"]
+            size = "none" if noise else "small" if psi < SMALL_PSI else "moderate" if psi < LARGE_PSI else "large"
+            rows.append(told | {"customers": sum(entry["sizes"].values()), "verdict": size, "events": said})
+        return pd.DataFrame(rows)
+
+    def facts(self, lang: str) -> pd.DataFrame:
+        """Every declared fact in words: fact, name, group, unit, transform, meaning, used (or why not)."""
+        why = {note["fact"]: note["key"] for note in self.told["notes"] if "fact" in note}
+        rows = []
+        for fact in FACTS.values():
+            key = f"used_{why.get(fact.id, 'note_used').removeprefix('note_')}"
+            rows.append(
+                {"fact": fact.id, "name": fact.name[lang], "group": GROUPS[fact.group][lang],
+                 "unit": say(f"segments.unit_{fact.unit}", lang),
+                 "transform": say(f"segments.transform_{'category' if fact.is_category else fact.transform}", lang),
+                 "meaning": fact.meaning[lang], "used": say(f"segments.{key}", lang)}
+            )  # fmt: skip
+        return pd.DataFrame(rows)
 
     def importance(self) -> pd.DataFrame:
         """fact, moved: share of customers whose segment changes when the fact is shuffled; most important first."""
@@ -122,7 +164,9 @@ class Segments:
         return [code for code, told in found.items() if told["verdict"] == verdict and code not in ("no_loan", "new")]
 
     def segments(self, verdict: str) -> list[str]:
-        return [code for code in self.order if self.told["outcomes"].get(code, {}).get("verdict") == verdict]
+        """Today's segments of that verdict. Who has no dealings disagrees with no class."""
+        told = self.told["outcomes"]
+        return [code for code in self.order if code != IDLE and told.get(code, {}).get("verdict") == verdict]
 
     def disagreements(self, bank, scheme: str, kind: str, branch: str = "") -> Disagreements:
         """Customers in a good class and a bad segment (good_in_bad), or the reverse, largest balance first.
@@ -136,12 +180,19 @@ class Segments:
             raise Refused(self.sentence_both("no_base"))
         good, bad = ("good", "bad") if kind == "good_in_bad" else ("bad", "good")
         classes, mine = self.classes(scheme, good), self.segments(bad)
-        part = self._members[self._members["segment"].astype(str).isin(mine)]
+        part = self._members[self._members["segment"].isin([int(code) for code in mine])]
         sql = _text("graded").replace("{scheme}", scheme)
         graded = bank.query(sql, None, as_of=self.as_of, classes=classes, branch=branch)
         found = graded.merge(part, on="customer_key").astype({"segment": str})
         found = found.sort_values(["loan_balance", "customer_key"], ascending=[False, True], ignore_index=True)
         return Disagreements(self, found, classes, mine)
+
+    def customer(self, bank, scheme: str, key: int) -> Disagreements:
+        """One customer in the form of those lists: class, segment and the facts that pull."""
+        self._scheme(scheme)
+        graded = bank.query(_text("graded_one").replace("{scheme}", scheme), None, as_of=self.as_of, key=key)
+        found = graded.merge(self._members[self._members["customer_key"] == key], on="customer_key")
+        return Disagreements(self, found.astype({"segment": str}), [], [])
 
     @cached_property
     def _members(self) -> pd.DataFrame:
@@ -166,6 +217,9 @@ class Segments:
             share = axis["shares"][axis["codes"].index(code)] if code in axis["codes"] else None
             return self._said(fact, fact.code(code, lang), text.number(share, "rate", lang), lang)
         whole = next(row["bank"] for row in self.told["profile"] if row["fact"] == fact.id)
+        if fact.unit == "flag":
+            share = say("segments.share_yes", lang, share=amount(fact, whole, lang))
+            return self._said(fact, say(f"segments.{'yes' if value else 'no'}", lang), share, lang)
         return self._said(fact, amount(fact, value, lang), amount(fact, whole, lang), lang)
 
     @staticmethod
@@ -204,26 +258,46 @@ class Segments:
 
     def notes(self, lang: str) -> list[str]:
         """What was left out of this fit and why."""
-        return [
-            say(f"segments.{note['key']}", lang, **{
-                name: FACTS[value].name[lang] if name == "fact" else value for name, value in note.items() if name !=
-                "key"
-            })
-            for note in self.told["notes"]
-        ]  # fmt: skip
+        said, facts = [], {}
+        for note in self.told["notes"]:
+            if "fact" in note:
+                facts.setdefault(note["key"], []).append(FACTS[note["fact"]].name[lang])
+            else:
+                said.append(say(f"segments.{note['key']}", lang, **{k: v for k, v in note.items() if k != "key"}))
+        return said + [
+            say(f"segments.{key}", lang, facts=text.listing(names, lang)) for key, names in facts.items()
+        ]
+
+    def reduction(self, lang: str) -> str:
+        """Whether fewer components were used, and why: the same method with and without, side by side."""
+        rows = self.candidates().query("method == 'kmeans'").assign(use=lambda r: r["use"].fillna(0))
+        means = rows.groupby("is_reduced")[["stability", "use"]].mean()
+        space = self.told["space"]
+        told = {"columns": len(space["centre"]), "components": len(space["loadings"]), "share": f"{space['share']:.0%}"}
+        for is_reduced, side in ((True, "less"), (False, "all")):
+            if is_reduced in means.index:
+                told |= {f"{side}_{name}": f"{means.loc[is_reduced, name]:.2f}" for name in ("stability", "use")}
+        return say(f"segments.{'reduced' if self.told['reduced'] else 'not_reduced'}", lang, **told)
 
     def events(self, lang: str) -> list[str]:
         """Month by month: how stable the segments stayed, and which split, died or are new."""
         said = []
+        for entry, events in zip(self.told["history"][1:], self._events(lang), strict=True):
+            values = {
+                "now": text.month(entry["as_of"], lang), "before": text.month(entry["previous"], lang),
+                "psi": small(entry["psi"]), "critical": small(entry["critical"]),
+                "agreement": f"{entry['agreement']:.2f}", "same": f"{entry['same']:.2f}",
+            }  # fmt: skip
+            said.append(say("segments.followed", lang, **values) + events)
+        return said
+
+    def _events(self, lang: str) -> list[str]:
+        """Per refit which segments split, died or are new, in words; empty where none did."""
+        said = []
         for entry in self.told["history"][1:]:
             names = self.told["names"] | entry["names"]
             before = next(e for e in self.told["history"] if e["as_of"] == entry["previous"])["names"]
-            values = {
-                "now": text.month(entry["as_of"], lang), "before": text.month(entry["previous"], lang),
-                "psi": f"{entry['psi']:.4f}", "critical": f"{entry['critical']:.4f}",
-                "agreement": f"{entry['agreement']:.2f}", "same": f"{entry['same']:.2f}",
-            }  # fmt: skip
-            line = say("segments.followed", lang, **values)
+            line = ""
             for event in entry["events"]:
                 old = text.listing([(before | names).get(c, {lang: c})[lang] for c in event["old"]], lang)
                 new = text.listing([names.get(c, {lang: c})[lang] for c in event["new"]], lang)
@@ -239,9 +313,11 @@ class Segments:
             if step["code"] is not None:
                 key = "segments.is" if step["sign"] == ">" else "segments.is_not"
                 steps.append(say(key, lang, fact=fact.name[lang], code=fact.code(step["code"], lang)))
+            elif fact.unit == "flag":
+                said = say(f"segments.{'yes' if step['sign'] == '>' else 'no'}", lang)
+                steps.append(say("segments.is", lang, fact=fact.name[lang], code=said))
             else:
-                sign = "≤" if step["sign"] == "<=" else ">"
-                steps.append(f"{fact.name[lang]} {sign} {amount(fact, step['value'], lang)}")
+                steps.append(f"{fact.name[lang]} {_bound(fact, step, lang)}")
         return say("segments.and", lang).join(steps)
 
     def sentence(self, key: str, lang: str) -> str:
@@ -281,8 +357,21 @@ class Disagreements:
 
 
 def amount(fact, value: float | None, lang: str) -> str:
-    """A value of a numeric fact in its own unit."""
-    return text.number(value, fact.unit, lang, tick=fact.unit == "number")
+    """A value of a numeric fact in its own unit; of a flag the share of yes."""
+    return text.number(value, "rate" if fact.unit == "flag" else fact.unit, lang, tick=fact.unit == "number")
+
+
+def small(value: float) -> str:
+    """A stability index: four decimals, or that it is below them."""
+    return "< 0.0001" if 0 < value < 0.0001 else f"{value:.4f}"
+
+
+def _bound(fact, step: Mapping, lang: str) -> str:
+    """≤ 46 or ≥ 47 where a tree cuts between two counts, else ≤ or > the value."""
+    value, below = step["value"], step["sign"] == "<="
+    if fact.unit == "number" and value % 1 == 0.5:
+        return (f"≤ {value - 0.5:,.0f}" if value > 0.5 else "= 0") if below else f"≥ {value + 0.5:,.0f}"
+    return f"{'≤' if below else '>'} {amount(fact, value, lang)}"
 
 
 def read(bank, as_of: date | None = None) -> Segments:

@@ -5,7 +5,8 @@ deviation 1; a category becomes indicators divided by the root of their share (f
 2004);
 every group of facts is scaled to a total variance of 1, so that ten facts on lending do not outvote two on paying
 (multiple
-factor analysis by total inertia: Escofier & Pagès 1994); then principal components up to 60 % of the variance.
+factor analysis by total inertia: Escofier & Pagès 1994); then principal components, those that hold 60 % of the
+variance where that makes steadier and more useful segments than all of them (`cluster.helps`).
 What does not apply (how a customer without loans pays) takes the median of those to whom it applies.
 """
 
@@ -20,6 +21,7 @@ from analytics.segments.declared import FACTS, Fact
 from data.engine import Refused
 
 KEPT = 0.6
+WHOLE = 1.0
 RARE = 0.005
 """Codes of a category rarer than this share count as `other`."""
 BATCH = 100_000
@@ -44,15 +46,20 @@ class Axis:
     def columns(self, values: pd.Series) -> np.ndarray:
         """n × 1, or n × codes: the fact's coordinates."""
         if self.codes:
-            told = values.astype("object").where(values.notna(), "none").to_numpy()
-            known = np.isin(told.astype(str), self.codes)
-            told = np.where(known, told, "other").astype(str)
             shares = np.array(self.shares)
-            hot = told[:, None] == np.array(self.codes)[None, :]
+            hot = self.places(values)[:, None] == np.arange(len(self.codes))[None, :]
             return ((hot - shares) / np.sqrt(shares) * self.weight).astype(np.float32)
         x = transformed(values, FACTS[self.fact], self.low, self.high)
         x = np.where(np.isnan(x), self.fill, x)
         return ((x - self.mean) / self.scale * self.weight).astype(np.float32)[:, None]
+
+    def places(self, values: pd.Series) -> np.ndarray:
+        """Of a category: the position of each customer's code in `codes`; −1 for a code that is not there."""
+        told = pd.Categorical(values)
+        rest = self.codes.index("other") if "other" in self.codes else -1
+        place = {code: at for at, code in enumerate(self.codes)}
+        found = [place.get(str(code), rest) for code in told.categories]
+        return np.array([*found, place.get("none", rest)], dtype=np.int64)[told.codes]
 
 
 def transformed(values: pd.Series, fact: Fact, low: float, high: float) -> np.ndarray:
@@ -100,8 +107,10 @@ class Space:
         return cls(**told | {"axes": [Axis(**axis) for axis in told["axes"]]})
 
 
-def make(frame: pd.DataFrame) -> Space:
+def make(frame: pd.DataFrame, kept: float = KEPT) -> Space:
     """Learn the space from a sample of customers.
+
+    kept  share of the variance that the components must hold
 
     Facts that are missing throughout or the same for everybody are left out and noted, infinite values count as
     missing.
@@ -129,7 +138,8 @@ def make(frame: pd.DataFrame) -> Space:
     space.centre = [float(v) for v in x.mean(axis=0)]
     _, sizes, turned = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     held = np.cumsum(sizes**2) / np.sum(sizes**2)
-    count = max(2, int(np.searchsorted(held, KEPT) + 1))
+    # Columns of one category add up to nothing: the last components may be empty.
+    count = min(max(2, int(np.searchsorted(held, min(kept, 1 - 1e-9)) + 1)), len(held))
     # The sign of a component is arbitrary: its largest loading is made positive.
     turned = turned[:count] * np.sign(turned[:count][np.arange(count), np.abs(turned[:count]).argmax(axis=1)])[:, None]
     space.loadings = np.round(turned, 9).tolist()

@@ -20,11 +20,7 @@ segmented.validation(of, here)
 segmented.cells(of, here)
 segmented.disagreements(of, here)
 segmented.profile(of, here)
-left, right = st.columns(2, gap="large")
-with left:
-    segmented.customer_map(of, here)
-with right:
-    segmented.why(of, here)
+segmented.explained(of, here)
 segmented.made(of, here)
 if here.filters:
     boards.note(segmented.say("segments.elsewhere", lang))

@@ -1,5 +1,6 @@
 -- What each customer did in the twelve months to the month end: nothing of days past due, nothing of any class.
 -- grain: customer_key
+-- Money is summed as decimals: sums of doubles depend on the order in which threads meet the rows.
 -- Payments are timed only in months that ended in order, so that arrears tell nothing here. Facts that do not apply (how
 -- a customer without a loan pays) are null.
 with
@@ -10,14 +11,14 @@ held as (
         count(*) as months,
         count(*) filter (where has_loan) as loan_months,
         sum(loans_open) as loans,
-        sum(loan_balance::double) as loan_balance,
+        sum(loan_balance)::double as loan_balance,
     from customer_month
     where as_of > :year_before and as_of <= :as_of
     group by customer_key
 ),
 
 today as (
-    select customer_key, products_held, has_payroll, kind, employment,
+    select customer_key, products_held, has_payroll,
     from customer_month
     where as_of = :as_of
 ),
@@ -27,9 +28,9 @@ lending as (
         loan.customer_key,
         product.family,
         loan.channel,
-        sum(loan.balance::double) as balance,
-        sum(loan.principal::double) as principal,
-        sum(loan.principal::double) filter (where loan.guarantee = 'credit') as principal_unsecured,
+        sum(loan.balance) as balance,
+        sum(loan.principal) as principal,
+        sum(loan.principal) filter (where loan.guarantee = 'credit') as principal_unsecured,
         sum(loan.term_months) as term_months,
         count(*) as loan_months,
         count(*) filter (where loan.is_new) as loans_new,
@@ -42,9 +43,9 @@ lending as (
 borrowed as (
     select
         customer_key,
-        sum(balance) as balance,
-        sum(principal) as principal,
-        sum(principal_unsecured) as principal_unsecured,
+        sum(balance)::double as balance,
+        sum(principal)::double as principal,
+        sum(principal_unsecured)::double as principal_unsecured,
         sum(term_months) as term_months,
         sum(loan_months) as loan_months,
         sum(loans_new) as loans_new,
@@ -91,19 +92,20 @@ saved as (
     select
         customer_key,
         count(*) filter (where balance > 0) as deposit_months,
-        sum(balance::double) as deposits,
-        sum(balance::double) filter (where as_of > :half_year_before) as deposits_late,
-        sum(balance::double) filter (where as_of <= :half_year_before) as deposits_early,
+        sum(balance)::double as deposits,
+        sum(balance * balance)::double as squares,
+        count(*) as deposit_rows,
+        sum(balance) filter (where as_of > :half_year_before)::double as deposits_late,
+        sum(balance) filter (where as_of <= :half_year_before)::double as deposits_early,
         count(*) filter (where balance > 0 and as_of > :half_year_before) as months_late,
         count(*) filter (where balance > 0 and as_of <= :half_year_before) as months_early,
-        stddev_pop(balance::double) / nullif(avg(balance::double), 0) as deposit_swing,
     from deposit_balance
     where as_of > :year_before and as_of <= :as_of
     group by customer_key
 ),
 
 earned as (
-    select customer_key, kind, sum(amount::double) as amount, count(*) as times,
+    select customer_key, kind, sum(amount) as amount, count(*) as times,
     from income
     where booked_on > :year_before and booked_on <= :as_of
     group by customer_key, kind
@@ -112,7 +114,7 @@ earned as (
 served as (
     select
         customer_key,
-        sum(amount) as fees,
+        sum(amount)::double as fees,
         sum(times) as fee_times,
         arg_max(kind::varchar, (amount, kind::varchar)) as fee_kind,
     from earned
@@ -147,7 +149,11 @@ select
         when saved.months_late > 0 and saved.months_early > 0
             then (saved.deposits_late / saved.months_late) / nullif(saved.deposits_early / saved.months_early, 0) - 1
     end as deposit_trend,
-    case when saved.deposit_months >= 6 then saved.deposit_swing end as deposit_swing,
+    -- standard deviation ÷ mean, from the sums: √(n·Σx² − (Σx)²) ÷ Σx
+    case
+        when saved.deposit_months >= 6
+            then sqrt(greatest(saved.deposit_rows * saved.squares - saved.deposits * saved.deposits, 0)) / saved.deposits
+    end as deposit_swing,
     case
         when :has_deposits
             then coalesce(saved.deposits, 0) / nullif(coalesce(saved.deposits, 0) + held.loan_balance, 0)
@@ -159,8 +165,6 @@ select
     date_diff('month', known.since_on, cast(:as_of as date))::double as tenure,
     today.has_payroll::double as payroll,
     known.stable::double as stable_income,
-    today.kind::varchar as kind,
-    today.employment::varchar as employment,
 from today
 join held on held.customer_key = today.customer_key
 left join borrowed on borrowed.customer_key = today.customer_key

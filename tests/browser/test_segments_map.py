@@ -1,0 +1,78 @@
+"""The map of customers in a real Chromium: drawn by WebGL under the strict policy; a click says who."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from analytics import segment_figures
+from analytics.look import look
+from analytics.segments import declared, kept
+from data.engine import Bank
+from tests.browser import harness
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        harness.chromium() is None, reason="Chromium is not installed; on Debian: apt-get install chromium"
+    ),
+]
+CANVAS = "[data-testid=stDeckGlJsonChart] canvas"
+
+
+@pytest.fixture(scope="module")
+def address(fitted_home, tmp_path_factory):
+    with harness.server(fitted_home, tmp_path_factory.mktemp("server") / "log.txt") as address:
+        yield address
+
+
+def inked(reader, colour: str) -> int:
+    """How many pixels of the canvas have about this colour."""
+    shot = Image.open(io.BytesIO(reader.page.locator(CANVAS).screenshot())).convert("RGB")
+    wanted = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return sum(
+        count
+        for count, found in shot.getcolors(1 << 24)
+        if all(abs(a - b) < 24 for a, b in zip(found, wanted, strict=True))
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
+    """`faults` would hold what the policy refused, a failing shader, or a request beyond this machine."""
+    with harness.browser() as chrome, harness.reader(chrome, address, dark=dark) as reader:
+        answer = reader.page.goto(f"{address}/segments?why=map")
+        policy = answer.headers["content-security-policy"]
+        assert "'unsafe-eval'" not in policy.replace("'wasm-unsafe-eval'", "")
+        reader.settle()
+        reader.page.locator(CANVAS).scroll_into_view_if_needed()
+        reader.until(lambda: inked(reader, look(dark).accent) > 200)
+        assert reader.faults == []
+
+
+def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home):
+    bank = Bank(fitted_home)
+    of = kept.read(bank)
+    names = {code: of.name(code, "en") for code in of.order if code != declared.IDLE}
+    picked = list(names)[-1]
+    scene = segment_figures.customer_map(of.told["map"], names, picked, "en").told
+    dots = next(layer["data"] for layer in scene["layers"] if layer["id"].endswith("picked"))
+    # the lowest dot: no other one lies on it
+    dot = max(dots, key=lambda dot: dot["p"][1])
+    number = of.customer(bank, "abcd", of.told["map"]["key"][dot["i"]]).rows(bank, "en")["customer_id"].iloc[0]
+    bank.close()
+    with harness.browser() as chrome, harness.reader(chrome, address) as reader:
+        reader.open("/segments?lang=en&why=map")
+        canvas = reader.page.locator(CANVAS)
+        canvas.scroll_into_view_if_needed()
+        reader.until(lambda: inked(reader, look(False).accent) > 200)
+        box, scale = canvas.bounding_box(), 2**segment_figures.ZOOM
+        x = box["x"] + box["width"] / 2 + dot["p"][0] * scale
+        y = box["y"] + box["height"] / 2 + dot["p"][1] * scale
+        reader.page.mouse.move(x, y)
+        reader.page.mouse.click(x, y)
+        reader.until(lambda: number in reader.text())
+        reader.settle().page.get_by_role("button", name="Open the customer card").last.click()
+        reader.until(lambda: "/customer" in reader.page.url)
+        assert number in reader.settle().page.content()
+        assert reader.faults == []
