@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analytics import branches, known, metrics, questions, rulebooks, text
+from analytics import branches, known, metrics, questions, rulebooks, targets, text
 from analytics import rows as listed
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.moves import Moves
+from analytics.targets import Mark
 from analytics.text import say
 from data import editions
 from data.contract import read_contract
@@ -108,6 +109,11 @@ def _analysed(edition: str, scope: str, what: str, asked: Question | Moves, give
     answer = getattr(import_module(f"analytics.{module}"), function)(_keyed(edition), asked, *given)
     _keyed(edition)
     return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS)
+def _marks(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Mark]:
+    return targets.marks(_keyed(edition), as_of)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -211,6 +217,13 @@ def analysed(what: str, asked: Question | Moves, *given: Any) -> Any:
     """An answer of the analysis rooms, `what` being module.function: change.bridge, noise.noise, moves.flows,
     cohorts.vintage and so on, with its further arguments. Raises Refused as they do."""
     return _analysed(bank().edition.id, SCOPE, what, asked, given)
+
+
+def marks(here: Choice) -> dict[str, Mark]:
+    """Metric → target and red line of the place that the choice looks at; nothing where it is narrowed otherwise."""
+    place = targets.place(about(here, "customers", compare=False))
+    found = _marks(bank().edition.id, SCOPE, date.fromisoformat(here.as_of))
+    return {metric: mark for (metric, branch), mark in found.items() if branch == place}
 
 
 def checks(as_of: str) -> list[questions.Check]:

@@ -15,9 +15,13 @@ from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
 from data.engine import Refused
-from pages.parts import bank, choice, header
+from pages.parts import bank, choice, header, menu
 from pages.parts.choice import Choice
 
+# What became of a tier: the figures that the page on tiers can show, the first by default.
+OUTCOMES = (
+    "overdue_rate_30", "overdue_rate", "npl_ratio", "reloan_rate_90", "contribution_net", "products_per_customer"
+)  # fmt: skip
 PAGE = 25
 LIMIT = 100_000
 
@@ -115,6 +119,16 @@ def _lines(here: Choice, question: Question, splits: Mapping[str, str], cell: st
     table = printed(worded(lines, here), words, lang)
     st.dataframe(table, hide_index=True, alt=cell, height="content", column_config=right)
     _downloads(here, question, splits, hit, total, cell)
+    _deeper(here, question.metric, splits)
+
+
+def _deeper(here: Choice, metric: str, splits: Mapping[str, str]) -> None:
+    """The same cell on the page on tiers, branch by branch below; month, comparison and filters go along."""
+    if set(splits) != {"class"} or metric not in OUTCOMES:
+        return
+    page = menu.pages(here.lang)["overall"]["tiers"]
+    told = choice.carried() | {"tier": [splits["class"]], "metric": [metric]}
+    st.page_link(page, label=say("drill.down", here.lang), query_params=told)
 
 
 def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:
