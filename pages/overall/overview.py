@@ -2,7 +2,7 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import alerts, boards, charts, choice, tables, tiles, warm, why, words
+from pages.parts import alerts, boards, charts, choice, effects, tables, tiles, warm, why, words
 
 here = choice.now()
 lang = here.lang
@@ -13,5 +13,5 @@ boards.note(words.extreme(here, warm.BOARD[0], "class"))
 tiles.show(here, warm.TILES, warm.SECONDS)
 tables.board(here, (warm.SIZE, *warm.BOARD), parts={warm.SIZE: tables.SHARES})
 metric = charts.picker(here, "why", warm.BOARD, lambda id: METRICS[id].name[lang], say("changes.why", lang))
-why.bridge(here, why.asked_of(here, metric, ("class",)), before, key="why")
+effects.board(here, why.asked_of(here, metric, ("class",)), before)
 alerts.show(here)
