@@ -117,6 +117,11 @@ def _marks(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Mark]
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
+def _unknown_targets(edition: str, scope: str) -> list[str]:
+    return targets.unknown(_keyed(edition))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
 def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
     return branches.tree(_keyed(edition))
 
@@ -224,6 +229,11 @@ def marks(here: Choice) -> dict[str, Mark]:
     place = targets.place(about(here, "customers", compare=False))
     found = _marks(bank().edition.id, SCOPE, date.fromisoformat(here.as_of))
     return {metric: mark for (metric, branch), mark in found.items() if branch == place}
+
+
+def unknown_targets() -> list[str]:
+    """Codes of the target table that name no metric."""
+    return _unknown_targets(bank().edition.id, SCOPE)
 
 
 def checks(as_of: str) -> list[questions.Check]:

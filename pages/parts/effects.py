@@ -30,6 +30,7 @@ def board(here: Choice, question: Question, before: date, key: str = "effects") 
         found = bank.analysed("change.bridge", question, before)
         names = bank.labels(split, lang, here.scheme)
         boards.heading(why.title(found, names, lang))
+        define.popover(question, lang, key)
         slot = f"{key}_{question.metric}_{lang}_{st.session_state.get('drill_closed', 0)}"
         codes = list(found.parts[split])
 
@@ -43,7 +44,6 @@ def board(here: Choice, question: Question, before: date, key: str = "effects") 
             height="content", column_config=config, alt=why.title(found, names, lang),
         )  # fmt: skip
         boards.note(say("table.click", lang))
-        define.popover(question, lang, key)
 
 
 def table(
