@@ -48,6 +48,19 @@ def opened(here: Choice) -> tuple[str, dict[str, str]] | None:
     return metric, {column: code for column, code in cell.items() if _fits(here, metric, column, code)}
 
 
+def problems(here: Choice) -> list[choice.Problem]:
+    """What of the open list the URL asks for and cannot be shown."""
+    picks = dict(here.picks)
+    metric, found = picks.get("open"), []
+    if metric is not None and metric not in METRICS:
+        return [("address.unknown_list", {"value": metric})]
+    for part in filter(None, picks.get("cell", "").split("~") if metric else ()):
+        column, _, code = part.partition(":")
+        if not _fits(here, metric, column, code):
+            found.append(("address.unknown_cell", {"value": part}))
+    return found
+
+
 def _fits(here: Choice, metric: str, column: str, code: str) -> bool:
     if column == "as_of":
         return code in bank.offer().months

@@ -20,18 +20,19 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import anyio
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 from analytics.text import LANGUAGES, say
+from pages.parts import choice, menu
 
 STATIC = Path(st.__file__).parent / "static"
 CLOSED = ("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/agent")
@@ -191,6 +192,7 @@ class Document:
         links = [f"./static/js/{file}" for file in imported(map(bundle, _EARLY))]
         self.links = "".join(f'<link rel="modulepreload" crossorigin href="{link}">' for link in links)
         self.links += f"<script>{chart_script()}</script>"
+        self.pages = {page for pages in menu.present().values() for page in pages}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
@@ -199,6 +201,9 @@ class Document:
             or scope["path"].startswith(("/static/", "/_stcore/", "/media/"))
         ):
             return await self.app(scope, receive, send)
+        asked = scope["path"].strip("/")
+        if asked and asked not in self.pages - {menu.FIRST} and "text/html" in Headers(scope=scope).get("accept", ""):
+            return await RedirectResponse(self._nearest(asked, scope))(scope, receive, send)
         start: Message = {}
         body = b""
 
@@ -219,6 +224,13 @@ class Document:
         hidden = (b"if-none-match", b"if-modified-since", b"accept-encoding")
         headers = [(name, value) for name, value in scope["headers"] if name not in hidden]
         await self.app({**scope, "headers": headers}, receive, collect)
+
+    def _nearest(self, asked: str, scope: Scope) -> str:
+        """The address shown instead of a page that is not there: the first page, told in `lost` what was asked for.
+        Streamlit would lay a window in English over it."""
+        query = scope["query_string"].decode("latin-1")
+        lost = "" if asked == menu.FIRST else urlencode({choice.LOST: asked[:40]})
+        return "/?" + "&".join(part for part in (query, lost) if part)
 
     async def _send(self, scope: Scope, start: Message, body: bytes, send: Send) -> None:
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[0]
