@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -124,6 +125,19 @@ def _unknown_targets(edition: str, scope: str) -> list[str]:
 @st.cache_data(show_spinner=False, max_entries=8)
 def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
     return branches.tree(_keyed(edition))
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Choice: repr})
+def _composed(edition: str, scope: str, what: str, here: Choice, given: tuple, _make: Callable) -> Any:
+    answer = _make(here, *given)
+    _keyed(edition)
+    return answer
+
+
+def composed(make: Callable, here: Choice, *given: Any) -> Any:
+    """What `make` puts together from answers for this view, kept: a board is dozens of answers, each quick."""
+    what = f"{make.__module__}.{make.__qualname__}"
+    return _composed(bank().edition.id, SCOPE, what, replace(here, picks=()), given, make)
 
 
 def schemes() -> dict[str, rulebooks.Scheme]:

@@ -25,7 +25,7 @@ SHARES = ("share", "share_change", "share_trend")
 
 
 def answers(
-    here: Choice, metrics: Sequence[str], by: str = "class", *, trend: bool = True
+    here: Choice, metrics: Sequence[str], by: str = "class", trend: bool = True
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """One row per code of `by` in the order of its labels, then the whole; per metric: value, change, n and trend; of
     sums also the share of the whole with its own change and trend.
@@ -114,7 +114,7 @@ def board(
     """
     lang, parts = here.lang, parts or {}
     trend = any(part.endswith("trend") for metric in metrics for part in parts.get(metric, PARTS))
-    frame, reasons = answers(here, metrics, by, trend=trend)
+    frame, reasons = bank.composed(answers, here, tuple(metrics), by, trend)
     for reason in dict.fromkeys(reasons.values()):
         st.html(f'<p class="lp-note">{html.escape(reason)}</p>')
     if frame.empty or not len(frame.columns):

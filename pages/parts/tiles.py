@@ -58,7 +58,7 @@ def show(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str] | None
     lang = here.lang
     with st.grid(3, min_column_width=260, border=True, gap="small") as wall:
         for metric in metrics:
-            tile = answers(here, metric, (seconds or {}).get(metric, ""))
+            tile = bank.composed(answers, here, metric, (seconds or {}).get(metric, ""))
             with wall.cell():
                 st.html(face(tile, lang, dark=is_dark()))
                 if tile.now is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analytics import figures
 from data.engine import Refused
-from pages.parts import alerts, bank, choice, tables, tiles
+from pages.parts import alerts, bank, boards, choice, tables, tiles, why
 
 TILES = ("customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net", "net_upgraded")
 SECONDS = {
@@ -21,8 +21,17 @@ def up() -> None:
     try:
         here = choice.default(bank.offer())
         for metric in TILES:
-            tiles.answers(here, metric, SECONDS.get(metric, ""))
-        tables.answers(here, (SIZE, *BOARD))
+            bank.composed(tiles.answers, here, metric, SECONDS.get(metric, ""))
+        bank.composed(tables.answers, here, (SIZE, *BOARD), "class", True)
+        before = why.against(here)
+        for metric in BOARD:
+            question = why.asked_of(here, metric, ("class",))
+            bank.analysed("change.bridge", question, before)
+            if metric == BOARD[0]:
+                bank.analysed("noise.noise", question, before)
+            bank.ask(bank.about(here, metric, (alerts.below(here),), compare=False))
+        for split in boards.BY:
+            bank.held(split)
         bank.analysed("targets.missed", bank.about(here, SIZE, compare=False), alerts.below(here))
         for metric in TILES:
             bank.whole(bank.about(here, metric, last=36), here.lang)
