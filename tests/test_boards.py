@@ -45,6 +45,13 @@ def asked(bank, metric, by=(), **more):
     return dict(zip(answer[by[-1]], answer["value"], strict=True)) if by else answer["value"].iloc[0]
 
 
+def test_a_bank_without_targets_sees_none_invented_and_which_table_would_fill_them(app, bare_home):
+    said = printed(app(home=bare_home))
+    assert say("tile.absent", "zh-CN") in said
+    assert "较目标 " not in said
+    assert "未达目标 " not in said
+
+
 def test_the_tier_board_prints_the_answers_with_their_n(app, bank):
     board = app("overall/tiers").dataframe[0].value
     answer = metrics.ask(bank, Question("overdue_rate_30", LAST, by=("class",), compare="mom"))

@@ -67,7 +67,14 @@ def test_a_tile_beyond_its_red_line_says_so_in_the_colour_of_bad(row):
 
 def test_a_tile_without_target_and_red_line_invents_none(row):
     shown = face(Tile("overdue_rate_30", row, None, None, []), "zh-CN")
-    assert shown.count("未设") == 2
+    assert "目标" not in shown
+    assert "红线" not in shown
+
+
+def test_a_tile_with_a_red_line_alone_says_that_no_target_is_set(row):
+    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Mark(None, 0.05)), "zh-CN")
+    assert "较目标</td>" in shown
+    assert shown.count("未设") == 1
 
 
 def test_a_tile_names_a_second_figure_beside_the_first(row):

@@ -115,8 +115,11 @@ def _line(label: str, moved: text.Change, tone: Look, lang: str, hint: str = "")
 
 
 def _held_against(tile: Tile, lang: str, tone: Look) -> list[str]:
-    """Gap to the target and distance to the red line; what nobody set is said to be unset."""
+    """Gap to the target and distance to the red line, the one that is missing said to be unset; nothing where nobody
+    set either."""
     metric, mark, value = METRICS[tile.metric], tile.mark, tile.now["value"]
+    if mark.target is None and mark.red_line is None:
+        return []
     gap, room = mark.gap(value), mark.room(value, metric.better)
     unset = text.Change("", say("tile.unset", lang), "plain")
     target = line = ""
