@@ -113,9 +113,7 @@ def test_a_click_on_the_board_opens_a_list_that_downloads_with_its_definition(re
     reader.open("/?lang=zh-CN")
     reader.page.wait_for_selector("[data-testid=stDataFrame] canvas")
     board = reader.page.locator("[data-testid=stDataFrame] canvas").first
-    board.scroll_into_view_if_needed()
-    box = board.bounding_box()
-    reader.page.mouse.click(box["x"] + 320, box["y"] + 28 + 38 * 1.5)
+    board.click(position={"x": 380, "y": 28 + 38 * 1.5}, force=True)
     reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
     printed = int(re.search(r"共 ([\d,]+) ", reader.page.inner_text(".st-key-drill"))[1].replace(",", ""))
     with reader.page.expect_download() as waiting:
