@@ -168,7 +168,7 @@ def bars(
     shapes, notes, inside = [], [], [False] * len(values)
     if not text.is_missing(whole):
         # A label that would lie on the line of the whole stands within its bar.
-        reach = scale["range"][1] * 0.12
+        reach = scale["range"][1] * 0.08
         inside = [value is not None and value > reach and 0 <= whole - value < reach for value in values]
         shapes = [
             {
@@ -205,7 +205,8 @@ def bars(
                 "text": said,
                 "textposition": ["inside" if within else "outside" for within in inside],
                 "insidetextanchor": "end",
-                "insidetextfont": {"color": tone.paper},
+                "insidetextfont": {"color": tone.paper, "size": 13},
+                "constraintext": "none",
                 "cliponaxis": False,
                 "textfont": {"color": tone.ink},
                 "hoverinfo": "text",

@@ -160,5 +160,5 @@ def test_a_label_that_would_lie_on_the_line_of_the_whole_stands_within_its_bar()
          "n": [100] * 3}
     )  # fmt: skip
     drawn = figures.bars(frame, OVERDUE, "family", {}, "en", whole=0.55)["data"][0]
-    # the scale ends at 118 %: a label is some 14 points wide, so 50 % would reach over the line at 55 %
+    # the scale ends at 118 %: a label is some 9 points wide, so the one of 50 % would reach over the line at 55 %
     assert drawn["textposition"] == ["outside", "inside", "outside"]
