@@ -189,7 +189,8 @@ class Document:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        links = [f"./static/js/{file}" for file in imported(map(bundle, _EARLY))]
+        named = (STATIC / "index.html").read_text("utf-8")
+        links = [f"./static/js/{file}" for file in imported(map(bundle, _EARLY)) if file not in named]
         self.links = "".join(f'<link rel="modulepreload" crossorigin href="{link}">' for link in links)
         self.links += f"<script>{chart_script()}</script>"
         self.pages = {page for pages in menu.present().values() for page in pages}
