@@ -52,6 +52,13 @@ def test_a_bank_without_targets_sees_none_invented_and_which_table_would_fill_th
     assert "未达目标 " not in said
 
 
+def test_a_line_in_a_cell_leaves_out_months_without_a_value(app, bare_home):
+    board = app(home=bare_home).dataframe[0].value
+    lines = [line for column in board if column.endswith("trend") for line in board[column] if line is not None]
+    assert lines
+    assert all(value == value for line in lines for value in line)
+
+
 def test_the_tier_board_prints_the_answers_with_their_n(app, bank):
     board = app("overall/tiers").dataframe[0].value
     answer = metrics.ask(bank, Question("overdue_rate_30", LAST, by=("class",), compare="mom"))

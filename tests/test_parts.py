@@ -77,6 +77,13 @@ def test_a_tile_with_a_red_line_alone_says_that_no_target_is_set(row):
     assert shown.count("未设") == 1
 
 
+def test_a_tile_without_a_value_still_names_its_red_line(row):
+    nothing = row.replace(0.03, float("nan"))
+    shown = face(Tile("npl_ratio", nothing, None, None, [], mark=Mark(None, 0.05)), "zh-CN")
+    assert "距红线 5.00%</td>" in shown
+    assert shown.count("未设") == 1
+
+
 def test_a_tile_names_a_second_figure_beside_the_first(row):
     shown = face(Tile("npl_ratio", row, None, None, [], second=("recognition_deviation", row)), "zh-CN")
     assert "逾期90+偏离度 3.00% · 环比" in shown

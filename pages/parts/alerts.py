@@ -26,8 +26,10 @@ def show(here: Choice) -> None:
     by = below(here)
     found = bank.analysed("targets.missed", question, by)
     if found.empty:
-        held = any(mark.target is not None or mark.red_line is not None for mark in bank.marks(here).values())
-        boards.heading(say("alert.none" if held else "alert.unset", lang))
+        if "target" in bank.absent():
+            boards.note(say("alert.unset", lang))
+        else:
+            boards.heading(say("alert.none", lang))
         return
     beyond = int(found["is_beyond"].sum())
     boards.heading(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))

@@ -52,7 +52,9 @@ def answers(
                 entry[f"{metric}:value"], entry[f"{metric}:n"] = row["value"], row["n"]
                 entry[f"{metric}:change"] = row.get("change")
                 entry[f"{metric}:before"] = row.get("value_before")
-                entry[f"{metric}:trend"] = list(series.get(code, {}).values())
+                # A line chart in a cell draws no gaps: a month without a value would be printed as text.
+                known = [value for value in series.get(code, {}).values() if not text.is_missing(value)]
+                entry[f"{metric}:trend"] = known
         if METRICS[metric].unit in ("money", "count") and found[WHOLE].get(f"{metric}:n"):
             _shared(found, metric, months[metric])
     filled = {

@@ -122,13 +122,14 @@ def _held_against(tile: Tile, lang: str, tone: Look) -> list[str]:
         return []
     gap, room = mark.gap(value), mark.room(value, metric.better)
     unset = text.Change("", say("tile.unset", lang), "plain")
-    target = line = ""
-    moved = left = unset
+    target, line = (
+        "" if one is None else f" {text.number(one, metric.unit, lang)}" for one in (mark.target, mark.red_line)
+    )
+    unknown = text.Change("", text.NOTHING, "plain")
+    moved, left = (unset if one is None else unknown for one in (mark.target, mark.red_line))
     if gap is not None:
-        target = f" {text.number(mark.target, metric.unit, lang)}"
         moved = text.change(gap, metric.unit, metric.better, lang)
     if room is not None:
-        line = f" {text.number(mark.red_line, metric.unit, lang)}"
         size = text.change(room, metric.unit, "higher", lang)
         beyond = size.verdict == "bad"
         words = say("tile.beyond" if beyond else "tile.left", lang, size=size.words[1:])
