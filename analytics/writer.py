@@ -104,6 +104,11 @@ class Writer:
         if name == "by_class" and "opened" in self.joins:
             codes = ", ".join(f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW))
             return f"list_position([{codes}], sums.by_class)"
+        split = name.removeprefix("by_")
+        if split not in ("as_of", "class") and split_named(split).sql.startswith("case "):
+            # Bands are text, which would follow the alphabet; enums follow their own order.
+            codes = ", ".join(f"'{code}'" for code in split_named(split).values)
+            return f"list_position([{codes}], sums.{name}) nulls last"
         return f"sums.{name} nulls last"
 
     def _moved(self) -> None:

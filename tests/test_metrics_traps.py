@@ -240,3 +240,10 @@ def test_a_rollover_is_no_new_business_when_told_apart(small_bank):
     cells = _cells(small_bank, Question("disbursed", date(2026, 4, 30), by=("rollover",)))
     # L10 rolls L9 over; L5 9,000 and L13 3,000 are new
     assert {code: cell[0] for code, cell in cells.items()} == {"yes": 8_000, "no": 12_000}
+
+
+def test_bands_stand_in_their_own_order_and_not_in_that_of_the_alphabet(small_bank):
+    found = ask(small_bank, Question("settled_loans", TODAY, by=("lateness",)))
+    # five of six settled on time, L13 twelve days late
+    assert list(found["lateness"]) == ["on_time", "late_30"]
+    assert list(found["value"]) == [5, 1]

@@ -63,3 +63,12 @@ def test_one_branch_misses_what_the_others_reach(ask):
         assert [row["branch_1"] for row in rows if sign * row["to_target"] > 0] == ["06"]
     beyond = ask("overdue_rate_30 --by branch_1 --targets")
     assert [row["branch_1"] for row in beyond if row["to_red_line"] < 0] == ["06"]
+
+
+def test_grades_hide_bad_customers_among_the_high_and_good_ones_among_the_low(ask):
+    # who takes a partner's loan in spite of a good grade, and whose wage comes through the bank in spite of a bad one
+    high = {r["channel"]: r["value"] for r in ask("overdue_rate_30 --by channel --where credit_grade=AAA,AA,A,BBB")}
+    assert high["partner"] > 5 * high["branch"]
+    rows = ask("overdue_rate_30_customers --by payroll --where credit_grade=BB,B,C,D")
+    low = {row["payroll"]: row["value"] for row in rows}
+    assert low["yes"] < low["no"] / 2
