@@ -197,8 +197,13 @@ def why(question: Question, refusal: Refused, lang: str) -> str:
 
 def held(split: str) -> bool:
     """Whether the newest month's loans differ at all in a split; one value for everybody tells nothing."""
+    return _held(bank().edition.id, SCOPE, split)
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS)
+def _held(edition: str, scope: str, split: str) -> bool:
     try:
-        return len(ask(Question("loans", bank().edition.months[-1], by=(split,)))) > 1
+        return len(ask(Question("loans", _keyed(edition).edition.months[-1], by=(split,)))) > 1
     except Refused:
         return False
 
