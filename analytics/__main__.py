@@ -12,6 +12,7 @@ from analytics import change_cli, rules_cli, segments_cli
 from analytics.command_line import Parser, date_of, filter_of, formatted, housed, show
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import COMPARISONS, Question, ask, sql_of
+from analytics.targets import beside
 from data.engine import Bank, Refused
 
 
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     asked.add_argument("--last", type=int, default=1, help="number of month ends up to the date")
     asked.add_argument("--compare", choices=COMPARISONS)
+    asked.add_argument("--targets", action="store_true", help="target and red line beside each value")
     asked.add_argument("--sql", action="store_true", help="print the SQL instead of the answer")
     housed(asked)
     formatted(asked)
@@ -73,7 +75,7 @@ def _ask(given: argparse.Namespace) -> None:
     if given.sql:
         print(sql_of(bank, question))
     else:
-        show(ask(bank, question), given.format)
+        show((beside if given.targets else ask)(bank, question), given.format)
 
 
 def _metrics(given: argparse.Namespace) -> None:

@@ -112,8 +112,15 @@ class Metric:
         return "distinct" not in self.numerator_sql
 
     @property
+    def is_move(self) -> bool:
+        """Whether it compares the class of the day with that of the opening: `{up}` and `{down}` stand in its SQL."""
+        return "{" in self.rows
+
+    @property
     def measures(self) -> dict[str, str]:
         """Column name in the cubes → aggregate: what the trend cubes keep of this metric."""
+        if self.is_move:
+            return {}
         found = {measure_name(self.n_sql): f"{self.n_sql}::bigint"}
         for sql in (self.numerator_sql, self.denominator_sql):
             if sql:

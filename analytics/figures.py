@@ -165,8 +165,11 @@ def bars(
     scale = axis([*values, whole], metric.unit, lang, tone)
     scale["range"] = [scale["range"][0], scale["range"][1] * 1.18]
     scale |= {"showticklabels": False, "showgrid": False}
-    shapes, notes = [], []
+    shapes, notes, inside = [], [], [False] * len(values)
     if not text.is_missing(whole):
+        # A label that would lie on the line of the whole stands within its bar.
+        reach = scale["range"][1] * 0.08
+        inside = [value is not None and value > reach and 0 <= whole - value < reach for value in values]
         shapes = [
             {
                 "type": "line",
@@ -200,7 +203,10 @@ def bars(
                 "customdata": [[code] for code in codes],
                 "marker": {"color": colours},
                 "text": said,
-                "textposition": "outside",
+                "textposition": ["inside" if within else "outside" for within in inside],
+                "insidetextanchor": "end",
+                "insidetextfont": {"color": tone.paper, "size": 13},
+                "constraintext": "none",
                 "cliponaxis": False,
                 "textfont": {"color": tone.ink},
                 "hoverinfo": "text",

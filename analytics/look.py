@@ -122,8 +122,22 @@ def sparkline(values: Sequence[float | None], alt: str, colour: str, *, width: i
     if last:
         drawing += f'<path d="{" ".join(path)}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
         drawing += f'<circle cx="{last[0]:.1f}" cy="{last[1]:.1f}" r="2.4" fill="{colour}"/>'
-    packed = base64.b64encode(f"{drawing}</svg>".encode()).decode()
     size = f'width="{width}" height="{height}"'
-    return (
-        f'<img class="lp-spark" {size} alt="{html.escape(alt, quote=True)}" src="data:image/svg+xml;base64,{packed}">'
+    return f'<img class="lp-spark" {size} alt="{html.escape(alt, quote=True)}" src="{_packed(drawing)}">'
+
+
+def bar(value: float, low: float, high: float, colour: str, rule: str, *, width: int = 150, height: int = 22) -> str:
+    """A bar from zero on a scale from `low` to `high`, as the address of an image: for a cell of a table."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (width - 2) / ((high - low) or 1.0)
+    zero, end = 1 - low * scale, 1 + (value - low) * scale
+    left, size = min(zero, end), max(abs(end - zero), 0.5)
+    return _packed(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<rect x="{left:.1f}" y="4" width="{size:.1f}" height="{height - 8}" fill="{colour}"/>'
+        f'<path d="M{zero:.1f} 0V{height}" stroke="{rule}"/>'
     )
+
+
+def _packed(drawing: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(f'{drawing}</svg>'.encode()).decode()}"

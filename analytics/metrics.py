@@ -8,6 +8,7 @@ Sums are exact in the database and double in the frame; rates are shares of one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -66,7 +67,16 @@ def ask(bank, question: Question) -> pd.DataFrame:
     with bank.lease() as view:
         plan = plan_of(view, question)
         frame = view.query(plan.sql, None, **plan.params)
+        if metric_named(question.metric).is_move and "as_of" in plan.columns and not question.by:
+            frame = _all_months(frame, plan.months)
     return _compared(frame, question) if question.compare else frame
+
+
+def _all_months(frame: pd.DataFrame, months: Sequence[date]) -> pd.DataFrame:
+    """A month in which nobody moved has no rows to count: its sums are zero, not absent."""
+    whole = frame.set_index("as_of").reindex(pd.DatetimeIndex(months, name="as_of").astype(frame["as_of"].dtype))
+    zero = dict.fromkeys(("numerator", "value", "n"), 0)
+    return whole.fillna(zero).astype({"n": "int64"}).reset_index()
 
 
 def sql_of(bank, question: Question) -> str:
@@ -115,7 +125,7 @@ def check(view, question: Question) -> None:
             f"{zh} 需要 {question.as_of} 的存款余额，本版没有交付。"
             f"{en} needs the deposit balances of {question.as_of}, which this edition does not have."
         )
-    by_class = "class" in (*question.by, *(split for split, _ in question.where))
+    by_class = metric.is_move or "class" in (*question.by, *(split for split, _ in question.where))
     if by_class and question.scheme not in it.columns["customer_month"] | it.columns["loan_month"]:
         raise Refused(
             f"本版数据没有按 {question.scheme} 分类，重新加载后可查。"

@@ -134,7 +134,7 @@ def _customers(view, metric: Metric, asked: Question, before: date) -> int:
         joins = "\n".join(writer.joins.values())
         sides.append(
             f"select fact.customer_key from {metric.source.id} as fact\n{joins}\n"
-            f"where {condition} and ({metric.rows})"
+            f"where {condition} and ({writer.metric.rows})"
         )
     return int(view.one(f"select count(distinct customer_key) from ({' union all '.join(sides)})", None, **params)[0])
 
@@ -167,6 +167,7 @@ def _sums(
 
 def _by_customer(view, metric: Metric, asked: Question, share: int) -> tuple[str, dict]:
     writer = Writer(view, metric, asked)
+    metric = writer.metric
     by = [(name, writer.expression(name)) for name in asked.by]
     condition = writer.conditions([asked.as_of])
     if share < _MILLION:

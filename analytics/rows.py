@@ -138,8 +138,8 @@ def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tupl
         by=(), where=(*question.where, *((split, (code,)) for split, code in cell.items())), last=1, compare=None
     )
     check(view, asked)
-    metric = metric_named(question.metric)
-    writer = Writer(view, metric, asked)
+    writer = Writer(view, metric_named(question.metric), asked)
+    metric = writer.metric
     told = [writer.conditions([asked.as_of]), f"({metric.rows})"]
     if hit:
         if not metric.hit:

@@ -96,7 +96,7 @@ class Change:
     verdict: str
 
     def __str__(self) -> str:
-        return f"{self.arrow} {self.words}".strip()
+        return f"{'' if self.arrow == '▬' else self.arrow} {self.words}".strip()
 
 
 def change(value: float | None, unit: str, better: str, lang: str, *, bare: bool = False) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -29,12 +29,14 @@ class Plan:
     sql: str
     params: Mapping[str, Any]
     columns: tuple[str, ...]
+    months: tuple[date, ...]
 
 
 def first_month(view, metric: Metric, question) -> date | None:
     """The first month end of the edition for which the question has enough history; None when there is none yet."""
     months = known(view).months
-    back = question.opening if "class" in (*question.by, *(name for name, _ in question.where)) else 0
+    by_class = "class" in (*question.by, *(name for name, _ in question.where))
+    back = (question.opening or 1) if metric.is_move else question.opening if by_class else 0
     needed = max(metric.history - 1, back)
     return months[needed] if needed < len(months) else None
 
@@ -46,6 +48,9 @@ class Writer:
         self.view, self.metric, self.question = view, metric, question
         self.params: dict[str, Any] = {}
         self.joins: dict[str, str] = {}
+        self.only = ""
+        if metric.is_move:
+            self._moved()
 
     def plan(self, cubes: bool = True) -> Plan:
         """The question's SQL; `cubes` lets the sums of a trend cube answer where they can."""
@@ -86,7 +91,7 @@ class Writer:
             + ("\nwhere n > 0 or numerator <> 0" if q.by else "")
             + (f"\norder by {', '.join(self._order(name) for name in named)}" if named else "")
         )
-        return Plan(sql, self.params, tuple(name for name, _ in by))
+        return Plan(sql, self.params, tuple(name for name, _ in by), tuple(months))
 
     def expression(self, name: str) -> str:
         """The SQL of a split over the joined tables; a join that it needs is noted."""
@@ -100,11 +105,41 @@ class Writer:
         if name == "by_class" and "opened" in self.joins:
             codes = ", ".join(f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW))
             return f"list_position([{codes}], sums.by_class)"
+        split = name.removeprefix("by_")
+        if split not in ("as_of", "class") and split_named(split).sql.startswith("case "):
+            # Bands are text, which would follow the alphabet; enums follow their own order.
+            codes = ", ".join(f"'{code}'" for code in split_named(split).values)
+            return f"list_position([{codes}], sums.{name}) nulls last"
         return f"sums.{name} nulls last"
 
-    def _class(self) -> str:
+    def _moved(self) -> None:
+        """Who stands in another class than at the opening, with a loan on both days; the opening of today's classes
+        is a month ago."""
+        q = self.question.about(opening=self.question.opening or 1)
+        before, now = self._class(q), self.class_today()
+        month = f"cast(last_day(fact.as_of - to_months({q.opening})) as date)"
+        self.joins["began"] = (
+            "left join customer_month as began\n"
+            f"        on began.customer_key = fact.customer_key and began.as_of = {month}"
+        )
+        # Of the ladder are all classes but the one for those who cannot be graded, best first.
+        ladder = ", ".join(f"'{code}'" for code in schemes()[q.scheme].class_codes[:-1])
+        places = [f"list_position([{ladder}], cast({side} as varchar))" for side in (before, now)]
+        on_both = (
+            f"fact.has_loan and began.has_loan and {now} <> {before}\n"
+            f"        and {now} in ({ladder}) and {before} in ({ladder})"
+        )
+        up, down = (f"{places[1]} {sign} {places[0]}" for sign in "<>")
+        named = {"rows": self.metric.rows, "numerator": self.metric.numerator}
+        self.metric = replace(
+            self.metric, **{field: sql.replace("{up}", up).replace("{down}", down) for field, sql in named.items()}
+        )
+        # A condition of the whole query: few have moved, and only for them must the opening be looked up.
+        self.only = on_both
+
+    def _class(self, question=None) -> str:
         """The class of the question's scheme: a column of the mart where kept there, else looked up at the opening."""
-        q, source = self.question, self.metric.source.id
+        q, source = question or self.question, self.metric.source.id
         name = f"{q.scheme}_{q.opening}" if q.opening else q.scheme
         if name in known(self.view).columns[source]:
             return f"fact.{name}"
@@ -160,6 +195,8 @@ class Writer:
         else:
             self.params["as_of"] = q.as_of
             told.append(self.metric.source.when)
+        if self.only:
+            told.append(self.only)
         for name, codes in [*q.where, *((name, (code,)) for name, code in extra.items())]:
             told.append(self._among(name, codes))
         if q.scope:

@@ -32,10 +32,17 @@ def _limit(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(f"须为 名称=比例 / must be NAME=SHARE: {text!r}") from None
 
 
+class Parser(argparse.ArgumentParser):
+    """Wrong use is told in one line; exit code 2."""
+
+    def error(self, message: str):
+        self.exit(2, f"{message}. See `{self.prog} --help`.\n")
+
+
 def parser() -> argparse.ArgumentParser:
     home = Path(os.environ.get("LOAN_PANORAMA_HOME", ".bank/home"))
-    main = argparse.ArgumentParser(prog="python -m data", description="数据：合同、演示数据、加载、版本 / data in")
-    commands = main.add_subparsers(dest="command", required=True)
+    main = Parser(prog="python -m data", description="数据：合同、演示数据、加载、版本 / data in")
+    commands = main.add_subparsers(dest="command", required=True, parser_class=Parser)
     contract = commands.add_parser("contract", help="打印数据合同 / print the contract")
     contract.add_argument("--language", choices=("zh", "en"), default="zh")
     demo = commands.add_parser("demo", help="写出虚构银行的交付 / write the delivery of an invented bank")

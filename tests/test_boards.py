@@ -45,6 +45,20 @@ def asked(bank, metric, by=(), **more):
     return dict(zip(answer[by[-1]], answer["value"], strict=True)) if by else answer["value"].iloc[0]
 
 
+def test_a_bank_without_targets_sees_none_invented_and_which_table_would_fill_them(app, bare_home):
+    said = printed(app(home=bare_home))
+    assert say("tile.absent", "zh-CN") in said
+    assert "较目标 " not in said
+    assert "未达目标 " not in said
+
+
+def test_a_line_in_a_cell_leaves_out_months_without_a_value(app, bare_home):
+    board = app(home=bare_home).dataframe[0].value
+    lines = [line for column in board if column.endswith("trend") for line in board[column] if line is not None]
+    assert lines
+    assert all(value == value for line in lines for value in line)
+
+
 def test_the_tier_board_prints_the_answers_with_their_n(app, bank):
     board = app("overall/tiers").dataframe[0].value
     answer = metrics.ask(bank, Question("overdue_rate_30", LAST, by=("class",), compare="mom"))

@@ -108,3 +108,9 @@ def test_a_branch_narrows_by_its_own_level_only():
 def test_an_unknown_switch_of_a_page_is_its_default():
     assert FULL.pick("metric", ["npl_ratio", "balance"]) == "npl_ratio"
     assert FULL.pick("metric", ["npl_ratio", "overdue_rate"]) == "overdue_rate"
+
+
+def test_a_page_that_was_not_there_is_said_and_leaves_the_address():
+    choice, problems = read({"lost": ["nope"], "lang": ["en"]}, OFFER)
+    assert said(problems, "en").endswith("there is no page “nope”, showing “Overview”")
+    assert "lost" not in write(choice)

@@ -132,6 +132,16 @@ def test_a_small_x_is_the_capital_one_and_other_documents_are_all_stars(tmp_path
     assert kept[2]["masked"] == "*********"
 
 
+def test_an_identity_number_of_fifteen_digits_is_kept_apart_from_the_long_one(tmp_path):
+    """Fault 57: the old form has no check digit, so none is missed, and no number is made up for it."""
+    old = SOUND[:6] + SOUND[8:17]
+    edition = load_tiny(write(tmp_path / "d", customer=people(SOUND, old)), tmp_path / "h")
+    kept = rows(edition, tmp_path / "h", "select id_number_masked, id_number_hash from customer order by customer_key")
+    assert kept[1]["id_number_hash"] == hmac.digest(secret_key(tmp_path / "h"), old.encode(), "sha256")
+    assert set(kept[1]["id_number_masked"][1:-1]) == {"*"}
+    assert not [note for note in edition.facts["tables"]["customer"]["notes"] if note["code"] == "id_checksum"]
+
+
 def test_one_identity_number_of_two_customers_is_noted_not_merged(tmp_path):
     """Fault 58."""
     edition = load_tiny(write(tmp_path / "d", customer=people(SOUND, SOUND)), tmp_path / "h")

@@ -143,10 +143,18 @@ def test_a_file_cut_within_a_row_is_refused(tmp_path):
 
 
 def test_a_file_cut_within_its_last_value_is_found_by_the_total(tmp_path):
-    """Fault 29."""
-    delivery = write(tmp_path / "d", loan_snapshot=SNAPSHOT.replace("2000.00,31\n", "2000.00,3"))
+    """Fault 29: 900 + 2,000 were handed over; cut within its last value the file says 900 + 20, a row like others."""
+    snapshot = "as_of,loan_id,days_past_due,balance\n2024-03-31,L1,0,900.00\n2024-03-31,L2,31,2000.00\n"
+    delivery = write(tmp_path / "d", loan_snapshot=snapshot.removesuffix("00.00\n"))
     manifest(delivery, totals={"loan_snapshot": {"balance": "2900.00"}})
-    (delivery / "loan_snapshot.csv").write_text(SNAPSHOT[:-5], encoding="utf-8")
+    with pytest.raises(Refused, match=r"loan_snapshot\.balance sums to 920\.00, the control total says 2900\.00"):
+        load_tiny(delivery, tmp_path / "h")
+
+
+def test_a_file_cut_after_its_manifest_was_written_is_found_by_its_sha256(tmp_path):
+    """Fault 29."""
+    delivery = manifest(write(tmp_path / "d"))
+    (delivery / "loan_snapshot.csv").write_text(SNAPSHOT[:-3], encoding="utf-8")
     with pytest.raises(Refused, match=r"sha256 of loan_snapshot\.csv differs"):
         load_tiny(delivery, tmp_path / "h")
 

@@ -152,3 +152,13 @@ def contrast(one, other):
 def test_every_colour_of_text_is_readable_on_its_paper(tone):
     for colour in (tone.ink, tone.grey, tone.accent, tone.good, tone.bad):
         assert contrast(colour, tone.paper) >= 4.5
+
+
+def test_a_label_that_would_lie_on_the_line_of_the_whole_stands_within_its_bar():
+    frame = pd.DataFrame(
+        {"family": list("abc"), "numerator": [90.0, 50, 10], "denominator": [100.0] * 3, "value": [0.9, 0.5, 0.1],
+         "n": [100] * 3}
+    )  # fmt: skip
+    drawn = figures.bars(frame, OVERDUE, "family", {}, "en", whole=0.55)["data"][0]
+    # the scale ends at 118 %: a label is some 9 points wide, so the one of 50 % would reach over the line at 55 %
+    assert drawn["textposition"] == ["outside", "inside", "outside"]

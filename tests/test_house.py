@@ -150,3 +150,10 @@ def test_every_package_is_pinned():
     lines = [line for file in ROOT.glob("requirements*.txt") for line in file.read_text("utf-8").splitlines()]
     wanted = [line for line in lines if line and not line.startswith(("#", "-r"))]
     assert not [line for line in wanted if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", line)]
+
+
+def test_every_bad_input_of_the_numbered_list_has_a_test_that_names_it():
+    # 1–85: what a file, a value, a key, a delivery, a workbook or a database can be wrong in
+    texts = [path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py")]
+    named = {int(number) for text in texts for number in re.findall(r'"""Fault (\d+)', text)}
+    assert set(range(1, 86)) - named == set()

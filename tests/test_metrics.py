@@ -39,6 +39,10 @@ WORKED = [
     # L15 came in February and ended there; that its first instalment was due in May makes it no new loan of May
     ("disbursed", date(2026, 5, 31), {}, 0, NO_DENOMINATOR, 0),
     ("disbursed", date(2026, 2, 28), {}, 5_000, NO_DENOMINATOR, 1),
+    # three months before: C1 went from A to B with its grade BBB of 2026-03-15, C4 from C to D; nobody went up
+    ("net_upgraded", MAR, {}, -2, NO_DENOMINATOR, 2),
+    # September to December 2025: C4 from B to C, C5 from C to D
+    ("net_upgraded", DEC_2025, {}, -2, NO_DENOMINATOR, 2),
     # L2 4,550 (26 days) + L5 4,000 (16 days) + L6 34,000 (381 days)
     ("overdue_rate", TODAY, {}, 42_550, 115_550, 8),
     # the instalment of L3 due on 2026-02-28 itself is not late that day; L6 34,000 and L7 10,000 are

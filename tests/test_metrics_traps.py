@@ -5,6 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from analytics import text
 from analytics.metrics import Question, ask
 
 TODAY, SEP, AUG, JUL, JUN = (date(2026, month, day) for month, day in ((10, 31), (9, 30), (8, 31), (7, 31), (6, 30)))
@@ -27,6 +28,18 @@ def test_the_rate_of_the_whole_is_not_the_mean_of_the_rates_of_the_parts(small_b
     assert whole == pytest.approx(42_550 / 115_550)
     assert whole != pytest.approx(parts.value.mean(), abs=0.01)
     assert parts.numerator.sum() / parts.denominator.sum() == pytest.approx(whole)
+
+
+def test_nothing_divided_by_nothing_is_no_number_and_is_printed_as_none(small_bank):
+    """Fault 41: DuckDB says 0 ÷ 0 is NaN and 1 ÷ 0 infinite. Nobody lends by partner; home and car loans perform."""
+    partner = ask(small_bank, Question("overdue_rate", TODAY, where=(("channel", ("partner",)),))).iloc[0]
+    assert (partner["numerator"], partner["denominator"], partner["n"]) == (0, 0, 0)
+    assert pd.isna(partner["value"])
+    assert text.number(partner["value"], "rate", "zh-CN") == text.NOTHING
+    # a provision of 1 % on 57,000 of home and car loans, and no NPL balance to divide it by
+    coverage = ask(small_bank, Question("coverage", TODAY, where=(("family", ("home", "car")),))).iloc[0]
+    assert (coverage["numerator"], coverage["denominator"]) == (570, 0)
+    assert pd.isna(coverage["value"])
 
 
 def test_a_join_to_the_borrower_does_not_multiply_the_balance_of_two_loans(small_bank):
@@ -227,3 +240,10 @@ def test_a_rollover_is_no_new_business_when_told_apart(small_bank):
     cells = _cells(small_bank, Question("disbursed", date(2026, 4, 30), by=("rollover",)))
     # L10 rolls L9 over; L5 9,000 and L13 3,000 are new
     assert {code: cell[0] for code, cell in cells.items()} == {"yes": 8_000, "no": 12_000}
+
+
+def test_bands_stand_in_their_own_order_and_not_in_that_of_the_alphabet(small_bank):
+    found = ask(small_bank, Question("settled_loans", TODAY, by=("lateness",)))
+    # five of six settled on time, L13 twelve days late
+    assert list(found["lateness"]) == ["on_time", "late_30"]
+    assert list(found["value"]) == [5, 1]

@@ -60,9 +60,16 @@ def test_a_cell_opens_exactly_the_n_that_it_printed(app, bank, metric, code):
     assert len(rows.rows(bank, Question(metric, LAST, by=("class",)), {"class": code}, limit=10**6)) == n
 
 
-def test_a_cell_that_does_not_exist_opens_the_whole(app, bank):
+def test_a_cell_that_does_not_exist_opens_the_whole_and_says_so(app, bank):
     n = metrics.ask(bank, Question("overdue_rate_30", LAST)).iloc[0]["n"]
-    assert f"共 {int(n):,} 笔" in printed(app(open="overdue_rate_30", cell="id_number:1~class:Z"))
+    test = app(open="overdue_rate_30", cell="id_number:1~class:Z")
+    assert f"共 {int(n):,} 笔" in printed(test)
+    assert "名单没有“class:Z”这一格" in test.info[0].value
+
+
+def test_a_list_of_something_unknown_is_not_opened_and_said(app):
+    test = app(open="nope", lang="en")
+    assert "there is no list of “nope”" in test.info[0].value
 
 
 def test_without_an_edition_the_page_says_what_to_do(tmp_path, monkeypatch):

@@ -1,13 +1,27 @@
 """The ASGI shell: who may ask, what every answer carries, what is compressed, in which language the document is."""
 
 import asyncio
+import base64
 import gzip
+import hashlib
+import re
 
 import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from pages.parts.shell import Bundles, Document, Guard, is_loopback, masked, security_headers
+from pages.parts.shell import (
+    STATIC,
+    Bundles,
+    Document,
+    Guard,
+    bundle,
+    chart_script,
+    imported,
+    is_loopback,
+    masked,
+    security_headers,
+)  # fmt: skip
 
 
 def ask(app, path, headers=None, method="GET", server="127.0.0.1", query=""):
@@ -129,6 +143,41 @@ def test_the_document_is_in_the_language_of_its_reader(query, lang, title):
 def test_the_document_is_rewritten_though_the_server_would_compress_it():
     page = GZipMiddleware(HTMLResponse('<html lang="en">' + " " * 2000 + "</html>"))
     assert b'lang="zh-CN"' in ask(Document(page), "/overdue", {"accept-encoding": "gzip"})[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "there"),
+    [
+        ("/nope", "lang=en", "/?lang=en&lost=nope"),
+        ("/overdue/more", "", "/?lost=overdue%2Fmore"),
+        ("/overview", "vs=yoy", "/?vs=yoy"),
+    ],
+)
+def test_a_page_that_is_not_there_leads_to_the_first_which_is_told(path, query, there):
+    status, headers, _ = ask(Document(PAGE), path, {"accept": "text/html,*/*"}, query=query)
+    assert (status, headers["location"]) == (307, there)
+
+
+@pytest.mark.parametrize("path", ["/", "/overdue", "/favicon.png"])
+def test_a_page_or_file_that_is_there_is_not_led_away(path):
+    accept = "image/*" if path.endswith(".png") else "text/html"
+    assert ask(Document(PAGE), path, {"accept": accept})[0] == 200
+
+
+def test_the_chart_engine_is_not_among_the_bundles_of_a_first_page():
+    links = ask(Document(HTMLResponse('<html lang="en"><head></head></html>')), "/")[2].decode()
+    assert "DataFrame." in links
+    assert not re.search(r'href="[^"]*PlotlyChart', links)
+    assert f"<script>{chart_script()}</script>" in links
+    digest = base64.b64encode(hashlib.sha256(chart_script().encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in security_headers()["content-security-policy"]
+
+
+def test_every_bundle_named_early_exists_with_what_it_imports():
+    files = imported(map(bundle, ["Html", "DataFrame"]))
+    assert {bundle("Html"), bundle("DataFrame")} <= set(files)
+    assert len(files) > 20
+    assert all((STATIC / "static" / "js" / file).is_file() for file in files)
 
 
 def test_what_is_not_a_document_passes_untouched():

@@ -47,8 +47,9 @@ it. Sizes are those of 20,000 customers, seed 7; at any size and seed they are n
 5. A branch that misses its targets. 霁东省分行 Jidong (branch 06) misses every target in nearly every month
    (overdue_rate_30, reloan_rate_90, contribution_net, customers), the first two beyond the red line; its loans fall
    behind 1.6 times as often, it takes no part in the improvement, half as many customers come back and few join.
-   The others meet nearly all of theirs. Targets of `contribution_net` follow data/assumptions.toml, of `customers`
-   count all.
+   The others meet nearly all of theirs. The head office (branch 00) has targets and red lines of its own: the sums of
+   the branches' for `contribution_net` and `customers`, fixed ones for overdue_rate_30, npl_ratio, reloan_rate_90, and
+   none to lose on balance for net_upgraded. Find it: `ask overdue_rate_30 --by branch_1 --targets`.
 6. A manager with silent warnings. Manager M00001 of 澜江省分行 Lanjiang (branch 01): some 40 signals in the last 12
    months, 19 in 20 of them never handled; the next most silent manager leaves about a dozen. Find it: signals not
    handled, by manager.

@@ -33,6 +33,8 @@ FEE_KIND = np.array([
     [0.06, 0.04, 0.05, 0.80, 0.05], [0.75, 0.00, 0.25, 0.00, 0.00], [0.70, 0.05, 0.25, 0.00, 0.00],
 ])
 FEE_SIZE = np.array([28.0, 160.0, 120.0, 45.0, 300.0])
+# The head office's own targets and red lines, the same every month: metric → target, red line.
+PLANS = {"overdue_rate_30": (0.02, 0.025), "npl_ratio": (0.014, 0.02), "reloan_rate_90": (0.28, 0.22)}
 EPOCH = np.datetime64("1970-01-01", "us")
 
 
@@ -49,6 +51,7 @@ class Around:
         kind = people.type[self.holder]
         level = np.log(DEPOSIT[kind]) + 0.55 * rng.standard_normal(len(kind))
         self.level = level - 0.15 * (people.province[self.holder] == FAILING_PROVINCE)
+        self.head_office = places.tables["branch"]["branch_id"][0]
         manager_province = places.province_of_outlet[places.manager_outlet]
         self.silent = int(np.flatnonzero(manager_province == SILENT_PROVINCE)[0])
         self.pending = None
@@ -66,8 +69,7 @@ class Around:
         season = np.where(kind == TRADER, TRADER_SEASON[month % 12], 1.0)
         balance = np.maximum(np.rint(np.exp(self.level + noise) * season * 100), 1).astype(np.int64)[here]
         who = who[here]
-        self.deposit = np.bincount(self.people.province[who], weights=balance, minlength=8)
-        self.depositors = np.bincount(self.people.province[who], minlength=8)
+        self.held = who, balance
         return {
             "customer_id": delivery.key("C", who + 1, 8),
             "as_of": delivery.day(np.full(len(who), last_day(month))),
@@ -83,7 +85,7 @@ class Around:
         on = self._days(rng, len(who), month)
         order = np.argsort(on, kind="stable")
         who, kind, fen, on = who[order], kind[order], np.rint(size[order] * 100).astype(np.int64), on[order]
-        self.fees = np.bincount(people.province[who], weights=fen, minlength=8)
+        self.booked = who, fen
         return {
             "income_id": self._ids("I", month, len(who)),
             "customer_id": delivery.key("C", who + 1, 8),
@@ -244,40 +246,38 @@ class Around:
     # ---- targets
 
     def targets(self, month, book, happened, settled) -> dict:
-        """Targets of each provincial branch: within reach of all but the failing one."""
+        """Targets of each provincial branch, within reach of all but the failing one, and of the whole bank."""
         people = self.people
         i = book.live
         province = people.province[book.cust[i]]
         balance = book.left[i] + book.arrears[i] * 0.85
-        late = book.behind[i] >= 2
+        overdue = np.bincount(province, weights=balance * (book.behind[i] >= 2), minlength=8)
         total = np.bincount(province, weights=balance, minlength=8)
-        overdue = np.bincount(province, weights=balance * late, minlength=8)
-        special = np.bincount(province, weights=balance * (book.behind[i] > 0) * (book.behind[i] < 4), minlength=8)
-        npl = np.bincount(province, weights=balance * (book.behind[i] >= 4), minlength=8)
-        funding = np.bincount(province, weights=balance * book.funding[i] / 12e6, minlength=8)
-        # Contribution as in data/assumptions.toml, roughly: the target only has to be near.
-        loss = ((total - special - npl) * 0.01 + special * 0.08 + npl * 0.7) * 0.33 / 12
-        cost = np.bincount(province, minlength=8) * 1200.0 + self.depositors * 150.0
-        net = happened.interest * 0.97 + self.fees + self.deposit * 0.012 / 12 - funding - loss - cost
+        net = self._net(book, happened, province, balance)
         where = people.province[settled["customer"]]
         self.history.append((net, np.bincount(where, minlength=8), np.bincount(where[settled["again"]], minlength=8)))
-        year = self.history[-12:]
-        net_year = np.sum([row[0] for row in year], axis=0) / 100
+        net_year = np.sum([row[0] for row in self.history[-12:]], axis=0) / 100
         ended = np.sum([row[1] for row in self.history[-15:-3] or self.history], axis=0)
         came = np.sum([row[2] for row in self.history[-15:-3] or self.history], axis=0)
-        customers = np.bincount(people.province[people.since <= last_day(month)], minlength=8)
+        customers = np.bincount(people.province[np.unique(book.cust[i])], minlength=8)
         rows, failing = [], FAILING_PROVINCE
         bank_overdue, bank_reloan = overdue.sum() / max(total.sum(), 1), came.sum() / max(ended.sum(), 1)
+        sums = {"contribution_net": 0.0, "customers": 0.0}
         for p, branch in enumerate(self.places.branch_ids[self.places.province_branch]):
             bad = p == failing
             plan = bank_overdue if bad else max(overdue[p] / max(total[p], 1) * 1.20, bank_overdue * 0.8)
             rows.append((branch, "overdue_rate_30", np.ceil(plan * 1000) / 1000, np.ceil(plan * 1250) / 1000))
             plan = bank_reloan if bad else min(came[p] / max(ended[p], 1) * 0.88, bank_reloan * 1.05)
             rows.append((branch, "reloan_rate_90", np.floor(plan * 200) / 200, np.floor(plan * 160) / 200))
-            plan = abs(net_year[p]) * 1.45 if bad else net_year[p] - abs(net_year[p]) * 0.20
+            plan = abs(net_year[p]) * 1.45 if bad else net_year[p] - abs(net_year[p]) * 0.10
             rows.append((branch, "contribution_net", round(plan, -4), round(plan * 0.8, -4)))
-            plan = customers[p] * (1.04 if bad else 0.985)
-            rows.append((branch, "customers", float(round(plan)), float(round(plan * 0.95))))
+            sums["contribution_net"] += round(plan, -4)
+            plan = round(customers[p] * (1.04 if bad else 0.985))
+            rows.append((branch, "customers", float(plan), float(round(plan * 0.95))))
+            sums["customers"] += plan
+        rows += [(self.head_office, metric, *plan) for metric, plan in PLANS.items()]
+        rows += [(self.head_office, metric, plan, round(plan * 0.9)) for metric, plan in sums.items()]
+        rows.append((self.head_office, "net_upgraded", 0.0, -round(customers.sum() * 0.02)))
         branch, metric, value, red_line = zip(*rows, strict=True)
         return {
             "as_of": delivery.day(np.full(len(rows), last_day(month))),
@@ -286,6 +286,26 @@ class Around:
             "value": pa.array(np.array(value, dtype=float)),
             "red_line": pa.array(np.array(red_line, dtype=float)),
         }
+
+    def _net(self, book, happened, province, balance):
+        """Contribution of the month by province in fen, as data/assumptions.toml has it, of all who ever borrowed.
+        Roughly: a target only has to be near."""
+        people, i = self.people, book.live
+
+        def by_province(who, weights=None):
+            return np.bincount(people.province[who], weights=weights, minlength=8)
+
+        borrowed = np.zeros(len(people), dtype=bool)
+        borrowed[book.cust] = True
+        (holders, deposits), (payers, fees) = self.held, self.booked
+        held, paid = borrowed[holders], borrowed[payers]
+        holders, deposits, payers, fees = holders[held], deposits[held], payers[paid], fees[paid]
+        behind = book.behind[i]
+        risk = np.where(behind >= 4, 0.7, np.where(behind > 0, 0.08, 0.01)) * 0.40
+        lost = np.bincount(province, weights=balance * (risk + book.funding[i] / 1e6) / 12, minlength=8)
+        cost = np.bincount(province, minlength=8) * 1200.0 + by_province(holders) * 150.0
+        income = happened.interest * 0.97 + by_province(payers, fees) + by_province(holders, deposits) * 0.012 / 12
+        return income - lost - cost
 
     # ---- small helpers
 

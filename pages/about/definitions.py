@@ -43,6 +43,7 @@ try:
 except Refused as refusal:
     boards.note(text.half(refusal, lang))
 
+assumed.marks(here)
 assumed.show(here)
 
 schemes = bank.schemes()

@@ -2,17 +2,15 @@
 
 from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import bank, boards, charts, choice, tables, tier_moves, words
+from pages.parts import bank, boards, charts, choice, drill, tables, tier_moves, words
 
 here = choice.now()
 lang = here.lang
 boards.lead([*words.levels(here, ("customers", "balance")), words.largest_share(here, "balance", "class")], lang)
 
 metric = charts.picker(
-    here, "metric",
-    ("overdue_rate_30", "overdue_rate", "npl_ratio", "reloan_rate_90", "contribution_net", "products_per_customer"),
-    lambda id: METRICS[id].name[lang], say("tiers.outcome", lang),
-)  # fmt: skip
+    here, "metric", drill.OUTCOMES, lambda id: METRICS[id].name[lang], say("tiers.outcome", lang)
+)
 sizes = ("value", "share", "change")
 tables.board(
     here, ("customers", "balance", metric),

@@ -6,8 +6,9 @@ from datetime import date
 
 from analytics import rulebooks, text
 from analytics.build import assumptions
+from analytics.declared import METRICS
 from analytics.text import say
-from pages.parts import tables
+from pages.parts import bank, boards, rules, tables
 from pages.parts.choice import Choice
 
 
@@ -33,3 +34,23 @@ def show(here: Choice) -> None:
     told = assumptions(as_of)
     since = say("assumed.since", lang, day=text.day(told["effective_on"], lang), by=told["approved_by"][lang])
     tables.pairs(say("assumed.title", lang), rows(as_of, lang), since)
+
+
+def marks(here: Choice) -> None:
+    """The targets and red lines in force at the month end for the place that is looked at, and where each stands."""
+    lang, found = here.lang, bank.marks(here)
+    boards.heading(say("assumed.marks" if found else "assumed.no_marks", lang, count=len(found)))
+    rows = [
+        (
+            METRICS[id].name[lang], text.number(mark.target, METRICS[id].unit, lang),
+            text.number(mark.red_line, METRICS[id].unit, lang),
+            mark.document[lang] if mark.document else say("assumed.own", lang),
+        )
+        for id, mark in sorted(found.items(), key=lambda entry: list(METRICS).index(entry[0]))
+    ]  # fmt: skip
+    if rows:
+        heads = [say(f"assumed.{head}", lang) for head in ("metric", "target", "red_line", "stands_in")]
+        rules.table(heads, rows, right=(1, 2))
+    lost = bank.unknown_targets()
+    if lost:
+        boards.note(say("assumed.unknown", lang, codes=text.listing(lost, lang)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analytics import branches, known, metrics, questions, rulebooks, text
+from analytics import branches, known, metrics, questions, rulebooks, targets, text
 from analytics import rows as listed
 from analytics.cohorts import Cohorts
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.moves import Moves
+from analytics.targets import Mark
 from analytics.text import say
 from data import editions
 from data.contract import read_contract
@@ -111,9 +113,32 @@ def _analysed(edition: str, scope: str, what: str, asked: Question | Moves | Coh
     return answer
 
 
+@st.cache_data(show_spinner=False, max_entries=LISTS)
+def _marks(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Mark]:
+    return targets.marks(_keyed(edition), as_of)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _unknown_targets(edition: str, scope: str) -> list[str]:
+    return targets.unknown(_keyed(edition))
+
+
 @st.cache_data(show_spinner=False, max_entries=8)
 def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
     return branches.tree(_keyed(edition))
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Choice: repr})
+def _composed(edition: str, scope: str, what: str, here: Choice, given: tuple, _make: Callable) -> Any:
+    answer = _make(here, *given)
+    _keyed(edition)
+    return answer
+
+
+def composed(make: Callable, here: Choice, *given: Any) -> Any:
+    """What `make` puts together from answers for this view, kept: a board is dozens of answers, each quick."""
+    what = f"{make.__module__}.{make.__qualname__}"
+    return _composed(bank().edition.id, SCOPE, what, replace(here, picks=()), given, make)
 
 
 def schemes() -> dict[str, rulebooks.Scheme]:
@@ -173,8 +198,13 @@ def why(question: Question, refusal: Refused, lang: str) -> str:
 
 def held(split: str) -> bool:
     """Whether the newest month's loans differ at all in a split; one value for everybody tells nothing."""
+    return _held(bank().edition.id, SCOPE, split)
+
+
+@st.cache_data(show_spinner=False, max_entries=LISTS)
+def _held(edition: str, scope: str, split: str) -> bool:
     try:
-        return len(ask(Question("loans", bank().edition.months[-1], by=(split,)))) > 1
+        return len(ask(Question("loans", _keyed(edition).edition.months[-1], by=(split,)))) > 1
     except Refused:
         return False
 
@@ -212,6 +242,18 @@ def analysed(what: str, asked: Question | Moves | Cohorts, *given: Any) -> Any:
     """An answer of the analysis rooms, `what` being module.function: change.bridge, noise.noise, moves.flows,
     cohorts.vintage and so on, with its further arguments. Raises Refused as they do."""
     return _analysed(bank().edition.id, SCOPE, what, asked, given)
+
+
+def marks(here: Choice) -> dict[str, Mark]:
+    """Metric → target and red line of the place that the choice looks at; nothing where it is narrowed otherwise."""
+    place = targets.place(about(here, "customers", compare=False))
+    found = _marks(bank().edition.id, SCOPE, date.fromisoformat(here.as_of))
+    return {metric: mark for (metric, branch), mark in found.items() if branch == place}
+
+
+def unknown_targets() -> list[str]:
+    """Codes of the target table that name no metric."""
+    return _unknown_targets(bank().edition.id, SCOPE)
 
 
 def checks(as_of: str) -> list[questions.Check]:

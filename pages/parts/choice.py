@@ -17,6 +17,7 @@ from analytics.text import LANGUAGES, listing, month, say
 COMPARE = ("mom", "yoy", "none")
 OPENINGS = (3, 1, 12, 0)
 FILTER = "f."
+LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def write(choice: Choice) -> dict[str, list[str]]:
 def read(address: Mapping[str, Sequence[str]], offer: Offer) -> tuple[Choice, list[Problem]]:
     """Query parameters → the nearest valid choice, and what had to be changed: (locale key, values) each."""
     problems: list[Problem] = []
-    known = {"asof", "vs", "scheme", "opening", "lang", "branch"}
+    known = {"asof", "vs", "scheme", "opening", "lang", "branch", LOST}
 
     def one(name: str, options: Sequence[str], label: str) -> str:
         value = address[name][-1] if address.get(name) else options[0]
@@ -106,6 +107,10 @@ def read(address: Mapping[str, Sequence[str]], offer: Offer) -> tuple[Choice, li
     lang = address["lang"][-1] if address.get("lang") and address["lang"][-1] in LANGUAGES else LANGUAGES[0]
     if address.get("lang") and address["lang"][-1] != lang:
         problems.append(("address.unknown_choice", {"label": "lang", "value": address["lang"][-1], "used": lang}))
+
+    if address.get(LOST):
+        used = say("page.overview", lang)
+        problems.append(("address.unknown_page", {"value": address[LOST][-1], "used": used}))
 
     asked = address["asof"][-1] if address.get("asof") else offer.months[-1]
     as_of = asked

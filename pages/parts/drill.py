@@ -15,9 +15,13 @@ from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question
 from analytics.text import say
 from data.engine import Refused
-from pages.parts import bank, choice, header
+from pages.parts import bank, choice, header, menu
 from pages.parts.choice import Choice
 
+# What became of a tier: the figures that the page on tiers can show, the first by default.
+OUTCOMES = (
+    "overdue_rate_30", "overdue_rate", "npl_ratio", "reloan_rate_90", "contribution_net", "products_per_customer"
+)  # fmt: skip
 PAGE = 25
 LIMIT = 100_000
 
@@ -42,6 +46,19 @@ def opened(here: Choice) -> tuple[str, dict[str, str]] | None:
         return None
     cell = dict(part.split(":", 1) for part in picks.get("cell", "").split("~") if ":" in part)
     return metric, {column: code for column, code in cell.items() if _fits(here, metric, column, code)}
+
+
+def problems(here: Choice) -> list[choice.Problem]:
+    """What of the open list the URL asks for and cannot be shown."""
+    picks = dict(here.picks)
+    metric, found = picks.get("open"), []
+    if metric is not None and metric not in METRICS:
+        return [("address.unknown_list", {"value": metric})]
+    for part in filter(None, picks.get("cell", "").split("~") if metric else ()):
+        column, _, code = part.partition(":")
+        if not _fits(here, metric, column, code):
+            found.append(("address.unknown_cell", {"value": part}))
+    return found
 
 
 def _fits(here: Choice, metric: str, column: str, code: str) -> bool:
@@ -115,6 +132,16 @@ def _lines(here: Choice, question: Question, splits: Mapping[str, str], cell: st
     table = printed(worded(lines, here), words, lang)
     st.dataframe(table, hide_index=True, alt=cell, height="content", column_config=right)
     _downloads(here, question, splits, hit, total, cell)
+    _deeper(here, question.metric, splits)
+
+
+def _deeper(here: Choice, metric: str, splits: Mapping[str, str]) -> None:
+    """The same cell on the page on tiers, branch by branch below; month, comparison and filters go along."""
+    if set(splits) != {"class"} or metric not in OUTCOMES:
+        return
+    page = menu.pages(here.lang)["overall"]["tiers"]
+    told = choice.carried() | {"tier": [splits["class"]], "metric": [metric]}
+    st.page_link(page, label=say("drill.down", here.lang), query_params=told)
 
 
 def columns(frame: pd.DataFrame, lang: str) -> dict[str, exports.Column]:

@@ -32,6 +32,7 @@ def show() -> None:
         _speak(here.lang)
         _sidebar(sections, here.lang)
         header.show(here, served, page.title)
+        problems += drill.problems(here)
         if problems:
             st.info(choice.said(problems, here.lang))
         drill.show(here)

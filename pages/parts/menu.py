@@ -9,6 +9,7 @@ import streamlit as st
 from analytics.text import say
 
 ROOT = Path(__file__).parents[1]
+FIRST = "overview"
 SECTIONS = {
     "overall": ("overview", "tiers", "overdue", "reloan", "contribution"),
     "analysis": ("changes", "migration", "segments", "explorer", "customer"),

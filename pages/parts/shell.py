@@ -16,22 +16,23 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import anyio
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 from analytics.text import LANGUAGES, say
+from pages.parts import choice, menu
 
 STATIC = Path(st.__file__).parent / "static"
 CLOSED = ("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/agent")
@@ -39,8 +40,11 @@ LANGUAGE_SCRIPTS = {lang: f'document.documentElement.lang="{lang}"' for lang in 
 _LOG = logging.getLogger("loan_panorama")
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.S)
 _FORMS = frozenset((".js", ".css", ".svg", ".json"))
-# Bundles that nearly every page draws with: named in the document, they are fetched beside the frame, not after it.
-_EARLY = ("PlotlyChart.*.js", "DataFrame.*.js", "arrowFormatUtils.*.js")
+# Bundles that every page draws with: named in the document with all that they import, they are fetched beside the
+# frame, not one round after the other.
+_EARLY = ("Html", "PageLink", "Button", "ButtonGroup", "Selectbox", "DataFrame")
+_CHART = "PlotlyChart"
+_IMPORTED = re.compile(r"""(?:from|import)\s*["']\./([\w.~-]+\.js)["']""")
 _FAULTS = count(1)
 
 
@@ -48,9 +52,35 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
+def bundle(name: str) -> str:
+    """The file of one of Streamlit's bundles by its name; empty where this version has none."""
+    return next((file.name for file in (STATIC / "static" / "js").glob(f"{name}.*.js")), "")
+
+
+def imported(files: Iterable[str]) -> list[str]:
+    """The bundles with all that they import, themselves first."""
+    found: dict[str, None] = {}
+    wanted = [file for file in files if file]
+    while wanted:
+        file = wanted.pop(0)
+        if file not in found:
+            found[file] = None
+            wanted += _IMPORTED.findall((STATIC / "static" / "js" / file).read_text("utf-8"))
+    return list(found)
+
+
+def chart_script() -> str:
+    """Loads the chart engine when the first page stands: its start takes a second of the browser's only thread, and
+    the first page draws no chart. A page that does has loaded it by then."""
+    file = bundle(_CHART)
+    start = f'setTimeout(()=>requestIdleCallback(()=>import("./static/js/{file}")),4000)'
+    return f'addEventListener("load",()=>{start})' if file else ""
+
+
 def security_headers() -> dict[str, str]:
     """The headers of every answer. Scripts run only from our own files, plus the inline ones known by their hash."""
-    inline = [*_INLINE_SCRIPT.findall((STATIC / "index.html").read_text("utf-8")), *LANGUAGE_SCRIPTS.values()]
+    document = (STATIC / "index.html").read_text("utf-8")
+    inline = [*_INLINE_SCRIPT.findall(document), *LANGUAGE_SCRIPTS.values(), chart_script()]
     policy = {
         "default-src": "'self'",
         "script-src": " ".join(["'self'", "'wasm-unsafe-eval'", *map(_hash, inline)]),
@@ -159,10 +189,11 @@ class Document:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        early = [
-            f"./{file.relative_to(STATIC).as_posix()}" for name in _EARLY for file in STATIC.glob(f"static/js/{name}")
-        ]
-        self.links = "".join(f'<link rel="modulepreload" crossorigin href="{link}">' for link in early)
+        named = (STATIC / "index.html").read_text("utf-8")
+        links = [f"./static/js/{file}" for file in imported(map(bundle, _EARLY)) if file not in named]
+        self.links = "".join(f'<link rel="modulepreload" crossorigin href="{link}">' for link in links)
+        self.links += f"<script>{chart_script()}</script>"
+        self.pages = {page for pages in menu.present().values() for page in pages}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
@@ -171,6 +202,9 @@ class Document:
             or scope["path"].startswith(("/static/", "/_stcore/", "/media/"))
         ):
             return await self.app(scope, receive, send)
+        asked = scope["path"].strip("/")
+        if asked and asked not in self.pages - {menu.FIRST} and "text/html" in Headers(scope=scope).get("accept", ""):
+            return await RedirectResponse(self._nearest(asked, scope))(scope, receive, send)
         start: Message = {}
         body = b""
 
@@ -191,6 +225,13 @@ class Document:
         hidden = (b"if-none-match", b"if-modified-since", b"accept-encoding")
         headers = [(name, value) for name, value in scope["headers"] if name not in hidden]
         await self.app({**scope, "headers": headers}, receive, collect)
+
+    def _nearest(self, asked: str, scope: Scope) -> str:
+        """The address shown instead of a page that is not there: the first page, told in `lost` what was asked for.
+        Streamlit would lay a window in English over it."""
+        query = scope["query_string"].decode("latin-1")
+        lost = "" if asked == menu.FIRST else urlencode({choice.LOST: asked[:40]})
+        return "/?" + "&".join(part for part in (query, lost) if part)
 
     async def _send(self, scope: Scope, start: Message, body: bytes, send: Send) -> None:
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[0]

@@ -21,19 +21,21 @@ from pages.parts.tiles import is_dark
 MONTHS = 24
 WHOLE = ""
 PARTS = ("value", "change", "trend")
+SHARES = ("share", "share_change", "share_trend")
 
 
 def answers(
-    here: Choice, metrics: Sequence[str], by: str = "class", *, trend: bool = True
+    here: Choice, metrics: Sequence[str], by: str = "class", trend: bool = True
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One row per code of `by` in the order of its labels, then the whole; per metric: value, share of the whole
-    (of sums only), change, n and trend.
+    """One row per code of `by` in the order of its labels, then the whole; per metric: value, change, n and trend; of
+    sums also the share of the whole with its own change and trend.
 
     The second result says, per metric, why it could not be answered.
     """
     order = [*bank.labels(by, here.lang, here.scheme), WHOLE]
     found: dict[str, dict[str, Any]] = {code: {} for code in order}
     reasons: dict[str, str] = {}
+    months: dict[str, dict[str, dict[Any, float]]] = {}
     for metric in metrics:
         for split in ((by,), ()):
             question = bank.about(here, metric, split)
@@ -43,23 +45,22 @@ def answers(
                 reasons[metric] = bank.why(question, refusal, here.lang)
                 continue
             series = _series(question) if trend else {}
+            months.setdefault(metric, {}).update(series)
             for row in now.to_dict("records"):
                 code = row[by] if split else WHOLE
                 entry = found.setdefault(code, {})
                 entry[f"{metric}:value"], entry[f"{metric}:n"] = row["value"], row["n"]
                 entry[f"{metric}:change"] = row.get("change")
-                entry[f"{metric}:trend"] = series.get(code, [])
+                entry[f"{metric}:before"] = row.get("value_before")
+                # A line chart in a cell draws no gaps: a month without a value would be printed as text.
+                known = [value for value in series.get(code, {}).values() if not text.is_missing(value)]
+                entry[f"{metric}:trend"] = known
         if METRICS[metric].unit in ("money", "count") and found[WHOLE].get(f"{metric}:n"):
-            parts = [code for code in found if f"{metric}:value" in found[code]]
-            sums = [found[code][f"{metric}:value"] for code in parts]
-            # A share of a sum in which gains and losses cancel says nothing.
-            told = questions.shares(sums, found[WHOLE][f"{metric}:value"]) if min(sums) >= 0 else [None] * len(sums)
-            for code, share in zip(parts, told, strict=True):
-                found[code][f"{metric}:share"] = share
+            _shared(found, metric, months[metric])
     filled = {
         code: entry for code, entry in found.items() if any(entry.get(f"{metric}:n", 0) > 0 for metric in metrics)
     }
-    wanted = [f"{metric}:{part}" for metric in metrics if metric not in reasons for part in (*PARTS, "share", "n")]
+    wanted = [f"{metric}:{part}" for metric in metrics if metric not in reasons for part in (*PARTS, *SHARES, "n")]
     frame = pd.DataFrame.from_dict(filled, orient="index").reindex(columns=wanted)
     return frame, reasons
 
@@ -74,11 +75,34 @@ def _compared(question) -> pd.DataFrame:
         return bank.ask(question.about(compare=None))
 
 
-def _series(question) -> dict[str, list[float]]:
+def _series(question) -> dict[str, dict[Any, float]]:
+    """Code → month → value."""
     answer = bank.ask(question.about(compare=None, last=MONTHS))
     if not question.by:
-        return {WHOLE: answer["value"].tolist()}
-    return {code: part["value"].tolist() for code, part in answer.groupby(question.by[0], sort=False)}
+        return {WHOLE: dict(zip(answer["as_of"], answer["value"], strict=True))}
+    return {
+        code: dict(zip(part["as_of"], part["value"], strict=True))
+        for code, part in answer.groupby(question.by[0], sort=False)
+    }
+
+
+def _shared(found: dict[str, dict[str, Any]], metric: str, months: Mapping[str, Mapping[Any, float]]) -> None:
+    """Put the share of the whole beside each value, with its change and its trend."""
+    parts = [code for code in found if f"{metric}:value" in found[code]]
+    told = {}
+    for name in ("value", "before"):
+        sums = [found[code][f"{metric}:{name}"] for code in parts]
+        sums = [0.0 if text.is_missing(one) else one for one in sums]
+        # A share of a sum in which gains and losses cancel says nothing.
+        nothing = [None] * len(sums)
+        told[name] = questions.shares(sums, sums[parts.index(WHOLE)]) if min(sums) >= 0 else nothing
+    wholes = {month: total for month, total in months.get(WHOLE, {}).items() if total}
+    for code, share, before in zip(parts, told["value"], told["before"], strict=True):
+        entry, line = found[code], months.get(code, {})
+        entry[f"{metric}:share"] = share
+        entry[f"{metric}:share_change"] = None if share is None or before is None else share - before
+        if share is not None:
+            entry[f"{metric}:share_trend"] = [line.get(month, 0.0) / total for month, total in wholes.items()]
 
 
 def board(
@@ -87,11 +111,12 @@ def board(
 ) -> None:  # fmt: skip
     """The board, its reading help, and what could not be answered. A click on a cell opens its list.
 
-    parts  per metric what to print of it, in order: value, share, change, trend, n; PARTS where it is not named
+    parts  per metric what to print of it, in order: value, change, trend, share, share_change, share_trend, n; PARTS
+           where it is not named
     """
     lang, parts = here.lang, parts or {}
-    trend = any("trend" in parts.get(metric, PARTS) for metric in metrics)
-    frame, reasons = answers(here, metrics, by, trend=trend)
+    trend = any(part.endswith("trend") for metric in metrics for part in parts.get(metric, PARTS))
+    frame, reasons = bank.composed(answers, here, tuple(metrics), by, trend)
     for reason in dict.fromkeys(reasons.values()):
         st.html(f'<p class="lp-note">{html.escape(reason)}</p>')
     if frame.empty or not len(frame.columns):
@@ -129,13 +154,13 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
     few = {column: set(frame.index[frame[f"{column}:n"].fillna(0) < SMALL]) for column in _metrics(shown)}
 
     def paint(column: pd.Series) -> list[str]:
-        if ":" not in str(column.name) or str(column.name).endswith(":trend"):
+        if ":" not in str(column.name) or str(column.name).endswith("trend"):
             return [""] * len(column)
         metric, part = str(column.name).split(":")
-        if part != "change":
+        if not part.endswith("change"):
             return [f"color: {tone.grey}" if code in few[metric] else f"color: {tone.ink}" for code in column.index]
         return [
-            f"color: {tone.grey if code in few[metric] else tone.of(_moved(value, metric, lang).verdict)}"
+            f"color: {tone.grey if code in few[metric] else tone.of(_moved(value, metric, lang, part).verdict)}"
             for code, value in column.items()
         ]
 
@@ -144,39 +169,46 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         unit = {"value": METRICS[metric].unit, "share": "rate", "n": "count"}.get(part)
         if unit:
             return lambda value: text.number(value, unit, lang)
-        return lambda value: str(_moved(value, metric, lang))
+        return lambda value: str(_moved(value, metric, lang, part))
 
-    formats = {column: written(column) for column in shown if ":" in column and not column.endswith(":trend")}
+    formats = {column: written(column) for column in shown if ":" in column and not column.endswith("trend")}
     note = say("figure.few", lang)
     style = shown.style.format(formats, na_rep=text.NOTHING)
     for metric, codes in few.items():
         column, unit = f"{metric}:value", METRICS[metric].unit
+        if column not in shown:
+            continue
         style = style.format(
             lambda v, unit=unit: f"{text.number(v, unit, lang)} {note}", subset=(list(codes), [column])
         )
     return style.apply(paint)
 
 
-def _moved(value: float, metric: str, lang: str) -> text.Change:
+def _moved(value: float, metric: str, lang: str, part: str = "change") -> text.Change:
+    if part == "share_change":
+        return text.change(value, "rate", "neither", lang, bare=True)
     return text.change(value, METRICS[metric].unit, METRICS[metric].better, lang, bare=True)
 
 
 def _metrics(shown: pd.DataFrame) -> list[str]:
-    return [column.removesuffix(":value") for column in shown if column.endswith(":value")]
+    return list(dict.fromkeys(column.split(":")[0] for column in shown if ":" in column))
 
 
 def _columns(shown: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
-    config: dict[str, Any] = {"name": st.column_config.TextColumn(title, pinned=True, width=120)}
+    config: dict[str, Any] = {"name": st.column_config.TextColumn(title, pinned=True, width=104)}
     for column in shown:
         metric, _, part = column.partition(":")
         if not part:
             continue
         declared = METRICS[metric]
-        if part == "trend":
-            config[column] = st.column_config.LineChartColumn(say("table.trend", lang), width=90)
+        if part.endswith("trend"):
+            config[column] = st.column_config.LineChartColumn(say("table.trend", lang), width=72)
             continue
-        points = "table.change_points" if declared.unit == "rate" else "table.change"
-        heads = {"value": declared.name[lang], "share": say("table.share", lang), "n": "n"}
+        points = "table.change_points" if declared.unit == "rate" or part == "share_change" else "table.change"
+        share = say("table.share", lang)
+        if f"{metric}:value" not in shown:
+            share = say("table.share_of", lang, metric=declared.name[lang])
+        heads = {"value": declared.name[lang], "share": share, "n": "n"}
         head = heads.get(part) or say(points, lang)
         config[column] = st.column_config.Column(head, alignment="right", help=declared.meaning[lang])
     return config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,7 +11,8 @@ import streamlit as st
 
 from analytics import text
 from analytics.declared import METRICS
-from analytics.look import SMALL, look, sparkline
+from analytics.look import SMALL, Look, look, sparkline
+from analytics.targets import NONE, Mark
 from analytics.text import say
 from pages.parts import bank, define, drill
 from pages.parts.choice import Choice
@@ -21,7 +22,7 @@ MONTHS = 24
 
 @dataclass(frozen=True)
 class Tile:
-    """The answers behind one tile; `reason` says why there is no value."""
+    """The answers behind one tile; `reason` says why there is no value; `second` a metric beside it with its row."""
 
     metric: str
     now: pd.Series | None
@@ -29,9 +30,11 @@ class Tile:
     yoy: float | None
     trend: Sequence[float]
     reason: str = ""
+    mark: Mark = NONE
+    second: tuple[str, pd.Series] | None = None
 
 
-def answers(here: Choice, metric: str) -> Tile:
+def answers(here: Choice, metric: str, second: str = "") -> Tile:
     """Ask everything one tile prints."""
     plain = bank.about(here, metric, compare=False)
     now, reason = bank.whole(plain, here.lang)
@@ -43,17 +46,21 @@ def answers(here: Choice, metric: str) -> Tile:
         return None if row is None else row.get("change")
 
     trend = bank.ask(plain.about(last=MONTHS))["value"].tolist()
-    return Tile(metric, now, changed("mom"), changed("yoy"), trend)
+    beside = bank.whole(plain.about(second, compare="mom"), here.lang)[0] if second else None
+    return Tile(
+        metric, now, changed("mom"), changed("yoy"), trend, mark=bank.marks(here).get(metric, NONE),
+        second=None if beside is None else (second, beside),
+    )  # fmt: skip
 
 
-def show(here: Choice, metrics: Sequence[str], targets: dict[str, float] | None = None) -> None:
-    """A responsive wall of tiles, with the legend of the colours below. `targets` in the metrics' own units."""
+def show(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str] | None = None) -> None:
+    """A responsive wall of tiles, with the legend of the colours below. `seconds`: tile → the metric beside it."""
     lang = here.lang
     with st.grid(3, min_column_width=260, border=True, gap="small") as wall:
         for metric in metrics:
-            tile = answers(here, metric)
+            tile = bank.composed(answers, here, metric, (seconds or {}).get(metric, ""))
             with wall.cell():
-                st.html(face(tile, lang, dark=is_dark(), target=(targets or {}).get(metric)))
+                st.html(face(tile, lang, dark=is_dark()))
                 if tile.now is not None:
                     with st.container(horizontal=True, gap="small"):
                         st.button(
@@ -64,10 +71,15 @@ def show(here: Choice, metrics: Sequence[str], targets: dict[str, float] | None 
                             args=(metric, {}),
                         )
                         define.popover(bank.about(here, metric, compare=False), lang, f"tile_{metric}")
-    st.html(f'<p class="lp-note">{html.escape(say("tile.legend", lang))}</p>')
+    said = [say("tile.legend", lang)]
+    if "target" in bank.absent():
+        said.append(say("tile.absent", lang))
+    elif here.where:
+        said.append(say("tile.narrowed", lang))
+    st.html(f'<p class="lp-note">{html.escape(" ".join(said))}</p>')
 
 
-def face(tile: Tile, lang: str, *, dark: bool = False, target: float | None = None) -> str:
+def face(tile: Tile, lang: str, *, dark: bool = False) -> str:
     """The printed face of a tile as HTML; every word in it is escaped."""
     metric, tone = METRICS[tile.metric], look(dark)
     name = html.escape(metric.name[lang])
@@ -78,21 +90,67 @@ def face(tile: Tile, lang: str, *, dark: bool = False, target: float | None = No
         )
     few = tile.now["n"] < SMALL
     value = text.number(tile.now["value"], metric.unit, lang)
-    gaps = [("tile.mom", tile.mom), ("tile.yoy", tile.yoy)]
-    if target is not None and not text.is_missing(tile.now["value"]):
-        gaps.append(("tile.target", tile.now["value"] - target))
-    rows = ""
-    for key, gap in gaps:
-        moved = text.change(gap, metric.unit, metric.better, lang)
-        colour = "inherit" if moved.verdict == "plain" else tone.of(moved.verdict)
-        hidden = f'<span class="lp-hidden"> {html.escape(say(f"word.{moved.verdict}", lang))}</span>'
-        rows += f'<tr><td>{html.escape(say(key, lang))}</td><td style="color:{colour}">{moved}{hidden}</td></tr>'
+    lines = [
+        _line(say("tile.mom", lang), text.change(tile.mom, metric.unit, metric.better, lang), tone, lang),
+        _line(say("tile.yoy", lang), text.change(tile.yoy, metric.unit, metric.better, lang), tone, lang),
+        *_held_against(tile, lang, tone),
+    ]
     alt = say("tile.spark", lang, metric=metric.name[lang], months=len(tile.trend), value=value)
     count = say("tile.n", lang, n=f"{int(tile.now['n']):,}") + (f" · {say('figure.few', lang)}" if few else "")
     return (
         f'<div class="lp-tile{" lp-few" if few else ""}"><p class="lp-label">{name}</p><p class="lp-value">{value}</p>'
-        f"<table>{rows}</table>"
+        f"{_second(tile, lang, tone)}<table>{''.join(lines)}</table>"
         f'<div class="lp-foot"><span>{html.escape(count)}</span>{sparkline(tile.trend, alt, tone.ink)}</div></div>'
+    )
+
+
+def _line(label: str, moved: text.Change, tone: Look, lang: str, hint: str = "") -> str:
+    colour = "inherit" if moved.verdict == "plain" else tone.of(moved.verdict)
+    hidden = f'<span class="lp-hidden"> {html.escape(say(f"word.{moved.verdict}", lang))}</span>'
+    title = f' title="{html.escape(hint, quote=True)}"' if hint else ""
+    return (
+        f"<tr{title}><td>{html.escape(label)}</td>"
+        f'<td style="color:{colour}">{html.escape(str(moved))}{hidden}</td></tr>'
+    )
+
+
+def _held_against(tile: Tile, lang: str, tone: Look) -> list[str]:
+    """Gap to the target and distance to the red line, the one that is missing said to be unset; nothing where nobody
+    set either."""
+    metric, mark, value = METRICS[tile.metric], tile.mark, tile.now["value"]
+    if mark.target is None and mark.red_line is None:
+        return []
+    gap, room = mark.gap(value), mark.room(value, metric.better)
+    unset = text.Change("", say("tile.unset", lang), "plain")
+    target, line = (
+        "" if one is None else f" {text.number(one, metric.unit, lang)}" for one in (mark.target, mark.red_line)
+    )
+    unknown = text.Change("", text.NOTHING, "plain")
+    moved, left = (unset if one is None else unknown for one in (mark.target, mark.red_line))
+    if gap is not None:
+        moved = text.change(gap, metric.unit, metric.better, lang)
+    if room is not None:
+        size = text.change(room, metric.unit, "higher", lang)
+        beyond = size.verdict == "bad"
+        words = say("tile.beyond" if beyond else "tile.left", lang, size=size.words[1:])
+        left = text.Change("", words, "bad" if beyond else "plain")
+    document = mark.document[lang] if mark.document else ""
+    return [
+        _line(say("tile.target", lang) + target, moved, tone, lang),
+        _line(say("tile.red_line", lang) + line, left, tone, lang, document),
+    ]
+
+
+def _second(tile: Tile, lang: str, tone: Look) -> str:
+    if tile.second is None:
+        return ""
+    id, row = tile.second
+    metric = METRICS[id]
+    moved = text.change(row.get("change"), metric.unit, metric.better, lang)
+    colour = "inherit" if moved.verdict == "plain" else tone.of(moved.verdict)
+    said = f"{metric.name[lang]} {text.number(row['value'], metric.unit, lang)} · {say('tile.mom', lang)} "
+    return (
+        f'<p class="lp-second">{html.escape(said)}<span style="color:{colour}">{html.escape(str(moved))}</span></p>'
     )
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from analytics import figures
 from data.engine import Refused
-from pages.parts import bank, choice, tables, tiles
+from pages.parts import alerts, bank, boards, choice, tables, tiles, why
 
-TILES = ("customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net", "new_customers")
+TILES = ("customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net", "net_upgraded")
+SECONDS = {
+    "customers": "balance", "overdue_rate_30": "overdue_rate", "npl_ratio": "recognition_deviation",
+    "reloan_rate_90": "lost_rate", "contribution_net": "contribution_gross", "net_upgraded": "new_customers",
+}  # fmt: skip
+SIZE = "customers"
 BOARD = ("overdue_rate_30", "reloan_rate_90", "contribution_net")
 
 
@@ -16,8 +21,18 @@ def up() -> None:
     try:
         here = choice.default(bank.offer())
         for metric in TILES:
-            tiles.answers(here, metric)
-        tables.answers(here, BOARD)
+            bank.composed(tiles.answers, here, metric, SECONDS.get(metric, ""))
+        bank.composed(tables.answers, here, (SIZE, *BOARD), "class", True)
+        before = why.against(here)
+        for metric in BOARD:
+            question = why.asked_of(here, metric, ("class",))
+            bank.analysed("change.bridge", question, before)
+            if metric == BOARD[0]:
+                bank.analysed("noise.noise", question, before)
+            bank.ask(bank.about(here, metric, (alerts.below(here),), compare=False))
+        for split in boards.BY:
+            bank.held(split)
+        bank.analysed("targets.missed", bank.about(here, SIZE, compare=False), alerts.below(here))
         for metric in TILES:
             bank.whole(bank.about(here, metric, last=36), here.lang)
         bank.checks(here.as_of)

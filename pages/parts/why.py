@@ -82,9 +82,13 @@ def verdicts(here: Choice, question: Question, before: date, *, lead: bool = Fal
     if lead:
         top.html(_lead(here, question, before, judged))
     metric, tone = METRICS[question.metric], look(is_dark())
-    chips = [_chip(say("table.total", lang), judged.whole, metric, tone, lang)]
     order = {code: place for place, code in enumerate(names)}
     rows = sorted(judged.parts.to_dict("records"), key=lambda row: order.get(row[split], len(order)))
+    chips = [_chip(say("table.total", lang), judged.whole, metric, tone, lang)]
+    if lead:
+        # The sentence has the whole; beside it only those parts that really moved are news.
+        rows = [row for row in rows if row["verdict"] in ("rise", "fall")]
+        chips = [] if rows else [f'<span class="lp-note">{html.escape(say("changes.quiet", lang))}</span>']
     chips += [_chip(names.get(row[split], row[split]), row, metric, tone, lang) for row in rows[:30]]
     how = say(
         "changes.how", lang, draws=f"{judged.draws:,}", drawn=f"{judged.drawn:,}", customers=f"{judged.customers:,}"

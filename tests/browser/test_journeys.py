@@ -112,8 +112,8 @@ def test_a_click_on_a_bar_opens_its_list(reader):
 def test_a_click_on_the_board_opens_a_list_that_downloads_with_its_definition(reader, tmp_path):
     reader.open("/?lang=zh-CN")
     reader.page.wait_for_selector("[data-testid=stDataFrame] canvas")
-    box = reader.page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
-    reader.page.mouse.click(box["x"] + 160, box["y"] + 28 + 38 * 1.5)
+    board = reader.page.locator("[data-testid=stDataFrame] canvas").first
+    board.click(position={"x": 380, "y": 28 + 38 * 1.5}, force=True)
     reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
     printed = int(re.search(r"共 ([\d,]+) ", reader.page.inner_text(".st-key-drill"))[1].replace(",", ""))
     with reader.page.expect_download() as waiting:
