@@ -196,7 +196,8 @@ class _Build:
             "rulebooks that changed",
         )
         common = [name for name in self._columns("customer_now") if name in names]
-        self.is_regraded = not kept.empty or not {s.id for s in self.slow} <= names
+        # An attribute that a rule asks for only now was not carried: all attributes are read again.
+        self.is_regraded = not kept.empty or len(common) < len(self._columns("customer_now"))
         histories = {s.id: self._history(s, older) for s in self.boards}
         for table, state, columns in (
             ("loan_now", "loan_state", self._columns("loan_now")),
@@ -231,7 +232,7 @@ class _Build:
         return recoded(f"history_{scheme.id}", before, class_codes(scheme))
 
     def _changes(self) -> None:
-        """When attributes, and the classes that follow from them alone, change in the months of this load."""
+        """The months of this load in which attributes change, and the classes that follow from them alone."""
         first, last = self.months[0], self.months[-1]
         regraded = [
             month
