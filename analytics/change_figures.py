@@ -101,7 +101,7 @@ def effects(
 def _named(row: Mapping[str, Any], by: str, labels: Mapping[str, str], lang: str) -> str:
     """The name of a part, and whether it is new or gone."""
     name = _cut(labels.get(row[by], row[by]))
-    return f"{name}{text.say('changes.' + row['state'], lang)}" if row.get("state") else name
+    return f"{name} {text.say('changes.' + row['state'], lang)}" if row.get("state") else name
 
 
 def _cut(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
-from analytics import figures
+from analytics import change_figures, figures
 from analytics.look import DARK, LIGHT, sparkline, ticks
 
 
@@ -162,3 +162,34 @@ def test_a_label_that_would_lie_on_the_line_of_the_whole_stands_within_its_bar()
     drawn = figures.bars(frame, OVERDUE, "family", {}, "en", whole=0.55)["data"][0]
     # the scale ends at 118 %: a label is some 9 points wide, so the one of 50 % would reach over the line at 55 %
     assert drawn["textposition"] == ["outside", "inside", "outside"]
+
+
+@pytest.fixture
+def effects():
+    # by hand: A rises by 0.2 pp of its own and 0.1 pp through mix; C is new, all mix
+    parts = pd.DataFrame(
+        {
+            "class": ["A", "C"], "value_before": [0.02, float("nan")], "value": [0.03, 0.05], "n_before": [90, 0],
+            "n": [100, 40], "share_before": [1.0, 0.0], "share": [0.8, 0.2], "rate_effect": [0.002, 0.0],
+            "mix_effect": [0.001, 0.004], "effect": [0.003, 0.004], "state": ["", "new"],
+        }
+    )  # fmt: skip
+    totals = {"rate_effect": 0.002, "mix_effect": 0.005, "effect": 0.007}
+    return change_figures.effects(parts, totals, OVERDUE, "class", NAMES, "en")
+
+
+def test_a_bridge_shows_both_effects_as_bars_and_their_sum_as_figures(effects):
+    rate, mix, both = effects["data"]
+    assert (rate["x"], mix["x"]) == ([0.002, 0.0, 0.002], [0.001, 0.004, 0.005])
+    assert both["text"] == ["+0.30", "+0.40", "<b>+0.70</b>"]
+
+
+def test_a_part_that_is_new_is_named_so_in_the_bridge(effects):
+    assert effects["layout"]["yaxis"]["ticktext"] == ["甲", "丙 (new)", "<b>Total</b>"]
+
+
+def test_the_points_of_a_curve_name_their_cell():
+    frame = pd.DataFrame({"part": ["A", "A"], "month": [0, 1], "value": [0.0, 0.1], "n": [50, 50]})
+    line = change_figures.curves(frame, "month", NAMES, {}, "en")["data"][0]
+    assert line["customdata"] == [["A", "0"], ["A", "1"]]
+    assert "markers" in line["mode"]
