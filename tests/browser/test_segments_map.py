@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -56,9 +57,10 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
     names = {code: of.name(code, "en") for code in of.order if code != declared.IDLE}
     picked = list(names)[-1]
     scene = segment_figures.customer_map(of.told["map"], names, picked, "en").told
-    dots = next(layer["data"] for layer in scene["layers"] if layer["id"].endswith("picked"))
-    # the lowest dot: no other one lies on it
-    dot = max(dots, key=lambda dot: dot["p"][1])
+    layers = [layer["data"] for layer in scene["layers"] if layer["@@type"] == "ScatterplotLayer"]
+    every = np.array([dot["p"] for layer in layers for dot in layer])
+    # the loneliest dot of the picked segment: no other one lies on it
+    dot = max(layers[-1], key=lambda dot: np.sort(np.hypot(*(every - dot["p"]).T))[1])
     number = of.customer(bank, "abcd", of.told["map"]["key"][dot["i"]]).rows(bank, "en")["customer_id"].iloc[0]
     bank.close()
     with harness.browser() as chrome, harness.reader(chrome, address) as reader:
@@ -66,12 +68,22 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
         canvas = reader.page.locator(CANVAS)
         canvas.scroll_into_view_if_needed()
         reader.until(lambda: inked(reader, look(False).accent) > 200)
-        box, scale = canvas.bounding_box(), 2**segment_figures.ZOOM
-        x = box["x"] + box["width"] / 2 + dot["p"][0] * scale
-        y = box["y"] + box["height"] / 2 + dot["p"][1] * scale
-        reader.page.mouse.move(x, y)
-        reader.page.mouse.click(x, y)
-        reader.until(lambda: number in reader.text())
+        reader.settle()
+
+        def clicked() -> bool:
+            box, scale = canvas.bounding_box(), 2**segment_figures.ZOOM
+            x = box["x"] + box["width"] / 2 + dot["p"][0] * scale
+            y = box["y"] + box["height"] / 2 + dot["p"][1] * scale
+            reader.page.mouse.move(x, y)
+            reader.page.mouse.click(x, y)
+            # What is drawn above it may still push the canvas: look long enough before another click.
+            for _ in range(50):
+                reader.page.wait_for_timeout(100)
+                if number in reader.text():
+                    return True
+            return False
+
+        reader.until(clicked, 30)
         reader.settle().page.get_by_role("button", name="Open the customer card").last.click()
         reader.until(lambda: "/customer" in reader.page.url)
         assert number in reader.settle().page.content()
