@@ -8,7 +8,7 @@ here = choice.now()
 lang = here.lang
 boards.begin()
 before = why.against(here)
-why.verdicts(here, why.asked_of(here, warm.BOARD[0], ("class",)), before, lead=True)
+why.verdicts(here, why.asked_of(here, warm.BOARD[0], ("class",)), before, lead=True, moved_only=True)
 tiles.show(here, warm.TILES, warm.SECONDS)
 tables.board(here, (warm.SIZE, *warm.BOARD), parts={warm.SIZE: tables.SHARES})
 metric = charts.picker(here, "why", warm.BOARD, lambda id: METRICS[id].name[lang], say("changes.why", lang))

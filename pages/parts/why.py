@@ -64,9 +64,9 @@ def asked_of(here: Choice, metric: str, by: Sequence[str]) -> Question:
 
 
 @st.fragment(parallel=True)
-def verdicts(here: Choice, question: Question, before: date, *, lead: bool = False) -> None:
-    """The word for each part, and of the whole; with `lead`, the sentence that holds it. Drawn by itself: it
-    takes time."""
+def verdicts(here: Choice, question: Question, before: date, *, lead: bool = False, moved_only: bool = False) -> None:
+    """The word for each part, and of the whole; with `lead`, the sentence that holds it; with `moved_only`, beside it
+    only the parts that really moved. Drawn by itself: it takes time."""
     lang, split = here.lang, question.by[0]
     names = bank.labels(split, lang, here.scheme)
     top, spot = st.empty(), st.empty()
@@ -85,7 +85,7 @@ def verdicts(here: Choice, question: Question, before: date, *, lead: bool = Fal
     order = {code: place for place, code in enumerate(names)}
     rows = sorted(judged.parts.to_dict("records"), key=lambda row: order.get(row[split], len(order)))
     chips = [_chip(say("table.total", lang), judged.whole, metric, tone, lang)]
-    if lead:
+    if moved_only:
         # The sentence has the whole; beside it only those parts that really moved are news.
         rows = [row for row in rows if row["verdict"] in ("rise", "fall")]
         chips = [] if rows else [f'<span class="lp-note">{html.escape(say("changes.quiet", lang))}</span>']
