@@ -51,9 +51,7 @@ class Layout:
                 Flag("is_first_payment_missed", may_be_null=True),
             ),
         )
-        self.traits = Packed(
-            "traits", (*(Flag(name) for name in self.flags), *self.attributes, Flag("has_payroll"), Count("age", 10))
-        )
+        self.traits = Packed("traits", (*(Flag(name) for name in self.flags), *self.attributes, Flag("has_payroll")))
         self.counts = Packed(
             "counts",
             (

@@ -32,6 +32,7 @@ select
     customer.branch_key,
     customer.manager_key,
     customer.account_type,
+    customer.age,
     customer.first_loan_on,
     customer.loan_balance,
     customer.overdue_amount,

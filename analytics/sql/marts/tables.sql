@@ -36,6 +36,7 @@ create table part.kept.customer_month (
     branch_key smallint,
     manager_key integer,
     account_type varchar,
+    age utinyint,
     {customer_month},
     first_loan_on date,
     loan_balance decimal(15, 2),
