@@ -1,7 +1,7 @@
 -- The months of this load in which something about a customer changes that is told by the attributes alone: a version that
 -- comes into force, an age or a year of wages that a rule asks for, a new edition of such a rulebook; with the attributes
 -- from then on and the classes that follow from them. Decided for all months at once: few rows change in any one of them.
--- grain: as_of, customer_key
+-- grain: graded_on, customer_key
 create or replace temp table customer_change as
 with
 
