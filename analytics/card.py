@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analytics import facts
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.rulebooks import NoEdition, Rulebook, Scheme
 from data.engine import Refused
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.declared import metric_named, split_named
 from analytics.look import SMALL
 from analytics.metrics import Question, Writer, check, known

@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from analytics.build import fragment, month_end
+from analytics.course import fragment, month_end
 from analytics.layout import NONE
 from analytics.rulebooks import Decision, Rulebook
 from data.contract import read_contract

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.buckets import buckets_named
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.declared import metric_named
 from analytics.metrics import Question, Writer, check, known, schemes
 from data.engine import Refused

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.declared import metric_named, split_named
 from analytics.known import UNKNOWN, has_deposits, known, labels, schemes
 from analytics.layout import OPENINGS

@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from analytics.buckets import Buckets, buckets_named
-from analytics.build import month_end
 from analytics.change import check_pair
+from analytics.course import month_end
 from analytics.declared import metric_named
 from analytics.metrics import Question, Writer, check, known, schemes
 from data.engine import Refused

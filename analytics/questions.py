@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from analytics import metrics, rows
-from analytics.build import month_end
 from analytics.change import bridge
+from analytics.course import month_end
 from analytics.declared import METRICS
 from analytics.layout import BOARDS
 from analytics.metrics import Question

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analytics import facts, rulebooks
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.rulebooks import UNRATED, Rulebook, Scheme
 from data.engine import Refused
 

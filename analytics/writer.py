@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.declared import Metric, measure_name, split_named
 from analytics.known import UNKNOWN, known, schemes
 from analytics.layout import NEW, NONE

@@ -13,6 +13,8 @@ An enum compared with a text, literal or parameter, is compared as text: 'low' <
 Where order counts write `level >= cast('high' as enum('low', 'high', 'other'))`. Equality and `in` are not affected.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import re
@@ -115,6 +117,21 @@ class Workshop:
 
     def __init__(self, root: duckdb.DuckDBPyConnection, part: Path, older: list[str]):
         self._root, self.path, self.older = root, part, older
+        self._runner = ThreadPoolExecutor(1, "workshop")
+
+    @contextmanager
+    def second_hand(self) -> Iterator[Workshop]:
+        """The same workshop for another thread, to run statements at the same time. Temp tables and `arrow` names are
+        each hand's own, all else is seen by both. An exception in the block stops what the second hand is running.
+        """
+        hand = Workshop(self._root.cursor(), self.path, self.older)
+        try:
+            yield hand
+        except BaseException:
+            hand._root.interrupt()
+            raise
+        finally:
+            hand.abandon()
 
     def run(self, sql: str | Path, label: str = "", /, **params: Any) -> None:
         """Run one or more statements, in order.
@@ -164,6 +181,7 @@ class Workshop:
 
     def abandon(self) -> None:
         """Let go of the files, whatever their state."""
+        self._runner.shutdown()
         self._root.close()
 
     def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable):
@@ -182,13 +200,12 @@ class Workshop:
 
     def _interruptible(self, act: Callable, statement: Any, wanted: dict) -> Any:
         # DuckDB looks at signals only when a statement ends: Ctrl-C would wait for minutes. A waiting thread sees it.
-        with ThreadPoolExecutor(1) as one:
-            running = one.submit(act, self._root, statement, wanted)
-            try:
-                return running.result()
-            except KeyboardInterrupt:
-                self._root.interrupt()
-                raise
+        running = self._runner.submit(act, self._root, statement, wanted)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            self._root.interrupt()
+            raise
 
 
 def workshop(

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 import pytest
 
-from analytics.build import assumptions, build, month_end
+from analytics.build import build
+from analytics.course import assumptions, month_end
 from data import demo
 from data.engine import Bank
 from data.load import load

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from analytics import sentence
-from analytics.build import month_end
 from analytics.change import bridge
 from analytics.cohorts import Cohorts, counted
+from analytics.course import month_end
 from analytics.declared import METRICS
 from analytics.metrics import Question, ask
 from analytics.moves import Moves, flows, matrix

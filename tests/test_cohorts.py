@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.build import build, month_end
+from analytics.build import build
 from analytics.cohorts import Cohorts, counted, curve, first_payment, followed, listed, vintage
+from analytics.course import month_end
 from analytics.forecast import forecast
 from analytics.metrics import Question, ask
 from analytics.moves import Moves, matrix

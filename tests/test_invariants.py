@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.build import build, month_end
+from analytics.build import build
+from analytics.course import month_end
 from analytics.declared import METRICS
 from analytics.metrics import Question, ask, known, schemes
 from analytics.rows import count, rows

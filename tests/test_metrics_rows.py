@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.declared import METRICS, SPLITS
 from analytics.metrics import Question, Writer, ask, known, schemes
 from analytics.rows import ORDERS, count, rows

@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from analytics import figures, segment_figures, text
 from analytics.__main__ import main
-from analytics.build import build, month_end
+from analytics.build import build
+from analytics.course import month_end
 from analytics.segments import cluster, declared, explain, facts, fit, follow, judge, keep, kept, space
 from analytics.text import LANGUAGES
 from data.demo import hidden_misgraded, hidden_types

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from analytics.build import build, month_end
+from analytics.build import build
+from analytics.course import month_end
 from analytics.metrics import Question, ask
 from analytics.moves import Moves, matrix
 from analytics.rulebooks import read

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.known import known
 from analytics.segments.declared import FACTS
 from data.engine import Refused

@@ -21,7 +21,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from analytics import metrics
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.segments import cluster, explain, facts, follow, judge, keep
 from analytics.segments import space as spaces
 from analytics.segments.declared import IDLE, digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from analytics import rulebooks, text
-from analytics.build import assumptions
+from analytics.course import assumptions
 from analytics.declared import METRICS
 from analytics.text import say
 from pages.parts import bank, boards, rules, tables

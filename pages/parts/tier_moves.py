@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from analytics import figures, questions, rule_figures, text
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.declared import METRICS
 from analytics.moves import Moves
 from analytics.text import say

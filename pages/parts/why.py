@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from analytics import change_figures, parts_figures, sentence, text
-from analytics.build import month_end
 from analytics.change import Bridge, cells_of
+from analytics.course import month_end
 from analytics.declared import METRICS, SPLITS
 from analytics.look import SMALL, look
 from analytics.metrics import COMPARISONS, Question

@@ -18,7 +18,7 @@ borrowed as (
         sum(expected_loss)::decimal(15, 2) as expected_loss,
         sum(operating_cost)::decimal(15, 2) as operating_cost,
         bit_or(product_bit) as product_bits,
-    from loan_values
+    from {loans}
     where has_row
     group by customer_key
 ),
@@ -34,7 +34,7 @@ first_loan as (
 ended as (
     select customer_key, count(*)::smallint as loans_ended,
     from (
-        select customer_key from loan_values where is_settled and has_row
+        select customer_key from {loans} where is_settled and has_row
         union all
         select customer_key from loan_start
         where :is_first and is_new_key and closes_on <= :previous and writes_off_on is null

@@ -11,9 +11,7 @@ select
     month.balance_written_off,
     {shifted},
 from (select {carried} from loan_now) as known
-left join loan_values as month on month.loan_key = known.loan_key;
-
-drop table loan_values;
+left join {made} as month on month.loan_key = known.loan_key;
 
 drop table loan_now;
 

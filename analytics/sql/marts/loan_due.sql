@@ -27,7 +27,7 @@ came as (
 ),
 
 running as (
-    select {carried} from loan_now
+    select {carried} from {before}
     union all
     select {carried} from loan_coming where disbursed_on > :previous and disbursed_on <= :as_of
 ),

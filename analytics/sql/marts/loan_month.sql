@@ -36,6 +36,6 @@ select
     {traits},
     {classes},
     {borrower_classes},
-from loan_values as loan
+from {loans} as loan
 left join borrower as customer on customer.customer_key = loan.customer_key
 where loan.has_row

@@ -51,7 +51,7 @@ left join scheduled on scheduled.loan_key = before.loan_key
 where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
 
 -- Loans by the month that counts them first: their own, or the one in which they were handed over late.
-create or replace temp table loan_start as
+create or replace table loan_start as
 select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > :last_loan_key as is_new_key,
 from loan_known;
 

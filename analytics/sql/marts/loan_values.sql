@@ -3,7 +3,9 @@
 -- Provision: 银行贷款损失准备计提指引 (2002): the general rate and the class's own; a regulatory guide, not expected credit loss.
 -- Funding: balance × funding rate / 12. Expected loss of the month: PD × LGD × balance / 12.
 -- Amounts of half a fen are rounded up: 5e-10 lies between the error of a double and the smallest step of these products.
-create or replace temp table loan_values as
+drop table if exists {made};
+
+create table {made} as
 with
 
 {facts}
@@ -35,4 +37,5 @@ select
     case when loan.balance > 0 then 1 << coalesce(product.family_code, 0) else 0 end::integer as product_bit,
 from graded as loan
 left join class_values as class on class.code = loan.loan_five
-left join product_codes as product on product.product_key = loan.product_key
+left join (select product_key, enum_code(family)::integer as family_code from product) as product
+    on product.product_key = loan.product_key
