@@ -272,6 +272,40 @@ def test_two_banks_over_one_home_live_in_one_process(bank):
         other.query("select 1")
 
 
+def test_a_second_hand_sees_the_tables_of_the_first_but_not_its_temp_tables(work):
+    work.run(
+        "create table seen as select 1 as a; create temp table own as select 2 as a; create table part.kept.t (a int)"
+    )
+    with work.second_hand() as hand:
+        hand.run("insert into part.kept.t select a from seen")
+        with pytest.raises(QueryError, match="own"):
+            hand.run("select a from own")
+    assert work.one("select sum(a) from part.kept.t") == (1,)
+
+
+def test_a_fault_of_the_first_hand_stops_what_the_second_is_running(work):
+    heard = []
+
+    def second(hand):
+        try:
+            hand.run(SLOW)
+        except KeyboardInterrupt:
+            heard.append("stopped")
+
+    def both():
+        with work.second_hand() as hand:
+            thread.append(threading.Thread(target=second, args=(hand,)))
+            thread[0].start()
+            time.sleep(0.5)
+            work.run("select * from missing")
+
+    thread: list[threading.Thread] = []
+    with pytest.raises(QueryError, match="missing"):
+        both()
+    thread[0].join(10)
+    assert heard == ["stopped"]
+
+
 def test_the_workshop_reads_only_from_the_delivery(tmp_path):
     inbox = tmp_path / "it's"
     inbox.mkdir()

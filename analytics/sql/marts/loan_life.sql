@@ -3,8 +3,12 @@
 create or replace table part.head.loan_life as
 with
 
-latest as (
-    select loan_key, max(delivery) as delivery, from loan group by loan_key
+-- Few loans come again after the first delivery.
+again as (
+    select loan_key, max(delivery) as delivery,
+    from loan
+    where delivery > (select min(delivery) from loan)
+    group by loan_key
 )
 
 select
@@ -28,4 +32,5 @@ select
     -- Another loan of that customer on the same day counts as well: the day is all that is known.
     count(*) over (partition by loan.customer_key order by loan.disbursed_on) > 1 as has_borrowed_before,
 from loan
-join latest on latest.loan_key = loan.loan_key and latest.delivery = loan.delivery
+left join again on again.loan_key = loan.loan_key
+where coalesce(again.delivery = loan.delivery, true)
