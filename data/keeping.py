@@ -6,8 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from data.contract import Contract, Table
 from data.engine import Workshop
 from data.messages import REASONS, reason
@@ -42,8 +40,12 @@ class Keeper:
 
     def __post_init__(self):
         padded = self.secret.ljust(64, b"\0")
-        words = pa.table({"code": list(REASONS), "sentence": [reason(code) for code in REASONS]})
-        self.shop.arrow(words, "reason_words")
+        self.shop.run(
+            "create or replace temp table reason_words as select unnest(:codes) as code, unnest(:words) as sentence",
+            "reason_words",
+            codes=list(REASONS),
+            words=[reason(code) for code in REASONS],
+        )
         self.params = {
             "nulls": [*self.nulls],
             "longest_null": max((len(word.encode()) for word in self.nulls), default=0),

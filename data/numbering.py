@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pyarrow as pa
-
 from data.contract import Table
 from data.keeping import Delivered, Keeper
 from data.messages import say
@@ -161,23 +159,13 @@ order by ref.branch_key""",
                 "branch_3": at[2],
             }
         )
-    words = pa.string()
-    schema = pa.schema(
-        [
-            ("branch_key", pa.int32()),
-            ("branch_id", words),
-            ("parent_key", pa.int32()),
-            ("name", words),
-            ("name_en", words),
-            ("level", pa.int32()),
-            ("branch_1", words),
-            ("branch_2", words),
-            ("branch_3", words),
-        ]
-    )
-    keeper.shop.arrow(pa.Table.from_pylist(made, schema=schema), "branch_rows")
-    keeper.run("insert into part.head.branch by name select * from branch_rows", "branch")
-    keeper.shop.forget("branch_rows")
+    if made:
+        columns = list(made[0])
+        keeper.run(
+            f"insert into part.head.branch by name select {', '.join(f'unnest(:{c}) as {c}' for c in columns)}",
+            "branch",
+            **{column: [row[column] for row in made] for column in columns},
+        )
 
 
 def lineage(branch: str, parents: Mapping[str, str | None]) -> list[str]:
