@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from analytics import rulebooks
 from analytics.declared import Split, split_named
-from analytics.layout import NEW, NONE
+from analytics.layout import BORROWER, BORROWER_TOLD, NEW, NONE
 from data.engine import Refused
 
 UNKNOWN = "unknown"
@@ -68,9 +68,17 @@ def known(view) -> Known:
             tuple(view.edition.months),
             frozenset(_filled(view)),
             {name: _whole(view, name) for name in view.tables if name.startswith("cube_")},
-            {mart: frozenset(view.query(f"select * from {mart} limit 0").columns) for mart in _MARTS},
+            {mart: _columns(view, mart) for mart in _MARTS},
         )
     return _KNOWN[view]
+
+
+def _columns(view, mart: str) -> frozenset[str]:
+    """The columns of a mart; what its rows tell of borrowers only where every part tells it."""
+    found = frozenset(view.query(f"select * from {mart} limit 0").columns)
+    if BORROWER_TOLD in found and view.one(f"select exists (select 1 from {mart} where {BORROWER_TOLD} is null)")[0]:
+        return frozenset(name for name in found if not name.startswith(BORROWER))
+    return found
 
 
 def _filled(view) -> set[str]:

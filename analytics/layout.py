@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from analytics import rulebooks
@@ -18,6 +19,10 @@ NEW, NONE = "new", "no_loan"
 # scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
 BOARDS = ("abcd", "loan_five")
 HISTORY_BITS = 4
+# What a row of loan_month tells of its borrower's row of the same month: BORROWER + the column of customer_month. Parts
+# made before these were there lack BORROWER_TOLD: their rows are joined.
+BORROWER = "borrower_"
+BORROWER_TOLD = f"{BORROWER}told"
 _DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
 
 
@@ -41,6 +46,16 @@ class Layout:
         others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
         # In the order of customer_facts.reloan_bits.
         self.flags = [f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
+        # As wide as the rows of customer_month have them, to move there as one number; null where there is no such row.
+        self.moved = (*self.attributes, Flag("has_payroll", may_be_null=True))
+        told = (
+            *self.moved,
+            Flag("has_loan", may_be_null=True),
+            Count("age", 8, "utinyint"),
+            # The highest: mostly small, it lets the column be kept in fewer bits.
+            Count("loans_settled", 16),
+        )
+        self.borrower = Packed("traits", tuple(replace(field, name=f"{BORROWER}{field.name}") for field in told))
         self.loan_traits = Packed(
             "traits",
             (
@@ -49,9 +64,10 @@ class Layout:
                 Flag("is_npl", may_be_null=True),
                 Flag("is_first_payment_judged"),
                 Flag("is_first_payment_missed", may_be_null=True),
+                *self.borrower.fields,
             ),
         )
-        self.traits = Packed("traits", (*(Flag(name) for name in self.flags), *self.attributes, Flag("has_payroll")))
+        self.traits = Packed("traits", (*(Flag(name) for name in self.flags), *self.moved))
         self.counts = Packed(
             "counts",
             (
@@ -108,25 +124,33 @@ class Layout:
     def loan_row(self) -> dict[str, str]:
         """The packed columns of a row of loan_month, from loan_values and the borrower's row."""
         values = {field.name: f"loan.{field.name}" for field in self.loan_traits.fields}
+        # All ones where the borrower has no row yet: null, and no class.
+        told = f"coalesce(customer.traits, {self.borrower.mask(f.name for f in self.borrower.fields)})"
+        traits = self.loan_traits.put(values, _as_one(self.borrower.fields, told))
         today = {s.id: class_code(s, f"loan.{s.id}") for s in self.by_loan}
         classes = [(column, today) for column in self.other_loan_classes if column.fields]
         classes.append((self.loan_classes, today | self._openings("loan.", "loan", today_too=True)))
         borrower = self.borrower_classes
         return {
-            "traits": f"{self.loan_traits.put(values)} as {self.loan_traits.column}",
+            "traits": f"{traits} as {self.loan_traits.column}",
             "classes": lines([f"{column.put({}, numbers)} as {column.column}" for column, numbers in classes]),
-            # All ones where the borrower has no row yet: no class.
+            "borrower": f"{self._told()} as {self.borrower.column}",
             "borrower_classes": f"coalesce(customer.{borrower.column}, "
             f"{borrower.mask(f.name for f in borrower.fields)}) as {borrower.column}",
         }
+
+    def _told(self) -> str:
+        """What a loan's row tells of its borrower, out of the borrower's row."""
+        moved = _as_one(self.borrower.fields[: len(self.moved)], self.traits.together(f.name for f in self.moved))
+        settled = {f"{BORROWER}loans_settled": self.counts.together(["loans_settled"])}
+        return self.borrower.put({f"{BORROWER}has_loan": "loan_balance > 0", f"{BORROWER}age": "age"}, moved | settled)
 
     def customer_row(self, classes: dict[str, str]) -> str:
         """The packed columns of a row of customer_month; `classes` gives the number of each scheme's class today."""
         columns = [self.traits, self.counts, self.lateness]
         values = {field.name: f"customer.{field.name}" for column in columns for field in column.fields}
         numbers = classes | self._openings("customer.", "loan") | self._openings("customer.", "customer")
-        # The eight flags come as one number, which takes their eight places at once.
-        numbers |= dict.fromkeys(self.flags, "0") | {self.flags[0]: "customer.reloan_bits"}
+        numbers |= _as_one(self.traits.fields[: len(self.flags)], "customer.reloan_bits")
         graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
         return lines(
             [f"{column.put(values, numbers)} as {column.column}" for column in columns]
@@ -170,6 +194,11 @@ def _ends(schemes: Sequence) -> list[Code]:
     return [
         Code(f"{s.id}{end}", tuple(class_codes(s))) for s in schemes for end in ("", *(f"_{back}" for back in OPENINGS))
     ]
+
+
+def _as_one(fields: Sequence, number: str) -> dict[str, str]:
+    """Fields side by side that come as one number, which takes all their places at once."""
+    return {field.name: number if field is fields[0] else "0" for field in fields}
 
 
 def _today(scheme) -> Code:

@@ -122,6 +122,12 @@ class Packed:
         """What stands in the views for the fields: name and SQL over the column."""
         return [(field.name, self.read(field)) for field in self.fields]
 
+    def together(self, names: Iterable[str]) -> str:
+        """Some fields that stand side by side, as one number in which they stand as here."""
+        mask = self.mask(names)
+        low = (mask & -mask).bit_length() - 1
+        return bits(self.column, low, (mask >> low).bit_length())
+
     def mask(self, names: Iterable[str]) -> int:
         """The bits of some fields."""
         wanted = set(names)

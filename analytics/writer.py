@@ -11,7 +11,7 @@ from typing import Any
 from analytics.course import month_end
 from analytics.declared import Metric, measure_name, split_named
 from analytics.known import UNKNOWN, known, schemes
-from analytics.layout import NEW, NONE
+from analytics.layout import BORROWER, NEW, NONE
 
 COMPARISONS = {"mom": 1, "yoy": 12}
 _JOINS = {
@@ -173,6 +173,11 @@ class Writer:
     def _joined(self, sql: str) -> str:
         if self.metric.grain == "customer":
             sql = sql.replace("customer.", "fact.")
+        else:
+            held = known(self.view).columns[self.metric.source.id]
+            for column in {column for table, column in _COLUMN.findall(sql) if table == "customer"}:
+                if f"{BORROWER}{column}" in held:
+                    sql = re.sub(rf"\bcustomer\.{column}\b", f"fact.{BORROWER}{column}", sql)
         for table, _ in _COLUMN.findall(sql):
             if table == "customer":
                 month = "fact.as_of" if self.metric.source.when == "month" else ":as_of"

@@ -35,6 +35,7 @@ SCHEMAS = ("kept", "head")
 # (table_name, number, column_name, expression): columns of a part's tables that follow from their others. They are not
 # written but stand in the views, after the table's own, each in terms of those before it.
 DERIVED = ("head", "derived")
+_UNITED = " union all by name "
 VERSION = f"duckdb {duckdb.__version__}"
 TIMEOUT = 15.0
 _HARD = {
@@ -515,12 +516,13 @@ def _make_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[st
     for table, homes in sorted(places.items()):
         if len(set(homes.values())) > 1:
             raise Refused(f"Table {table} stands in schema kept of one part and in schema head of another.")
-        held = [
-            f'select *{derived.get((catalog, table), "")} from {catalog}.{homes[catalog]}."{table}"'
-            for catalog in catalogs
-            if catalog in homes
-        ]
-        body = " union all by name ".join(held) if "kept" in homes.values() else held[-1]
+        held = [catalog for catalog in catalogs if catalog in homes]
+        # Parts with the same derived columns are united first: each question binds what the view says, used or not.
+        alike: dict[str, list[str]] = {}
+        for catalog in held if "kept" in homes.values() else held[-1:]:
+            united = alike.setdefault(derived.get((catalog, table), ""), [])
+            united.append(f'select * from {catalog}.{homes[catalog]}."{table}"')
+        body = _UNITED.join(f"select *{sql} from ({_UNITED.join(united)})" for sql, united in alike.items())
         root.execute(f'create or replace view memory.main."{table}" as {body}')
     return sorted(places)
 

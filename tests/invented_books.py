@@ -31,6 +31,15 @@ def book(
     )
 
 
+def errors(sums: Sums, rate: float = 0.05, rise: float = 0.0) -> np.ndarray:
+    """The standard error of each part's change, by the chances that made the book and the balances as they are."""
+    again = rate + rise / (1 - KEPT)
+    # One customer's change: up by one, down by one, or none; on average `rise`.
+    spread = (1 - rate) * (1 - KEPT) * again + rate * (1 - KEPT) * (1 - again) - rise**2
+    weight = sums.sums[:, 1]
+    return np.sqrt(spread * np.bincount(sums.part, weight**2)) / np.bincount(sums.part, weight)
+
+
 def _answer(part: np.ndarray, sums: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame(sums, columns=["numerator_before", "denominator_before", "numerator", "denominator"])
     told = table.groupby(part).sum()

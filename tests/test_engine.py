@@ -82,10 +82,11 @@ def test_kept_tables_are_the_union_of_the_chain_and_head_tables_the_newest(bank)
     assert bank.one("select max(load), count(*) from branch") == (2, 1)
 
 
-def test_columns_that_follow_from_others_stand_in_the_view_each_part_by_its_own_rule(tmp_path):
-    # The first part keeps pence in `packed`, the second pounds: the view shows 5 and 7 for both.
-    for name, value, rule in (("one", 500, "packed / 100"), ("two", 7, "packed * 1.0")):
-        made = workshop(tmp_path / f"{name}.duckdb", memory="300MB", threads=1)
+def offers(folder, *parts: tuple[int, str]) -> View:
+    """A view of parts with one row each: what `packed` holds, and the rule by which the price follows from it."""
+    paths = [folder / f"{number}.duckdb" for number in range(len(parts))]
+    for path, (value, rule) in zip(paths, parts, strict=True):
+        made = workshop(path, memory="300MB", threads=1)
         made.run(
             "create table part.kept.offer (packed integer); insert into part.kept.offer values (:value);"
             "create table part.head.derived "
@@ -95,8 +96,21 @@ def test_columns_that_follow_from_others_stand_in_the_view_each_part_by_its_own_
             rule=rule,
         )
         made.close()
-    view = View([tmp_path / "one.duckdb", tmp_path / "two.duckdb"])
-    assert view.query("select price, twice from offer order by price").values.tolist() == [[5, 10], [7, 14]]
+    return View(paths)
+
+
+def test_columns_that_follow_from_others_stand_in_the_view_each_part_by_its_own_rule(tmp_path):
+    # The first part keeps pence in `packed`, the second pounds, the third pence again: the view shows 5, 7 and 8.
+    view = offers(tmp_path, (500, "packed / 100"), (7, "packed * 1.0"), (800, "packed / 100"))
+    assert view.query("select price, twice from offer order by price").values.tolist() == [[5, 10], [7, 14], [8, 16]]
+    view.close()
+
+
+def test_a_rule_that_many_parts_share_is_bound_once(tmp_path):
+    """Every question binds all that a view says, whatever it asks: twelve parts would cost twelve times as much."""
+    view = offers(tmp_path, (500, "packed / 100"), (700, "packed / 100"), (800, "packed / 100"))
+    assert view.query("select price from offer order by price")["price"].tolist() == [5, 7, 8]
+    assert view.one("select sql from duckdb_views() where view_name = 'offer'")[0].count("100") == 1
     view.close()
 
 

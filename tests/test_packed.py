@@ -73,6 +73,14 @@ def test_a_mask_keeps_the_bits_of_the_named_fields_only():
     assert ROW.mask(["grade", "is_new"]) == 7
 
 
+def test_fields_side_by_side_are_taken_as_one_number(root):
+    # middle = 1 in two bits, is_new in the third, is_bad null = 3 in the next two, 7 loans in the five above: of is_new
+    # and is_bad 1 + (3 << 1) = 7; of is_bad and loans 3 + (7 << 2) = 31
+    put = ROW.put({"grade": "'middle'", "is_new": "true", "is_bad": "null", "loans": "7", "days": "1"})
+    told = f"{ROW.together(['is_new', 'is_bad'])}, {ROW.together(['is_bad', 'loans'])}"
+    assert root.execute(f"select {told} from (select {put} as traits)").fetchone() == (7, 31)
+
+
 def test_an_enum_comes_back_in_its_own_order_and_not_by_the_alphabet(root):
     read = ROW.read(GRADE)
     listed = [

@@ -1,11 +1,15 @@
--- The month's rows of loan_month: every loan with its classes and those of its borrower, today and 1, 3, 12 months ago.
+-- The month's rows of loan_month: every loan with its classes and those of its borrower, today and 1, 3, 12 months ago,
+-- and what is asked of its borrower.
 -- grain: as_of, loan_key
 insert into part.kept.loan_month by name
 with
 
 -- Fewer than the loans: the smaller side of the join is the one that is kept in memory.
 borrower as (
-    select customer_key, borrower_classes,
+    select
+        customer_key,
+        {borrower},
+        borrower_classes,
     from part.kept.customer_month
     where as_of = :as_of
 )
