@@ -21,7 +21,7 @@ NULLS = ("null", "n/a", "na", "#n/a", "-", "--", "—", "无", "\\n")
 DIGITS_IN = {"%Y%m%d": 8, "%y%m%d": 6}
 
 NOT_AFTER_AS_OF = {
-    "customer": ("valid_from",),
+    "customer": ("valid_from", "birth_on"),
     "loan": ("disbursed_on", "closed_on", "written_off_on", "sold_on", "restructured_on"),
     "payment": ("paid_at",),
     "loan_snapshot": ("as_of",),

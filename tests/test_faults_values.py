@@ -5,8 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from analytics.build import build
+from data.load import load
 from data.pointer import Refused
-from tests.deliveries import CUSTOMER, LENIENT, load_tiny, rows, write
+from tests.deliveries import AS_OF, CUSTOMER, LENIENT, load_tiny, refused, rows, write
 
 MONEY = {
     "comma": '"1,234,567,890.12"',
@@ -168,6 +170,32 @@ def test_what_has_not_happened_yet_is_refused(bank):
     """Fault 49."""
     assert why(bank, "D_future") == ("disbursed_on", "after_as_of")
     assert bank["bad"]["payment", 5][:2] == ("paid_at", "after_as_of")
+
+
+def test_a_birth_after_the_as_of_date_is_refused(tmp_path):
+    """Fault 49."""
+    text = "customer_id,valid_from,birth_on\nC1,2024-01-01,2024-04-01\nC2,2024-01-01,1990-05-20\n"
+    edition = load_tiny(write(tmp_path / "in", customer=text), tmp_path / "home", limits=LENIENT)
+    assert ("customer", 2, "birth_on", "after_as_of") in refused(edition, tmp_path / "home")
+
+
+def test_who_is_not_yet_born_at_a_month_end_has_no_age(tmp_path):
+    """Known from January, born on 20 March: no age at the end of February, none yet full at the end of March."""
+    text = "customer_id,valid_from,birth_on\nC1,2024-01-01,2024-03-20\nC2,2024-01-01,1990-05-20\n"
+    told = "as_of,loan_id,balance,days_past_due\n2024-02-29,L1,950.00,0\n2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
+    folder = write(tmp_path / "in", customer=text, loan_snapshot=told)
+    edition = load(folder, "contract", tmp_path / "home", build_marts=build, as_of=AS_OF)
+    found = rows(edition, tmp_path / "home", "select as_of, age from customer_month where customer_key = 1 order by 1")
+    assert [row["age"] for row in found] == [None, 0]
+
+
+def test_a_term_of_999_999_months_stands_for_an_open_end_and_stops_nothing(tmp_path):
+    text = "loan_id,customer_id,principal,disbursed_on,term_months\nL1,C1,1000.00,2024-01-10,999999\n"
+    folder = write(
+        tmp_path / "in", loan=text, loan_snapshot="as_of,loan_id,balance,days_past_due\n2024-03-31,L1,9.00,0\n"
+    )
+    edition = load(folder, "contract", tmp_path / "home", build_marts=build, as_of=AS_OF)
+    assert rows(edition, tmp_path / "home", "select term_months from loan_month") == [{"term_months": 999_999}]
 
 
 def test_what_lies_before_the_disbursement_is_refused(bank):

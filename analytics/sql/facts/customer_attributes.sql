@@ -1,5 +1,5 @@
 -- What the attributes known at :as_of say at that day.
-date_sub('year', attribute.birth_on, cast(:as_of as date)) as age,
+case when attribute.birth_on <= :as_of then date_sub('year', attribute.birth_on, cast(:as_of as date)) end as age,
 case
     when attribute.payroll_since <= :as_of then date_sub('year', attribute.payroll_since, cast(:as_of as date))
     else 0

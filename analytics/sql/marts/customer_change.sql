@@ -38,6 +38,7 @@ changed as (
     from in_force
     where
         as_of in ({regraded})
+        or birth_on between previous + 1 and as_of
         -- The months that birthdays fall into, and the one after for 29 February: the exact question is dear.
         or (
             month(birth_on) in (month(as_of), month(previous))

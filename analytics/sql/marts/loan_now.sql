@@ -19,7 +19,7 @@ delivered as (
         loan.principal::decimal(15, 2) as principal,
         loan.rate,
         loan.funding_rate,
-        loan.term_months::smallint as term_months,
+        loan.term_months,
         loan.disbursed_on,
         loan.matures_on,
         loan.closed_on as closes_on,

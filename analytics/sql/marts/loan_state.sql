@@ -14,7 +14,7 @@ create or replace temp table loan_now (
     principal decimal(15, 2),
     rate decimal(9, 6),
     funding_rate decimal(9, 6),
-    term_months smallint,
+    term_months integer,
     disbursed_on date,
     matures_on date,
     closes_on date,

@@ -13,7 +13,7 @@ create table part.kept.loan_month (
     {loan_month},
     principal decimal(15, 2),
     rate decimal(9, 6),
-    term_months smallint,
+    term_months integer,
     disbursed_on date,
     matures_on date,
     closed_on date,
