@@ -55,6 +55,9 @@ class BadContract(ValueError):
     column."""
 
 
+MOST_MONEY = 9_999_999_999_999.99
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: `values` only for codes; `low` and `high` bound numbers inclusively; `formats` are strptime
@@ -70,6 +73,13 @@ class Column:
     formats: tuple[str, ...] = ()
     zh: str = ""
     en: str = ""
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """The least and the largest value: as declared; of money, at most what the marts hold (decimal(15,2))."""
+        if self.type != "money":
+            return self.low, self.high
+        return -MOST_MONEY if self.low is None else self.low, MOST_MONEY if self.high is None else self.high
 
     @property
     def is_personal(self) -> bool:

@@ -75,8 +75,9 @@ def _fast(given: Delivered) -> tuple[str, str, str]:
             if table.name in ONLY_NEW and name == EVENT_DATE[table.name]:
                 conditions.append(f"coalesce({raw} > :last_as_of, true)")
         else:
-            conditions = [f"{raw} >= {column.low}"] if column.low is not None else []
-            conditions += [f"{raw} <= {column.high}"] if column.high is not None else []
+            low, high = column.limits
+            conditions = [f"{raw} >= {low}"] if low is not None else []
+            conditions += [f"{raw} <= {high}"] if high is not None else []
             if column.type == "number":
                 conditions.append(f"isfinite({raw})")
             conditions = conditions or ([f"{raw} is not null"] if column.required else [])

@@ -119,10 +119,11 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
     faults += wrong
     if column.required:
         faults.append(("missing", f"{value} is null"))
-    if column.low is not None:
-        faults.append(("below_min", f"{value} < {column.low}"))
-    if column.high is not None:
-        faults.append(("above_max", f"{value} > {column.high}"))
+    low, high = column.limits
+    if low is not None:
+        faults.append(("below_min", f"{value} < {low}"))
+    if high is not None:
+        faults.append(("above_max", f"{value} > {high}"))
     return Cast(made, got, tuple(faults), as_text)
 
 

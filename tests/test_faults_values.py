@@ -24,7 +24,8 @@ MONEY = {
     "half_fen": "0.005",
     "zeros": "30000.0000",
     "huge": "99999999999999999.00",
-    "largest": "9999999999999999.99",
+    "largest": "9999999999999.99",
+    "larger": "10000000000000.00",
     "plus": "+7.10",
     "dot": ".5",
     "wide": "１２３．４５",
@@ -110,7 +111,8 @@ def test_half_a_fen_is_refused_not_rounded(bank):
 def test_an_amount_too_large_for_the_column_is_refused(bank):
     """Fault 39."""
     assert why(bank, "M_huge") == ("principal", "out_of_range")
-    assert bank["loan"]["M_largest"]["principal"] == Decimal("9999999999999999.99")
+    assert bank["loan"]["M_largest"]["principal"] == Decimal("9999999999999.99")
+    assert why(bank, "M_larger") == ("principal", "above_max")
 
 
 def test_a_change_of_unit_is_held(tmp_path):
