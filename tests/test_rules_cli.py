@@ -156,6 +156,9 @@ def test_compliance_counts_and_lists(run):
         ("classify", "--scheme", "abcd", "--facts", "none.csv"),
         ("classify", "--scheme", "abcd"),
         ("check",),
+        ("check", "none.toml"),
+        ("check", "none/service.toml"),
+        ("compliance", "--as-of", LAST, "--rule", "credit_only_class_five", "--limit", "-3"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_two(run, words):

@@ -598,6 +598,9 @@ def test_a_command_prints_json(home, capsys, command):
         (("validate", "--scheme", "nothing"), "There is no scheme 'nothing'"),
         (("show", "--as-of", "2026-05-31"), "was never fitted"),
         (("disagree", "--kind", "other"), "invalid choice"),
+        (("disagree", "--branch", "nowhere"), "There is no branch 'nowhere'"),
+        (("disagree", "--limit", "0"), "above zero"),
+        (("profile", "--segment", "zz"), "There is no segment 'zz'"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_two(home, capsys, command, said):
