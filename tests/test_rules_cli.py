@@ -124,7 +124,7 @@ def test_check_of_the_service_rules_passes_them_and_refuses_a_misspelt_fact(run,
 
 
 def test_check_of_a_file_that_is_not_there_is_a_sentence(run, tmp_path):
-    assert "none.toml" in run("check", str(tmp_path / "none.toml"), "--lang", "en", code=1).err
+    assert "none.toml" in run("check", str(tmp_path / "none.toml"), "--lang", "en", code=2).err
 
 
 def test_classify_prints_the_good_rows_and_says_that_others_are_refused(run, tmp_path):
