@@ -644,7 +644,7 @@ def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch
 
 
 def test_no_page_imports_scikit_learn():
-    told = "import sys, pages.parts.segmented; sys.exit('sklearn' in sys.modules)"
+    told = "import sys, pages.parts.told_apart; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
 
 
