@@ -14,7 +14,7 @@ import pandas as pd
 from analytics import change, cohorts, forecast, moves, rows, sentence
 from analytics import noise as judging
 from analytics.buckets import sets
-from analytics.command_line import date_of, filter_of, formatted, housed
+from analytics.command_line import date_of, filter_of, formatted, housed, positive, whole
 from analytics.layout import OPENINGS
 from analytics.metrics import Question
 from analytics.text import LANGUAGES
@@ -109,7 +109,7 @@ def _noise(commands: Any) -> None:
     parser = _command(
         commands, "noise", "真变化还是波动 / is a change real or noise", run, metric=True, pair=True, by=True
     )
-    parser.add_argument("--draws", type=_positive, default=judging.DRAWS)
+    parser.add_argument("--draws", type=positive, default=judging.DRAWS)
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -161,7 +161,7 @@ def _roll(commands: Any) -> None:
     parser = _command(commands, "roll", "滚动率 / roll rates by days past due", run)
     parser.add_argument("--from", dest="before", type=date_of, metavar="DATE", help="month end before, for the matrix")
     parser.add_argument("--buckets", default="months", choices=sorted(sets()))
-    parser.add_argument("--last", type=_positive, help="stock roll rates of so many months instead of the matrix")
+    parser.add_argument("--last", type=positive, help="stock roll rates of so many months instead of the matrix")
     _celled(parser, "before=m1 after=m2")
 
 
@@ -235,8 +235,8 @@ def _list(commands: Any) -> None:
 
 
 def _paged(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_positive, default=200, help="rows of a list")
-    parser.add_argument("--offset", type=_whole, default=0, help="rows of a list to pass over")
+    parser.add_argument("--limit", type=positive, default=200, help="rows of a list")
+    parser.add_argument("--offset", type=whole, default=0, help="rows of a list to pass over")
 
 
 def _celled(parser: argparse.ArgumentParser, example: str) -> None:
@@ -302,15 +302,3 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     cells = _dated(frame).astype(object)
     cells = cells.where(cells.notna(), None)
     return [{name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")]
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"应为非负整数。{text!r} is no whole number")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"应为正整数。{text!r} is no whole number above zero")
-    return int(text)

@@ -48,6 +48,20 @@ def filter_of(text: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(values.split(","))
 
 
+def whole(text: str) -> int:
+    """A number of the command line, from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"应为非负整数。{text!r} is no whole number")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A number of the command line, from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"应为正整数。{text!r} is no whole number above zero")
+    return int(text)
+
+
 def show(frame: pd.DataFrame, form: str) -> None:
     """Print a frame as an aligned table, CSV, or JSON (a list of objects; dates as YYYY-MM-DD, gaps as null)."""
     dated = frame.assign(

@@ -117,9 +117,14 @@ class Metric:
         return "{" in self.rows
 
     @property
+    def asks_warnings(self) -> bool:
+        """Whether it counts signals, which stand in no mart: `warned` is joined."""
+        return "warned." in f"{self.rows} {self.hit} {self.numerator}"
+
+    @property
     def measures(self) -> dict[str, str]:
         """Column name in the cubes → aggregate: what the trend cubes keep of this metric."""
-        if self.is_move:
+        if self.is_move or self.asks_warnings:
             return {}
         found = {measure_name(self.n_sql): f"{self.n_sql}::bigint"}
         for sql in (self.numerator_sql, self.denominator_sql):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from analytics import compliance, facts, grading, rulebooks, swaps
-from analytics.command_line import date_of, formatted, housed, show
+from analytics.command_line import date_of, formatted, housed, positive, show
 from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme, service
 from analytics.rulebooks.rules import plain
 from data.engine import Bank, Refused
@@ -67,7 +67,7 @@ def add(commands) -> None:
     _spoken(made)
     made = commands.add_parser("compliance", help="合规清单 / loans and customers that break a service rule")
     made.add_argument("--rule", help="list those that break this rule; all rules are counted where not given")
-    made.add_argument("--limit", type=int, default=100_000, help="most rows of a list")
+    made.add_argument("--limit", type=positive, default=100_000, help="most rows of a list")
     made.set_defaults(run=_compliance)
     _bank_option(made, True)
     for command in ("schemes", "classify", "explain", "compare", "compliance"):
@@ -244,6 +244,8 @@ def _compare(given: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace) -> int:
     lang = _short(given.lang)
+    if not given.file.is_file():
+        raise Refused(f"没有文件 {given.file}。There is no file {given.file}.")
     try:
         if given.file.name == service.FILE:
             return _check_service(given.file.parent, lang)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.command_line import date_of, formatted, housed, show
+from analytics import branches
+from analytics.command_line import date_of, formatted, housed, positive, show
 from analytics.segments import kept
 from analytics.segments.declared import FACTS
-from data.engine import Bank
+from data.engine import Bank, Refused
 
 _LANG = "en"
 WHAT = ("segments", "candidates", "facts", "importance", "tree", "months")
@@ -43,7 +44,7 @@ def add(commands: Any) -> None:
     listed = one("disagree", _disagree, "分类与分群不一致的客户 / customers on whom class and segment disagree")
     listed.add_argument("--kind", choices=kept.KINDS, default="good_in_bad")
     listed.add_argument("--branch", default="", help="branch number; the whole bank unless given")
-    listed.add_argument("--limit", type=int, default=50)
+    listed.add_argument("--limit", type=positive, default=50)
     judged = one("validate", _validate, "与分类比较的样本外检验 / out of time, against the classes")
     for made in (listed, judged):
         made.add_argument("--scheme", default="abcd")
@@ -88,12 +89,19 @@ def _show(given: argparse.Namespace) -> None:
 def _profile(given: argparse.Namespace) -> None:
     rows = kept.read(Bank(given.home, verify="stamp"), given.as_of).profile()
     if given.segment:
+        known = list(dict.fromkeys(rows["segment"]))
+        if given.segment not in known:
+            raise Refused(
+                f"没有分群 {given.segment}。There is no segment {given.segment!r}. Known: {', '.join(known)}."
+            )
         rows = rows[rows["segment"] == given.segment]
     show(rows.assign(meaning=rows["fact"].map(lambda fact: FACTS[fact].meaning[_LANG])), given.format)
 
 
 def _disagree(given: argparse.Namespace) -> None:
     bank = Bank(given.home, verify="stamp")
+    if given.branch and given.branch not in branches.tree(bank):
+        raise Refused(f"没有机构 {given.branch}。There is no branch {given.branch!r}.")
     found = kept.read(bank, given.as_of).disagreements(bank, given.scheme, given.kind, given.branch)
     show(found.rows(bank, _LANG, given.limit), given.format)
     classes, segments = ", ".join(found.classes) or "none", ", ".join(found.segments) or "none"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from analytics.course import month_end
+from analytics.course import fragment, month_end
 from analytics.declared import Metric, measure_name, split_named
 from analytics.known import UNKNOWN, known, schemes
 from analytics.layout import BORROWER, NEW, NONE
@@ -51,6 +51,11 @@ class Writer:
         self.only = ""
         if metric.is_move:
             self._moved()
+        if metric.asks_warnings:
+            self.joins["warned"] = (
+                f"left join (\n{fragment('customer_warned')}) as warned\n"
+                "        on warned.customer_key = fact.customer_key and warned.as_of = fact.as_of"
+            )
 
     def plan(self, cubes: bool = True) -> Plan:
         """The question's SQL; `cubes` lets the sums of a trend cube answer where they can."""
@@ -235,7 +240,7 @@ class Writer:
     def _cube(self, months: Sequence[date]) -> str | None:
         """The cube that keeps all that the question needs, if one does."""
         metric, q = self.metric, self.question
-        if metric.source.when != "month" or not metric.is_additive:
+        if metric.source.when != "month" or not metric.is_additive or metric.asks_warnings:
             return None
         name = f"cube_{metric.grain}_{q.scheme}"
         kept = known(self.view).cubes.get(name, frozenset())

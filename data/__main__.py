@@ -6,14 +6,17 @@ import argparse
 import datetime as dt
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
 from data import editions
 from data.contract import BadContract, describe, read_contract
+from data.delivery import month_end
+from data.encodings import ENCODINGS
 from data.load import Overrides, SameDelivery, load
-from data.pointer import Edition, Refused
+from data.pointer import Edition, Misused, Refused
 from data.source import source_names
 
 
@@ -24,12 +27,40 @@ def _day(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"日期须为 YYYY-MM-DD / a date must be YYYY-MM-DD: {text!r}") from None
 
 
+def _month_end(text: str) -> dt.date:
+    day = _day(text)
+    if not month_end(day):
+        raise argparse.ArgumentTypeError(f"须为月末日期 / must be the last day of a month: {text!r}")
+    return day
+
+
 def _limit(text: str) -> tuple[str, float]:
     name, _, share = text.partition("=")
     try:
-        return name, float(share)
+        told = float(share)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"须为 名称=比例 / must be NAME=SHARE: {text!r}") from None
+        told = -1.0
+    if not told >= 0:
+        raise argparse.ArgumentTypeError(f"须为 名称=比例 / must be NAME=SHARE: {text!r}")
+    return name, told
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", text, re.IGNORECASE):
+        raise argparse.ArgumentTypeError(f"须如 4GB 或 60% / must be as 4GB or 60%: {text!r}")
+    return text
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"须为正整数 / must be a whole number above zero: {text!r}")
+    return int(text)
+
+
+def _folder(text: str) -> Path:
+    if Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"是文件，不是文件夹 / is a file, not a folder: {text}")
+    return Path(text)
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,10 +80,10 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--customers", type=int, default=20_000)
     demo.add_argument("--months", type=int, default=36)
     demo.add_argument("--seed", type=int, default=7)
-    demo.add_argument("--as-of", type=_day, default=None)
+    demo.add_argument("--as-of", type=_month_end, default=None)
     demo.add_argument("--format", choices=("parquet", "csv"), default="parquet")
     demo.add_argument("--next", action="store_true", help="下一个月的增量 / the increment of the month after")
-    demo.add_argument("--to", type=Path, required=True)
+    demo.add_argument("--to", type=_folder, required=True)
     for name, words in (
         ("load", "检查并发布一份交付 / check and publish a delivery"),
         ("check", "只检查，不发布 / check only, publish nothing"),
@@ -60,25 +91,26 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=words)
         command.add_argument("delivery", help="文件夹或 postgresql:// 地址 / a folder or a postgresql:// address")
         command.add_argument("--source", default="contract", help=f"{' | '.join(source_names())}")
-        command.add_argument("--home", type=Path, default=home)
-        command.add_argument("--as-of", type=_day, default=None)
+        command.add_argument("--home", type=_folder, default=home)
+        command.add_argument("--as-of", type=_month_end, default=None)
         command.add_argument("--kind", choices=("full", "increment"), default=None)
-        command.add_argument("--encoding", default=None, help="utf-8 | gb18030 …")
+        command.add_argument("--encoding", choices=ENCODINGS, type=str.lower, default=None)
         command.add_argument("--limit", type=_limit, action="append", default=[], metavar="NAME=SHARE")
         command.add_argument(
             "--accept-volume", metavar="NAME", default=None, help="放行量的变化的人 / who accepts the change of volume"
         )
         command.add_argument("--report", choices=("text", "json"), default="text")
-        command.add_argument("--memory", default=None)
-        command.add_argument("--threads", type=int, default=None)
+        command.add_argument("--memory", type=_memory, default=None, help="4GB | 60%%")
+        command.add_argument("--threads", type=_threads, default=None)
     versions = commands.add_parser("editions", help="列出或回退版本 / list or roll back editions")
-    versions.add_argument("--home", type=Path, default=home)
+    versions.add_argument("--home", type=_folder, default=home)
     versions.add_argument("--rollback", metavar="ID")
     return main
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0 done, 1 refused, 2 wrong use."""
+    """0 done; 1 what was handed over, or the disk, is refused; 2 wrong use: what was asked for is not there or cannot
+    be."""
     asked = parser().parse_args(argv)
     try:
         return _COMMANDS[asked.command](asked)
@@ -87,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except (Refused, BadContract) as refused:
         print(refused, file=sys.stderr)
-        return 1
+        return 2 if isinstance(refused, Misused) else 1
     except KeyboardInterrupt:
         print("已中断，未发布 / interrupted, nothing was published", file=sys.stderr)
         return 1
@@ -107,8 +139,9 @@ def _demo(asked: argparse.Namespace) -> int:
     try:
         manifest = write(asked.to, asked.customers, asked.months, asked.seed, form=asked.format, **more)
     except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+        raise Misused(str(error)) from error
+    except OSError as error:
+        raise Refused(f"无法写入 / cannot be written: {asked.to}: {error.strerror}") from error
     rows = sum(table["rows"] for table in manifest["tables"].values())
     print(f"{asked.to}: {rows:,} 行 / rows, {time.monotonic() - started:.1f} s", file=sys.stderr)
     return 0

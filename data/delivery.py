@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.contract import Contract
 from data.messages import say
-from data.pointer import Refused
+from data.pointer import Misused, Refused
 from data.readers import regular
 from data.source import Source
 
@@ -56,7 +56,7 @@ def find(folder: Path, source: Source, contract: Contract) -> Delivery:
     """List and hash the files of a delivery. Refused: missing, unlisted, doubled or altered files, a manifest of
     another source."""
     if not folder.is_dir():
-        raise Refused(say("no_folder", path=folder))
+        raise Misused(say("no_folder", path=folder))
     manifest = _manifest(folder / MANIFEST, source)
     if source.files:
         files = {key: [folder / file.name] for key, file in source.files.items()}

@@ -26,7 +26,7 @@ from typing import Literal
 
 from data import pointer
 from data.engine import VERSION, DiskFull, View, Workshop, workshop
-from data.pointer import CURRENT, PARTS, PREVIOUS, Edition, Part, Refused
+from data.pointer import CURRENT, PARTS, PREVIOUS, Edition, Misused, Part, Refused
 
 EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"
 KEPT = 12
@@ -118,7 +118,8 @@ def rollback(home: Path | str, id: str) -> Edition:
 
     id  may be shortened to an unambiguous beginning
 
-    Raises Refused when no or more than one edition answers to `id`, or one of its parts is missing or damaged.
+    Raises Misused when no or more than one edition answers to `id`, Refused when one of its parts is missing or
+    damaged.
     """
     home = Path(home)
     preflight(home)
@@ -127,7 +128,7 @@ def rollback(home: Path | str, id: str) -> Edition:
         matching = [edition for edition in known if id and edition.id.startswith(id)]
         if len(matching) != 1:
             found = ", ".join(edition.id for edition in matching or known) or "none"
-            raise Refused(f"{'Several editions begin' if matching else 'No kept edition begins'} with {id!r}: {found}.")
+            raise Misused(f"{'Several editions begin' if matching else 'No kept edition begins'} with {id!r}: {found}.")
         target = matching[0]
         pointer.verify(target, home)
         # PREVIOUS must not lead back to the edition that was just withdrawn.

@@ -13,6 +13,9 @@ from data.pointer import Refused
 
 CHUNK = 1 << 20
 LONGEST_LINE = 2_000_000
+_CHINESE = ("gb18030", "gbk", "gb2312", "cp936")
+# What a source or a command may declare.
+ENCODINGS = ("auto", "utf-8", *_CHINESE)
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[st
     chinese = [seen for seen in free if seen.kind == "gb18030"]
     unicode = [seen for seen in free if seen.kind == "utf-8"]
     both = [seen for seen in free if seen.kind == "both"]
-    asked_gb = declared.lower() in ("gb18030", "gbk", "gb2312", "cp936")
+    asked_gb = declared.lower() in _CHINESE
     if chinese and (unicode or both) and declared == "auto":
         raise Refused(say("encoding_mixed", first=(unicode or both)[0].file, second=chinese[0].file))
     result: dict[str, tuple[str, str | None]] = {

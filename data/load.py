@@ -19,7 +19,7 @@ from data.events import keep_events
 from data.keeping import Delivered, Keeper
 from data.messages import say
 from data.numbering import number_customers, number_dimensions, number_loans
-from data.pointer import Edition, Refused
+from data.pointer import Edition, Misused, Refused
 from data.quality import Tally, check_totals, check_volume
 from data.source import LIMITS, Source, read_source
 from data.staging import Staging
@@ -67,8 +67,8 @@ def load(
     as_of, kind  where the manifest and the source do not say; kind is "full" or "increment"
     progress     called with (step, rows, seconds) as each step ends
 
-    Raises SameDelivery (nothing to do), Refused (a rule is broken: one sentence says which), both before anything
-    is published.
+    Raises SameDelivery (nothing to do), Misused (no such folder, source or limit), Refused (a rule is broken: one
+    sentence says which), all before anything is published.
     """
     return _Load(delivery, source, Path(home), as_of, kind, overrides or Overrides(), progress, now).publish(
         build_marts, memory, threads
@@ -107,7 +107,7 @@ class _Load:
         self.home, self.overrides, self.progress = home, overrides, progress
         self.now = now or dt.datetime.now(dt.UTC)
         if unknown := sorted(set(overrides.limits) - set(LIMITS)):
-            raise Refused(say("limit_unknown", name=unknown[0], known=", ".join(LIMITS)))
+            raise Misused(say("limit_unknown", name=unknown[0], known=", ".join(LIMITS)))
         self.limits = {**self.source.limits, **overrides.limits}
         self.address = str(delivery) if "://" in str(delivery) else None
         self.delivery: Delivery | None = None

@@ -24,6 +24,10 @@ class Refused(Exception):
     """A sentence for the user: what was refused, why, and what to do. Base of every refusal of the product."""
 
 
+class Misused(Refused):
+    """What was asked for is not there or cannot be; nothing was looked at. The command line ends with 2, not 1."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One immutable file of a chain.

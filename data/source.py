@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.contract import BadContract, Contract, Table, read_column
+from data.encodings import ENCODINGS
 from data.messages import say
-from data.pointer import Refused
+from data.pointer import Misused, Refused
 from data.rules import DATE_FORMATS, NULLS
 
 SOURCES = Path(__file__).with_name("sources")
@@ -60,10 +61,10 @@ def source_names() -> list[str]:
 
 
 def read_source(name: str, contract: Contract, folder: Path | None = None) -> Source:
-    """The declared source. Raises Refused for an unknown name and for a source.toml that breaks its rules."""
+    """The declared source. Raises Misused for an unknown name, Refused for a source.toml that breaks its rules."""
     home = (folder or SOURCES) / name
     if not name.isidentifier() or not (home / "source.toml").is_file():
-        raise Refused(say("source_unknown", name=name, known=", ".join(source_names())))
+        raise Misused(say("source_unknown", name=name, known=", ".join(source_names())))
     try:
         raw = tomllib.loads((home / "source.toml").read_text(encoding="utf-8"))
         return _read(name, home, raw, contract)
@@ -91,6 +92,8 @@ def _read(name: str, home: Path, raw: dict, contract: Contract) -> Source:
         raise ValueError(unknown[0])
     if unknown := sorted(set(raw.get("limits", {})) - set(LIMITS)):
         raise ValueError(f"limits.{unknown[0]}")
+    if raw.get("encoding", "auto").lower() not in ENCODINGS:
+        raise ValueError(f"encoding {raw['encoding']}")
     files = {}
     for key, entry in raw.get("file", {}).items():
         columns = {column: read_column(f"file.{key}", column, value) for column, value in entry["column"].items()}

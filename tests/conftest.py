@@ -1,4 +1,4 @@
-"""What several test files share: an invented bank, loaded once for all workers."""
+"""What several test files share: banks that are loaded once for all workers."""
 
 import fcntl
 import os
@@ -18,50 +18,56 @@ APP = ROOT / "app.py"
 
 
 @pytest.fixture(scope="session")
-def demo_home(tmp_path_factory) -> Path:
-    """The home of an invented bank of 1,500 customers and 16 months up to 2026-10-31, made through the command line."""
+def once(tmp_path_factory):
+    """Makes a home by name, by the first worker that asks: once("demo", make) calls make(home)."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = shared / "demo" / "home"
-    home.parent.mkdir(exist_ok=True)
-    with (shared / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "CURRENT").exists():
-            delivery = str(home.parent / "delivery")
-            _run("data", "demo", "--customers", "1500", "--months", "16", "--seed", "7", "--to", delivery)
-            _run("data", "load", delivery, "--source", "contract", "--home", str(home))
-    return home
+
+    def made(name: str, make) -> Path:
+        home = shared / name / "home"
+        home.parent.mkdir(exist_ok=True)
+        with (home.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (home.parent / "made").exists():
+                make(home)
+                (home.parent / "made").touch()
+        return home
+
+    return made
+
+
+def invented(customers: int, months: int, seed: int):
+    """What fills a home with an invented bank, through the command line."""
+
+    def make(home: Path) -> None:
+        delivery, size = str(home.parent / "delivery"), ("--customers", str(customers), "--months", str(months))
+        _run("data", "demo", *size, "--seed", str(seed), "--to", delivery)
+        _run("data", "load", delivery, "--source", "contract", "--home", str(home))
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def fitted_home(tmp_path_factory) -> Path:
+def demo_home(once) -> Path:
+    """The home of an invented bank of 1,500 customers and 16 months up to 2026-10-31 (seed 7)."""
+    return once("demo", invented(1_500, 16, 7))
+
+
+@pytest.fixture(scope="session")
+def fitted_home(once) -> Path:
     """An invented bank of 3,000 customers and 28 months (seed 11), its segments fitted month by month."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = shared / "fitted" / "home"
-    home.parent.mkdir(exist_ok=True)
-    with (shared / "fitted.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "segments").exists():
-            delivery = str(home.parent / "delivery")
-            _run("data", "demo", "--customers", "3000", "--months", "28", "--seed", "11", "--to", delivery)
-            _run("data", "load", delivery, "--source", "contract", "--home", str(home))
-            _run("analytics", "segments", "fit", "--monthly", "--home", str(home))
-    return home
+
+    def make(home: Path) -> None:
+        invented(3_000, 28, 11)(home)
+        _run("analytics", "segments", "fit", "--monthly", "--home", str(home))
+
+    return once("fitted", make)
 
 
 @pytest.fixture(scope="session")
-def small_home(tmp_path_factory) -> Path:
-    """The home of the bank of tests/small_bank, loaded once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = shared / "small" / "home"
-    home.parent.mkdir(exist_ok=True)
-    with (shared / "small.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "CURRENT").exists():
-            load(ROOT / "tests" / "small_bank", "contract", home, build_marts=build)
-    return home
+def small_home(once) -> Path:
+    """The home of the bank of tests/small_bank."""
+    return once("small", lambda home: load(ROOT / "tests" / "small_bank", "contract", home, build_marts=build))
 
 
 @pytest.fixture(scope="session")

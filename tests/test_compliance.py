@@ -38,6 +38,13 @@ def test_class_five_with_a_consumer_loan_on_credit_is_listed(bank, counts):
     assert counts.loc["credit_only_class_five", "breaches"] == n > 0
 
 
+def test_the_invented_bank_follows_its_rules_on_credit_but_for_some_per_cent(counts):
+    rule = counts.loc["credit_only_class_five"]
+    assert 0 < rule["share"] < 0.15
+    # a handful of loans in so small a bank
+    assert counts.loc["class_four_without_wages", "breaches"] <= 2
+
+
 def test_class_four_needs_both_payroll_and_the_pledged_account(bank):
     listed = compliance.breaches(bank, LAST, "class_four_without_wages", limit=10**6)
     assert set(listed["borrower_class"]) <= {"four"}

@@ -1,7 +1,5 @@
 """Truths that hold in every bank, asked for on the invented and the real ones; the real banks' published figures."""
 
-import fcntl
-import os
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +19,7 @@ SOURCES = ("superlender", "berka", "ondeck")
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+def opened(once):
     """Open a bank by name: one that is loaded already, or a real source, loaded once for all workers."""
     banks: dict[str, Bank] = {}
 
@@ -29,7 +27,7 @@ def opened(tmp_path_factory):
         if name in banks:
             return banks[name]
         if home is None:
-            home = _loaded(name, tmp_path_factory)
+            home = _loaded(name, once)
         banks[name] = Bank(home)
         return banks[name]
 
@@ -38,17 +36,10 @@ def opened(tmp_path_factory):
         bank.close()
 
 
-def _loaded(source: str, factory) -> Path:
+def _loaded(source: str, once) -> Path:
     if not (REAL / source).is_dir():
         pytest.skip(f"../shared/real/{source} is not there")
-    base = factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = shared / f"real_{source}"
-    with (shared / f"real_{source}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "CURRENT").exists():
-            load(REAL / source, source, home, build_marts=build)
-    return home
+    return once(f"real_{source}", lambda home: load(REAL / source, source, home, build_marts=build))
 
 
 @pytest.fixture(params=["demo", "small", *SOURCES])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.__main__ import main
 from data.editions import secret_key
 from data.load import rehearse
 from data.numbering import lineage
@@ -185,26 +186,61 @@ def test_amounts_come_through_to_the_fen(tmp_path_factory, fen):
     assert edition.facts["tables"]["loan"]["totals"]["principal"] == f"{whole // 100}.{whole % 100:02d}"
 
 
-def test_wrong_use_of_the_command_line_is_one_sentence_and_exit_code_two(tmp_path):
-    done = command("load", tmp_path, "--as-of", "31.3.2024", home=tmp_path / "h")
-    assert done.returncode == 2
-    assert "YYYY-MM-DD" in done.stderr
+SIZE = ("--customers", "100", "--months", "2")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("load", "nowhere"), "there is no folder nowhere"),
-        (("load", ".", "--source", "nobank"), "there is no source named nobank"),
+        (("check", "nowhere"), "there is no folder nowhere"),
+        (("load", "pyproject.toml"), "there is no folder pyproject.toml"),
+        (("load", "tests", "--source", "nobank"), "there is no source named nobank"),
         (("load", "tests", "--limit", "luck=1"), "there is no limit named luck"),
+        (("load", "tests", "--limit", "orphans=-1"), "NAME=SHARE"),
+        (("load", "tests", "--limit", "orphans=nan"), "NAME=SHARE"),
+        (("load", "tests", "--as-of", "31.3.2024"), "YYYY-MM-DD"),
+        (("load", "tests", "--as-of", "2024-03-30"), "last day of a month"),
+        (("load", "tests", "--encoding", "klingon"), "invalid choice: 'klingon'"),
+        (("load", "tests", "--memory", "lots"), "4GB"),
+        (("load", "tests", "--threads", "0"), "above zero"),
+        (("load", "tests", "--home", "pyproject.toml"), "is a file"),
         (("editions", "--rollback", "abc"), "abc"),
+        (("demo", *SIZE, "--to", "pyproject.toml"), "is a file"),
+        (("demo", *SIZE, "--to", "d", "--as-of", "2024-03-30"), "last day of a month"),
+        (("demo", "--customers", "0", "--to", "d"), "at least 100"),
     ],
+    ids=" ".join,
 )
-def test_a_refusal_on_the_command_line_is_one_line_and_exit_code_one(tmp_path, arguments, message):
-    done = command(*arguments, home=tmp_path / "h")
-    assert done.returncode == 1
-    assert message in done.stderr
+def test_what_cannot_be_asked_is_one_line_and_exit_code_two(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
+    assert _ended(arguments) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+def test_what_was_handed_over_is_refused_with_one_line_and_exit_code_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
+    delivery = write(tmp_path / "d", customer=CUSTOMER, loan=LOAN)
+    (tmp_path / "closed").write_text("a file where a folder should come")
+    for arguments in (("load", str(delivery)), ("demo", *SIZE, "--to", str(tmp_path / "closed" / "d"))):
+        assert _ended(arguments) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_program_itself_ends_with_the_code_of_its_answer(tmp_path):
+    done = command("load", "nowhere", home=tmp_path / "h")
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def _ended(arguments: tuple[str, ...]) -> int:
+    """The exit code of a command."""
+    try:
+        return main(list(arguments))
+    except SystemExit as ended:
+        return ended.code
 
 
 def test_the_command_line_checks_loads_recognises_and_lists(tmp_path):

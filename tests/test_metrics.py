@@ -10,6 +10,7 @@ from analytics.metrics import Question, ask
 TODAY = date(2026, 10, 31)
 OCT_2025, NOV_2025, DEC_2025 = date(2025, 10, 31), date(2025, 11, 30), date(2025, 12, 31)
 MAR, APR, JUN, JUL, AUG = (date(2026, month, day) for month, day in ((3, 31), (4, 30), (6, 30), (7, 31), (8, 31)))
+SEP = date(2026, 9, 30)
 NO_DENOMINATOR = None
 
 # metric, as of, where, numerator, denominator, n. Balances in the order of the README.
@@ -31,6 +32,19 @@ WORKED = [
     ("balance", NOV_2025, {"family": ("consumer",), "channel": ("mobile",)}, 9_000, NO_DENOMINATOR, 1),
     # L4 at the end of February: 12,000 - 6 due of 1,000 - 4,000 prepaid; L12 14,000, L14 2,000 (both mobile as well)
     ("balance", date(2026, 2, 28), {"channel": ("mobile",)}, 2_000 + 14_000 + 2_000, NO_DENOMINATOR, 3),
+    # signals from 2026-08-01 on: C1, C2 (of the day itself), C3, C6; C7's of 2026-07-31 is too old, C10 has no loan
+    ("warned_customers", TODAY, {}, 4, NO_DENOMINATOR, 4),
+    # from 2026-07-01 to 2026-09-30: C1, C3, C6, C7
+    ("warned_customers", SEP, {}, 4, NO_DENOMINATOR, 4),
+    ("warned_customers", SEP, {"branch_1": ("N",)}, 3, NO_DENOMINATOR, 3),
+    # C2 and C6 pay on the day; C1 (26 days) and C3 (16 days) are past due
+    ("early_warning_rate", TODAY, {}, 2, 7, 7),
+    # C2 and C3; C6's was handled on 2026-10-10
+    ("silent_warnings", TODAY, {}, 2, NO_DENOMINATOR, 2),
+    # C3, C7, and C6's, handled only in October
+    ("silent_warnings", SEP, {}, 3, NO_DENOMINATOR, 3),
+    ("silent_warning_rate", TODAY, {}, 2, 4, 4),
+    ("silent_warning_rate", SEP, {}, 3, 4, 4),
     # C9's first loan came on 2026-01-15; C7's L12 of that month was not its first
     ("new_customers", date(2026, 1, 31), {}, 1, NO_DENOMINATOR, 1),
     # L5 9,000 + L10 8,000 + L13 3,000

@@ -124,7 +124,7 @@ def test_check_of_the_service_rules_passes_them_and_refuses_a_misspelt_fact(run,
 
 
 def test_check_of_a_file_that_is_not_there_is_a_sentence(run, tmp_path):
-    assert "none.toml" in run("check", str(tmp_path / "none.toml"), "--lang", "en", code=1).err
+    assert "none.toml" in run("check", str(tmp_path / "none.toml"), "--lang", "en", code=2).err
 
 
 def test_classify_prints_the_good_rows_and_says_that_others_are_refused(run, tmp_path):
@@ -156,6 +156,9 @@ def test_compliance_counts_and_lists(run):
         ("classify", "--scheme", "abcd", "--facts", "none.csv"),
         ("classify", "--scheme", "abcd"),
         ("check",),
+        ("check", "none.toml"),
+        ("check", "none/service.toml"),
+        ("compliance", "--as-of", LAST, "--rule", "credit_only_class_five", "--limit", "-3"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_two(run, words):

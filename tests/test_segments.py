@@ -599,6 +599,9 @@ def test_a_command_prints_json(home, capsys, command):
         (("validate", "--scheme", "nothing"), "There is no scheme 'nothing'"),
         (("show", "--as-of", "2026-05-31"), "was never fitted"),
         (("disagree", "--kind", "other"), "invalid choice"),
+        (("disagree", "--branch", "nowhere"), "There is no branch 'nowhere'"),
+        (("disagree", "--limit", "0"), "above zero"),
+        (("profile", "--segment", "zz"), "There is no segment 'zz'"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_two(home, capsys, command, said):
@@ -642,7 +645,7 @@ def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch
 
 
 def test_no_page_imports_scikit_learn():
-    told = "import sys, pages.parts.segmented; sys.exit('sklearn' in sys.modules)"
+    told = "import sys, pages.parts.told_apart; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
 
 

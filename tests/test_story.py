@@ -72,3 +72,13 @@ def test_grades_hide_bad_customers_among_the_high_and_good_ones_among_the_low(as
     rows = ask("overdue_rate_30_customers --by payroll --where credit_grade=BB,B,C,D")
     low = {row["payroll"]: row["value"] for row in rows}
     assert low["yes"] < low["no"] / 2
+
+
+def test_one_manager_leaves_warnings_alone_as_nobody_else_does(ask):
+    left = {row["manager"]: row["value"] for row in ask("silent_warnings --by manager")}
+    worst, *others = sorted(left, key=left.get, reverse=True)
+    assert worst == "M00001"
+    assert left[worst] > 2 * left[others[0]]
+    rates = {row["manager"]: row["value"] for row in ask("silent_warning_rate --by manager --where branch_1=01")}
+    assert max(rates, key=rates.get) == "M00001"
+    assert rates["M00001"] > 2 * ask("silent_warning_rate")[0]["value"]

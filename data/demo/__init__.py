@@ -51,8 +51,8 @@ it. Sizes are those of 20,000 customers, seed 7; at any size and seed they are n
    the branches' for `contribution_net` and `customers`, fixed ones for overdue_rate_30, npl_ratio, reloan_rate_90, and
    none to lose on balance for net_upgraded. Find it: `ask overdue_rate_30 --by branch_1 --targets`.
 6. A manager with silent warnings. Manager M00001 of 澜江省分行 Lanjiang (branch 01): some 40 signals in the last 12
-   months, 19 in 20 of them never handled; the next most silent manager leaves about a dozen. Find it: signals not
-   handled, by manager.
+   months, 19 in 20 of them never handled; the next most silent manager leaves about a dozen. Find it:
+   `ask silent_warnings --by manager`; `ask silent_warning_rate --by manager`.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from data.demo import delivery
 from data.demo.attributes import pick
-from data.demo.lending import BRANCH, CHANNEL, MEDIAN, MIX
+from data.demo.lending import BRANCH, CHANNEL, MEDIAN, MIX, PLEDGED
 from data.demo.people import stream
 from data.demo.story import (
     DORMANT,
@@ -301,7 +301,8 @@ class Around:
         held, paid = borrowed[holders], borrowed[payers]
         holders, deposits, payers, fees = holders[held], deposits[held], payers[paid], fees[paid]
         behind = book.behind[i]
-        risk = np.where(behind >= 4, 0.7, np.where(behind > 0, 0.08, 0.01)) * 0.40
+        given = np.where(book.guarantee[i] >= PLEDGED, 0.25, 0.55)
+        risk = np.where(behind >= 4, 0.7, np.where(behind > 0, 0.08, 0.01)) * given
         lost = np.bincount(province, weights=balance * (risk + book.funding[i] / 1e6) / 12, minlength=8)
         cost = np.bincount(province, minlength=8) * 1200.0 + by_province(holders) * 150.0
         income = happened.interest * 0.97 + by_province(payers, fees) + by_province(holders, deposits) * 0.012 / 12

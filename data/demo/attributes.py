@@ -149,7 +149,7 @@ def draw(rng, kind, standing, age, since, end):
         "other_debt_monthly": np.where(chance(0.3 + 0.12 * weak), skewed(1_400, 0.6), 0),
         "family_assets": np.where(chance(0.9), skewed(_INCOME[kind] * 45 * np.exp(0.4 * standing), 0.7), -1),
         "payroll_since": np.where(payroll, payroll_since, delivery.NEVER).astype(np.int32),
-        "wage_account_pledged": payroll & chance(0.12),
+        "wage_account_pledged": rng.random(n, dtype=np.float32),
         "employer_cash_positive_2y": employed & chance(0.78), "employer_owners_clean": employed & chance(0.95),
         "years_in_business": np.where(self_employed, years_business, -1).astype(np.int16),
         "registered_capital": np.where(self_employed & chance(0.8), skewed(520_000, 0.9) // 100_000 * 100_000, -1),
@@ -163,6 +163,9 @@ def draw(rng, kind, standing, age, since, end):
         ("is_suspected_laundering", 0.0006), ("is_in_illegal_trade", 0.0004), ("is_in_criminal_case", 0.0004),
     ):
         plain[name] = chance(share * (0.3 + weak))
+    upper, fourth = classes(plain, codes)
+    # class four may have a consumer loan on credit only so
+    plain["wage_account_pledged"] = payroll & (plain["wage_account_pledged"] < np.where(fourth & ~upper, 0.96, 0.12))
     plain["surname"], plain["given"] = names.draw_names(rng, codes["gender"].clip(0))
     changing = {
         "grade": drop(grade_of(standing), 0.012),
@@ -175,6 +178,42 @@ def draw(rng, kind, standing, age, since, end):
     courted = np.where(leading, 0, np.where(esteemed, 1, 2))
     codes["owner_kind"] = drop(pick(rng, _OWNERS, courted), 0.02)
     return plain, codes, changing
+
+
+def _is(codes, name: str, *values: str) -> np.ndarray:
+    return np.isin(codes[name], [CODES[name].index(value) for value in values])
+
+
+def _from(codes, name: str, value: str) -> np.ndarray:
+    return codes[name] >= CODES[name].index(value)
+
+
+def classes(plain: dict, codes: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Who is of the standing of class one to three of scheme consumer_five, and who of class four: roughly, and by all
+    but age, payroll and what changes."""
+    listed, rank = plain["is_on_payroll_list"], plain["rank"]
+    titled = _from(codes, "professional_title", "middle")
+    upper = _is(codes, "employer_tier", "headquarters", "province")
+    good = plain["has_stable_income"] & _from(codes, "education", "college")
+    second = (
+        (_is(codes, "employer_kind", "state_organ", "military", "public_institution") & (rank >= 1))
+        | (_is(codes, "employer_kind", "public_school", "known_private_school") & listed & titled)
+        | (_is(codes, "employer_kind", "public_hospital", "hospital_2a") & titled)
+        | (_is(codes, "employer_kind", "premium_enterprise") & upper & listed & ~_is(codes, "post", "service"))
+        | (_is(codes, "employer_kind", "premium_enterprise") & ~upper & _is(codes, "post", "mid_manager", "engineer"))
+    )
+    named = listed & _is(
+        codes, "employer_kind", "state_organ", "public_institution", "public_school", "public_hospital", "hospital_2a",
+        "known_private_school", "premium_enterprise", "state_firm", "listed_firm",
+    )  # fmt: skip
+    qualified = (
+        (_from(codes, "education", "bachelor") & (plain["years_with_employer"] >= 2))
+        | _from(codes, "education", "master")
+        | _from(codes, "licence", "cpa")
+    )
+    firm = _is(codes, "employer_kind", "large_mid_firm") & listed
+    firm &= plain["employer_cash_positive_2y"] & plain["employer_owners_clean"]
+    return good & _is(codes, "citizenship", "cn") & (second | (named & qualified)), good & (named | firm)
 
 
 def columns(people, places, who, valid_from, changed=None) -> dict:

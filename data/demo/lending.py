@@ -5,6 +5,7 @@ import numpy as np
 from data.demo import places as at
 from data.demo.attributes import pick
 from data.demo.delivery import NEVER
+from data.demo.granting import excepted, on_credit
 from data.demo.people import stream
 from data.demo.story import (
     BURN_IN,
@@ -197,6 +198,9 @@ class Book:
         guarantee = np.array(GUARANTEE, dtype=np.int8)[product]
         pledged = (rng.random(n) < 0.06) & (guarantee != MORTGAGED)
         guarantee = np.where(pledged, PLEDGED, guarantee)
+        consumer = (product >= at.CS1) & (product <= at.CS3) & (guarantee == CREDIT)
+        bare = consumer & ~on_credit(people, who, day) & ~excepted(who, month, channel == PARTNER)
+        guarantee = np.where(bare, np.where(product == at.CS1, MORTGAGED, PLEDGED), guarantee)
         long = term > 60
         funding = np.where(long, 21_500, 18_500) + (rng.random(n) * 20).astype(np.int64) * 100
         equal = (term >= 120) & (rng.random(n) < 0.3)

@@ -7,7 +7,7 @@ from analytics.declared import METRICS
 from analytics.text import say
 from data.contract import read_contract
 from data.messages import REASONS
-from pages.parts import bank, boards, choice, rulebank, tables
+from pages.parts import bank, boards, checked, choice, rulebank, tables
 
 here = choice.now()
 lang, side = here.lang, 0 if here.lang == "zh-CN" else 1
@@ -30,20 +30,7 @@ fresh = say(
 sums = {name: counted(ledger[name].sum()) for name in COUNTS}
 boards.lead([fresh, say("data.sums", lang, **sums)], lang)
 
-checks = bank.checks(here.as_of)
-broken = [check for check in checks if check.failed]
-boards.heading(say("data.checks_broken" if broken else "data.checks_hold", lang, count=len(broken or checks)))
-VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
-tables.plain(
-    "data", ("number", "rule", "verdict", "cases", "example"),
-    [
-        (check.number, say(f"check.rule_{check.number}", lang), say(VERDICTS[check.holds], lang), counted(check.cases),
-         check.failed[0] if check.failed else "")
-        for check in checks
-    ],
-    say("data.rule", lang), lang, right=("cases",),
-)  # fmt: skip
-
+checked.invariants(here)
 rulebank.warn(lang)
 history = bank.history()
 boards.heading(say("data.editions", lang, count=len(history)))

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from analytics import text
+from analytics.text import say
 from data.engine import Refused
-from pages.parts import boards, choice, segmented
+from pages.parts import boards, choice, disagreed, segmented, told_apart
 
 here = choice.now()
 lang = here.lang
@@ -18,9 +19,9 @@ segmented.lead(of, here)
 segmented.outcomes(of, here)
 segmented.validation(of, here)
 segmented.cells(of, here)
-segmented.disagreements(of, here)
+disagreed.disagreements(of, here)
 segmented.profile(of, here)
-segmented.explained(of, here)
-segmented.made(of, here)
+told_apart.explained(of, here)
+told_apart.made(of, here)
 if here.filters:
-    boards.note(segmented.say("segments.elsewhere", lang))
+    boards.note(say("segments.elsewhere", lang))

@@ -1,19 +1,50 @@
-"""A compliance list in words: headers, codes, and what a download says about itself."""
+"""The compliance lists in words: the board of all rules, the columns of one list, what a download says about itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 import pandas as pd
 import streamlit as st
 
-from analytics import exports, text
+from analytics import compliance, exports, text
 from analytics.rulebooks.service import ServiceRule
 from analytics.text import say
-from pages.parts import bank, drill, header, rules
+from pages.parts import bank, drill, header, rulebank, rules
 from pages.parts.choice import Choice
 
+MONTHS = 12
+_HEADS = ("rule", "clause", "looked_at", "breaches", "trend", "share", "undecided", "amount")
 _UNITS = {"bool": "text", "code": "text", "int": "count", "money": "money", "rate": "rate", "number": "number"}
+
+
+@st.fragment(parallel=True)
+def board(here: Choice, counts: pd.DataFrame) -> None:
+    """Every rule with what `counts` found; its line of months is drawn when the months before are counted as well."""
+    spot = st.empty()
+    with spot:
+        _board(here, counts, counts)
+    over = rulebank.trend(here.as_of, MONTHS)
+    with spot:
+        _board(here, counts, over)
+
+
+def _board(here: Choice, counts: pd.DataFrame, over: pd.DataFrame) -> None:
+    lang, known = here.lang, compliance.rules(date.fromisoformat(here.as_of))
+    names = {rule.id: rule.names[rules.short(lang)] for rule in known.values()}
+    rules.table(
+        [say(f"compliance.{head}", lang, months=MONTHS) for head in _HEADS],
+        [
+            (
+                names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
+                rules.sparkline(over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang),
+                text.number(row.share, "rate", lang), f"{row.undecided:,}", text.number(row.amount, "money", lang),
+            )
+            for row in counts.itertuples()
+        ],
+        right=(2, 3, 4, 5, 6, 7), tight=(1,),
+    )  # fmt: skip
 
 
 def facts_of(rule: ServiceRule) -> dict:

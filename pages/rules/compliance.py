@@ -9,8 +9,7 @@ from analytics import compliance, exports, text
 from analytics.text import say
 from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules
 
-MONTHS, PAGE, LIMIT = 12, 25, 100_000
-HEADS = ("rule", "clause", "looked_at", "breaches", "trend", "share", "undecided", "amount")
+PAGE, LIMIT = 25, 100_000
 here = choice.now()
 lang, short = here.lang, rules.short(here.lang)
 known = compliance.rules(date.fromisoformat(here.as_of))
@@ -21,19 +20,7 @@ boards.lead([
     say("compliance.total", lang, month=text.month(here.as_of, lang), n=f"{int(counts['breaches'].sum()):,}"),
     say("compliance.most", lang, name=names[worst["rule"]], n=f"{int(worst['breaches']):,}"),
 ], lang)  # fmt: skip
-over = rulebank.trend(here.as_of, MONTHS)
-rules.table(
-    [say(f"compliance.{head}", lang, months=MONTHS) for head in HEADS],
-    [
-        (
-            names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
-            rules.sparkline(over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang),
-            text.number(row.share, "rate", lang), f"{row.undecided:,}", text.number(row.amount, "money", lang),
-        )
-        for row in counts.itertuples()
-    ],
-    right=(2, 3, 4, 5, 6, 7), tight=(1,),
-)  # fmt: skip
+breaches.board(here, counts)
 boards.note(say("compliance.means", lang))
 
 rule = known[charts.chooser(here, "rule", list(names), names.get, say("compliance.list", lang))]

@@ -1,0 +1,34 @@
+"""The invariants of the data page, held against this edition."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analytics import text
+from analytics.text import say
+from pages.parts import bank, boards, tables
+from pages.parts.choice import Choice
+
+VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
+_HEIGHT = 330
+
+
+@st.fragment(parallel=True)
+def invariants(here: Choice) -> None:
+    """Each invariant with its verdict. Drawn by itself: it takes seconds at a million customers."""
+    lang, spot = here.lang, st.empty()
+    with spot:
+        st.skeleton(height=_HEIGHT)
+    checks = bank.checks(here.as_of)
+    broken = [check for check in checks if check.failed]
+    with spot.container():
+        boards.heading(say("data.checks_broken" if broken else "data.checks_hold", lang, count=len(broken or checks)))
+        tables.plain(
+            "data", ("number", "rule", "verdict", "cases", "example"),
+            [
+                (check.number, say(f"check.rule_{check.number}", lang), say(VERDICTS[check.holds], lang),
+                 text.number(check.cases, "count", lang), check.failed[0] if check.failed else "")
+                for check in checks
+            ],
+            say("data.rule", lang), lang, right=("cases",),
+        )  # fmt: skip
