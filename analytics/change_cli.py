@@ -14,7 +14,7 @@ import pandas as pd
 from analytics import change, cohorts, forecast, moves, rows, sentence
 from analytics import noise as judging
 from analytics.buckets import sets
-from analytics.command_line import date_of, filter_of, formatted, housed, positive, whole
+from analytics.command_line import aligned, date_of, dated, filter_of, formatted, housed, positive, whole
 from analytics.layout import OPENINGS
 from analytics.metrics import Question
 from analytics.text import LANGUAGES
@@ -272,13 +272,13 @@ def _print(head: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], form: st
         return
     if form == "csv":
         for frame in list(frames.values())[:1] or [pd.DataFrame([plain])]:
-            print(_dated(frame).to_csv(index=False), end="")
+            print(dated(frame).to_csv(index=False), end="")
         return
     if plain:
         print("\n".join(f"{name}: {value}" for name, value in plain.items()))
     for name, frame in frames.items():
         print(f"\n{name}" if plain or len(frames) > 1 else "", end="\n" if plain or len(frames) > 1 else "")
-        print(_dated(frame).to_string(index=False) if len(frame) else "(no rows)")
+        print(aligned(frame))
 
 
 def _plain(value: Any) -> Any:
@@ -293,12 +293,7 @@ def _plain(value: Any) -> Any:
     return int(number) if number.is_integer() and not isinstance(value, float) else number
 
 
-def _dated(frame: pd.DataFrame) -> pd.DataFrame:
-    stamps = [name for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])]
-    return frame.assign(**{name: frame[name].dt.strftime("%Y-%m-%d") for name in stamps})
-
-
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    cells = _dated(frame).astype(object)
+    cells = dated(frame).astype(object)
     cells = cells.where(cells.notna(), None)
     return [{name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")]

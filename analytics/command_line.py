@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -64,13 +65,30 @@ def positive(text: str) -> int:
 
 def show(frame: pd.DataFrame, form: str) -> None:
     """Print a frame as an aligned table, CSV, or JSON (a list of objects; dates as YYYY-MM-DD, gaps as null)."""
-    dated = frame.assign(
-        **{c: frame[c].dt.strftime("%Y-%m-%d") for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c])}
-    )
     if form == "json":
-        cells = dated.astype(object).where(dated.notna(), None)
-        print(json.dumps(cells.to_dict("records"), ensure_ascii=False, indent=1))
+        cells = dated(frame).astype(object)
+        print(json.dumps(cells.where(cells.notna(), None).to_dict("records"), ensure_ascii=False, indent=1))
     elif form == "csv":
-        print(dated.to_csv(index=False), end="")
+        print(dated(frame).to_csv(index=False), end="")
     else:
-        print(dated.to_string(index=False) if len(dated) else "(no rows)")
+        print(aligned(frame))
+
+
+def dated(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its times as YYYY-MM-DD."""
+    stamps = [name for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].dt.strftime("%Y-%m-%d") for name in stamps})
+
+
+def aligned(frame: pd.DataFrame) -> str:
+    """A frame as text for people: thousands apart, whole numbers without decimals, gaps as a dash."""
+    if not len(frame):
+        return "(no rows)"
+    numbers = [name for name in frame.select_dtypes("number") if not name.endswith("_key")]
+    return dated(frame).to_string(index=False, na_rep="—", formatters={name: _written(frame[name]) for name in numbers})
+
+
+def _written(column: pd.Series) -> Callable[[float], str]:
+    told = column.dropna().astype(float)
+    places = 0 if (told % 1 == 0).all() else 2 if (told.abs() >= 1000).any() else 6
+    return lambda value: "—" if pd.isna(value) else f"{value:,.{places}f}"
