@@ -23,7 +23,8 @@ _ASKED = {
     ),
     "customer": ("consumer_five", "owner_kind"),
 }  # fmt: skip
-_OWN = {"family", "guarantee"}
+
+
 # A row is 0 outside a rule, 1 undecided (it may be within, or may break it), 2 a breach, 3 in order.
 _SUMS = (
     "count(*) filter (where state_{0} > 0), count(*) filter (where state_{0} = 2), "
@@ -48,7 +49,7 @@ def counts(bank, as_of: date) -> pd.DataFrame:
     with bank.lease() as view:
         for grain in dict.fromkeys(rule.grain for rule in known.values()):
             own = [rule for rule in known.values() if rule.grain == grain]
-            sql, params = _asked(view, own, as_of)
+            sql, params = _asked(view, grain, as_of)
             states = ", ".join(f"{_state(rule)} as state_{place}" for place, rule in enumerate(own))
             sums = ", ".join(_SUMS.format(place) for place, _ in enumerate(own))
             judged = f"judged as (select amount, {states} from asked)"
@@ -98,7 +99,7 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
         raise Refused(f"没有合规规则 {rule_id}。There is no service rule {rule_id!r}. Known: {', '.join(known)}.")
     rule = known[rule_id]
     with bank.lease() as view:
-        sql, params = _asked(view, [rule], as_of)
+        sql, params = _asked(view, rule.grain, as_of)
         applies, breach = rule.applies.sql(_column), rule.breach.sql(_column)
         names = dict.fromkeys(leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves())
         shown = ", ".join(
@@ -125,23 +126,14 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
         )
 
 
-def _asked(view, rules: Sequence[ServiceRule], as_of: date) -> tuple[str, dict]:
-    """Common table expressions that end in `asked`: what rules of one grain ask of every loan or customer that one of
-    them may look at."""
-    grain = rules[0].grain
+def _asked(view, grain: str, as_of: date) -> tuple[str, dict]:
+    """Common table expressions that end in `asked`: what the service rules ask of every loan or customer."""
     made = facts.relation(view, "customer", _ASKED[grain], as_of)
     params = dict(made.params)
     if grain == "loan":
         home = schemes()["home_loan"].edition(as_of)
         params["count_provident_fund"] = home.parameters["count_provident_fund"].value
-    text = (_SQL / f"service_{grain}.sql").read_text("utf-8").replace("{facts}", made.sql)
-    return text.replace("{looked_at}", " or ".join(f"({_possible(_own(rule))})" for rule in rules)), params
-
-
-def _own(rule: ServiceRule) -> Group:
-    """That part of what a rule looks at which the loan itself tells: rows outside it need nothing of the borrower."""
-    told = [part for part in rule.applies.members if {leaf.fact.name for leaf in part.leaves()} <= _OWN]
-    return Group("all", tuple(told))
+    return (_SQL / f"service_{grain}.sql").read_text("utf-8").replace("{facts}", made.sql), params
 
 
 def _is_code(rule: ServiceRule, name: str) -> bool:

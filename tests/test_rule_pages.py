@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from analytics import card, compliance, known, rule_figures, rulebooks, swaps
+from analytics.build import month_end
 from analytics.rulebooks.thresholds import moved, thresholds
-from analytics.text import LANGUAGES, number
+from analytics.text import LANGUAGES, number, say
 from tests.test_pages import printed
 
 LAST = date(2026, 10, 31)
@@ -91,6 +92,11 @@ def test_the_compliance_page_prints_the_counts(app, bank, lang):
         assert compliance.rules(LAST)[row.rule].names[short(lang)] in said
         assert f'<td class="num">{row.breaches:,}</td>' in said
         assert number(row.share, "rate", lang) in said
+        # the line of the last twelve months, in words for who cannot see it
+        name, months = compliance.rules(LAST)[row.rule].names[short(lang)], [month_end(LAST, -back) for back in (11, 0)]
+        over = compliance.trend(bank, months).query("rule == @row.rule")["breaches"]
+        ends = {"first": f"{over.iloc[0]:,}", "last": f"{over.iloc[-1]:,}"}
+        assert say("rules.spark", lang, name=name, months=12, **ends) in said
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
--- What the service rules ask of every loan with a balance at a month end that they may look at.
+-- What the service rules ask of every loan with a balance at a month end.
 -- grain: loan_key
 {facts},
 
@@ -20,7 +20,7 @@ paying as (
     select customer_key, sum(payment) as payment, from running group by customer_key
 ),
 
-asked as materialized (
+asked as (
     select
         loan.loan_key,
         loan.customer_key,
@@ -48,5 +48,4 @@ asked as materialized (
             )::double as income,
         from known
     ) as person on person.customer_key = loan.customer_key
-    where {looked_at}
 )
