@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analytics import text
+from analytics import figures, text
 from analytics.declared import METRICS
 from analytics.metrics import Question
 from analytics.text import say
@@ -60,15 +60,15 @@ def show(
                 cell = {split: str(code) for split, code in zip(splits, mark, strict=False)}
                 on_pick(cell) if on_pick else drill.open_cell(question.metric, cell)
 
-        st.plotly_chart(
-            figure,
-            theme=None,
-            key=slot,
-            on_select=picked if splits else "ignore",
-            selection_mode="points",
-            config=_CONFIG,
-            alt=say("figure.alt", lang, title=title),
-        )
+        draw(figure, slot, say("figure.alt", lang, title=title), picked if splits else None)
+
+
+def draw(figure: Mapping[str, Any], key: str, alt: str, picked: Callable[[], None] | None = None) -> None:
+    """The figure itself; a click on a mark calls `picked`."""
+    st.plotly_chart(
+        figures.sent(figure), theme=None, key=key, on_select=picked or "ignore", selection_mode="points",
+        config=_CONFIG, alt=alt,
+    )  # fmt: skip
 
 
 def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:

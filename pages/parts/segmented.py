@@ -28,7 +28,6 @@ TELLING = 10
 RULE = 700
 """Pixels that the longest rule needs."""
 MEASURES = ("n", "balance", "lift")
-_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -402,9 +401,7 @@ def _months(of: Segments, lang: str) -> None:
 
 
 def _draw(figure, key: str, alt: str, lang: str) -> None:
-    st.plotly_chart(
-        figure, theme=None, key=f"segments_{key}_{lang}", config=_CONFIG, alt=say("figure.alt", lang, title=alt)
-    )
+    charts.draw(figure, f"segments_{key}_{lang}", say("figure.alt", lang, title=alt))
 
 
 def _table(out: pd.DataFrame, first: int, alt: str, style=None) -> None:
