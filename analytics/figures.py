@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from analytics import text
-from analytics.look import SMALL, axis, layout, look, roomy
+from analytics.look import SMALL, axis, layout, look
 
 Figure = dict[str, Any]
 
@@ -322,7 +322,7 @@ def multiples(
                 ],
             }
         )
-    return {"data": data, "layout": roomy(page)}
+    return {"data": data, "layout": page}
 
 
 def changes(
