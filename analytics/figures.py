@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -226,7 +227,7 @@ def bars(
             margin={"t": 22 if notes else 8},
             xaxis=scale,
             yaxis={
-                "autorange": "reversed",
+                "range": [len(codes) - 0.5, -0.5],
                 "tickvals": list(range(len(codes))),
                 "ticktext": [html.escape(name) for name in names],
                 "tickfont": {"color": tone.ink, "size": 13},
@@ -253,7 +254,7 @@ def multiples(
     columns = max(1, min(columns, len(codes)))
     deep = math.ceil(len(codes) / columns) if codes else 1
     scale = axis(list(frame["value"]), metric.unit, lang, tone)
-    page = layout(dark, 164 * deep + 10, margin={"l": 44, "t": 4})
+    page = layout(dark, 164 * deep + 10, margin={"l": 44, "r": 20, "t": 4})
     page["annotations"] = []
     months = [str(day)[:10] for day in sorted(set(frame["as_of"]))]
     data = []
@@ -489,7 +490,7 @@ def heat(
             yaxis={
                 "tickvals": list(range(len(rows))),
                 "ticktext": [html.escape(down_labels[r]) for r in rows],
-                "autorange": "reversed",
+                "range": [len(rows) - 0.5, -0.5],
                 "tickfont": {"color": tone.ink, "size": 13},
             },
         ),
@@ -501,6 +502,29 @@ def drawn(figure: Figure) -> Any:
     import plotly.graph_objects as go
 
     return go.Figure(figure)
+
+
+@cache
+def _as_it_is() -> type:
+    from plotly.basedatatypes import BaseFigure
+
+    class AsItIs(BaseFigure):
+        """A figure that is not looked through again when it is sent, and gets no template."""
+
+        def __init__(self, figure: Figure) -> None:
+            self._figure = figure
+
+        def to_dict(self) -> Figure:
+            return self._figure
+
+    return AsItIs
+
+
+def sent(figure: Figure) -> Any:
+    """The figure as `st.plotly_chart` takes it without a second look. A dict it would check property by property, five
+    times as long as it took to make, and give a template: a new object each time that the browser looks at it, so that
+    Plotly draws the whole chart once more."""
+    return _as_it_is()(figure)
 
 
 def warm() -> None:

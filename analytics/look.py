@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,6 @@ def layout(dark: bool, height: int, **more: Any) -> dict[str, Any]:
         "tickfont": {"color": tone.grey, "size": 12},
     }
     base = {
-        "template": {},
         "font": {"family": FONT, "size": 13, "color": tone.ink},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -68,13 +68,56 @@ def layout(dark: bool, height: int, **more: Any) -> dict[str, Any]:
         "dragmode": False,
         "clickmode": "event+select",
         "hovermode": "closest",
+        # A figure that is sent is never changed: without this mark Plotly takes each copy that Streamlit's front end
+        # makes of it for new data, and draws the chart again.
+        "datarevision": 1,
         "hoverlabel": {"bgcolor": tone.paper, "bordercolor": tone.faint, "font": {"color": tone.ink, "family": FONT}},
         "xaxis": dict(plain),
         "yaxis": dict(plain),
     }
     for key, entry in more.items():
         base[key] = {**base.get(key, {}), **entry} if isinstance(entry, dict) else entry
-    return base
+    return roomy(base)
+
+
+def roomy(page: dict[str, Any]) -> dict[str, Any]:
+    """The layout with margins that hold the labels of its axes. Plotly widens a margin that is too small, but only
+    after it has drawn the chart once, and then draws it again."""
+    margin, taken = page["margin"], {"l": 0, "t": 0, "b": 0}
+    for name, entry in page.items():
+        said = [str(words) for words in entry.get("ticktext", ())] if name[1:5] == "axis" else []
+        if not said or not entry["automargin"] or entry.get("showticklabels") is False:
+            continue
+        size = entry["tickfont"]["size"]
+        if name[0] == "y":
+            taken["l"] = max(taken["l"], *(math.ceil(width(words, size)) + 3 for words in said))
+            if entry["showgrid"]:  # the upper half of the label at the end of a scale
+                taken["t"] = max(taken["t"], math.ceil(size * 0.65))
+        else:
+            side, deep = "t" if entry.get("side") == "top" else "b", max(words.count("<br>") + 1 for words in said)
+            taken[side] = max(taken[side], math.ceil(deep * size * 1.3) + 2 + entry.get("ticklabelstandoff", 0))
+    for _ in range(3):
+        # Plotly keeps the narrowest margin, twelve pixels at most, free beside labels; each margin widened moves it.
+        free = min(12, *margin.values())
+        margin |= {side: max(margin[side], size + free) for side, size in taken.items() if size}
+    return page
+
+
+def width(words: str, size: float) -> float:
+    """The pixels that a label takes at most, the widest of its lines; `words` as Plotly reads them."""
+    lines = (html.unescape(re.sub("<[^>]*>", "", line)) for line in words.split("<br>"))
+    return size * max(sum(_em(sign) for sign in line) for line in lines)
+
+
+def _em(sign: str) -> float:
+    """How wide a sign is in the type of the pages, in parts of its size, rather too much than too little."""
+    if sign > "\u2e80":
+        return 1.0
+    if sign in " .,:;'|!ijl":
+        return 0.28
+    if sign in "frt()-/·":
+        return 0.36
+    return 0.84 if sign in "mwMW%@—…→" else 0.62 if sign.isupper() else 0.53
 
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:

@@ -69,7 +69,7 @@ def waterfall(steps: Sequence[Step], lang: str, *, dark: bool = False) -> Figure
         "selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}},
     }  # fmt: skip
     rows = {
-        "autorange": "reversed", "tickvals": spots, "ticktext": [html.escape(step.name) for step in steps],
+        "range": [len(steps) - 0.5, -0.5], "tickvals": spots, "ticktext": [html.escape(step.name) for step in steps],
         "tickfont": {"color": tone.ink, "size": 13},
     }  # fmt: skip
     page = layout(dark, 32 * len(steps) + 24, bargap=0.35, shapes=joints, annotations=labels, xaxis=scale, yaxis=rows)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analytics import text
-from analytics.look import LIGHT, layout, look
+from analytics.look import LIGHT, layout, look, roomy
 
 Figure = dict[str, Any]
 
@@ -63,14 +63,14 @@ def history(
             "ticktext": [text.month(stamp, lang, short=True) for stamp in shown],
         },
         yaxis={
-            "domain": [part + 0.04, 1], "autorange": "reversed", "tickvals": list(range(rows)), "ticktext": names,
+            "domain": [part + 0.04, 1], "range": [rows - 0.5, -0.5], "tickvals": list(range(rows)), "ticktext": names,
             "tickfont": {"color": tone.ink, "size": 12},
         },
     )  # fmt: skip
     page["annotations"] = written
     top = max([*days, 90.0])
     page["yaxis2"] = page["yaxis"] | {
-        "domain": [0, part - 0.02], "autorange": False, "range": [0, top * 1.25], "anchor": "x",
+        "domain": [0, part - 0.02], "range": [0, top * 1.25], "anchor": "x",
         "tickvals": [top * 0.5], "ticktext": [html.escape(text.say("card.days_past_due", lang))],
     }  # fmt: skip
     return {
@@ -92,7 +92,7 @@ def history(
                 "cliponaxis": False, "textfont": {"size": 10, "color": tone.ink},
             },
         ],
-        "layout": page,
+        "layout": roomy(page),
     }  # fmt: skip
 
 
@@ -142,7 +142,8 @@ def moves(
             }
         ],
         "layout": layout(
-            dark, 34 * max(2, len(there)) + 50, xaxis=axis | {"side": "top"}, yaxis=axis | {"autorange": "reversed"}
+            dark, 34 * max(2, len(there)) + 50, xaxis=axis | {"side": "top"},
+            yaxis=axis | {"range": [len(there) - 0.5, -0.5]},
         ),
     }  # fmt: skip
 
@@ -181,7 +182,7 @@ def cross(frame: pd.DataFrame, down: Mapping[str, str], across: Mapping[str, str
         "layout": layout(
             dark, 34 * max(2, len(rows)) + 66,
             xaxis={"tickvals": list(range(len(columns))), "ticktext": tops, "side": "top"},
-            yaxis={"tickvals": list(range(len(rows))), "ticktext": sides, "autorange": "reversed",
+            yaxis={"tickvals": list(range(len(rows))), "ticktext": sides, "range": [len(rows) - 0.5, -0.5],
                    "tickfont": {"color": tone.ink, "size": 13}},
         ),
     }  # fmt: skip

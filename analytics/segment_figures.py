@@ -226,7 +226,7 @@ def weights(rows: Sequence[tuple[str, float]], lang: str, *, dark: bool = False)
         "hovertext": [f"<b>{html.escape(name)}</b><br>{words}" for (name, _), words in zip(rows, said, strict=True)],
     }  # fmt: skip
     down = {
-        "autorange": "reversed", "tickvals": places, "ticktext": [html.escape(name) for name, _ in rows],
+        "range": [len(rows) - 0.5, -0.5], "tickvals": places, "ticktext": [html.escape(name) for name, _ in rows],
         "tickfont": {"color": tone.ink, "size": 13},
     }  # fmt: skip
     return {"data": [bars], "layout": layout(dark, 26 * max(2, len(rows)) + 20, bargap=0.35, xaxis=scale, yaxis=down)}

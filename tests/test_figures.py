@@ -1,12 +1,14 @@
 """Figures: a frame in; marks, order, labels and colours out. No pictures."""
 
 import base64
+import json
 from typing import NamedTuple
 
 import pandas as pd
+import plotly.io
 import pytest
 
-from analytics import change_figures, figures
+from analytics import change_figures, figures, look
 from analytics.look import DARK, LIGHT, sparkline, ticks
 
 
@@ -69,6 +71,26 @@ def every_figure(by_class, by_month, dark=False):
 def test_plotly_accepts_every_property_of_every_figure(by_class, by_month, dark):
     for figure in every_figure(by_class, by_month, dark):
         assert figures.drawn(figure).data
+
+
+def test_a_figure_is_sent_as_it_is_and_names_nothing_that_makes_plotly_draw_it_twice(by_class, by_month):
+    for figure in every_figure(by_class, by_month):
+        told = json.loads(plotly.io.to_json(figures.sent(figure), validate=False))
+        assert told == json.loads(json.dumps(figure))
+        assert "template" not in told["layout"]
+        assert told["layout"]["datarevision"] == 1
+
+
+def test_a_margin_holds_the_longest_label_of_its_axis(by_class):
+    names = NAMES | {"A": "朝阳支行"}
+    figure = figures.bars(by_class, OVERDUE, "class", names, "zh-CN", order="ABC")
+    # Four Chinese signs of 13 pixels, 3 to the bars, and the narrowest margin (4, at the foot) beside them.
+    assert figure["layout"]["margin"]["l"] == 4 * 13 + 3 + 4
+
+
+def test_a_label_of_two_lines_is_as_wide_as_its_longer_one_and_markup_takes_no_room():
+    assert look.width("分行<br><b>一二三</b>", 10) == 30
+    assert look.width("A&amp;B", 10) == look.width("A", 10) + look.width("&", 10) + look.width("B", 10)
 
 
 def test_bars_are_sorted_by_value_and_begin_at_zero(by_class):

@@ -5,7 +5,7 @@ import streamlit as st
 from analytics import rule_figures, text
 from analytics.text import say
 from data.engine import Refused
-from pages.parts import bank, boards, choice, rulebank, rules, tiles
+from pages.parts import bank, boards, charts, choice, rulebank, rules, tiles
 from pages.parts import person as show
 
 here = choice.now()
@@ -40,11 +40,8 @@ with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 
 
 boards.heading(say("card.history", lang, months=len(card.history)))
 with st.container(key="history"):
-    st.plotly_chart(
-        rule_figures.history(card.history, show.ladders(card, here), lang, dark=tiles.is_dark()), theme=None,
-        key=f"history_{lang}", config={"displayModeBar": False},
-        alt=say("card.history", lang, months=len(card.history)),
-    )  # fmt: skip
+    figure = rule_figures.history(card.history, show.ladders(card, here), lang, dark=tiles.is_dark())
+    charts.draw(figure, f"history_{lang}", say("card.history", lang, months=len(card.history)))
 boards.note(say("card.history_note", lang))
 left, right = st.columns(2, gap="large")
 with left:

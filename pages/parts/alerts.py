@@ -34,15 +34,19 @@ def show(here: Choice) -> None:
     beyond = int(found["is_beyond"].sum())
     boards.heading(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))
     tone = look(is_dark())
-    for place, row in enumerate(found.head(MOST).to_dict("records")):
-        cell = {by: row["branch"]} if row["branch"] != targets.WHOLE else {}
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            colour = tone.bad if row["is_beyond"] else tone.ink
-            st.html(f'<p class="lp-alert" style="border-color:{colour}">{html.escape(words(here, row))}</p>')
-            st.button(
-                say("tile.list", lang), key=f"alert_{place}_{lang}", type="tertiary", on_click=drill.open_cell,
-                args=(row["metric"], cell),
-            )  # fmt: skip
+
+    def draw() -> None:
+        for place, row in enumerate(found.head(MOST).to_dict("records")):
+            cell = {by: row["branch"]} if row["branch"] != targets.WHOLE else {}
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                colour = tone.bad if row["is_beyond"] else tone.ink
+                st.html(f'<p class="lp-alert" style="border-color:{colour}">{html.escape(words(here, row))}</p>')
+                st.button(
+                    say("tile.list", lang), key=f"alert_{place}_{lang}", type="tertiary", on_click=drill.open_cell,
+                    args=(row["metric"], cell),
+                )  # fmt: skip
+
+    drill.part(here, f"alerts_{lang}", draw)
     if len(found) > MOST:
         boards.note(say("alert.first", lang, shown=MOST))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analytics import text
+from analytics import figures, text
 from analytics.declared import METRICS
 from analytics.metrics import Question
 from analytics.text import say
@@ -30,6 +30,11 @@ def show(
              of that cell, or calls `on_pick` with {split: code}
     behind   draws the table view where the figure shows more than one metric
     """
+    name = f"chart_{key}"
+    drill.part(here, name, lambda: _part(here, name, key, title, figure, answer, question, splits, on_pick, behind))
+
+
+def _part(here, name, key, title, figure, answer, question, splits, on_pick, behind) -> None:
     lang = here.lang
     with st.container(gap="xsmall"):
         if title:
@@ -50,7 +55,7 @@ def show(
             define.popover(question, lang, key)
         if kind == "table":
             return behind() if behind else table(here, answer, question)
-        slot = f"chart_{key}_{st.session_state.get('drill_closed', 0)}"
+        slot = drill.slot(name)
 
         def picked() -> None:
             points = st.session_state[slot]["selection"]["points"]
@@ -58,17 +63,18 @@ def show(
             if marks:
                 mark = marks[0] if isinstance(marks[0], (list, tuple)) else [marks[0]]
                 cell = {split: str(code) for split, code in zip(splits, mark, strict=False)}
+                drill.mark(name)
                 on_pick(cell) if on_pick else drill.open_cell(question.metric, cell)
 
-        st.plotly_chart(
-            figure,
-            theme=None,
-            key=slot,
-            on_select=picked if splits else "ignore",
-            selection_mode="points",
-            config=_CONFIG,
-            alt=say("figure.alt", lang, title=title),
-        )
+        draw(figure, slot, say("figure.alt", lang, title=title), picked if splits else None)
+
+
+def draw(figure: Mapping[str, Any], key: str, alt: str, picked: Callable[[], None] | None = None) -> None:
+    """The figure itself; a click on a mark calls `picked`."""
+    st.plotly_chart(
+        figures.sent(figure), theme=None, key=key, on_select=picked or "ignore", selection_mode="points",
+        config=_CONFIG, alt=alt,
+    )  # fmt: skip
 
 
 def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:

@@ -204,6 +204,11 @@ def pick(**values: str | None) -> None:
     change(picks=(*rest, *((name, value) for name, value in values.items() if value is not None)))
 
 
+def without(choice: Choice, *names: str) -> Choice:
+    """The choice without some of the page's own switches."""
+    return replace(choice, picks=tuple(entry for entry in choice.picks if entry[0] not in names))
+
+
 def filter_by(column: str, codes: Sequence[str]) -> None:
     """Set the filter on one column; no codes drops it. For callbacks."""
     rest = tuple(entry for entry in now().where if entry[0] != column)

@@ -220,19 +220,16 @@ def _table(
             return [f"color: {tone.grey}" if small else "" for small in few]
         return [f"color: {tone.grey if small else tone.of(m.verdict)}" for m, small in zip(told, few, strict=True)]
 
-    slot = f"cut_{split}_{lang}_{st.session_state.get('drill_closed', 0)}_{dict(here.picks).get('path', '')}"
-
-    def clicked() -> None:
-        for at, _ in st.session_state[slot]["selection"]["cells"]:
-            if codes[at] is None:
-                drill.open_cell(metric, dict(within))
-            else:
-                down({split: str(codes[at])})
+    def clicked(at: int, _: str) -> None:
+        if codes[at] is None:
+            drill.open_cell(metric, dict(within))
+        else:
+            down({split: str(codes[at])})
 
     config = {name: st.column_config.Column(head, alignment="right") for name, head in heads.items()}
     config["name"] = st.column_config.TextColumn(heads["name"], pinned=True, width=150)
-    st.dataframe(
-        frame.style.apply(paint), hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell",
+    drill.grid(
+        here, f"cut_{split}_{lang}_{dict(here.picks).get('path', '')}", frame.style.apply(paint), clicked,
         height="content" if len(frame) <= 40 else 900, column_config=config, alt=declared.name[lang],
     )  # fmt: skip
 
@@ -297,18 +294,15 @@ def _heat(here: Choice, metric: str, splits: tuple[str, str], within: Sequence[C
             for cell in told
         ]  # fmt: skip
 
-    slot = f"cut_heat_{down}_{across}_{lang}_{st.session_state.get('drill_closed', 0)}"
-
-    def clicked() -> None:
-        for at, column in st.session_state[slot]["selection"]["cells"]:
-            picked = {down: rows[at], across: columns[int(column)] if column != "name" else None}
-            drill.open_cell(metric, dict(within) | {split: code for split, code in picked.items() if code is not None})
+    def clicked(at: int, column: str) -> None:
+        picked = {down: rows[at], across: columns[int(column)] if column != "name" else None}
+        drill.open_cell(metric, dict(within) | {split: code for split, code in picked.items() if code is not None})
 
     heads = [whole if code is None else names[1][code] for code in columns]
     config = {str(at): st.column_config.Column(head, alignment="right") for at, head in enumerate(heads)}
     config["name"] = st.column_config.TextColumn(bank.name_of_split(down, lang), pinned=True, width=150)
-    st.dataframe(
-        frame.style.apply(paint), hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell",
+    drill.grid(
+        here, f"cut_heat_{down}_{across}_{lang}", frame.style.apply(paint), clicked,
         height="content" if len(frame) <= 40 else 900, column_config=config, alt=declared.name[lang],
     )  # fmt: skip
     st.html(f'<p class="lp-note">{html.escape(say("explorer.heat", lang))}</p>')

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -22,20 +23,108 @@ from pages.parts.choice import Choice
 OUTCOMES = (
     "overdue_rate_30", "overdue_rate", "npl_ratio", "reloan_rate_90", "contribution_net", "products_per_customer"
 )  # fmt: skip
+# What opens a list: the page's switch → the fragment that draws it.
+LISTS = {"open": "list", "moved": "list_moved"}
+PICKS = ("open", "cell", "moved")
 PAGE = 25
 LIMIT = 100_000
 
 
 def open_cell(metric: str, cell: Mapping[str, str]) -> None:
-    """Open the list behind a cell: its split columns and codes. `as_of` may be among them. For callbacks."""
-    choice.pick(open=metric, cell="~".join(f"{column}:{code}" for column, code in cell.items()) or None)
+    """Open the list behind a cell: its split columns and codes. `as_of` may be among them. For callbacks, whose last
+    act it is."""
+    chosen = "~".join(f"{column}:{code}" for column, code in cell.items())
+    open_list("open", {"open": metric, "cell": chosen or None})
 
 
 def close() -> None:
     """Close the list. For callbacks."""
-    # Boards and charts are keyed by this count, so that the mark of the clicked cell goes away with its list.
-    st.session_state.drill_closed = st.session_state.get("drill_closed", 0) + 1
-    choice.pick(open=None, cell=None)
+    close_list("open", ("open", "cell"))
+
+
+def open_list(pick: str, picks: Mapping[str, str | None]) -> None:
+    """Set the page's switches that open a list, and run that list alone: sending and drawing the page again as it
+    stands would take several times as long."""
+    st.session_state.drill_from = st.session_state.pop("drill_marked", "")
+    choice.pick(**picks)
+    st.rerun(LISTS[pick])
+
+
+def close_list(pick: str, picks: Sequence[str]) -> None:
+    """Drop the switches, and run the list and the part whose cell is marked: it is drawn anew, without the mark."""
+    name, closed = st.session_state.pop("drill_from", ""), st.session_state.setdefault("drill_closed", {})
+    closed[name] = closed.get(name, 0) + 1
+    choice.pick(**dict.fromkeys(picks))
+    st.rerun([LISTS[pick], *([f"part_{name}"] if name in st.session_state.drill_parts else [])])
+
+
+def mark(name: str) -> None:
+    """Say that the click of this callback leaves a mark in a part."""
+    st.session_state.drill_marked = name
+
+
+def slot(name: str) -> str:
+    """The key of a board or chart that marks what was clicked: another one once its list was closed."""
+    return f"{name}_{st.session_state.get('drill_closed', {}).get(name, 0)}"
+
+
+def part(here: Choice, name: str, draw: Callable[[], None]) -> None:
+    """Draw a part of a page that can be drawn again without the rest. `name` as in `slot`."""
+    edition, is_first, refused = bank.bank().edition.id, True, []
+    st.session_state.drill_parts.add(name)
+
+    @st.fragment(key=f"part_{name}")
+    def piece() -> None:
+        nonlocal is_first
+        if not is_first and not _stands(here, edition):
+            st.rerun()
+        try:
+            draw()
+        except (Refused, bank.Moved) as refusal:
+            # What leaves a fragment Streamlit prints as a fault; the page knows better what to say.
+            if not is_first:
+                st.rerun()
+            refused.append(refusal)
+        is_first = False
+
+    piece()
+    for refusal in refused:
+        raise refusal
+
+
+def grid(here: Choice, name: str, frame: Any, clicked: Callable[[int, str], None], **more: Any) -> None:
+    """A table as a part whose cells open something: `clicked` gets the row and the column. `more`: st.dataframe's."""
+
+    def draw() -> None:
+        key = slot(name)
+
+        def picked() -> None:
+            for row, column in st.session_state[key]["selection"]["cells"]:
+                mark(name)
+                clicked(row, column)
+
+        st.dataframe(frame, hide_index=True, key=key, on_select=picked, selection_mode="single-cell", **more)
+
+    part(here, name, draw)
+
+
+def listing(here: Choice, pick: str, draw: Callable[[Choice], None]) -> None:
+    """The list that a switch opens; it runs alone when it is opened or closed."""
+    edition = bank.bank().edition.id
+
+    @st.fragment(key=LISTS[pick])
+    def piece() -> None:
+        if not _stands(here, edition):
+            st.rerun()
+        if pick in dict(choice.now().picks):
+            draw(choice.now())
+
+    piece()
+
+
+def _stands(here: Choice, edition: str) -> bool:
+    """Whether what the page was drawn from is still looked at."""
+    return bank.bank().edition.id == edition and choice.without(choice.now(), *PICKS) == choice.without(here, *PICKS)
 
 
 def opened(here: Choice) -> tuple[str, dict[str, str]] | None:
@@ -91,10 +180,16 @@ def name_of(here: Choice, cell: Mapping[str, str]) -> str:
 def show(here: Choice) -> None:
     """The open list, if one is open, laid over the page: wherever the click was, the list is in sight. The frame
     calls it before the page, so that nobody waits for charts that he has already."""
-    found = opened(here)
-    if found:
-        title = say("drill.title", here.lang, metric=METRICS[found[0]].name[here.lang], cell=name_of(here, found[1]))
-        st.dialog(header.plain(title), width="large", on_dismiss=close)(_list)(here, *found)
+    st.session_state.drill_parts = set()
+    st.session_state.pop("drill_marked", None)
+
+    def draw(now: Choice) -> None:
+        found = opened(now)
+        if found:
+            title = say("drill.title", now.lang, metric=METRICS[found[0]].name[now.lang], cell=name_of(now, found[1]))
+            st.dialog(header.plain(title), width="large", on_dismiss=close)(_list)(now, *found)
+
+    listing(here, "open", draw)
 
 
 def _list(here: Choice, metric: str, cell: Mapping[str, str]) -> None:

@@ -31,17 +31,15 @@ def board(here: Choice, question: Question, before: date, key: str = "effects") 
         names = bank.labels(split, lang, here.scheme)
         boards.heading(why.title(found, names, lang))
         define.popover(question, lang, key)
-        slot = f"{key}_{question.metric}_{lang}_{st.session_state.get('drill_closed', 0)}"
         codes = list(found.parts[split])
 
-        def clicked() -> None:
-            for row, _ in st.session_state[slot]["selection"]["cells"]:
-                drill.open_cell(question.metric, {split: codes[row]} if row < len(codes) else {})
+        def clicked(row: int, _: str) -> None:
+            drill.open_cell(question.metric, {split: codes[row]} if row < len(codes) else {})
 
         shown, config = table(found, names, metric, lang, dark=is_dark())
-        st.dataframe(
-            shown, hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell", row_height=34,
-            height="content", column_config=config, alt=why.title(found, names, lang),
+        drill.grid(
+            here, f"{key}_{question.metric}_{lang}", shown, clicked, row_height=34, height="content",
+            column_config=config, alt=why.title(found, names, lang),
         )  # fmt: skip
         boards.note(say("table.click", lang))
 

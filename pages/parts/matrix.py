@@ -11,7 +11,7 @@ import streamlit as st
 from analytics import moves, text
 from analytics.look import SMALL
 from analytics.text import say
-from pages.parts import boards, moved
+from pages.parts import boards, drill, moved
 from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
 
@@ -61,23 +61,20 @@ def show(
             for depth in depths
         ]
 
-    slot = f"{key}_{measure}_{lang}_{st.session_state.get('drill_closed', 0)}"
-
-    def clicked() -> None:
-        for at, column in st.session_state[slot]["selection"]["cells"]:
-            code = shown.index[at]
-            picked = {} if code == _SUM else {"before": code}
-            if column in columns:
-                picked["after"] = column
-            if picked:
-                moved.open_move(picked)
+    def clicked(at: int, column: str) -> None:
+        code = shown.index[at]
+        picked = {} if code == _SUM else {"before": code}
+        if column in columns:
+            picked["after"] = column
+        if picked:
+            moved.open_move(picked)
 
     boards.heading(title)
     config = {"name": st.column_config.TextColumn(say("migration.from_to", lang), pinned=True, width=130)}
     config |= {str(c): st.column_config.Column(h, alignment="right") for c, h in zip(shown.columns, head, strict=True)}
     config["opening_n"] = st.column_config.Column(n_head, alignment="right", width=110 if few else "small")
-    st.dataframe(
-        cells.style.apply(paint), hide_index=True, key=slot, on_select=clicked, selection_mode="single-cell",
-        height="content", column_config=config, alt=title,
+    drill.grid(
+        here, f"{key}_{measure}_{lang}", cells.style.apply(paint), clicked, height="content", column_config=config,
+        alt=title,
     )  # fmt: skip
     st.html(f'<p class="lp-note">{html.escape(say("migration.click", lang))}</p>')

@@ -14,7 +14,7 @@ from analytics.cohorts import WHOLE, Cohorts
 from analytics.moves import Moves
 from analytics.text import say
 from data.engine import Refused
-from pages.parts import bank, choice, drill, header
+from pages.parts import bank, drill, header
 from pages.parts.choice import Choice
 
 CELLS = {Moves: {"term", "rate", "before", "after"}, Cohorts: {"cohort", "part", "month", "judged", "back"}}
@@ -22,13 +22,12 @@ CELLS = {Moves: {"term", "rate", "before", "after"}, Cohorts: {"cohort", "part",
 
 def open_move(picked: Mapping[str, str]) -> None:
     """Open the list behind a cell as `moves.listed` or `cohorts.listed` takes it. For callbacks."""
-    choice.pick(moved="~".join(f"{side}:{code}" for side, code in picked.items()))
+    drill.open_list("moved", {"moved": "~".join(f"{side}:{code}" for side, code in picked.items())})
 
 
 def close() -> None:
     """Close the list. For callbacks."""
-    st.session_state.drill_closed = st.session_state.get("drill_closed", 0) + 1
-    choice.pick(moved=None)
+    drill.close_list("moved", ("moved",))
 
 
 def opened(here: Choice) -> dict[str, str]:
@@ -39,10 +38,15 @@ def opened(here: Choice) -> dict[str, str]:
 
 def show(here: Choice, asked: Moves | Cohorts) -> None:
     """The open list, if one is open. Call it last."""
-    picked = opened(here)
-    # A page holds one dialog: the frame's own list goes first.
-    if picked and set(picked) <= CELLS[type(asked)] and not drill.opened(here):
-        st.dialog(header.plain(_name(here, asked, picked)), width="large", on_dismiss=close)(_list)(here, asked, picked)
+
+    def draw(now: Choice) -> None:
+        picked = opened(now)
+        # A page holds one dialog: the frame's own list goes first.
+        if picked and set(picked) <= CELLS[type(asked)] and not drill.opened(now):
+            title = header.plain(_name(now, asked, picked))
+            st.dialog(title, width="large", on_dismiss=close)(_list)(now, asked, picked)
+
+    drill.listing(here, "moved", draw)
 
 
 def state_names(here: Choice, asked: Moves) -> dict[str, str]:

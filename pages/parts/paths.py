@@ -18,7 +18,7 @@ from analytics.look import SMALL
 from analytics.metrics import Question
 from analytics.moves import Moves
 from analytics.text import say
-from pages.parts import bank, boards, charts, matrix, moved, why
+from pages.parts import bank, boards, charts, drill, matrix, moved, why
 from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
 
@@ -74,7 +74,7 @@ def rates(here: Choice, question: Question, before: date) -> None:
             ],
             columns=[*heads, "n"],
         )  # fmt: skip
-        _table(out, heads[0], "rates", lambda at, _: {"rate": moves.RATES[at]})
+        _table(here, out, heads[0], "rates", lambda at, _: {"rate": moves.RATES[at]})
         boards.note(say("migration.rates_note", lang), say("migration.rates_click", lang))
 
 
@@ -98,7 +98,7 @@ def roll(here: Choice, question: Question, buckets: str) -> None:
             out[text.month(month, lang, short=True)] = [text.number(value, "rate", lang) for value in wide[month]]
         few = say("figure.few", lang)
         out["n"] = [f"{int(count):,}" + (f" {few}" if count < SMALL else "") for count in n.fillna(0)]
-        _table(out, say("migration.step", lang))
+        _table(here, out, say("migration.step", lang))
         boards.note(say("migration.roll_note", lang))
 
 
@@ -146,7 +146,7 @@ def vintage(here: Choice, question: Question, days: int, late: str, counted: str
         charts.show(
             here, "vintage", said, figure, found, question.about(by=()), ("part", "month"),
             lambda mark: moved.open_move(cell(mark["part"], int(mark["month"]))),
-            behind=lambda: _cohort_table(found, names, head, cell, lang),
+            behind=lambda: _cohort_table(here, found, names, head, cell),
         )  # fmt: skip
         boards.note(
             say(f"migration.vintage_{late}", lang, days=days), say(f"migration.vintage_by_{counted}", lang),
@@ -165,7 +165,8 @@ def _cohort_picker(here: Choice, found: pd.DataFrame) -> str:
     return charts.chooser(here, "year", options, lambda day: day[:4], say("migration.cohort", here.lang))
 
 
-def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], head: str, cell, lang: str) -> None:
+def _cohort_table(here: Choice, found: pd.DataFrame, names: Mapping[str, str], head: str, cell) -> None:
+    lang = here.lang
     wide = found.pivot(index="part", columns="month", values="value").reindex(list(names))
     n = found[found["month"] == 0].set_index("part")["n"].reindex(list(names))
     counts = [f"{int(c):,}" + (f" {say('figure.few', lang)}" if c < SMALL else "") for c in n]
@@ -180,7 +181,7 @@ def _cohort_table(found: pd.DataFrame, names: Mapping[str, str], head: str, cell
         known = month is not None and not text.is_missing(wide[month].iloc[at])
         return cell(codes[at], month if known else None)
 
-    _table(out, head, "vintage", opens)
+    _table(here, out, head, "vintage", opens)
 
 
 def first_payment(here: Choice, question: Question, cohort: str) -> None:
@@ -225,7 +226,7 @@ def first_payment(here: Choice, question: Question, cohort: str) -> None:
             picked = {"cohort": str(row["cohort"])[:10]} | ({"part": row["part"]} if question.by else {})
             return picked | ({"judged": judged} if judged else {})
 
-        _table(out, heads[0], "first", opens)
+        _table(here, out, heads[0], "first", opens)
         boards.note(say("migration.first_note", lang))
 
 
@@ -249,7 +250,7 @@ def curve(here: Choice, question: Question) -> Cohorts:
         charts.show(
             here, "curve", _window(whole, lang), figure, points, question.about("reloan_rate_90", by=()), ("part",),
             lambda mark: moved.open_move({"part": mark["part"]}),
-            behind=lambda: _curve_table(found.summary, everybody, lang),
+            behind=lambda: _curve_table(here, found.summary, everybody),
         )  # fmt: skip
         boards.note(say("migration.curve_note", lang), say("migration.curve_click", lang))
     return asked
@@ -265,7 +266,8 @@ def _window(whole: pd.Series, lang: str) -> str:
     )  # fmt: skip
 
 
-def _curve_table(summary: pd.DataFrame, names: Mapping[str, str], lang: str) -> None:
+def _curve_table(here: Choice, summary: pd.DataFrame, names: Mapping[str, str]) -> None:
+    lang = here.lang
     rows, codes = [], []
     for row in summary.to_dict("records"):
         if row["part"] in names:
@@ -284,7 +286,7 @@ def _curve_table(summary: pd.DataFrame, names: Mapping[str, str], lang: str) -> 
         # Columns: the part, one for each window, who came back, who settled.
         return {"part": codes[at]} | ({"back": "yes"} if column == len(cohorts.WINDOWS) + 1 else {})
 
-    _table(pd.DataFrame(rows), say("words.split_by", lang), "curve", opens)
+    _table(here, pd.DataFrame(rows), say("words.split_by", lang), "curve", opens)
 
 
 def ahead(here: Choice, question: Question, by: str, measure: str) -> None:
@@ -305,7 +307,7 @@ def ahead(here: Choice, question: Question, by: str, measure: str) -> None:
         figure = change_figures.ahead(late, names, forecast.HORIZONS, lang, dark=is_dark())
         charts.show(
             here, "ahead", title, figure, found.ahead, question.about(found.unit),
-            behind=lambda: _ahead_table(found, names, lang),
+            behind=lambda: _ahead_table(here, found, names),
         )  # fmt: skip
         for test in found.tests.to_dict("records"):
             boards.note(_tested(test, lang))
@@ -325,7 +327,8 @@ def _tested(test: Mapping, lang: str) -> str:
     return say("migration.beats" if test["beats"] else "migration.fails", lang, **said)
 
 
-def _ahead_table(found, names: Mapping[str, str], lang: str) -> None:
+def _ahead_table(here: Choice, found, names: Mapping[str, str]) -> None:
+    lang = here.lang
     heads = [say(f"migration.{name}", lang) for name in ("state", "now", "then", "share", "band", "amount")]
     unit = "money" if found.measure == "balance" else "count"
     out = pd.DataFrame(
@@ -340,25 +343,24 @@ def _ahead_table(found, names: Mapping[str, str], lang: str) -> None:
         ],
         columns=heads,
     )  # fmt: skip
-    _table(out, heads[0])
+    _table(here, out, heads[0])
 
 
 def _table(
-    out: pd.DataFrame, alt: str, key: str = "", opens: Callable[[int, int], dict[str, str]] | None = None
+    here: Choice, out: pd.DataFrame, alt: str, key: str = "",
+    opens: Callable[[int, int], dict[str, str]] | None = None,
 ) -> None:  # fmt: skip
     """`opens`: row and column of a clicked cell → what its list is asked with."""
     right = {name: st.column_config.Column(alignment="right") for name in list(out)[1:]}
     right[next(iter(out))] = st.column_config.Column(pinned=True)
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"column_config": right, "height": "content", "alt": alt}
     if opens:
-        slot = f"{key}_table_{len(out)}_{st.session_state.get('drill_closed', 0)}"
-
-        def clicked() -> None:
-            for at, column in st.session_state[slot]["selection"]["cells"]:
-                moved.open_move(opens(at, list(out).index(column)))
-
-        more = {"key": slot, "on_select": clicked, "selection_mode": "single-cell"}
-    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=alt, **more)
+        drill.grid(
+            here, f"{key}_table_{len(out)}", out,
+            lambda at, column: moved.open_move(opens(at, list(out).index(column))), **more,
+        )  # fmt: skip
+    else:
+        st.dataframe(out, hide_index=True, **more)
 
 
 def split_picker(here: Choice, metric: str, none: str, default: str = "none") -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from analytics import exports, facts, parts_figures, text
 from analytics.card import Card
 from analytics.parts_figures import Step
 from analytics.text import say
-from pages.parts import bank, boards, drill, rulebank, rules
+from pages.parts import bank, boards, charts, drill, rulebank, rules
 from pages.parts.choice import Choice
 from pages.parts.tiles import is_dark
 
@@ -127,10 +127,7 @@ def contribution(card: Card, lang: str) -> None:
         for name in ("funding_cost", "expected_loss", "operating_cost")
     ]
     steps.append(Step("net", say("card.net", lang), float(row["contribution_net_12m"]), "total"))
-    st.plotly_chart(
-        parts_figures.waterfall(steps, lang, dark=is_dark()), theme=None, key=f"worth_{lang}",
-        config={"displayModeBar": False}, alt=say("card.gross", lang),
-    )  # fmt: skip
+    charts.draw(parts_figures.waterfall(steps, lang, dark=is_dark()), f"worth_{lang}", say("card.gross", lang))
 
 
 def products(card: Card, here: Choice) -> None:

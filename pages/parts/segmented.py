@@ -20,7 +20,6 @@ from pages.parts.tiles import is_dark
 
 TELLING = 10
 MEASURES = ("n", "balance", "lift")
-_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -174,9 +173,7 @@ def profile(of: Segments, here: Choice) -> None:
 
 def draw(figure, key: str, alt: str, lang: str) -> None:
     """A figure with the words for who cannot see it."""
-    st.plotly_chart(
-        figure, theme=None, key=f"segments_{key}_{lang}", config=_CONFIG, alt=say("figure.alt", lang, title=alt)
-    )
+    charts.draw(figure, f"segments_{key}_{lang}", say("figure.alt", lang, title=alt))
 
 
 def sheet(out: pd.DataFrame, first: int, alt: str, style=None) -> None:

@@ -127,25 +127,15 @@ def board(
     shown = frame[[column for column in wanted if column in frame]].copy()
     title = say("table.class", lang) if by == "class" else bank.name_of_split(by, lang)
     shown.insert(0, "name", [names.get(code, code) if code else say("table.total", lang) for code in codes])
-    slot = f"{key}_{by}_{lang}_{st.session_state.get('drill_closed', 0)}"
 
-    def clicked() -> None:
-        for row, column in st.session_state[slot]["selection"]["cells"]:
-            metric = column.split(":")[0] if ":" in column else metrics[0]
-            drill.open_cell(metric, {by: codes[row]} if codes[row] else {})
+    def clicked(row: int, column: str) -> None:
+        metric = column.split(":")[0] if ":" in column else metrics[0]
+        drill.open_cell(metric, {by: codes[row]} if codes[row] else {})
 
-    st.dataframe(
-        _styled(shown, frame, lang),
-        hide_index=True,
-        key=slot,
-        on_select=clicked,
-        selection_mode="single-cell",
-        row_height=38,
-        placeholder=text.NOTHING,
-        height="content",
-        column_config=_columns(shown, title, lang),
-        alt=say("table.alt", lang, title=title),
-    )
+    drill.grid(
+        here, f"{key}_{by}_{lang}", _styled(shown, frame, lang), clicked, row_height=38, placeholder=text.NOTHING,
+        height="content", column_config=_columns(shown, title, lang), alt=say("table.alt", lang, title=title),
+    )  # fmt: skip
     st.html(f'<p class="lp-note">{html.escape(say("table.click", lang))} {html.escape(say("table.units", lang))}</p>')
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import date
 
 import pandas as pd
-import streamlit as st
 
 from analytics import figures, questions, rule_figures, text
 from analytics.course import month_end
@@ -53,10 +52,8 @@ def cross(here: Choice) -> None:
         question = bank.about(here, "customers", compare=False).about(opening=0)
         frame = bank.analysed("crossed.crossed", question, other)
         down, across = (bank.labels("class", lang, scheme) for scheme in (here.scheme, other))
-        st.plotly_chart(
-            rule_figures.cross(frame, down, across, dark=is_dark()), theme=None, key=f"cross_{lang}",
-            config={"displayModeBar": False}, alt=say("tiers.cross", lang, scheme=bank.scheme_name(here.scheme, lang)),
-        )  # fmt: skip
+        alt = say("tiers.cross", lang, scheme=bank.scheme_name(here.scheme, lang))
+        charts.draw(rule_figures.cross(frame, down, across, dark=is_dark()), f"cross_{lang}", alt)
         boards.note(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
 
 

@@ -55,10 +55,14 @@ def answers(here: Choice, metric: str, second: str = "") -> Tile:
 
 def show(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str] | None = None) -> None:
     """A responsive wall of tiles, with the legend of the colours below. `seconds`: tile → the metric beside it."""
+    drill.part(here, f"tiles_{here.lang}", lambda: _wall(here, metrics, seconds or {}))
+
+
+def _wall(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str]) -> None:
     lang = here.lang
     with st.grid(3, min_column_width=260, border=True, gap="small") as wall:
         for metric in metrics:
-            tile = bank.composed(answers, here, metric, (seconds or {}).get(metric, ""))
+            tile = bank.composed(answers, here, metric, seconds.get(metric, ""))
             with wall.cell():
                 st.html(face(tile, lang, dark=is_dark()))
                 if tile.now is not None:

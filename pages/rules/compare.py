@@ -64,10 +64,8 @@ wall = st.grid(2, min_column_width=520, gap="medium")
 with wall.cell():
     simulate.totals(made, names, lang)
 with wall.cell():
-    st.plotly_chart(
-        rule_figures.moves(made.frame, made.codes, names, lang, dark=tiles.is_dark()), theme=None, key=f"moves_{lang}",
-        config={"displayModeBar": False, "staticPlot": False}, alt=say("simulate.moves", lang),
-    )  # fmt: skip
+    figure = rule_figures.moves(made.frame, made.codes, names, lang, dark=tiles.is_dark())
+    charts.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
     boards.note(say("simulate.moves", lang))
 boards.heading(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
 simulate.swap_sets(made, names, lang)

@@ -109,6 +109,34 @@ def test_a_click_on_a_bar_opens_its_list(reader):
     assert "open=overdue_rate" in reader.page.url
 
 
+def test_a_list_opens_and_closes_over_a_page_that_stays_as_it_is(reader):
+    reader.open("/overdue?lang=en")
+    bar(reader, "D", chart=1)
+    reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
+    # What is drawn anew loses the mark that is put on it here.
+    reader.page.evaluate("document.querySelectorAll('.js-plotly-plot').forEach(chart => chart.marked = true)")
+    reader.page.keyboard.press("Escape")
+    reader.until(lambda: "open=" not in reader.page.url)
+    marks = "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => chart.marked === true)"
+    reader.until(lambda: reader.page.evaluate(marks) == [True, False, True, True, True])
+    assert reader.page.locator("[role=dialog]").count() == 0
+    bar(reader, "D", chart=1)
+    reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
+    assert reader.settle().page.evaluate(marks) == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize("deep_link", ["/overdue?lang=en", "/tiers?lang=zh-CN", "/contribution?lang=en"])
+def test_a_chart_is_drawn_with_the_margins_that_it_keeps(reader, deep_link):
+    reader.open(deep_link)
+    reader.page.wait_for_selector(".js-plotly-plot .main-svg")
+    # Plotly draws a chart a second time when a label does not fit into the margin that it was given.
+    sizes = """() => [...document.querySelectorAll('.js-plotly-plot')].map(chart =>
+        ['l', 'r', 't', 'b'].map(side => chart._fullLayout._size[side] - chart._fullLayout.margin[side]))"""
+    grown = reader.settle().page.evaluate(sizes)
+    assert grown
+    assert all(abs(pixels) <= 1 for sides in grown for pixels in sides)
+
+
 def test_a_click_on_the_board_opens_a_list_that_downloads_with_its_definition(reader, tmp_path):
     reader.open("/?lang=zh-CN")
     reader.page.wait_for_selector("[data-testid=stDataFrame] canvas")
