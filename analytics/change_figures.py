@@ -38,13 +38,15 @@ def effects(
     drawn = columns[:2]
     every = [0.0, *(float(row[column]) for _, _, row, _ in lines for column in drawn)]
     reach = max(abs(min(every)), abs(max(every))) or 1.0
-    left, right = min(every) - reach * 0.7, max(every) + reach * 0.7
+    left, right = min(every) - reach * 0.9, max(every) + reach * 0.9
     page = layout(
         dark, 30 * len(lines) + 46, bargap=0.35, margin={"t": 26},
         yaxis={
             "range": [len(lines) - 0.5, -0.5], "tickvals": spots,
             "ticktext": [f"<b>{html.escape(name)}</b>" if sum_ else html.escape(name) for _, name, _, sum_ in lines],
             "tickfont": {"color": tone.ink, "size": 13},
+            # Room for the sign of a label that reaches over the axis on a narrow screen.
+            "ticklabelstandoff": 14 if min(every) < 0 else 0,
         },
     )  # fmt: skip
     page["annotations"], data = [], []

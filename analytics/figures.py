@@ -168,9 +168,9 @@ def bars(
     scale |= {"showticklabels": False, "showgrid": False}
     shapes, notes, inside = [], [], [False] * len(values)
     if not text.is_missing(whole):
-        # A label that would lie on the line of the whole stands within its bar.
+        # A label that would lie on the line of the whole stands within its bar where that is long even on a phone.
         reach = scale["range"][1] * 0.08
-        inside = [value is not None and value > reach and 0 <= whole - value < reach for value in values]
+        inside = [value is not None and value > 2.5 * reach and 0 <= whole - value < reach for value in values]
         shapes = [
             {
                 "type": "line",
@@ -296,8 +296,8 @@ def multiples(
                 "xanchor": "left",
                 "yanchor": "top",
                 "showarrow": False,
-                "text": f"<b>{html.escape(labels.get(code, code))}</b>  {text.number(last, metric.unit, lang)}"
-                + (f"  {text.say('figure.few', lang)}" if few else ""),
+                "text": f"<b>{html.escape(labels.get(code, code))}</b>  "
+                + (text.say("figure.few", lang) if few else text.number(last, metric.unit, lang)),
                 "font": {"size": 13, "color": tone.grey if few else tone.ink},
             }
         )

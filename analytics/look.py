@@ -90,7 +90,8 @@ def roomy(page: dict[str, Any]) -> dict[str, Any]:
             continue
         size = entry["tickfont"]["size"]
         if name[0] == "y":
-            taken["l"] = max(taken["l"], *(math.ceil(width(words, size)) + 3 for words in said))
+            deep = 3 + entry.get("ticklabelstandoff", 0)
+            taken["l"] = max(taken["l"], *(math.ceil(width(words, size)) + deep for words in said))
             if entry["showgrid"]:  # the upper half of the label at the end of a scale
                 taken["t"] = max(taken["t"], math.ceil(size * 0.65))
         else:

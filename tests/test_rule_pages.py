@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analytics import card, compliance, known, rule_figures, rulebooks, swaps
-from analytics.build import month_end
+from analytics.course import month_end
 from analytics.rulebooks.thresholds import moved, thresholds
 from analytics.text import LANGUAGES, number, say
 from tests.test_pages import printed

@@ -88,9 +88,7 @@ def outcomes(of: Segments, here: Choice) -> None:
     sheet(out if of.base else out.iloc[:, :3], 1, title)
     if of.base:
         gone = say("segments.gone_note", lang, n=len(of.gone), base=text.month(of.base, lang))
-        boards.note(
-            gone if of.gone else "", say("segments.outcomes_note", lang, base=text.month(of.base, lang))
-        )
+        boards.note(gone if of.gone else "", say("segments.outcomes_note", lang, base=text.month(of.base, lang)))
 
 
 def validation(of: Segments, here: Choice) -> None:
