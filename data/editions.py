@@ -55,7 +55,8 @@ def publish(
                  "notes": [sentences], …facts}; `months` are those of kept.loan_month and kept.customer_month
     check        looks at the candidate edition, opened read-only with all its parts; raises Refused to stop;
                  returns more facts
-    input_bytes  size of the delivery; three times as much must be free on the volume
+    input_bytes  size of the delivery; three times as much must be free on the volume; what memory it needs, see
+                 `workshop`
     created      time of publishing, for people; None: now
 
     Raises Refused when another load is running, the home cannot serve, space is short or the months overlap those of
@@ -75,7 +76,7 @@ def publish(
         part = home / BUILDING / f"{os.getpid()}.duckdb"
         try:
             older = chain.paths(home) if chain else []
-            facts = _build(part, older, build, memory, threads, read_dirs, keep_order)
+            facts = _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order)
             months = _months(chain, facts)
             how = {"memory": memory, "threads": threads, "spill": part.parent, "timeout": 3600}
             with contextlib.closing(View([*older, part], **how)) as candidate:
@@ -242,11 +243,12 @@ def _writer(home: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _build(part, older, build, memory, threads, read_dirs, keep_order) -> dict:
+def _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order) -> dict:
     spill = part.parent / "spill"
     work = workshop(
-        part, older, memory=memory, threads=threads, spill=spill, read_dirs=read_dirs, keep_order=keep_order
-    )
+        part, older, memory=memory, input_bytes=input_bytes, threads=threads, spill=spill, read_dirs=read_dirs,
+        keep_order=keep_order,
+    )  # fmt: skip
     try:
         facts = dict(build(work) or {})
         work.close()

@@ -38,6 +38,9 @@ DERIVED = ("head", "derived")
 _UNITED = " union all by name "
 VERSION = f"duckdb {duckdb.__version__}"
 TIMEOUT = 15.0
+# A load keeps in memory what it has written, as far as it may, and is slower for it: at a million customers 5 GB took
+# 14 % less of the processor than 14 GB. A delivery of more than 600 MB gets more: what does not fit goes to the disk.
+ENOUGH, ENOUGH_PER_BYTE = 5_000_000_000, 8
 _HARD = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -214,6 +217,7 @@ def workshop(
     older: Iterable[Path] = (),
     *,
     memory: str | None = None,
+    input_bytes: int = 0,
     threads: int | None = None,
     spill: Path | None = None,
     read_dirs: Iterable[Path] = (),
@@ -221,7 +225,8 @@ def workshop(
 ) -> Workshop:
     """Open a workshop on a new file.
 
-    memory      DuckDB's limit, as "4GB"; None: 60 % of the machine's memory
+    memory      DuckDB's limit, as "4GB"; None: 60 % of the machine's memory, or what is enough for the delivery
+    input_bytes size of the delivery, 0 where it is not known
     spill       folder for what does not fit; None: beside the part
     read_dirs   the only folders whose files SQL may read (and, DuckDB allows no less, write): the delivery
     keep_order  False, the fast way: rows keep an order only where the statement has ORDER BY
@@ -229,6 +234,8 @@ def workshop(
     root = _root(memory, threads, spill or part.parent / f"{part.name}.spill")
     try:
         with _readable(f"opening {part.name}"):
+            if memory is None and input_bytes:
+                _lower(root, max(ENOUGH, ENOUGH_PER_BYTE * input_bytes))
             names = _attach(root, list(older))
             root.execute(f"attach {_text(part)} as part")
             for schema in SCHEMAS:
@@ -487,6 +494,13 @@ def _root(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDB
     root.execute("set enable_progress_bar=false")
     root.execute("set global timezone='Asia/Shanghai'")
     return root
+
+
+def _lower(root: duckdb.DuckDBPyConnection, limit: int) -> None:
+    """Lower the limit of memory to so many bytes; it is never raised."""
+    (now,) = root.execute("select parse_formatted_bytes(current_setting('memory_limit'))").fetchone()
+    if limit < now:
+        root.execute(f"set memory_limit='{limit // 1_000_000}MB'")
 
 
 def _attach(root: duckdb.DuckDBPyConnection, parts: list[Path]) -> list[str]:

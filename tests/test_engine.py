@@ -286,6 +286,27 @@ def test_two_banks_over_one_home_live_in_one_process(bank):
         other.query("select 1")
 
 
+@pytest.mark.parametrize(
+    ("delivered", "given", "at_most"),
+    [(1_000_000, None, 5_000_000_000), (1_000_000, "300MB", 300_000_000)],
+)
+def test_a_load_takes_no_more_memory_than_serves_it(tmp_path, delivered, given, at_most):
+    made = workshop(tmp_path / "new.duckdb", memory=given, input_bytes=delivered)
+    limit = made.one("select parse_formatted_bytes(current_setting('memory_limit'))")[0]
+    made.abandon()
+    assert limit <= at_most
+
+
+def test_a_large_delivery_may_take_more_memory(tmp_path):
+    """8 times a delivery that no machine could hold: the limit stays that of the machine."""
+    limits = []
+    for delivered in (0, 10**15):
+        made = workshop(tmp_path / f"{delivered}.duckdb", input_bytes=delivered)
+        limits.append(made.one("select current_setting('memory_limit')")[0])
+        made.abandon()
+    assert limits[0] == limits[1]
+
+
 def test_a_second_hand_sees_the_tables_of_the_first_but_not_its_temp_tables(work):
     work.run(
         "create table seen as select 1 as a; create temp table own as select 2 as a; create table part.kept.t (a int)"
