@@ -49,7 +49,8 @@ class LoanSteps:
             run_step(self.shop, "instalment_open.sql", bound)
             run_step(self.shop, "first_payment.sql", bound)
         facts = "loan_facts.sql" if self.course.has_events else "loan_snapshot_facts.sql"
-        history = {s.id: f"case when loan.has_row then {class_code(s, f'loan.{s.id}')} end" for s in self._histories()}
+        boards = self.course.loan_boards
+        history = {s.id: f"case when loan.has_row then {class_code(s, f'loan.{s.id}')} end" for s in boards}
         run_step(
             self.shop,
             "loan_values.sql",
@@ -59,8 +60,8 @@ class LoanSteps:
             carried=carried,
             dates=fragment("loan_dates"),
             graded=lines([f"{class_sql(s, month)} as {s.id}" for s in self.course.by_loan]),
-            histories=", ".join(f"loan.history_{s.id}" for s in self._histories()),
-            shifted=lines([shifted(s, f"loan.history_{s.id}", history[s.id]) for s in self._histories()]),
+            histories=", ".join(f"loan.history_{s.id}" for s in boards),
+            shifted=lines([shifted(s, f"loan.history_{s.id}", history[s.id]) for s in boards]),
         )
         if self.course.has_events:
             self.before = made
@@ -72,12 +73,9 @@ class LoanSteps:
         bound = self.course.bound(self.course.months[-1])
         run_step(self.shop, "loan_kept.sql", bound, carried=", ".join(self.carried), before=self.before)
 
-    def _histories(self) -> list:
-        return self.course.loan_boards
-
     def _carry(self, made: str, carried: str) -> None:
         """A bank without events keeps all its loans in loan_now; the month's rows tell the state of some."""
-        shifts = {s.id: shift(s, f"known.history_{s.id}", "null") for s in self._histories()}
+        shifts = {s.id: shift(s, f"known.history_{s.id}", "null") for s in self.course.loan_boards}
         run_step(
             self.shop,
             "loan_carried.sql",

@@ -94,15 +94,7 @@ def _downloads(found: Disagreements, of: Segments, here: Choice, kind: str) -> N
         return write(worded(found.rows(bank.bank(), lang, drill.LIMIT), of, here), _columns(lang), notes, lang)
 
     stem = f"{kind}_{of.as_of}_{edition.id[:8]}"
-    st.download_button(
-        say("drill.download_csv", lang), lambda: made(exports.csv_bytes), f"{stem}.csv", "text/csv",
-        on_click="ignore", key=f"disagree_csv_{lang}",
-    )  # fmt: skip
-    st.download_button(
-        say("drill.download_xlsx", lang), lambda: made(exports.xlsx_bytes), f"{stem}.xlsx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", on_click="ignore",
-        key=f"disagree_xlsx_{lang}",
-    )  # fmt: skip
+    drill.downloads(made, stem, "disagree", lang)
 
 
 def worded(lines: pd.DataFrame, of: Segments, here: Choice) -> pd.DataFrame:

@@ -342,19 +342,19 @@ def _downloads(here: Choice, question: Question, splits: Mapping[str, str], hit:
         return write(frame, columns(frame, lang), notes(here, question, cell, hit), lang)
 
     with st.container(horizontal=True, gap="small"):
+        downloads(made, stem, "drill", lang)
+
+
+def downloads(made: Callable[[Callable], bytes], stem: str, key: str, lang: str, *, disabled: bool = False) -> None:
+    """The buttons that hand out a list as CSV and as Excel; `made` is called with the writer when one is pressed."""
+    for kind, write, mime in _KINDS:
         st.download_button(
-            say("drill.download_csv", lang),
-            lambda: made(exports.csv_bytes),
-            f"{stem}.csv",
-            "text/csv",
-            on_click="ignore",
-            key=f"drill_csv_{lang}",
-        )
-        st.download_button(
-            say("drill.download_xlsx", lang),
-            lambda: made(exports.xlsx_bytes),
-            f"{stem}.xlsx",
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            on_click="ignore",
-            key=f"drill_xlsx_{lang}",
-        )
+            say(f"drill.download_{kind}", lang), lambda write=write: made(write), f"{stem}.{kind}", mime,
+            on_click="ignore", key=f"{key}_{kind}_{lang}", disabled=disabled,
+        )  # fmt: skip
+
+
+_KINDS = (
+    ("csv", exports.csv_bytes, "text/csv"),
+    ("xlsx", exports.xlsx_bytes, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from analytics import exports, moves, text
+from analytics import moves, text
 from analytics.buckets import sets
 from analytics.cohorts import WHOLE, Cohorts
 from analytics.moves import Moves
@@ -159,12 +159,4 @@ def _downloads(here: Choice, asked: Moves | Cohorts, picked: Mapping[str, str], 
     what = f"moved_{asked.before}" if isinstance(asked, Moves) else asked.kind
     stem = f"{what}_{asked.question.as_of}_{bank.bank().edition.id[:8]}"
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
-            say("drill.download_csv", lang), lambda: made(exports.csv_bytes), f"{stem}.csv", "text/csv",
-            on_click="ignore", key=f"moved_csv_{lang}",
-        )  # fmt: skip
-        st.download_button(
-            say("drill.download_xlsx", lang), lambda: made(exports.xlsx_bytes), f"{stem}.xlsx",
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", on_click="ignore",
-            key=f"moved_xlsx_{lang}",
-        )  # fmt: skip
+        drill.downloads(made, stem, "moved", lang)

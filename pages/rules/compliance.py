@@ -5,7 +5,7 @@ from datetime import date
 
 import streamlit as st
 
-from analytics import compliance, exports, text
+from analytics import compliance, text
 from analytics.text import say
 from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules
 
@@ -47,8 +47,4 @@ def made(write) -> bytes:
 
 stem = f"{rule.id}_{here.as_of}"
 with st.container(horizontal=True, gap="small"):
-    for kind, write in (("csv", exports.csv_bytes), ("xlsx", exports.xlsx_bytes)):
-        st.download_button(
-            say(f"drill.download_{kind}", lang), lambda write=write: made(write), f"{stem}.{kind}", on_click="ignore",
-            key=f"compliance_{kind}_{rule.id}_{lang}", disabled=total == 0,
-        )  # fmt: skip
+    drill.downloads(made, stem, f"compliance_{rule.id}", lang, disabled=total == 0)
