@@ -43,11 +43,20 @@ def fragment(name: str) -> str:
 
 def run_step(shop: Workshop, name: str, bound: Mapping[str, Any], **put: str) -> None:
     """Run analytics/sql/marts/`name`: `put` fills its places in braces, `bound` its parameters."""
+    shop.run(_step(name, put), name, **bound)
+
+
+def step_table(shop: Workshop, name: str, bound: Mapping[str, Any], **put: str):
+    """As `run_step`; the last statement's rows as a pyarrow table."""
+    return shop.table(_step(name, put), name, **bound)
+
+
+def _step(name: str, put: Mapping[str, str]) -> str:
     text = (MARTS / name).read_text(encoding="utf-8")
     # What is put in may itself have places to fill: the facts of loans take what is carried.
     for key, sql in sorted(put.items(), key=lambda item: item[0] != "facts"):
         text = text.replace("{" + key + "}", sql)
-    shop.run(text, name, **bound)
+    return text
 
 
 def insert_rows(shop: Workshop, table: str, rows: Sequence[tuple]) -> None:
@@ -130,11 +139,14 @@ class Course:
             **{key: value for key, value in assumptions(month).items() if isinstance(value, float)},
         }
 
-    def resume(self, shop: Workshop, table: str, state: str, columns: Sequence[str]) -> None:
-        """Take up in `table` what the last load left in head.`state`; histories in the numbers of today's classes."""
-        older = self.older[-1]
+    def left(self, shop: Workshop, state: str, columns: Sequence[str]) -> str:
+        """The question for what the last load left in head.`state`; histories in the numbers of today's classes."""
         told = ", ".join(f"{self._history(shop, name)} as {name}" for name in columns)
-        shop.run(f"insert into {table} by name select {told} from {older}.head.{state}", state)
+        return f"select {told} from {self.older[-1]}.head.{state}"
+
+    def resume(self, shop: Workshop, table: str, state: str, columns: Sequence[str]) -> None:
+        """Take up in `table` what the last load left in head.`state`."""
+        shop.run(f"insert into {table} by name {self.left(shop, state, columns)}", state)
 
     def _history(self, shop: Workshop, column: str) -> str:
         """The classes of a scheme's rulebook may have changed since the last load, and with them their numbers."""

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
-from analytics.course import Course, columns_of, fragment, month_end, run_step
-from analytics.layout import NONE, class_code, class_number, code_sql, in_force, lines, shifted
-from analytics.packed import bits
+import numpy as np
+import pyarrow.compute as pc
+
+from analytics.course import Course, columns_of, fragment, month_end, run_step, step_table
+from analytics.customer_facts import (
+    FLOWS,
+    Lateness,
+    flows,
+    history,
+    least,
+    percentile,
+    services,
+    services_held,
+    twelve_months,
+)
+from analytics.layout import NEW, NONE, class_code, class_codes, class_number, code_sql, in_force, lines
+from analytics.roster import Column, Roster, money, number, relation, unknown
 from data.contract import OTHER, read_contract
 from data.engine import Refused, Workshop
 from data.tables import literal
@@ -25,6 +39,7 @@ _RAW = (
     "monthly_income",
     "spouse_monthly_income",
 )
+_CARRIED = ("service_ages", "first_loan_on", "loans_ever", "loans_settled", *(f"{name}_12m" for name in FLOWS))
 _ALIAS = re.compile(r" as (has_signal_\w+)")
 
 
@@ -49,6 +64,8 @@ class CustomerSteps:
         self.attributes = carried
         decided = sorted(fact for s in self.slow for fact in used[s.id] if fact in attributes)
         self.known = list(dict.fromkeys([*carried, *decided]))
+        histories = [f"history_{s.id}" for s in course.boards]
+        self.kept = [*carried, *(s.id for s in self.slow), *_CARRIED, *histories]
 
     @property
     def _slow_names(self) -> list[str]:
@@ -64,15 +81,8 @@ class CustomerSteps:
             for catalog in (*self.course.older, "part")
         )
         self.shop.run(f"create or replace temp {kind} customer_known as {versions}", "customer_known")
-        run_step(
-            self.shop,
-            "customer_state.sql",
-            {},
-            attributes=lines([f"attribute.{name}" for name in self.attributes]),
-            slow=lines([f"null::utinyint as {name}" for name in self._slow_names]),
-            histories=lines([f"null::ubigint as history_{s.id}" for s in self.course.boards]),
-        )
-        self.carried = columns_of(self.shop, "customer_now")
+        self.roster = Roster(self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0])
+        self.late = Lateness()
         self._changes(self._resume())
 
     def _resume(self) -> bool:
@@ -80,8 +90,8 @@ class CustomerSteps:
         if self.course.is_opening:
             return False
         older = self.course.older[-1]
-        names = set(columns_of(self.shop, "customer_state", older))
-        if not names:
+        held = columns_of(self.shop, "customer_state", older)
+        if not held:
             raise Refused(
                 "上一版数据由旧程序生成，不能接续：请重新加载完整数据。"
                 "The edition before was made by an older program and cannot be continued: load the full delivery again."
@@ -92,16 +102,23 @@ class CustomerSteps:
             f"select scheme, effective_on, digest from {older}.head.rulebook)",
             "rulebooks that changed",
         )[0]
-        common = [name for name in self.carried if name in names]
-        self.course.resume(self.shop, "customer_now", "customer_state", common)
-        self.shop.run(
-            "insert into late_month select customer_key, as_of, days_past_due from customer_month "
-            "where as_of > :since and days_past_due > 0",
-            "late_month",
-            since=month_end(self.course.months[0], -12),
+        names = [name for name in self.kept if name in held]
+        self.roster.put(self.shop.table(self.course.left(self.shop, "customer_state", names), "customer_state"))
+        before = month_end(self.course.months[0], -1)
+        codes = ", ".join(f"{class_code(s, s.id)} as {_before(s)}" for s in self.course.boards)
+        sql = f"select customer_key, {codes} from customer_month where as_of = :before"
+        self.roster.put(self.shop.table(sql, "classes before", before=before))
+        late = self.shop.table(
+            "select as_of, customer_key, days_past_due from customer_month where as_of > :since and days_past_due > 0",
+            "months past due",
+            since=month_end(before, -11),
         )
+        for month in late["as_of"].unique().to_pylist():
+            told = self.roster.spread(late.filter(pc.equal(late["as_of"], month)))["days_past_due"]
+            places = np.flatnonzero(told.is_known)
+            self.late.keep(month, places, told.values[places])
         # An attribute that a rule asks for only now was not carried.
-        return changed > 0 or len(common) < len(self.carried)
+        return changed > 0 or len(names) < len(self.kept)
 
     def _changes(self, is_regraded: bool) -> None:
         """The months of this load in which attributes change, and the classes that follow from them alone."""
@@ -141,66 +158,143 @@ class CustomerSteps:
         """Write the month's rows of customer_month; `loans` is the table of the month's loans. The months come in their
         order.
         """
-        bound, course, slow = self.course.bound(month), self.course, self._slow_names
-        run_step(self.shop, "customer_now.sql", bound, replaced=", ".join([*self.attributes, *slow]))
-        run_step(
-            self.shop,
-            "customer_facts.sql",
-            bound,
-            loans=loans,
-            kept=lines([f"attribute.{name} as {name}" for name in (*self.attributes, *slow)]),
-            histories=lines(
-                [shifted(s, f"attribute.history_{s.id}", class_code(s, f"one.{s.id}")) for s in course.boards]
-            ),
-            worst=",\n        ".join(f"max({s.id}) filter (where balance > 0) as worst_{s.id}" for s in course.by_loan),
-            worst_of=",\n        ".join(f"borrowed.worst_{s.id}" for s in course.by_loan),
-            **_services(),
-            signals=fragment("customer_signals"),
-            warned=lines([f"max({name}) as {name}" for name in self.signals]),
-            signals_known=fragment("customer_signals_known").replace("warned.", "happened."),
+        bound, shop, roster = self.course.bound(month), self.shop, self.roster
+        roster.put(
+            shop.table(
+                "select * exclude (graded_on) from customer_change where graded_on = :as_of", "customer_change", **bound
+            )
         )
-        run_step(self.shop, "customer_percentile.sql", bound)
+        self._gather(month, loans)
+        facts = {"customer_key": number(roster.keys), **roster.columns, **self.facts}
+        shop.arrow(relation(facts), "customer_fact")
+        attributes = fragment("customer_attributes")
+        graded = roster.spread(
+            step_table(
+                shop,
+                "customer_class.sql",
+                bound,
+                attributes=attributes,
+                signal_names=", ".join(self.signals),
+                signals_known=fragment("customer_signals_known").replace("warned.", "attribute."),
+                graded=lines([f"{class_number(s, month)} as class_{s.id}" for s in self.quick] or ["1 as one"]),
+            )
+        )
+        shop.forget("customer_fact")
+        shop.arrow(relation(facts | graded), "customer_fact")
+        by_loan = self.course.by_loan
         run_step(
-            self.shop,
+            shop,
             "customer_month.sql",
             bound,
-            attributes=fragment("customer_attributes"),
-            worst=lines([f"coalesce(attribute.worst_{s.id}, {code_sql(s, NONE)}) as {s.id}" for s in course.by_loan]),
-            graded=lines([f"{class_number(s, month)} as class_{s.id}" for s in self.quick] or ["1 as one"]),
-            packed=course.layout.customer_row(
+            attributes=attributes,
+            worst=lines([f"coalesce(attribute.worst_{s.id}, {code_sql(s, NONE)}) as {s.id}" for s in by_loan]),
+            packed=self.course.layout.customer_row(
                 {s.id: f"customer.class_{s.id}" for s in self.quick}
                 | {s.id: f"customer.{s.id}" for s in self.slow}
-                | {s.id: class_code(s, f"customer.{s.id}") for s in course.by_loan}
+                | {s.id: class_code(s, f"customer.{s.id}") for s in by_loan}
             ),
         )
-        run_step(self.shop, "customer_carried.sql", bound)
+        shop.forget("customer_fact")
+        self._carry(month, graded)
+
+    def _gather(self, month: date, loans: str) -> None:
+        """The facts of the month, from what was carried and what the month brought."""
+        bound, course, roster, kinds = self.course.bound(month), self.course, self.roster, _service_kinds()
+
+        def found(name: str, **put: str) -> dict[str, Column]:
+            return roster.spread(step_table(self.shop, f"customer_{name}.sql", bound, **put))
+
+        worst = [f"max({s.id}) filter (where balance > 0) as worst_{s.id}" for s in course.by_loan]
+        borrowed = found("borrowed", loans=loans, worst=",\n    ".join(worst))
+        warned = lines([f"max({name}) as {name}" for name in self.signals])
+        happened = found("happened", loans=loans, signals=fragment("customer_signals"), warned=warned)
+        earned = found("earned", services=_service_months(kinds))
+        saved, year_ago = found("saved"), found("year_ago")
+
+        def before(name: str, kind: type = np.int64) -> Column:
+            return roster.columns.get(name) or unknown(len(roster), kind)
+
+        open_loans = borrowed["loans_open"].filled(0)
+        # Unknown where no loan with a balance has known days.
+        days = borrowed["days_past_due"]
+        deposit = saved["deposit_balance"].filled(0)
+        ages = services(before("service_ages", np.uint64), [earned[f"age_{kind}"] for kind in range(len(kinds))])
+        flow = flows(borrowed, earned, saved)
+        year = twelve_months(flow, before, year_ago)
+        gross = sum(year[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
+        products = np.bitwise_count(borrowed["product_bits"].filled(0)) + (deposit > 0)
+        self.carried = {
+            "service_ages": ages,
+            "first_loan_on": least(before("first_loan_on", np.int32), happened["first_loan_on"]),
+            "loans_ever": _sum(before("loans_ever"), happened["loans_new"]),
+            "loans_settled": _sum(before("loans_settled"), happened["loans_ended"]),
+            **year,
+        }
+        self.facts = {
+            "loans_open": number(open_loans),
+            "loan_balance": money(borrowed["loan_balance"].filled(0)),
+            "days_past_due": number(days.filled(0), days.is_known | (open_loans == 0)),
+            **{f"worst_{s.id}": borrowed[f"worst_{s.id}"] for s in course.by_loan},
+            "count_instalments_late_in_a_row": number(borrowed["count_instalments_late_in_a_row"].filled(0)),
+            "overdue_amount": money(borrowed["overdue_amount"].filled(0)),
+            "deposit_balance": money(deposit) if course.has_deposits else saved["deposit_balance"],
+            **self.late.facts(month, days.filled(0)),
+            **flow,
+            **{name: happened[name] for name in self.signals},
+            "reloan_bits": number(happened["reloan_bits"].filled(0)),
+            "products_held": number(products + services_held(ages, len(kinds))),
+            "contribution_percentile": percentile(gross),
+        }
+        for scheme in course.boards:
+            name, new = f"history_{scheme.id}", class_codes(scheme).index(NEW)
+            self.carried[name] = history(before(name, np.uint64), before(_before(scheme)), new)
+        self.facts |= self.carried
+
+    def _carry(self, month: date, graded: Mapping[str, Column]) -> None:
+        """The month's facts are what the next month starts from."""
+        columns = self.roster.columns
+        columns |= self.carried
+        for scheme in self.course.boards:
+            if scheme.grain == "loan":
+                columns[_before(scheme)] = _numbered(self.facts[f"worst_{scheme.id}"], class_codes(scheme))
+            else:
+                columns[_before(scheme)] = graded[f"class_{scheme.id}"] if scheme in self.quick else columns[scheme.id]
+        days = self.facts["days_past_due"].filled(0)
+        places = np.flatnonzero(days)
+        self.late.keep(month, places, days[places])
 
     def keep(self) -> None:
         """What the last month hands on to the next load."""
-        run_step(self.shop, "customer_kept.sql", {}, carried=", ".join(self.carried))
+        carried = {name: self.roster.columns[name] for name in self.kept if name != "customer_key"}
+        self.shop.arrow(relation({"customer_key": number(self.roster.keys)} | carried), "customer_carried")
+        run_step(self.shop, "customer_kept.sql", {})
+        self.shop.forget("customer_carried")
 
 
-def _services() -> dict[str, str]:
-    """Months since each kind of income was last booked: this month's, the new packed number, and how many kinds were
-    booked within twelve months.
-    """
+def _before(scheme) -> str:
+    """The column of the classes of the month before."""
+    return f"before_{scheme.id}"
+
+
+def _numbered(worst: Column, codes: Sequence[str]) -> Column:
+    """Classes as their numbers among `codes`; that of a customer without one."""
+    numbers = np.array([codes.index(word) for word in (*worst.words, NONE)], np.uint8)
+    return number(numbers[worst.filled(len(worst.words))])
+
+
+def _sum(before: Column, more: Column) -> Column:
+    return number(before.filled(0).astype(np.int32) + more.filled(0).astype(np.int32))
+
+
+def _service_kinds() -> list[str]:
     column = read_contract().table("income").columns["kind"]
-    kinds = [*column.values, *([] if OTHER in column.values else [OTHER])]
-    ages = [
-        f"least(coalesce({bits('attribute.service_ages', 4 * number, 4)}, 15) + 1, "
-        f"coalesce(earned.age_{number}, 15), 15)"
-        for number in range(len(kinds))
-    ]
+    return [*column.values, *([] if OTHER in column.values else [OTHER])]
+
+
+def _service_months(kinds: Sequence[str]) -> str:
+    """Months since each kind of income was last booked."""
     since = "date_diff('month', booked_on, cast(:as_of as date))"
-    return {
-        "services": lines(
-            [f"min({since}) filter (where kind = {literal(kind)}) as age_{number}" for number, kind in enumerate(kinds)]
-        ),
-        "service_ages": " | ".join(f"(({age})::ubigint << {4 * number})" for number, age in enumerate(ages)),
-        "services_held": " + ".join(
-            f"({bits('service_ages', 4 * number, 4)} < 12)::utinyint" for number in range(len(kinds))
-        ),
-    }
+    return lines([f"min({since}) filter (where kind = {literal(kind)}) as age_{n}" for n, kind in enumerate(kinds)])
 
 
 def _turning(books: Sequence, fact: str) -> list[str]:

@@ -8,22 +8,8 @@ known as (
     select
         attribute.*,
         {attributes}
-        ranked.contribution_percentile,
-        loan_balance > 0 as has_loan,
-        date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
-        (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
-        (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
-            as contribution_net_12m,
         {worst},
-    from customer_facts as attribute
-    join customer_percentile as ranked on ranked.customer_key = attribute.customer_key
-),
-
-graded as (
-    select
-        *,
-        {graded},
-    from known
+    from customer_fact as attribute
 )
 
 select
@@ -51,4 +37,4 @@ select
     customer.expected_loss_12m,
     customer.operating_cost_12m,
     {packed},
-from graded as customer
+from known as customer

@@ -1,0 +1,21 @@
+-- The classes of the month by every scheme that looks at more than attributes.
+-- grain: customer_key
+with
+
+known as (
+    select
+        attribute.* exclude ({signal_names}),
+        {attributes}
+        {signals_known}
+        loan_balance > 0 as has_loan,
+        date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
+        (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
+        (interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)
+            as contribution_net_12m,
+    from customer_fact as attribute
+)
+
+select
+    customer_key,
+    {graded},
+from known
