@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from analytics.course import Course, columns_of, fragment, month_end, run_step, step_table
+from analytics.customer_classes import Classes
 from analytics.customer_facts import (
     FLOWS,
     Lateness,
@@ -22,7 +23,7 @@ from analytics.customer_facts import (
     services_held,
     twelve_months,
 )
-from analytics.layout import NEW, NONE, class_code, class_codes, class_number, code_sql, in_force, lines
+from analytics.layout import NEW, NONE, class_code, class_codes, class_number, in_force, lines
 from analytics.roster import Column, Roster, money, number, relation, unknown
 from data.contract import OTHER, read_contract
 from data.engine import Refused, Workshop
@@ -83,6 +84,7 @@ class CustomerSteps:
         self.shop.run(f"create or replace temp {kind} customer_known as {versions}", "customer_known")
         self.roster = Roster(self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0])
         self.late = Lateness()
+        self.classes = Classes(self.shop, self.course, self.quick, self.signals)
         self._changes(self._resume())
 
     def _resume(self) -> bool:
@@ -159,43 +161,29 @@ class CustomerSteps:
         order.
         """
         bound, shop, roster = self.course.bound(month), self.shop, self.roster
-        roster.put(
-            shop.table(
-                "select * exclude (graded_on) from customer_change where graded_on = :as_of", "customer_change", **bound
-            )
+        changed = shop.table(
+            "select * exclude (graded_on) from customer_change where graded_on = :as_of", "customer_change", **bound
         )
+        roster.put(changed)
         self._gather(month, loans)
-        facts = {"customer_key": number(roster.keys), **roster.columns, **self.facts}
+        arrived = roster.places(changed.column("customer_key").to_numpy())
+        classes = self.classes.month(month, roster, self.facts, arrived)
+        classes |= {s.id: roster.columns[s.id].values for s in self.slow}
+        classes |= {s.id: _numbered(self.facts[f"worst_{s.id}"], class_codes(s)) for s in self.course.by_loan}
+        facts = {**roster.columns, **self.facts}
+        packed = self.course.layout.customer_row(facts, classes)
+        facts |= {"customer_key": number(roster.keys)} | {name: number(values) for name, values in packed.items()}
         shop.arrow(relation(facts), "customer_fact")
-        attributes = fragment("customer_attributes")
-        graded = roster.spread(
-            step_table(
-                shop,
-                "customer_class.sql",
-                bound,
-                attributes=attributes,
-                signal_names=", ".join(self.signals),
-                signals_known=fragment("customer_signals_known").replace("warned.", "attribute."),
-                graded=lines([f"{class_number(s, month)} as class_{s.id}" for s in self.quick] or ["1 as one"]),
-            )
-        )
-        shop.forget("customer_fact")
-        shop.arrow(relation(facts | graded), "customer_fact")
-        by_loan = self.course.by_loan
         run_step(
             shop,
             "customer_month.sql",
             bound,
-            attributes=attributes,
-            worst=lines([f"coalesce(attribute.worst_{s.id}, {code_sql(s, NONE)}) as {s.id}" for s in by_loan]),
-            packed=self.course.layout.customer_row(
-                {s.id: f"customer.class_{s.id}" for s in self.quick}
-                | {s.id: f"customer.{s.id}" for s in self.slow}
-                | {s.id: class_code(s, f"customer.{s.id}") for s in by_loan}
-            ),
+            attributes=fragment("customer_attributes"),
+            payroll=self.course.layout.payroll(),
+            packed=lines([f"attribute.{name}" for name in packed if name != "traits"]),
         )
         shop.forget("customer_fact")
-        self._carry(month, graded)
+        self._carry(month, classes)
 
     def _gather(self, month: date, loans: str) -> None:
         """The facts of the month, from what was carried and what the month brought."""
@@ -250,15 +238,9 @@ class CustomerSteps:
             self.carried[name] = history(before(name, np.uint64), before(_before(scheme)), new)
         self.facts |= self.carried
 
-    def _carry(self, month: date, graded: Mapping[str, Column]) -> None:
+    def _carry(self, month: date, classes: Mapping[str, np.ndarray]) -> None:
         """The month's facts are what the next month starts from."""
-        columns = self.roster.columns
-        columns |= self.carried
-        for scheme in self.course.boards:
-            if scheme.grain == "loan":
-                columns[_before(scheme)] = _numbered(self.facts[f"worst_{scheme.id}"], class_codes(scheme))
-            else:
-                columns[_before(scheme)] = graded[f"class_{scheme.id}"] if scheme in self.quick else columns[scheme.id]
+        self.roster.columns |= self.carried | {_before(s): number(classes[s.id]) for s in self.course.boards}
         days = self.facts["days_past_due"].filled(0)
         places = np.flatnonzero(days)
         self.late.keep(month, places, days[places])
@@ -276,10 +258,10 @@ def _before(scheme) -> str:
     return f"before_{scheme.id}"
 
 
-def _numbered(worst: Column, codes: Sequence[str]) -> Column:
+def _numbered(worst: Column, codes: Sequence[str]) -> np.ndarray:
     """Classes as their numbers among `codes`; that of a customer without one."""
     numbers = np.array([codes.index(word) for word in (*worst.words, NONE)], np.uint8)
-    return number(numbers[worst.filled(len(worst.words))])
+    return numbers[worst.filled(len(worst.words))]
 
 
 def _sum(before: Column, more: Column) -> Column:

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
+
 from analytics import rulebooks
 from analytics.packed import Code, Count, Flag, Packed, bits, enum_of, packed
+from analytics.roster import Column
 from data.contract import OTHER, read_contract
 
 OPENINGS = (1, 3, 12)
@@ -129,7 +132,7 @@ class Layout:
         traits = self.loan_traits.put(values, _as_one(self.borrower.fields, told))
         today = {s.id: class_code(s, f"loan.{s.id}") for s in self.by_loan}
         classes = [(column, today) for column in self.other_loan_classes if column.fields]
-        classes.append((self.loan_classes, today | self._openings("loan.", "loan", today_too=True)))
+        classes.append((self.loan_classes, today | self._openings()))
         borrower = self.borrower_classes
         return {
             "traits": f"{traits} as {self.loan_traits.column}",
@@ -145,26 +148,30 @@ class Layout:
         settled = {f"{BORROWER}loans_settled": self.counts.together(["loans_settled"])}
         return self.borrower.put({f"{BORROWER}has_loan": "loan_balance > 0", f"{BORROWER}age": "age"}, moved | settled)
 
-    def customer_row(self, classes: dict[str, str]) -> str:
-        """The packed columns of a row of customer_month; `classes` gives the number of each scheme's class today."""
-        columns = [self.traits, self.counts, self.lateness]
-        values = {field.name: f"customer.{field.name}" for column in columns for field in column.fields}
-        numbers = classes | self._openings("customer.", "loan") | self._openings("customer.", "customer")
-        numbers |= _as_one(self.traits.fields[: len(self.flags)], "customer.reloan_bits")
+    def customer_row(self, facts: Mapping[str, Column], classes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The packed columns of the rows of customer_month but for `payroll`; `classes` are the numbers of today's
+        classes of each scheme.
+        """
+        numbers = dict(classes) | {self.flags[0]: facts["reloan_bits"].values}
+        for scheme in (*self.by_loan, *self.by_customer):
+            if scheme.id in BOARDS:
+                for back in OPENINGS:
+                    told = facts[f"history_{scheme.id}"].values >> np.uint64(HISTORY_BITS * (back - 1))
+                    numbers[f"{scheme.id}_{back}"] = told & np.uint64(2**HISTORY_BITS - 1)
         graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
-        return lines(
-            [f"{column.put(values, numbers)} as {column.column}" for column in columns]
-            + [f"{column.put({}, numbers)} as {column.column}" for column in graded if column.fields]
-        )
+        columns = [self.traits, self.counts, self.lateness, *(column for column in graded if column.fields)]
+        return {column.column: column.pack(facts, numbers) for column in columns}
 
-    def _openings(self, of: str, grain: str, today_too: bool = False) -> dict[str, str]:
-        """Classes at the openings out of the history; `today_too` where it holds today's class already."""
-        schemes = [s for s in (self.by_loan if grain == "loan" else self.by_customer) if s.id in BOARDS]
+    def payroll(self) -> str:
+        """What `customer_row` leaves open in traits: what a date says on the day of the row."""
+        return self.traits.put_one(self.moved[-1], "has_payroll")
+
+    def _openings(self) -> dict[str, str]:
+        """A loan's classes at the openings out of its history, which holds today's class already."""
         return {
-            f"{s.id}_{back}": bits(
-                f"{of}history_{s.id}", HISTORY_BITS * (back if today_too else back - 1), HISTORY_BITS
-            )
-            for s in schemes
+            f"{s.id}_{back}": bits(f"loan.history_{s.id}", HISTORY_BITS * back, HISTORY_BITS)
+            for s in self.by_loan
+            if s.id in BOARDS
             for back in OPENINGS
         }
 

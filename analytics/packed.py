@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from analytics.roster import Column
 from data.tables import literal
 
 WIDTH = 64
@@ -26,6 +29,9 @@ class Field(Protocol):
 
     def put(self, value: str) -> str:
         """`value` (SQL) as an unsigned number of `bits` bits."""
+
+    def numbers(self, column: Column) -> np.ndarray:
+        """As `put`, of the values of a column in memory."""
 
     def read(self, number: str) -> str:
         """`number` (SQL, the field's bits alone) as the value."""
@@ -53,6 +59,10 @@ class Code:
     def put(self, value: str) -> str:
         return f"coalesce(enum_code(cast({value} as {self.type})), {2**self.bits - 1})"
 
+    def numbers(self, column: Column) -> np.ndarray:
+        codes = np.array([*(self.number(word) for word in column.words), 2**self.bits - 1], np.uint8)
+        return codes[column.filled(len(column.words))]
+
     def read(self, number: str) -> str:
         listed = ", ".join(literal(value) for value in self.values)
         return f"cast([{listed}] as {self.type}[])[({number})::integer + 1]"
@@ -72,6 +82,9 @@ class Flag:
     def put(self, value: str) -> str:
         return f"coalesce(({value})::utinyint, 3)" if self.may_be_null else f"({value})::utinyint"
 
+    def numbers(self, column: Column) -> np.ndarray:
+        return column.filled(3)
+
     def read(self, number: str) -> str:
         return f"case {number} when 0 then false when 1 then true end" if self.may_be_null else f"{number} = 1"
 
@@ -89,6 +102,12 @@ class Count:
         told = f"'{self.name} is above {most - 1}'"
         fits = f"when {value} < {most} then ({value})::ubigint"
         return f"case when {value} is null then {most} {fits} else error({told}) end"
+
+    def numbers(self, column: Column) -> np.ndarray:
+        most = 2**self.bits - 1
+        if column.values.max(initial=0) >= most or column.values.min(initial=0) < 0:
+            raise OverflowError(f"{self.name} is above {most - 1} or below 0")
+        return column.filled(most)
 
     def read(self, number: str) -> str:
         return f"nullif({number}, {2**self.bits - 1})::{self.type}"
@@ -112,6 +131,21 @@ class Packed:
             number = numbers.get(field.name) or field.put(values[field.name])
             told.append(f"(({number})::ubigint << {low})" if low else f"({number})::ubigint")
         return " | ".join(told)
+
+    def pack(self, columns: Mapping[str, Column], numbers: Mapping[str, np.ndarray] = {}) -> np.ndarray:
+        """As `put`, of columns in memory; a field of neither stays 0."""
+        told = [
+            (numbers[field.name] if field.name in numbers else field.numbers(columns[field.name])).astype(np.uint64)
+            << np.uint64(low)
+            for field, low in self._places()
+            if field.name in numbers or field.name in columns
+        ]
+        return np.bitwise_or.reduce(told)
+
+    def put_one(self, field: Field, value: str) -> str:
+        """One field alone in its place."""
+        low = next(low for found, low in self._places() if found == field)
+        return f"(({field.put(value)})::ubigint << {low})"
 
     def read(self, field: Field, of: str = "") -> str:
         """One field out of the column, qualified by `of` where given."""

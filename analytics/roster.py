@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 MONEY = pa.decimal64(15, 2)
 # DuckDB's threads share a relation by its batches.
 _BATCH = 122_880
-_NUMBERS = {pa.bool_(): pa.uint8(), pa.date32(): pa.int32(), MONEY: pa.int64()}
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Column:
     `words`.
 
     type    Arrow's type of the values, as a query is to read them
-    values  an array of numbers; where the value is not known any number
+    values  an array of numbers, 0 where the value is not known
     known   an array of bool; None: all are known
     """
 
@@ -47,24 +46,29 @@ class Column:
             kind, words, array = pa.string(), tuple(array.dictionary.to_pylist()), array.indices.cast(pa.int32())
         else:
             array = column.combine_chunks()
-        if pa.types.is_decimal(kind):
-            kind, array = MONEY, array.cast(MONEY)
         if kind == pa.bool_():
             array = array.cast(pa.uint8())
-        elif kind in _NUMBERS:
-            array = array.view(_NUMBERS[kind])
+        elif kind == pa.date32():
+            array = array.view(pa.int32())
+        elif pa.types.is_decimal(kind):
+            array = array.view(pa.int64())
         if known is not None:
             array = pc.fill_null(array, 0)
         return cls(kind, array.to_numpy(), known, words)
 
     def filled(self, value) -> np.ndarray:
         """The values, `value` where none is known."""
-        kind = self.values.dtype.type
-        return self.values if self.known is None else np.where(self.known, self.values, kind(value))
+        if self.known is None or not value:
+            return self.values
+        return np.where(self.known, self.values, self.values.dtype.type(value))
 
     @property
     def is_known(self) -> np.ndarray:
         return np.ones(len(self.values), bool) if self.known is None else self.known
+
+    def at(self, places: np.ndarray) -> Column:
+        known = None if self.known is None else self.known[places]
+        return Column(self.type, self.values[places], known, self.words)
 
     def arrow(self) -> pa.Array:
         """As a query reads it; the memory is shared."""
@@ -108,7 +112,7 @@ class Roster:
 
     def __init__(self, most: int) -> None:
         self._keys = np.zeros(most + 1, np.int32)
-        self._place = np.full(most + 1, -1, np.int32)
+        self._place = np.full(most + 1, -1, np.intp)
         self._count = 0
         self.columns: dict[str, Column] = {}
 
@@ -128,49 +132,57 @@ class Roster:
         keys = Column.read(answer.column("customer_key")).values
         new = keys[self._place[keys] < 0]
         self._keys[self._count : self._count + len(new)] = new
-        self._place[new] = np.arange(self._count, self._count + len(new), dtype=np.int32)
+        self._place[new] = np.arange(self._count, self._count + len(new))
         self._count += len(new)
-        places = self._place[keys]
-        for name in dict.fromkeys([*self.columns, *answer.column_names]):
-            if name == "customer_key":
-                continue
-            given = Column.read(answer.column(name)) if name in answer.column_names else None
-            self.columns[name] = self._joined(self.columns.get(name), given, places)
+        given, places = _columns(answer), self._place[keys]
+        for name in dict.fromkeys([*self.columns, *given]):
+            before, now = self.columns.get(name), given.get(name)
+            self.columns[name] = self._over(before, now, places) if now else self._grown(before)
 
     def spread(self, answer: pa.Table) -> dict[str, Column]:
         """The columns of an answer by customer_key, each value in its customer's place, all others not known. Rows of
         customers without a place are left out.
         """
         places = self._place[Column.read(answer.column("customer_key")).values]
-        here = places >= 0
-        only = None if here.all() else here
+        if (places < 0).any():
+            answer, places = answer.filter(pa.array(places >= 0)), places[places >= 0]
+        here = self._new(bool)
+        here[places] = True
         found = {}
-        for name in answer.column_names:
-            if name != "customer_key":
-                column = Column.read(answer.column(name))
-                if only is not None:
-                    known = None if column.known is None else column.known[only]
-                    column = Column(column.type, column.values[only], known, column.words)
-                found[name] = self._joined(None, column, places if only is None else places[only])
+        for name, column in _columns(answer).items():
+            values, known = self._new(column.values.dtype), here
+            values[places] = column.values
+            if column.known is not None:
+                known = self._new(bool)
+                known[places] = column.known
+            found[name] = Column(column.type, values, known, column.words)
         return found
 
-    def _joined(self, before: Column | None, given: Column | None, places: np.ndarray) -> Column:
-        """A column of all places: as before, and as given at `places`."""
-        kind = before or given
-        values, known = np.zeros(len(self), kind.values.dtype), np.zeros(len(self), bool)
-        words = kind.words
+    def _new(self, kind: type | np.dtype) -> np.ndarray:
+        return np.zeros(len(self), kind)
+
+    def _grown(self, before: Column | None, like: Column | None = None) -> Column:
+        """A column of its own memory with all places, new ones not known."""
+        kind = before or like
+        values, known = self._new(kind.values.dtype), self._new(bool)
         if before:
             values[: len(before.values)] = before.values
             known[: len(before.values)] = before.is_known
-        if given:
-            numbers = given.values
-            if before and given.words != before.words:
-                told = {word: number for number, word in enumerate(dict.fromkeys([*before.words, *given.words]))}
-                numbers = np.array([told[word] for word in given.words] or [0], np.int32)[given.values]
-                words = tuple(told)
-            values[places] = numbers
-            known[places] = given.is_known
-        return Column(kind.type, values, None if known.all() else known, words)
+        return Column(kind.type, values, known, kind.words)
+
+    def _over(self, before: Column | None, now: Column, places: np.ndarray) -> Column:
+        column = self._grown(before, now)
+        numbers, words = now.values, column.words
+        if now.words != words:
+            told = {word: number for number, word in enumerate(dict.fromkeys([*words, *now.words]))}
+            numbers, words = np.array([told[word] for word in now.words] or [0], np.int32)[now.values], tuple(told)
+        column.values[places] = np.where(now.is_known, numbers, 0)
+        column.known[places] = now.is_known
+        return Column(column.type, column.values, column.known, words)
+
+
+def _columns(answer: pa.Table) -> dict[str, Column]:
+    return {name: Column.read(answer.column(name)) for name in answer.column_names if name != "customer_key"}
 
 
 def _bits(flags: np.ndarray) -> np.ndarray:
