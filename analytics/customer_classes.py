@@ -38,7 +38,7 @@ class Classes:
     def month(
         self, month: date, roster: Roster, facts: Mapping[str, Column], arrived: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """The number of everybody's class by each scheme; `arrived` are the places of those whose attributes changed."""
+        """The number of everybody's class by each scheme; `arrived` are places of those whose attributes changed."""
         books = [in_force(scheme, month) for scheme in self.schemes]
         graded = self._graded_again(books, roster, facts, arrived)
         columns = {"customer_key": number(roster.keys), **roster.columns, **facts}

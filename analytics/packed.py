@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from analytics.roster import Column
+from data.engine import Refused
 from data.tables import literal
 
 WIDTH = 64
@@ -60,6 +61,8 @@ class Code:
         return f"coalesce(enum_code(cast({value} as {self.type})), {2**self.bits - 1})"
 
     def numbers(self, column: Column) -> np.ndarray:
+        if unheard := set(column.words) - set(self.values):
+            raise Refused(f"{self.name} 有未知的取值。{self.name} has values that are not known: {sorted(unheard)}.")
         codes = np.array([*(self.number(word) for word in column.words), 2**self.bits - 1], np.uint8)
         return codes[column.filled(len(column.words))]
 
@@ -106,7 +109,7 @@ class Count:
     def numbers(self, column: Column) -> np.ndarray:
         most = 2**self.bits - 1
         if column.values.max(initial=0) >= most or column.values.min(initial=0) < 0:
-            raise OverflowError(f"{self.name} is above {most - 1} or below 0")
+            raise Refused(f"{self.name} 超出可保存的范围。{self.name} is not from 0 to {most - 1}.")
         return column.filled(most)
 
     def read(self, number: str) -> str:

@@ -1,11 +1,15 @@
 """Codes, flags and counts of one row in one integer, written and read back."""
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.packed import Code, Count, Flag, Packed, packed
+from analytics.roster import Column, number
+from data.engine import Refused
 
 GRADE = Code("grade", ("low", "middle", "high"))
 FIELDS = (GRADE, Flag("is_new"), Flag("is_bad", may_be_null=True), Count("loans", 5), Count("days", 20, "integer"))
@@ -40,6 +44,28 @@ def through(root, row: dict) -> dict:
 @given(rows)
 def test_a_row_is_read_back_as_it_was_put_in(row):
     assert through(duckdb.connect(), row) == row
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(rows, min_size=1, max_size=4))
+def test_columns_in_memory_are_packed_as_a_query_packs_them(given):
+    told = ", ".join(f"unnest($%s)::{TYPES[name]} as {name}" % name for name in TYPES)
+    values = {name: [row[name] for row in given] for name in TYPES}
+    rows_told = duckdb.sql(f"select {told}", params=values).to_arrow_table()
+    put = duckdb.sql(f"select {ROW.put({name: name for name in TYPES})} from rows_told").fetchall()
+    packed = ROW.pack({name: Column.read(rows_told[name]) for name in TYPES})
+    assert [(number,) for number in packed.tolist()] == put
+
+
+@pytest.mark.parametrize("loans", [31, -1])
+def test_a_count_in_memory_that_does_not_fit_stops_the_build_and_is_named(loans):
+    with pytest.raises(Refused, match="loans is not from 0 to 30"):
+        Count("loans", 5).numbers(number(np.array([3, loans])))
+
+
+def test_a_code_in_memory_that_is_not_among_the_values_stops_the_build():
+    with pytest.raises(Refused, match=r"grade has values that are not known: \['lowest'\]"):
+        GRADE.numbers(Column(pa.string(), np.array([0]), None, ("lowest",)))
 
 
 def test_the_first_field_takes_the_lowest_bits(root):
