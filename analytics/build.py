@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 
-from analytics.course import Course, insert_rows, run_step
+from analytics.course import Course, fragment, insert_rows, run_step
 from analytics.customer_steps import CustomerSteps
 from analytics.declared import METRICS
-from analytics.layout import class_codes
+from analytics.layout import class_codes, lines
 from analytics.loan_steps import LoanSteps
+from analytics.roster import Column, relation
 from data.engine import Workshop
 
 CUBES = ("loan", "customer")
@@ -22,33 +23,44 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
     The kept tables of the load are in place; older parts, if any, end with the month before months[0].
     Raises data.engine.QueryError, which names the .sql file and the statement.
 
-    Two hands work at a time: while this one makes the customers of a month, the second writes the loans' rows and the
-    cubes' cells of the month before and works out the loans of the month after.
+    Three hands work at a time: while this one finds out about the customers of a month, another one works out the loans
+    of the months after, and a third writes the rows and the cubes' cells of the month before.
     """
     course = Course(shop, months)
     _make_tables(shop, course)
-    # The pool is left last: by then the second hand has stopped what it was running.
-    with ThreadPoolExecutor(1) as beside, shop.second_hand() as hand:
-        loans, customers, marts = LoanSteps(hand, course), CustomerSteps(shop, course), _Marts(hand, course)
-        begun = beside.submit(loans.begin)
-        ahead = [beside.submit(loans.month, month) for month in months[:2]]
+    # The pools are left last: by then the other hands have stopped what they were running.
+    with (
+        ThreadPoolExecutor(1) as lending,
+        ThreadPoolExecutor(1) as writing,
+        shop.second_hand() as lender,
+        shop.second_hand() as writer,
+    ):
+        loans, customers, marts = LoanSteps(lender, course), CustomerSteps(shop, course), _Marts(writer, course)
+        begun = lending.submit(loans.begin)
+        ahead = [lending.submit(loans.month, month) for month in months[:2]]
         customers.begin()
         begun.result()
         written: Future[None] | None = None
         for number, month in enumerate(months):
             ahead[number].result()
-            customers.month(month, loans.values(month))
+            rows = customers.month(month, loans.values(month))
             if written:
                 written.result()
-            written = beside.submit(marts.month, month, loans.values(month))
+            written = writing.submit(marts.month, month, rows, loans.values(month))
             if number + 2 < len(months):
-                ahead.append(beside.submit(loans.month, months[number + 2]))
+                # In the place of this month's loans: when these are written.
+                ahead.append(lending.submit(_after, written, loans.month, months[number + 2]))
             if progress:
                 progress(month)
-        ended = [written, beside.submit(loans.keep), beside.submit(marts.finish)]
+        ended = [written, lending.submit(loans.keep), writing.submit(marts.finish)]
         customers.keep()
         for step in ended:
             step.result()
+
+
+def _after(first: Future[None], step: Callable[[date], None], month: date) -> None:
+    first.result()
+    step(month)
 
 
 def _make_tables(shop: Workshop, course: Course) -> None:
@@ -65,15 +77,25 @@ def _make_tables(shop: Workshop, course: Course) -> None:
 
 
 class _Marts:
-    """Rows of loan_month, the cells of both marts, and the cubes summed of the cells in the end."""
+    """Rows and cells of both marts, and the cubes summed of the cells in the end."""
 
     def __init__(self, shop: Workshop, course: Course) -> None:
         self.shop, self.course = shop, course
 
-    def month(self, month: date, loans: str) -> None:
-        """The loans' rows and all cells of a month of which the customers' rows are written."""
-        bound = self.course.bound(month)
-        run_step(self.shop, "loan_month.sql", bound, loans=loans, **self.course.layout.loan_row())
+    def month(self, month: date, customers: Mapping[str, Column], loans: str) -> None:
+        """All rows of a month, and their cells."""
+        bound, layout = self.course.bound(month), self.course.layout
+        self.shop.arrow(relation(customers), "customer_fact")
+        run_step(
+            self.shop,
+            "customer_month.sql",
+            bound,
+            attributes=fragment("customer_attributes"),
+            payroll=layout.payroll(),
+            packed=lines([f"attribute.{name}" for name in layout.customer_columns()]),
+        )
+        self.shop.forget("customer_fact")
+        run_step(self.shop, "loan_month.sql", bound, loans=loans, **layout.loan_row())
         for grain in CUBES:
             self._cells(grain, bound)
 

@@ -66,11 +66,7 @@ class CustomerSteps:
         decided = sorted(fact for s in self.slow for fact in used[s.id] if fact in attributes)
         self.known = list(dict.fromkeys([*carried, *decided]))
         histories = [f"history_{s.id}" for s in course.boards]
-        self.kept = [*carried, *(s.id for s in self.slow), *_CARRIED, *histories]
-
-    @property
-    def _slow_names(self) -> list[str]:
-        return [s.id for s in self.slow] or ["nothing_slow"]
+        self.kept = ["customer_key", *(s.id for s in self.slow), *_CARRIED, *histories]
 
     def begin(self) -> None:
         """The state from which the first month starts, and the changes of attributes in all months."""
@@ -107,6 +103,8 @@ class CustomerSteps:
         names = [name for name in self.kept if name in held]
         self.roster.put(self.shop.table(self.course.left(self.shop, "customer_state", names), "customer_state"))
         before = month_end(self.course.months[0], -1)
+        attributes = ", ".join(f"attribute.{name}" for name in self.attributes)
+        self.roster.put(step_table(self.shop, "customer_before.sql", {"before": before}, attributes=attributes))
         codes = ", ".join(f"{class_code(s, s.id)} as {_before(s)}" for s in self.course.boards)
         sql = f"select customer_key, {codes} from customer_month where as_of = :before"
         self.roster.put(self.shop.table(sql, "classes before", before=before))
@@ -119,7 +117,7 @@ class CustomerSteps:
             told = self.roster.spread(late.filter(pc.equal(late["as_of"], month)))["days_past_due"]
             places = np.flatnonzero(told.is_known)
             self.late.keep(month, places, told.values[places])
-        # An attribute that a rule asks for only now was not carried.
+        # A scheme that only now is decided by attributes alone was not carried.
         return changed > 0 or len(names) < len(self.kept)
 
     def _changes(self, is_regraded: bool) -> None:
@@ -156,9 +154,9 @@ class CustomerSteps:
         arms = " ".join(f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:]))
         return f"case {arms} else {told[0][1]} end" if arms else told[0][1]
 
-    def month(self, month: date, loans: str) -> None:
-        """Write the month's rows of customer_month; `loans` is the table of the month's loans. The months come in their
-        order.
+    def month(self, month: date, loans: str) -> dict[str, Column]:
+        """What customer_month.sql needs for the month's rows; `loans` is the table of the month's loans. The months
+        come in their order.
         """
         bound, shop, roster = self.course.bound(month), self.shop, self.roster
         changed = shop.table(
@@ -170,20 +168,10 @@ class CustomerSteps:
         classes = self.classes.month(month, roster, self.facts, arrived)
         classes |= {s.id: roster.columns[s.id].values for s in self.slow}
         classes |= {s.id: _numbered(self.facts[f"worst_{s.id}"], class_codes(s)) for s in self.course.by_loan}
-        facts = {**roster.columns, **self.facts}
+        facts = {"customer_key": number(roster.keys), **roster.columns, **self.facts}
         packed = self.course.layout.customer_row(facts, classes)
-        facts |= {"customer_key": number(roster.keys)} | {name: number(values) for name, values in packed.items()}
-        shop.arrow(relation(facts), "customer_fact")
-        run_step(
-            shop,
-            "customer_month.sql",
-            bound,
-            attributes=fragment("customer_attributes"),
-            payroll=self.course.layout.payroll(),
-            packed=lines([f"attribute.{name}" for name in packed if name != "traits"]),
-        )
-        shop.forget("customer_fact")
         self._carry(month, classes)
+        return facts | {name: number(values) for name, values in packed.items()}
 
     def _gather(self, month: date, loans: str) -> None:
         """The facts of the month, from what was carried and what the month brought."""

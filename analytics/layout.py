@@ -158,9 +158,11 @@ class Layout:
                 for back in OPENINGS:
                     told = facts[f"history_{scheme.id}"].values >> np.uint64(HISTORY_BITS * (back - 1))
                     numbers[f"{scheme.id}_{back}"] = told & np.uint64(2**HISTORY_BITS - 1)
-        graded = [self.loan_classes, self.borrower_classes, *self.other_classes]
-        columns = [self.traits, self.counts, self.lateness, *(column for column in graded if column.fields)]
-        return {column.column: column.pack(facts, numbers) for column in columns}
+        return {column.column: column.pack(facts, numbers) for column in self._packed()["customer_month"]}
+
+    def customer_columns(self) -> list[str]:
+        """The packed columns of customer_month that `customer_row` tells whole."""
+        return [column.column for column in self._packed()["customer_month"] if column is not self.traits]
 
     def payroll(self) -> str:
         """What `customer_row` leaves open in traits: what a date says on the day of the row."""
