@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from functools import partial
 
 from analytics.course import Course, fragment, insert_rows, run_step
 from analytics.customer_steps import CustomerSteps
@@ -37,7 +38,8 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
     ):
         loans, customers, marts = LoanSteps(lender, course), CustomerSteps(shop, course), _Marts(writer, course)
         begun = lending.submit(loans.begin)
-        ahead = [lending.submit(loans.month, month) for month in months[:2]]
+        lent = [*(partial(loans.month, month) for month in months), loans.keep]
+        ahead = [lending.submit(step) for step in lent[:2]]
         customers.begin()
         begun.result()
         written: Future[None] | None = None
@@ -47,20 +49,20 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
             if written:
                 written.result()
             written = writing.submit(marts.month, month, rows, loans.values(month))
-            if number + 2 < len(months):
-                # In the place of this month's loans: when these are written.
-                ahead.append(lending.submit(_after, written, loans.month, months[number + 2]))
+            if number + 2 < len(lent):
+                # The loans of that month take the place of this month's: when these are written.
+                ahead.append(lending.submit(_after, written, lent[number + 2]))
             if progress:
                 progress(month)
-        ended = [written, lending.submit(loans.keep), writing.submit(marts.finish)]
+        ended = [*ahead, written, writing.submit(marts.finish)]
         customers.keep()
         for step in ended:
             step.result()
 
 
-def _after(first: Future[None], step: Callable[[date], None], month: date) -> None:
+def _after(first: Future[None], step: Callable[[], None]) -> None:
     first.result()
-    step(month)
+    step()
 
 
 def _make_tables(shop: Workshop, course: Course) -> None:

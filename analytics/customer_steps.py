@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from analytics.course import Course, columns_of, fragment, month_end, run_step, step_table
 from analytics.customer_classes import Classes
 from analytics.customer_facts import (
-    FLOWS,
     Lateness,
     flows,
     history,
@@ -40,7 +39,6 @@ _RAW = (
     "monthly_income",
     "spouse_monthly_income",
 )
-_CARRIED = ("service_ages", "first_loan_on", "loans_ever", "loans_settled", *(f"{name}_12m" for name in FLOWS))
 _ALIAS = re.compile(r" as (has_signal_\w+)")
 
 
@@ -65,8 +63,8 @@ class CustomerSteps:
         self.attributes = carried
         decided = sorted(fact for s in self.slow for fact in used[s.id] if fact in attributes)
         self.known = list(dict.fromkeys([*carried, *decided]))
-        histories = [f"history_{s.id}" for s in course.boards]
-        self.kept = ["customer_key", *(s.id for s in self.slow), *_CARRIED, *histories]
+        # What else the next load needs stands in the last month's rows.
+        self.kept = ["customer_key", "service_ages", *(f"history_{s.id}" for s in course.boards)]
 
     def begin(self) -> None:
         """The state from which the first month starts, and the changes of attributes in all months."""
@@ -88,8 +86,7 @@ class CustomerSteps:
         if self.course.is_opening:
             return False
         older = self.course.older[-1]
-        held = columns_of(self.shop, "customer_state", older)
-        if not held:
+        if not columns_of(self.shop, "customer_state", older):
             raise Refused(
                 "上一版数据由旧程序生成，不能接续：请重新加载完整数据。"
                 "The edition before was made by an older program and cannot be continued: load the full delivery again."
@@ -100,14 +97,13 @@ class CustomerSteps:
             f"select scheme, effective_on, digest from {older}.head.rulebook)",
             "rulebooks that changed",
         )[0]
-        names = [name for name in self.kept if name in held]
-        self.roster.put(self.shop.table(self.course.left(self.shop, "customer_state", names), "customer_state"))
         before = month_end(self.course.months[0], -1)
-        attributes = ", ".join(f"attribute.{name}" for name in self.attributes)
+        attributes = lines([f"attribute.{name}" for name in self.attributes])
+        classes = {s.id: s for s in self.slow} | {_before(s): s for s in self.course.boards}
+        codes = lines([f"{class_code(s, s.id)} as {name}" for name, s in classes.items()])
+        self.roster.put(self.shop.table(self.course.left(self.shop, "customer_state", self.kept), "customer_state"))
         self.roster.put(step_table(self.shop, "customer_before.sql", {"before": before}, attributes=attributes))
-        codes = ", ".join(f"{class_code(s, s.id)} as {_before(s)}" for s in self.course.boards)
-        sql = f"select customer_key, {codes} from customer_month where as_of = :before"
-        self.roster.put(self.shop.table(sql, "classes before", before=before))
+        self.roster.put(step_table(self.shop, "customer_resumed.sql", {"before": before}, codes=codes))
         late = self.shop.table(
             "select as_of, customer_key, days_past_due from customer_month where as_of > :since and days_past_due > 0",
             "months past due",
@@ -117,8 +113,7 @@ class CustomerSteps:
             told = self.roster.spread(late.filter(pc.equal(late["as_of"], month)))["days_past_due"]
             places = np.flatnonzero(told.is_known)
             self.late.keep(month, places, told.values[places])
-        # A scheme that only now is decided by attributes alone was not carried.
-        return changed > 0 or len(names) < len(self.kept)
+        return changed > 0
 
     def _changes(self, is_regraded: bool) -> None:
         """The months of this load in which attributes change, and the classes that follow from them alone."""

@@ -137,7 +137,10 @@ class Roster:
         given, places = _columns(answer), self._place[keys]
         for name in dict.fromkeys([*self.columns, *given]):
             before, now = self.columns.get(name), given.get(name)
-            self.columns[name] = self._over(before, now, places) if now else self._grown(before)
+            if now:
+                self.columns[name] = self._over(before, now, places)
+            elif len(new):
+                self.columns[name] = self._grown(before)
 
     def spread(self, answer: pa.Table) -> dict[str, Column]:
         """The columns of an answer by customer_key, each value in its customer's place, all others not known. Rows of
