@@ -37,10 +37,10 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
         written: Future[None] | None = None
         for number, month in enumerate(months):
             ahead[number].result()
-            customers.month(month, loans.values(month))
+            customers.month(month, loans.given(month, shop))
             if written:
                 written.result()
-            written = beside.submit(marts.month, month, loans.values(month))
+            written = beside.submit(marts.month, month, loans)
             if number + 2 < len(months):
                 ahead.append(beside.submit(loans.month, months[number + 2]))
             if progress:
@@ -70,10 +70,11 @@ class _Marts:
     def __init__(self, shop: Workshop, course: Course) -> None:
         self.shop, self.course = shop, course
 
-    def month(self, month: date, loans: str) -> None:
+    def month(self, month: date, loans: LoanSteps) -> None:
         """The loans' rows and all cells of a month of which the customers' rows are written."""
         bound = self.course.bound(month)
-        run_step(self.shop, "loan_month.sql", bound, loans=loans, **self.course.layout.loan_row())
+        given = loans.given(month, self.shop)
+        run_step(self.shop, "loan_month.sql", bound, loans=given, **self.course.layout.loan_row())
         for grain in CUBES:
             self._cells(grain, bound)
 
