@@ -30,6 +30,7 @@ _REACHED = {
     "written_off_on": "writes_off_on",
     "restructured_on": "restructures_on",
 }
+_SNAPSHOT = ("balance", "days_past_due", "interest_received", "is_interest_known")
 _AMOUNTS = ("due_total", "due_principal_total", "paid_total", "prepaid_total")
 # 5e-10 lies between the error of a double and the smallest step of products of an amount, a rate and a class's share.
 _ROUNDING = 5e-10
@@ -255,19 +256,17 @@ def _flags(loans: Columns, now: Columns, days: Days) -> dict[str, Column]:
     }
 
 
-def snapshot_state(loans: Columns, told: Rows, is_interest_known: np.ndarray, days: Days) -> dict[str, Column]:
-    """The state of each loan as month-end snapshots tell it: `told` has place, balance, days_past_due and
-    interest_received. What a snapshot does not tell (the schedule, what was paid of it, and how the first instalment
-    went) stays as it was, mostly not known; a loan without a snapshot has no row.
+def snapshot_state(loans: Columns, told: Rows, days: Days) -> dict[str, Column]:
+    """The state of each loan as month-end snapshots tell it: `told` has place, balance, days_past_due,
+    interest_received and is_interest_known. What a snapshot does not tell (the schedule, what was paid of it, and how
+    the first instalment went) stays as it was, mostly not known; a loan without a snapshot has no row.
     """
     size = len(loans["loan_key"].values)
     has_row = np.zeros(size, bool)
     has_row[told["place"]] = True
     now = {name: _only(column, has_row) for name, column in reached(loans, days).items()}
     closed, written = now["closed_on"], now["written_off_on"]
-    balance, past_due, received = (_at(told["place"], told[name], size) for name in _SNAPSHOT)
-    interest_known = np.zeros(size, bool)
-    interest_known[told["place"]] = is_interest_known
+    balance, past_due, received, is_received = (_at(told["place"], told[name], size) for name in _SNAPSHOT)
     none, nothing = np.zeros(size, bool), np.zeros(size, np.int64)
     return {
         **now,
@@ -277,15 +276,12 @@ def snapshot_state(loans: Columns, told: Rows, is_interest_known: np.ndarray, da
         "balance_written_off": _only(money(np.where(written.is_known, balance, 0)), has_row),
         "days_past_due": number(past_due, has_row),
         "overdue_amount": _only(money(nothing), none),
-        "interest_received": _only(money(received), interest_known),
+        "interest_received": _only(money(received), is_received),
         "is_new": number(loans["disbursed_on"].values > days.previous),
         "is_settled": number(closed.is_known & (closed.values > days.previous)),
         "is_newly_written_off": number(written.is_known & (written.values > days.previous)),
         "is_first_payment_judged": number(none),
     }
-
-
-_SNAPSHOT = ("balance", "days_past_due", "interest_received")
 
 
 @dataclass(frozen=True)
