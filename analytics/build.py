@@ -45,12 +45,12 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
         written: Future[None] | None = None
         for number, month in enumerate(months):
             ahead[number].result()
-            rows = customers.month(month, loans.values(month))
+            rows = customers.month(month, loans.given(month, shop))
             if written:
                 written.result()
-            written = writing.submit(marts.month, month, rows, loans.values(month))
+            written = writing.submit(marts.month, month, rows, loans)
             if number + 2 < len(lent):
-                # The loans of that month take the place of this month's: when these are written.
+                # What was worked out of this month is let go then: when it is written.
                 ahead.append(lending.submit(_after, written, lent[number + 2]))
             if progress:
                 progress(month)
@@ -84,7 +84,7 @@ class _Marts:
     def __init__(self, shop: Workshop, course: Course) -> None:
         self.shop, self.course = shop, course
 
-    def month(self, month: date, customers: Mapping[str, Column], loans: str) -> None:
+    def month(self, month: date, customers: Mapping[str, Column], loans: LoanSteps) -> None:
         """All rows of a month, and their cells."""
         bound, layout = self.course.bound(month), self.course.layout
         self.shop.arrow(relation(customers), "customer_fact")
@@ -97,7 +97,7 @@ class _Marts:
             packed=lines([f"attribute.{name}" for name in layout.customer_columns()]),
         )
         self.shop.forget("customer_fact")
-        run_step(self.shop, "loan_month.sql", bound, loans=loans, **layout.loan_row())
+        run_step(self.shop, "loan_month.sql", bound, loans=loans.given(month, self.shop), **layout.loan_row())
         for grain in CUBES:
             self._cells(grain, bound)
 

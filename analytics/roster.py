@@ -51,7 +51,7 @@ class Column:
         elif kind == pa.date32():
             array = array.view(pa.int32())
         elif pa.types.is_decimal(kind):
-            array = array.view(pa.int64())
+            array = array.view(pa.int32() if kind.bit_width == 32 else pa.int64())
         if known is not None:
             array = pc.fill_null(array, 0)
         return cls(kind, array.to_numpy(), known, words)
@@ -182,6 +182,59 @@ class Roster:
         column.values[places] = np.where(now.is_known, numbers, 0)
         column.known[places] = now.is_known
         return Column(column.type, column.values, column.known, words)
+
+
+class Passing:
+    """The loans of a build, each with a place while it may still have a row. A change makes new arrays: what was handed
+    out stays as it was.
+
+    most  no loan_key is above it
+    """
+
+    def __init__(self, most: int, columns: Mapping[str, Column]) -> None:
+        self._place = np.full(most + 1, -1, np.intp)
+        self.columns: dict[str, Column] = {}
+        self._settle(columns)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def keys(self) -> np.ndarray:
+        return self.columns["loan_key"].values
+
+    def turn(self, stay: np.ndarray, come: Mapping[str, Column]) -> None:
+        """Those that are not at the places `stay` give theirs up; those that come get the last ones."""
+        self._place[self.keys] = -1
+        self._settle({name: _after(column.at(stay), come[name]) for name, column in self.columns.items()})
+
+    def placed(self, keys: np.ndarray, **rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Rows of loans with their places; those of loans without a place are left out."""
+        places = self._place[keys]
+        if (places < 0).any():
+            here = places >= 0
+            places, rows = places[here], {name: values[here] for name, values in rows.items()}
+        return {"place": places, **rows}
+
+    def _settle(self, columns: Mapping[str, Column]) -> None:
+        self.columns = dict(columns)
+        self._place[self.keys] = np.arange(len(self))
+
+
+def columns(answer: pa.Table) -> dict[str, Column]:
+    return {name: Column.read(answer.column(name)) for name in answer.column_names}
+
+
+def _after(before: Column, more: Column) -> Column:
+    """The values of one column after those of another. Raises ValueError when their words differ."""
+    if not len(more.values):
+        return before
+    if len(before.values) and before.words != more.words:
+        raise ValueError(f"Not the words {before.words}: {more.words}")
+    known = None
+    if before.known is not None or more.known is not None:
+        known = np.concatenate([before.is_known, more.is_known])
+    return Column(more.type, np.concatenate([before.values, more.values]), known, more.words)
 
 
 def _columns(answer: pa.Table) -> dict[str, Column]:

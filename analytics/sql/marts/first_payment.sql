@@ -1,18 +1,11 @@
 -- Loans whose first instalment was still not fully paid 30 days after its due day, judged once, when the 30 days are over.
 -- grain: loan_key
-create or replace temp table first_payment as
 with
 
 judged as (
-    select
-        due.loan_key,
-        due.disbursed_on,
-        due.first_due_on + 30 as judged_on,
-        due.closed_on,
-        instalment.principal + coalesce(instalment.interest, 0) as amount,
-    from loan_due as due
-    join instalment on instalment.loan_key = due.loan_key and instalment.number = 1
-    where due.first_due_on + 30 > :judged_since and due.first_due_on + 30 <= :as_of
+    select asked.*, instalment.principal + coalesce(instalment.interest, 0) as amount,
+    from loan_asked as asked
+    join instalment on instalment.loan_key = asked.loan_key and instalment.number = 1
 ),
 
 came as (
