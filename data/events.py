@@ -146,9 +146,7 @@ def _single(keeper: Keeper, given: Delivered, tally: Tally) -> None:
     name, target = given.table.name, f"part.kept.{given.table.name}"
     pairs = _key_pairs(given)
     key = ", ".join(column for column, _ in pairs)
-    packed = f"hash({key})" if len(pairs) > 1 or given.table.columns[given.table.key[0]].type == "key" else key
-    rows, kinds = keeper.one(f"select count(*), count(distinct {packed}) from {target}", f"{name}: keys")
-    if rows == kinds:
+    if keeper.stands_once(target, key, name):
         return
     keeper.run(
         f"create or replace temp table double_{name} as select {key}, count(*) as rows, "
