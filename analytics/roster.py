@@ -175,10 +175,7 @@ class Roster:
 
     def _over(self, before: Column | None, now: Column, places: np.ndarray) -> Column:
         column = self._grown(before, now)
-        numbers, words = now.values, column.words
-        if now.words != words:
-            told = {word: number for number, word in enumerate(dict.fromkeys([*words, *now.words]))}
-            numbers, words = np.array([told[word] for word in now.words] or [0], np.int32)[now.values], tuple(told)
+        numbers, words = _numbers_among(column.words, now)
         column.values[places] = np.where(now.is_known, numbers, 0)
         column.known[places] = now.is_known
         return Column(column.type, column.values, column.known, words)
@@ -222,23 +219,30 @@ class Passing:
 
 
 def columns(answer: pa.Table) -> dict[str, Column]:
+    """The columns of a query's answer."""
     return {name: Column.read(answer.column(name)) for name in answer.column_names}
 
 
 def _after(before: Column, more: Column) -> Column:
-    """The values of one column after those of another. Raises ValueError when their words differ."""
-    if not len(more.values):
-        return before
-    if len(before.values) and before.words != more.words:
-        raise ValueError(f"Not the words {before.words}: {more.words}")
+    """The values of one column after those of another."""
+    numbers, words = _numbers_among(before.words, more)
     known = None
     if before.known is not None or more.known is not None:
         known = np.concatenate([before.is_known, more.is_known])
-    return Column(more.type, np.concatenate([before.values, more.values]), known, more.words)
+    return Column(more.type, np.concatenate([before.values, numbers]), known, words)
+
+
+def _numbers_among(words: tuple[str, ...], column: Column) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A column's values as numbers among `words` and, after these, its own; all these words."""
+    if column.words == words:
+        return column.values, words
+    told = {word: number for number, word in enumerate(dict.fromkeys([*words, *column.words]))}
+    numbers = np.array([told[word] for word in column.words] or [0], np.int32)[column.values]
+    return np.where(column.is_known, numbers, 0), tuple(told)
 
 
 def _columns(answer: pa.Table) -> dict[str, Column]:
-    return {name: Column.read(answer.column(name)) for name in answer.column_names if name != "customer_key"}
+    return columns(answer.drop_columns("customer_key"))
 
 
 def _bits(flags: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analytics.roster import Column, Roster, dates, money, number, relation
+from analytics.roster import Column, Passing, Roster, columns, dates, money, number, relation
 
 ANSWER = """
 select * from (
@@ -120,3 +120,24 @@ def test_some_places_of_a_column_keep_what_is_known_of_them():
 def test_money_wider_than_sixty_four_bits_is_not_cut_off(root):
     with pytest.raises(pa.ArrowInvalid):
         Column.read(answer(root, "select 1::decimal(20, 2) as m")["m"])
+
+
+def test_loans_that_stay_keep_their_values_and_those_that_come_stand_after_them(root):
+    running = "select unnest([4, 2, 8])::integer as loan_key, unnest(['a', 'b', 'a']) as word"
+    loans = Passing(9, columns(answer(root, running)))
+    before = loans.columns["word"]
+    # the loan at the second place goes; 5 comes with a word of its own
+    come = "select 5::integer as loan_key, 'c' as word union all select 6, 'a'"
+    loans.turn(np.array([0, 2]), columns(answer(root, come)))
+    word = loans.columns["word"]
+    assert loans.keys.tolist() == [4, 8, 5, 6]
+    assert [word.words[number] for number in word.values] == ["a", "a", "c", "a"]
+    # what was handed out stays as it was
+    assert [before.words[number] for number in before.values] == ["a", "b", "a"]
+
+
+def test_rows_of_loans_without_a_place_are_left_out(root):
+    loans = Passing(9, columns(answer(root, "select unnest([4, 2])::integer as loan_key")))
+    found = loans.placed(np.array([2, 9, 2]), amount=np.array([10, 20, 30]))
+    assert found["place"].tolist() == [1, 1]
+    assert found["amount"].tolist() == [10, 30]
