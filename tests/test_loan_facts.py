@@ -179,5 +179,5 @@ def test_half_a_fen_is_rounded_up():
 @given(st.integers(0, 10**11), st.integers(0, 4_000))
 def test_amounts_are_rounded_as_a_query_rounds_them(balance, rate):
     amount = balance / 100 * (rate / 10_000) / 12
-    asked = duckdb.execute("select (round($a + 5e-10, 2)::decimal(15, 2) * 100)::bigint", {"a": amount}).fetchone()
+    [asked] = duckdb.execute("select (round($a + 5e-10, 2)::decimal(15, 2) * 100)::bigint", {"a": amount}).fetchall()
     assert rounded(np.array([amount])).tolist() == list(asked)
