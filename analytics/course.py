@@ -53,8 +53,7 @@ def step_table(shop: Workshop, name: str, bound: Mapping[str, Any], **put: str):
 
 def _step(name: str, put: Mapping[str, str]) -> str:
     text = (MARTS / name).read_text(encoding="utf-8")
-    # What is put in may itself have places to fill: the facts of loans take what is carried.
-    for key, sql in sorted(put.items(), key=lambda item: item[0] != "facts"):
+    for key, sql in put.items():
         text = text.replace("{" + key + "}", sql)
     return text
 

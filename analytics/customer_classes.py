@@ -31,7 +31,7 @@ class Classes:
 
     def __init__(self, shop: Workshop, course: Course, schemes: Sequence, signals: Sequence[str]) -> None:
         self.shop, self.course, self.schemes, self.signals = shop, course, schemes, signals
-        self._books: list = []
+        self._graded_by: tuple = ()
         self._sides: dict[str, np.ndarray] = {}
         self._classes: dict[str, np.ndarray] = {}
 
@@ -62,7 +62,7 @@ class Classes:
             classes[: len(before)] = before
             classes[places] = answer.column(scheme.id).to_numpy()
             self._classes[scheme.id] = classes
-        return self._classes
+        return dict(self._classes)
 
     def _graded_again(
         self, books: Sequence, roster: Roster, facts: Mapping[str, Column], arrived: np.ndarray
@@ -70,8 +70,6 @@ class Classes:
         """The places of those who may have another class than last month: new ones, those with other attributes, and
         those of whom a fact moved across a value that a rule compares it with.
         """
-        is_same = len(books) == len(self._books) and all(a is b for a, b in zip(books, self._books, strict=True))
-        self._books = books
         literals = _literals(books)
         asked = {name for book in books if book for name in book.facts} - set(_OF_ATTRIBUTES)
         told = {name: _SAME_AS.get(name, name) for name in asked if name not in roster.columns or name in facts}
@@ -80,6 +78,9 @@ class Classes:
             self._sides = {}
             return np.arange(len(roster))
         before, self._sides = self._sides, {n: sides(facts[c], literals[n]) for n, c in told.items()}
+        # The same number of a text stands for another one where the words are others.
+        graded_by = ([id(book) for book in books], {name: facts[column].words for name, column in told.items()})
+        is_same, self._graded_by = graded_by == self._graded_by, graded_by
         if not is_same or not before:
             return np.arange(len(roster))
         moved = np.ones(len(roster), bool)

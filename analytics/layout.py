@@ -130,7 +130,7 @@ class Layout:
         # All ones where the borrower has no row yet: null, and no class.
         told = f"coalesce(customer.traits, {self.borrower.mask(f.name for f in self.borrower.fields)})"
         traits = self.loan_traits.put(values, _as_one(self.borrower.fields, told))
-        today = {s.id: class_code(s, f"loan.{s.id}") for s in self.by_loan}
+        today = {s.id: f"loan.class_{s.id}" for s in self.by_loan}
         classes = [(column, today) for column in self.other_loan_classes if column.fields]
         classes.append((self.loan_classes, today | self._openings()))
         borrower = self.borrower_classes

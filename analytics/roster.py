@@ -1,8 +1,5 @@
-"""Values of customers in memory, one place per customer: what a query found is put in its places, arithmetic runs over
-whole arrays, and the next query reads them as a relation.
-
-Joining a month's loans, deposits, fees and signals to all customers costs DuckDB ten times what it costs to write them
-to their places here (decision 27).
+"""Values of customers and of loans in memory, one place for each: what a query found is put in its places, arithmetic
+runs over whole arrays, and the next query reads them as a relation (decision 27).
 """
 
 from __future__ import annotations
@@ -21,8 +18,8 @@ _BATCH = 122_880
 
 @dataclass(frozen=True)
 class Column:
-    """One value per customer. Money is a whole number of fen, a date the days since 1970, a text its number among
-    `words`.
+    """One value per customer or loan. Money is a whole number of fen, a date the days since 1970, a text its number
+    among `words`.
 
     type    Arrow's type of the values, as a query is to read them
     values  an array of numbers, 0 where the value is not known
@@ -67,12 +64,13 @@ class Column:
         return np.ones(len(self.values), bool) if self.known is None else self.known
 
     def at(self, places: np.ndarray) -> Column:
+        """The values of some places, in that order."""
         known = None if self.known is None else self.known[places]
         return Column(self.type, self.values[places], known, self.words)
 
     def arrow(self) -> pa.Array:
         """As a query reads it; the memory is shared."""
-        size, kind = len(self.values), pa.int32() if self.words or self.type == pa.string() else self.type
+        size, kind = len(self.values), pa.int32() if self.type == pa.string() else self.type
         valid = None if self.known is None or self.known.all() else pa.py_buffer(_bits(self.known))
         values = _bits(self.values) if kind == pa.bool_() else np.ascontiguousarray(self.values)
         array = pa.Array.from_buffers(kind, size, [valid, pa.py_buffer(values)])
@@ -82,10 +80,12 @@ class Column:
 
 
 def unknown(size: int, kind: type = np.int64) -> Column:
+    """A column of which nothing is known."""
     return number(np.zeros(size, kind), np.zeros(size, bool))
 
 
 def money(values: np.ndarray) -> Column:
+    """Whole fen."""
     return Column(MONEY, values)
 
 
@@ -95,6 +95,7 @@ def number(values: np.ndarray, known: np.ndarray | None = None) -> Column:
 
 
 def dates(values: np.ndarray, known: np.ndarray | None = None) -> Column:
+    """Days since 1970, int32."""
     return Column(pa.date32(), values, known)
 
 
