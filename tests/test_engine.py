@@ -1,6 +1,9 @@
 """The engine: bound parameters, the workshop's walls, the locked reading connection, timeouts, memory, exact frames."""
 
 import datetime
+import platform
+import subprocess
+import sys
 import threading
 import time
 from decimal import Decimal
@@ -13,6 +16,7 @@ from data import engine
 from data.engine import Bank, Busy, QueryError, Refused, TooSlow, View, bind, workshop
 from tests.failio import FEBRUARY, JANUARY, publish, small
 
+ROOT = Path(__file__).parents[1]
 SLOW = "select count(*) from range(100000000000) as r(i) where i % 7 = 3"
 
 
@@ -257,6 +261,48 @@ def test_what_does_not_fit_memory_spills_and_leaves_no_file(tmp_path):
     assert small_bank.one(f"select length(max(t)) from (select t, row_number() over () as n from ({wide}))") == (98,)
     small_bank.close()
     assert list(spill.iterdir()) == []
+
+
+_FAULTS = """
+import resource
+import numpy as np
+{first}
+def made():
+    return [np.ones(3_000_000) for _ in range(4)]
+made(), made()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    made()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep what is let go of")
+def test_arrays_made_after_others_were_let_go_of_fetch_no_pages_from_the_system():
+    def faults(first: str) -> int:
+        told = [sys.executable, "-c", _FAULTS.format(first=first)]
+        return int(subprocess.run(told, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+
+    # 40 arrays of 24 MB.
+    assert faults("") > 5000
+    assert faults("from data.freed import keep_freed; keep_freed()") < 100
+
+
+def test_a_workshop_keeps_its_blocks_up_to_its_limit_of_memory(work):
+    limit, kept = work.one(
+        "select parse_formatted_bytes(current_setting('memory_limit')), "
+        "parse_formatted_bytes(current_setting('block_allocator_memory'))"
+    )
+    assert limit == pytest.approx(500_000_000, rel=0.01)
+    assert kept == pytest.approx(limit, rel=0.01)
+
+
+def test_a_view_names_its_newest_part(tmp_path):
+    publish(tmp_path, 1)
+    edition = publish(tmp_path, 2, FEBRUARY, kind="increment")
+    view = View(edition.paths(tmp_path))
+    assert view.one(f"select count(distinct as_of), min(as_of) from {view.newest}.kept.loan_month") == (1, FEBRUARY)
+    view.close()
 
 
 def test_each_thread_gets_its_own_answer(bank):
