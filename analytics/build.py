@@ -45,10 +45,10 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
         written: Future[None] | None = None
         for number, month in enumerate(months):
             ahead[number].result()
-            rows = customers.month(month, loans.given(month, shop))
+            rows = customers.month(month, loans.of(month))
             if written:
                 written.result()
-            written = writing.submit(marts.month, month, rows, loans)
+            written = writing.submit(marts.month, month, rows, loans.of(month))
             if number + 2 < len(lent):
                 # What was worked out of this month is let go then: when it is written.
                 ahead.append(lending.submit(_after, written, lent[number + 2]))
@@ -84,7 +84,7 @@ class _Marts:
     def __init__(self, shop: Workshop, course: Course) -> None:
         self.shop, self.course = shop, course
 
-    def month(self, month: date, customers: Mapping[str, Column], loans: LoanSteps) -> None:
+    def month(self, month: date, customers: Mapping[str, Column], loans: Mapping[str, Column]) -> None:
         """All rows of a month, and their cells."""
         bound, layout = self.course.bound(month), self.course.layout
         self.shop.arrow(relation(customers), "customer_fact")
@@ -97,7 +97,10 @@ class _Marts:
             packed=lines([f"attribute.{name}" for name in layout.customer_columns()]),
         )
         self.shop.forget("customer_fact")
-        run_step(self.shop, "loan_month.sql", bound, loans=loans.given(month, self.shop), **layout.loan_row())
+        self.shop.arrow(relation(loans), "loan_fact")
+        packed = lines([f"loan.{name}" for name in layout.loan_columns()])
+        run_step(self.shop, "loan_month.sql", bound, packed=packed, **layout.borrower_told())
+        self.shop.forget("loan_fact")
         for grain in CUBES:
             self._cells(grain, bound)
 

@@ -8,16 +8,83 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 
 from analytics.course import month_end
 from analytics.layout import HISTORY_BITS
 from analytics.roster import Column, dates, money, number
+from data.engine import Refused
 
 FLOWS = ("interest", "fees", "margin", "funding_cost", "expected_loss", "operating_cost")
 # Months since a service last brought income stand in four bits each: 15 is fifteen or more, or never.
 NEVER = 15
 _NIBBLE = 4
 _HISTORY = 12 * HISTORY_BITS
+# Fen: decimal(15, 2) holds less.
+_TOO_MUCH = 10**15
+
+
+def of_loans(
+    loans: Mapping[str, Column], places: np.ndarray, size: int, classes: Mapping[str, Sequence[str]]
+) -> dict[str, Column]:
+    """What a month's loans say of each of `size` customers: how many are open, sums, the most days past due and the
+    worst class of those with a balance. Days and class are not known of a customer without such a loan, and days not
+    where they are known of none of them.
+
+    loans    the columns of LoanSteps.of; only loans with a row count
+    places   the place of each loan's borrower, -1 of one without a place
+    classes  the classes of each scheme of loans, best first
+
+    Raises Refused when a sum of amounts is 1e13 and more: it would not fit the marts.
+    """
+    # Loans that say nothing are counted for one customer more.
+    at = np.where(loans["has_row"].values.astype(bool) & (places >= 0), places, size)
+    is_open = loans["balance"].values > 0
+
+    def count(which: np.ndarray) -> np.ndarray:
+        return np.bincount(at[which], minlength=size + 1)[:size].astype(np.int16)
+
+    def total(name: str) -> Column:
+        # Exact: a double holds every whole number up to 2**53.
+        sums = np.bincount(at, weights=loans[name].values, minlength=size + 1)[:size]
+        if np.abs(sums).max(initial=0) >= _TOO_MUCH:
+            raise Refused(
+                f"一个客户各笔贷款的 {name} 合计达到 1e13 元或更多，请检查交付的金额。"
+                f"The {name} of the loans of one customer add up to 1e13 yuan or more: check the amounts delivered."
+            )
+        return money(sums.astype(np.int64))
+
+    def highest(values: np.ndarray) -> np.ndarray:
+        found, which = np.zeros(size + 1, values.dtype), is_open & (values > 0)
+        np.maximum.at(found, at[which], values[which])
+        return found[:size]
+
+    def told(which: np.ndarray) -> np.ndarray:
+        found = np.zeros(size + 1, bool)
+        found[at[which]] = True
+        return found[:size]
+
+    days, has_open, products = loans["days_past_due"], told(is_open), loans["product_bit"].values
+    bits = np.zeros(size + 1, products.dtype)
+    for bit in range(int(products.max(initial=0)).bit_length()):
+        bits[at[products == 1 << bit]] |= 1 << bit
+    sums = ("overdue_amount", "funding_cost", "expected_loss", "operating_cost")
+    return {
+        "loans_open": number(count(is_open)),
+        "loans_settled": number(count(loans["is_settled"].values.astype(bool))),
+        "loan_balance": total("balance"),
+        "interest": total("interest_received"),
+        **{name: total(name) for name in sums},
+        "days_past_due": number(highest(days.values), told(is_open & days.is_known)),
+        "count_instalments_late_in_a_row": number(highest(loans["count_instalments_late"].values)),
+        "product_bits": number(bits[:size]),
+        **{
+            f"worst_{scheme}": Column(
+                pa.string(), highest(loans[f"class_{scheme}"].values).astype(np.int32), has_open, tuple(codes)
+            )
+            for scheme, codes in classes.items()
+        },
+    }
 
 
 def flows(

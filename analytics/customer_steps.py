@@ -17,6 +17,7 @@ from analytics.customer_facts import (
     flows,
     history,
     least,
+    of_loans,
     percentile,
     services,
     services_held,
@@ -149,8 +150,8 @@ class CustomerSteps:
         arms = " ".join(f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:]))
         return f"case {arms} else {told[0][1]} end" if arms else told[0][1]
 
-    def month(self, month: date, loans: str) -> dict[str, Column]:
-        """What customer_month.sql needs for the month's rows; `loans` is the table of the month's loans. The months
+    def month(self, month: date, loans: Mapping[str, Column]) -> dict[str, Column]:
+        """What customer_month.sql needs for the month's rows; `loans` are those of the month (LoanSteps.of). The months
         come in their order.
         """
         bound, shop, roster = self.course.bound(month), self.shop, self.roster
@@ -162,54 +163,51 @@ class CustomerSteps:
         arrived = roster.places(changed.column("customer_key").to_numpy())
         classes = self.classes.month(month, roster, self.facts, arrived)
         classes |= {s.id: roster.columns[s.id].values for s in self.slow}
-        classes |= {s.id: _numbered(self.facts[f"worst_{s.id}"], class_codes(s)) for s in self.course.by_loan}
+        classes |= {s.id: _numbered(self.facts[f"worst_{s.id}"]) for s in self.course.by_loan}
         facts = {"customer_key": number(roster.keys), **roster.columns, **self.facts}
         packed = self.course.layout.customer_row(facts, classes)
         self._carry(month, classes)
         return facts | {name: number(values) for name, values in packed.items()}
 
-    def _gather(self, month: date, loans: str) -> None:
+    def _gather(self, month: date, loans: Mapping[str, Column]) -> None:
         """The facts of the month, from what was carried and what the month brought."""
         bound, course, roster, kinds = self.course.bound(month), self.course, self.roster, _service_kinds()
 
         def found(name: str, **put: str) -> dict[str, Column]:
             return roster.spread(step_table(self.shop, f"customer_{name}.sql", bound, **put))
 
-        worst = [f"max({s.id}) filter (where balance > 0) as worst_{s.id}" for s in course.by_loan]
-        borrowed = found("borrowed", loans=loans, worst=",\n    ".join(worst))
+        told = {s.id: tuple(class_codes(s)) for s in course.by_loan}
+        borrowed = of_loans(loans, roster.places(loans["customer_key"].values), len(roster), told)
         warned = lines([f"max({name}) as {name}" for name in self.signals])
-        happened = found("happened", loans=loans, signals=fragment("customer_signals"), warned=warned)
+        happened = found("happened", signals=fragment("customer_signals"), warned=warned)
         earned = found("earned", services=_service_months(kinds))
         saved, year_ago = found("saved"), found("year_ago")
 
         def before(name: str, kind: type = np.int64) -> Column:
             return roster.columns.get(name) or unknown(len(roster), kind)
 
-        open_loans = borrowed["loans_open"].filled(0)
-        # Unknown where no loan with a balance has known days.
         days = borrowed["days_past_due"]
         deposit = saved["deposit_balance"].filled(0)
         ages = services(before("service_ages", np.uint64), [earned[f"age_{kind}"] for kind in range(len(kinds))])
         flow = flows(borrowed, earned, saved)
         year = twelve_months(flow, before, year_ago)
         gross = sum(year[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
-        products = np.bitwise_count(borrowed["product_bits"].filled(0)) + (deposit > 0)
+        products = np.bitwise_count(borrowed["product_bits"].values) + (deposit > 0)
         self.carried = {
             "service_ages": ages,
             "first_loan_on": least(before("first_loan_on", np.int32), happened["first_loan_on"]),
             "loans_ever": _sum(before("loans_ever"), happened["loans_new"]),
-            "loans_settled": _sum(before("loans_settled"), happened["loans_ended"]),
+            "loans_settled": _sum(before("loans_settled"), happened["loans_ended"], borrowed["loans_settled"]),
             **year,
         }
         self.facts = {
-            "loans_open": number(open_loans),
-            "loan_balance": money(borrowed["loan_balance"].filled(0)),
-            "days_past_due": number(days.filled(0), days.is_known | (open_loans == 0)),
+            **{name: borrowed[name] for name in ("loans_open", "loan_balance", "overdue_amount")},
+            # Of a customer who owes nothing it is known that nothing is late.
+            "days_past_due": number(days.values, days.is_known | (borrowed["loans_open"].values == 0)),
             **{f"worst_{s.id}": borrowed[f"worst_{s.id}"] for s in course.by_loan},
-            "count_instalments_late_in_a_row": number(borrowed["count_instalments_late_in_a_row"].filled(0)),
-            "overdue_amount": money(borrowed["overdue_amount"].filled(0)),
+            "count_instalments_late_in_a_row": borrowed["count_instalments_late_in_a_row"],
             "deposit_balance": money(deposit) if course.has_deposits else saved["deposit_balance"],
-            **self.late.facts(month, days.filled(0)),
+            **self.late.facts(month, days.values),
             **flow,
             **{name: happened[name] for name in self.signals},
             "reloan_bits": number(happened["reloan_bits"].filled(0)),
@@ -241,14 +239,13 @@ def _before(scheme) -> str:
     return f"before_{scheme.id}"
 
 
-def _numbered(worst: Column, codes: Sequence[str]) -> np.ndarray:
-    """Classes as their numbers among `codes`; that of a customer without one."""
-    numbers = np.array([codes.index(word) for word in (*worst.words, NONE)], np.uint8)
-    return numbers[worst.filled(len(worst.words))]
+def _numbered(worst: Column) -> np.ndarray:
+    """The numbers of classes; that of a customer without one."""
+    return worst.filled(worst.words.index(NONE)).astype(np.uint8)
 
 
-def _sum(before: Column, more: Column) -> Column:
-    return number(before.filled(0).astype(np.int32) + more.filled(0).astype(np.int32))
+def _sum(*counts: Column) -> Column:
+    return number(sum(count.filled(0).astype(np.int32) for count in counts))
 
 
 def _service_kinds() -> list[str]:

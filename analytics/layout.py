@@ -22,6 +22,7 @@ NEW, NONE = "new", "no_loan"
 # scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
 BOARDS = ("abcd", "loan_five")
 HISTORY_BITS = 4
+_CLASS = np.uint64(2**HISTORY_BITS - 1)
 # What a row of loan_month tells of its borrower's row of the same month: BORROWER + the column of customer_month. Parts
 # made before these were there lack BORROWER_TOLD: their rows are joined.
 BORROWER = "borrower_"
@@ -124,22 +125,32 @@ class Layout:
         }
         return {mart: [column for column in columns if column.fields] for mart, columns in found.items()}
 
-    def loan_row(self) -> dict[str, str]:
-        """The packed columns of a row of loan_month, from loan_values and the borrower's row."""
-        values = {field.name: f"loan.{field.name}" for field in self.loan_traits.fields}
+    def loan_row(self, loans: Mapping[str, Column], classes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The packed columns of the rows of loan_month but for `borrower_told`; `classes` are the numbers of today's
+        classes of each scheme.
+        """
+        numbers = dict(classes) | _openings(self.by_loan, loans, back=1)
+        return {column.column: column.pack(loans, numbers) for column in self._of_loans()}
+
+    def loan_columns(self) -> list[str]:
+        """The packed columns of loan_month that `loan_row` tells whole."""
+        return [column.column for column in self._of_loans() if column is not self.loan_traits]
+
+    def _of_loans(self) -> list[Packed]:
+        return [c for c in (self.loan_traits, self.loan_classes, *self.other_loan_classes) if c.fields]
+
+    def borrower_told(self) -> dict[str, str]:
+        """What `loan_row` leaves open, out of the borrower's row: what is asked of it, and the row's traits and classes
+        with it.
+        """
+        classes = self.borrower_classes
         # All ones where the borrower has no row yet: null, and no class.
         told = f"coalesce(customer.traits, {self.borrower.mask(f.name for f in self.borrower.fields)})"
-        traits = self.loan_traits.put(values, _as_one(self.borrower.fields, told))
-        today = {s.id: f"loan.class_{s.id}" for s in self.by_loan}
-        classes = [(column, today) for column in self.other_loan_classes if column.fields]
-        classes.append((self.loan_classes, today | self._openings()))
-        borrower = self.borrower_classes
         return {
-            "traits": f"{traits} as {self.loan_traits.column}",
-            "classes": lines([f"{column.put({}, numbers)} as {column.column}" for column, numbers in classes]),
             "borrower": f"{self._told()} as {self.borrower.column}",
-            "borrower_classes": f"coalesce(customer.{borrower.column}, "
-            f"{borrower.mask(f.name for f in borrower.fields)}) as {borrower.column}",
+            "traits": f"loan.traits | ({told} << {self.loan_traits.low(self.borrower.fields[0])}) as traits",
+            "borrower_classes": f"coalesce(customer.{classes.column}, "
+            f"{classes.mask(f.name for f in classes.fields)}) as {classes.column}",
         }
 
     def _told(self) -> str:
@@ -153,11 +164,7 @@ class Layout:
         classes of each scheme.
         """
         numbers = dict(classes) | {self.flags[0]: facts["reloan_bits"].values}
-        for scheme in (*self.by_loan, *self.by_customer):
-            if scheme.id in BOARDS:
-                for back in OPENINGS:
-                    told = facts[f"history_{scheme.id}"].values >> np.uint64(HISTORY_BITS * (back - 1))
-                    numbers[f"{scheme.id}_{back}"] = told & np.uint64(2**HISTORY_BITS - 1)
+        numbers |= _openings((*self.by_loan, *self.by_customer), facts, back=0)
         return {column.column: column.pack(facts, numbers) for column in self._packed()["customer_month"]}
 
     def customer_columns(self) -> list[str]:
@@ -167,15 +174,6 @@ class Layout:
     def payroll(self) -> str:
         """What `customer_row` leaves open in traits: what a date says on the day of the row."""
         return self.traits.put_one(self.moved[-1], "has_payroll")
-
-    def _openings(self) -> dict[str, str]:
-        """A loan's classes at the openings out of its history, which holds today's class already."""
-        return {
-            f"{s.id}_{back}": bits(f"loan.history_{s.id}", HISTORY_BITS * back, HISTORY_BITS)
-            for s in self.by_loan
-            if s.id in BOARDS
-            for back in OPENINGS
-        }
 
     def cell_keys(self, grain: str) -> dict[str, str]:
         """What the cells of a cube are grouped by: name and SQL over `fact`."""
@@ -203,6 +201,18 @@ def _ends(schemes: Sequence) -> list[Code]:
     return [
         Code(f"{s.id}{end}", tuple(class_codes(s))) for s in schemes for end in ("", *(f"_{back}" for back in OPENINGS))
     ]
+
+
+def _openings(schemes: Sequence, facts: Mapping[str, Column], back: int) -> dict[str, np.ndarray]:
+    """The numbers of the classes at the openings; the lowest classes of the histories are last month's, or with `back` 1
+    those of the month itself.
+    """
+    return {
+        f"{s.id}_{months}": facts[f"history_{s.id}"].values >> np.uint64(HISTORY_BITS * (months - 1 + back)) & _CLASS
+        for s in schemes
+        if s.id in BOARDS
+        for months in OPENINGS
+    }
 
 
 def _as_one(fields: Sequence, number: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
-import pyarrow as pa
 
 from analytics.course import Course, assumptions, columns_of, fragment, run_step, step_table
 from analytics.customer_facts import history
@@ -26,7 +25,6 @@ from analytics.loan_facts import (
     still_open,
     totals,
 )
-from analytics.packed import Code
 from analytics.roster import Column, Passing, columns, number, relation, unknown
 from data.engine import Workshop
 
@@ -44,7 +42,7 @@ class LoanSteps:
 
     def __init__(self, shop: Workshop, course: Course) -> None:
         self.shop, self.course = shop, course
-        self._made: dict[date, pa.Table] = {}
+        self._made: dict[date, dict[str, Column]] = {}
 
     def begin(self) -> None:
         """The lives of all loans and their settlements, and the state from which the first month starts."""
@@ -93,16 +91,12 @@ class LoanSteps:
         loans |= {f"class_{name}": number(numbers) for name, numbers in classes.items()}
         if not self.course.has_events:
             loans |= {name: unknown(len(self.loans), kind) for name, kind in _UNTOLD.items()}
-        self._made = dict(list(self._made.items())[-1:]) | {month: relation(loans)}
+        loans |= {name: number(values) for name, values in self.course.layout.loan_row(loans, classes).items()}
+        self._made = dict(list(self._made.items())[-1:]) | {month: loans}
 
-    def given(self, month: date, shop: Workshop) -> str:
-        """The name under which the hand that calls reads the month's loans, in place of another month's."""
-        shop.arrow(self._made[month], "loan_made")
-        told = [f"{Code(s.id, tuple(class_codes(s))).read(f'class_{s.id}')} as {s.id}" for s in self.course.by_loan]
-        shop.run(
-            f"create or replace temp view loan_values as select *, {', '.join(told)} from loan_made", "loan_values"
-        )
-        return "loan_values"
+    def of(self, month: date) -> dict[str, Column]:
+        """The loans of a month: state, values, classes (numbers, class_…) and the packed columns of their rows."""
+        return self._made[month]
 
     def keep(self) -> None:
         """What the last month hands on to the next load."""

@@ -86,7 +86,12 @@ class Flag:
         return f"coalesce(({value})::utinyint, 3)" if self.may_be_null else f"({value})::utinyint"
 
     def numbers(self, column: Column) -> np.ndarray:
-        return column.filled(3)
+        values = column.values.astype(np.uint8, copy=False)
+        if column.known is None or column.known.all():
+            return values
+        if not self.may_be_null:
+            raise Refused(f"{self.name} 有未知的取值。{self.name} is not known of some rows.")
+        return np.where(column.known, values, np.uint8(3))
 
     def read(self, number: str) -> str:
         return f"case {number} when 0 then false when 1 then true end" if self.may_be_null else f"{number} = 1"
@@ -147,13 +152,15 @@ class Packed:
 
     def put_one(self, field: Field, value: str) -> str:
         """One field alone in its place."""
-        low = next(low for found, low in self._places() if found == field)
-        return f"(({field.put(value)})::ubigint << {low})"
+        return f"(({field.put(value)})::ubigint << {self.low(field)})"
 
     def read(self, field: Field, of: str = "") -> str:
         """One field out of the column, qualified by `of` where given."""
-        low = next(low for found, low in self._places() if found == field)
-        return field.read(bits(f"{of}{self.column}", low, field.bits))
+        return field.read(bits(f"{of}{self.column}", self.low(field), field.bits))
+
+    def low(self, field: Field) -> int:
+        """The lowest bit of a field."""
+        return next(low for found, low in self._places() if found == field)
 
     def derived(self) -> list[tuple[str, str]]:
         """What stands in the views for the fields: name and SQL over the column."""

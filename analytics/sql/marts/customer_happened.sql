@@ -1,4 +1,4 @@
--- What a month holds of few customers: first loans and new ones, loans that ended, signals, settlements to be judged.
+-- What a month holds of few customers: first loans and new ones, loans settled long ago, signals, settlements to be judged.
 -- grain: customer_key
 with
 
@@ -12,12 +12,8 @@ first_loan as (
 -- Loans settled before the first month of a load never had a row; the others settle in the month that sees it.
 ended as (
     select customer_key, count(*)::smallint as loans_ended,
-    from (
-        select customer_key from {loans} where is_settled and has_row
-        union all
-        select customer_key from loan_start
-        where :is_first and is_new_key and closes_on <= :previous and writes_off_on is null
-    )
+    from loan_start
+    where :is_first and is_new_key and closes_on <= :previous and writes_off_on is null
     group by customer_key
 ),
 

@@ -38,8 +38,8 @@ select
     loan.interest_received,
     loan.provision,
     {traits},
-    {classes},
     {borrower_classes},
-from {loans} as loan
+    {packed},
+from loan_fact as loan
 left join borrower as customer on customer.customer_key = loan.customer_key
 where loan.has_row
