@@ -142,13 +142,15 @@ class Packed:
 
     def pack(self, columns: Mapping[str, Column], numbers: Mapping[str, np.ndarray] = {}) -> np.ndarray:
         """As `put`, of columns in memory; a field of neither stays 0."""
-        told = [
-            (numbers[field.name] if field.name in numbers else field.numbers(columns[field.name])).astype(np.uint64)
-            << np.uint64(low)
-            for field, low in self._places()
-            if field.name in numbers or field.name in columns
-        ]
-        return np.bitwise_or.reduce(told)
+        packed = None
+        for field, low in self._places():
+            if field.name not in numbers and field.name not in columns:
+                continue
+            told = numbers[field.name] if field.name in numbers else field.numbers(columns[field.name])
+            moved = told.astype(np.uint64)
+            moved <<= np.uint64(low)
+            packed = moved if packed is None else np.bitwise_or(packed, moved, out=packed)
+        return packed
 
     def put_one(self, field: Field, value: str) -> str:
         """One field alone in its place."""
