@@ -60,9 +60,10 @@ class LoanSteps:
         if not course.is_opening:
             course.resume(shop, "loan_now", "loan_state", self.carried)
             course.resume(shop, "instalment_now", "instalment_open", columns_of(shop, "instalment_now"))
-        run_step(shop, "loan_now.sql", course.bound(course.months[0]))
+        known = step_table(shop, "loan_now.sql", course.bound(course.months[0]), carried=", ".join(self.carried))
+        shop.run("drop table loan_known; delete from loan_now", "loan_now")
         most = shop.one("select coalesce(max(loan_key), 0) from loan_number")[0]
-        self.loans = Passing(most, columns(shop.table(f"select {', '.join(self.carried)} from loan_now", "loan_now")))
+        self.loans = Passing(most, columns(known))
         self.stay = np.arange(len(self.loans))
         self.open = columns(shop.table("select * from instalment_now", "instalment_now"))
         told = columns(shop.table("select product_key, enum_code(family)::tinyint as family from product", "product"))
@@ -198,8 +199,9 @@ class LoanSteps:
 
 
 def _is_secured(guarantee: Column) -> np.ndarray:
-    numbers = [number for number, word in enumerate(guarantee.words) if word in _SECURED]
-    return guarantee.is_known & np.isin(guarantee.values, numbers)
+    # None is where no guarantee was ever told.
+    secured = np.array([word in _SECURED for word in guarantee.words] or [False])
+    return guarantee.is_known & secured[guarantee.values]
 
 
 def _at(rows: Mapping[str, np.ndarray], which: np.ndarray) -> dict[str, np.ndarray]:

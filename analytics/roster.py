@@ -177,8 +177,8 @@ class Roster:
     def _over(self, before: Column | None, now: Column, places: np.ndarray) -> Column:
         column = self._grown(before, now)
         numbers, words = _numbers_among(column.words, now)
-        column.values[places] = np.where(now.is_known, numbers, 0)
-        column.known[places] = now.is_known
+        column.values[places] = numbers
+        column.known[places] = True if now.known is None else now.known
         return Column(column.type, column.values, column.known, words)
 
 

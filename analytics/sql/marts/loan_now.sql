@@ -50,16 +50,14 @@ from loan_now as before
 left join scheduled on scheduled.loan_key = before.loan_key
 where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
 
--- Loans by the month that counts them first: their own, or the one in which they were handed over late.
+-- Loans by the month of this load that counts them first: their own, or the one in which they were handed over late.
 create or replace table loan_start as
 select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > :last_loan_key as is_new_key,
-from loan_known;
+from loan_known
+where disbursed_on > :previous or loan_key > :last_loan_key;
 
 -- Loans of later months wait aside; with snapshots the month's rows say which loans there are.
 create or replace temp table loan_coming as
 select * from loan_known where :has_events and disbursed_on > :previous;
 
-create or replace temp table loan_now as
-select * from loan_known where not :has_events or disbursed_on <= :previous;
-
-drop table loan_known
+select {carried} from loan_known where not :has_events or disbursed_on <= :previous
