@@ -148,7 +148,8 @@ def _demo(asked: argparse.Namespace) -> int:
 
 
 def _progress(step: str, rows: int, seconds: float) -> None:
-    print(f"  {step:<28}{rows:>14,}{seconds:>9.1f} s", file=sys.stderr, flush=True)
+    # One write: two hands may come at a time.
+    print(f"  {step:<28}{rows:>14,}{seconds:>9.1f} s\n", end="", file=sys.stderr, flush=True)
 
 
 def _load(asked: argparse.Namespace) -> int:

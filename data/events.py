@@ -113,7 +113,7 @@ def _rest(keeper: Keeper, given: Delivered) -> Delivered:
     ]
     name = f"rest_{given.table.name}"
     keeper.run(
-        f"create or replace temp table {name} as select given.* from {given.name} as given "
+        f"create or replace table {name} as select given.* from {given.name} as given "
         f"{joins.replace('join', 'left join')} "
         f"where not ({' and '.join([*keys, sound])})",
         f"{given.table.name}: the rest",
@@ -149,7 +149,7 @@ def _single(keeper: Keeper, given: Delivered, tally: Tally) -> None:
     if keeper.stands_once(target, key, name):
         return
     keeper.run(
-        f"create or replace temp table double_{name} as select {key}, count(*) as rows, "
+        f"create or replace table double_{name} as select {key}, count(*) as rows, "
         f"count(distinct hash({', '.join(kept.name for kept in kept_columns(given.table))})) as kinds "
         f"from {target} group by {key} having count(*) > 1",
         f"{name}: double keys",
@@ -184,7 +184,7 @@ def _not_before(keeper: Keeper, given: Delivered, tally: Tally) -> None:
     )
     match = " and ".join(f"old.{column} is not distinct from fresh.{column}" for column, _ in pairs)
     keeper.run(
-        f"create or replace temp table known_{name} as select distinct "
+        f"create or replace table known_{name} as select distinct "
         f"{', '.join(f'fresh.{column}' for column, _ in pairs)} "
         f"from part.kept.{name} as fresh join ({old}) as old on {match}",
         f"{name}: delivered before",

@@ -92,7 +92,7 @@ where fault is not null"""
     def stage(
         self, given: Delivered, *, linked: bool = True, target: str | None = None, keep: str | None = None
     ) -> str:
-        """Judge every row into a temp table of typed columns; refused rows go to kept.rejected. Returns the
+        """Judge every row into a table of typed columns in memory; refused rows go to kept.rejected. Returns the
         table's name."""
         target = target or f"good_{given.table.name}"
         columns = [f"v_{name}" for name in given.table.columns]
@@ -101,7 +101,7 @@ where fault is not null"""
         made = keep or ", ".join(columns)
         rows = self.judged(given, linked=linked)
         self.run(
-            f"create or replace temp table {target} as select file, line, {made} from ({rows}) where fault is null",
+            f"create or replace table {target} as select file, line, {made} from ({rows}) where fault is null",
             f"{given.table.name}: judging",
         )
         if self.one(f"select count(*) from {target}", given.table.name)[0] < given.rows:
@@ -130,7 +130,7 @@ where fault is not null"""
         content = ", ".join(f"v_{name}" for name in given.table.columns)
         double = f"double_{given.table.name}"
         self.run(
-            f"create or replace temp table {double} as select {key}, count(*) as rows, count(distinct "
+            f"create or replace table {double} as select {key}, count(*) as rows, count(distinct "
             f"hash({content})) as kinds "
             f"from {good} group by {key} having count(*) > 1",
             f"{tally.name}: double keys",

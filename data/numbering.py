@@ -56,12 +56,12 @@ def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, 
     )
     # A table of its own, or the tidying would be pushed below the distinct and done for every row delivered.
     for index, (select, _) in enumerate(uses):
-        keeper.run(f"create or replace temp table told_{index} as {select}", f"{name}: identifiers in use")
+        keeper.run(f"create or replace table told_{index} as {select}", f"{name}: identifiers in use")
     used = " union ".join(f"select {tidy} as id from told_{index}" for index, (_, tidy) in enumerate(uses))
     used = used or "select null::varchar as id where false"
     keeper.run(
         f"""
-create or replace temp table {name}_ref as
+create or replace table {name}_ref as
 with before as ({before}), own as ({own}), used as ({used}),
 fresh as (
     select id, min(line) as line from (select id, line from own union all select id, null from used where not
@@ -83,7 +83,7 @@ from fresh""",
     if members and last > MOST[type]:
         raise Refused(say("too_many_members", table=name, most=MOST[type]))
     keeper.run(
-        f"create or replace temp table {name}_ref as select {id}, {key}::{type} as {key}, is_known from {name}_ref",
+        f"create or replace table {name}_ref as select {id}, {key}::{type} as {key}, is_known from {name}_ref",
         name,
     )
     if strangers:
@@ -240,7 +240,7 @@ def number_customers(keeper: Keeper, given: Delivered) -> None:
         f"select customer_id, customer_key from {book}"
         for book in [*keeper.older("customer_number"), "part.kept.customer_number"]
     )
-    keeper.run(f"create or replace temp view customer_ref as {ids}", "customer: numbers")
+    keeper.run(f"create or replace view customer_ref as {ids}", "customer: numbers")
     rows = (
         f"select good.*, ref.customer_key as k_customer_id from {good} as good "
         "join customer_ref as ref on ref.customer_id = good.v_customer_id"
@@ -248,7 +248,7 @@ def number_customers(keeper: Keeper, given: Delivered) -> None:
     before = " union all ".join(f"select customer_key, valid_from from {older}" for older in keeper.older("customer"))
     if before:
         keeper.run(
-            f"create or replace temp table known_customer as select good.v_customer_id, good.v_valid_from "
+            f"create or replace table known_customer as select good.v_customer_id, good.v_valid_from "
             f"from ({rows}) as good "
             f"join ({before}) as old on old.customer_key = good.k_customer_id and old.valid_from = good.v_valid_from",
             "customer: delivered before",
@@ -354,7 +354,7 @@ def number_loans(keeper: Keeper, given: Delivered) -> None:
         ]
     )
     made_as = "view" if keeper.shop.older else "table"
-    keeper.run(f"create or replace temp {made_as} loan_ref as {ids}", "loan: numbers")
+    keeper.run(f"create or replace {made_as} loan_ref as {ids}", "loan: numbers")
     made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
     keeper.run(
         f"""

@@ -123,7 +123,7 @@ class Staging:
         selects = [_select(part, families) for part in parts]
         relation = f"{prefix}{name}"
         self.keeper.shop.run(
-            f"create or replace temp view {relation} as {' union all by name '.join(selects)}", f"{name}: reading"
+            f"create or replace view {relation} as {' union all by name '.join(selects)}", f"{name}: reading"
         )
         self._count_cleaned(name, table, relation, parts)
         date = EVENT_DATE.get(name)
@@ -178,7 +178,7 @@ class Staging:
             if raw.table.key:
                 keeper.single(raw, good, tally, linked=False)
             keep = ", ".join(f'v_{column} as "{column}"' for column in raw.table.columns)
-            keeper.run(f"create or replace temp view raw_{name} as select file, line, {keep} from {good}", name)
+            keeper.run(f"create or replace view raw_{name} as select file, line, {keep} from {good}", name)
             tally.loaded = keeper.one(f"select count(*) from raw_{name}", name)[0]
             tally.skipped = {**skipped[name], **tally.skipped}
             tally.read = raw.rows + sum(skipped[name].values())
@@ -197,7 +197,7 @@ class Staging:
     def _map(self, name: str, path: Path) -> Delivered:
         keeper, table = self.keeper, self.keeper.contract.tables[name]
         keeper.run(
-            f"create or replace temp table mapped_{name} as {path.read_text(encoding='utf-8').rstrip().rstrip(';')}",
+            f"create or replace table mapped_{name} as {path.read_text(encoding='utf-8').rstrip().rstrip(';')}",
             path.name,
         )
         columns = keeper.shop.table(f"describe mapped_{name}", path.name).to_pylist()
@@ -212,7 +212,7 @@ class Staging:
             check_family(path.name, table.columns[column], family)
         relation = f"delivered_{name}"
         keeper.run(
-            f"create or replace temp view {relation} as select *, null::varchar as problem from mapped_{name}",
+            f"create or replace view {relation} as select *, null::varchar as problem from mapped_{name}",
             path.name,
         )
         rows = keeper.one(f"select count(*) from {relation}", name)[0]
