@@ -2,6 +2,8 @@
 
 import ctypes
 
+import pyarrow as pa
+
 # The parameters of glibc's mallopt (malloc.h).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 # What is smaller comes from the heap, not from a mapping of its own. glibc takes no more than 32 MiB.
@@ -10,10 +12,12 @@ _TRIMMED_FROM = 2**31 - 1
 
 
 def keep_freed() -> None:
-    """Keep what is let go of for what comes next, until the process ends; another C library than glibc goes its own
-    way. Arrays of some megabytes, made and dropped by the hundred, otherwise fetch blank pages from the system every
-    time.
+    """Keep what NumPy and Arrow let go of for what comes next, until the process ends; another C library than glibc
+    goes its own way. Arrays of some megabytes, made and dropped by the hundred, otherwise fetch blank pages from the
+    system every time.
     """
+    # Arrow's own pool keeps apart what NumPy could use, and gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
     settle = getattr(ctypes.CDLL(None), "mallopt", None)
     if settle:
         settle(_MMAP_THRESHOLD, _MAPPED_FROM)
