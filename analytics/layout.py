@@ -204,8 +204,8 @@ def _ends(schemes: Sequence) -> list[Code]:
 
 
 def _openings(schemes: Sequence, facts: Mapping[str, Column], back: int) -> dict[str, np.ndarray]:
-    """The numbers of the classes at the openings; the lowest classes of the histories are last month's, or with `back` 1
-    those of the month itself.
+    """The numbers of the classes at the openings; the lowest classes of the histories are last month's, or with `back`
+    1 those of the month itself.
     """
     return {
         f"{s.id}_{months}": facts[f"history_{s.id}"].values >> np.uint64(HISTORY_BITS * (months - 1 + back)) & _CLASS

@@ -232,8 +232,8 @@ class _Load:
             keeper.tally(given)
         for name, number in (("customer", number_customers), ("loan", number_loans)):
             self._keep_each(number, keeper, iter([delivered[name]]))
-        # The others ask of these alone. Two hands take them as they come free, the largest first: much of a small table's
-        # time is planning, which is one core's.
+        # The others ask of these alone. Two hands take them as they come free, the largest first: much of a small
+        # table's time is planning, which is one core's.
         others = [given for name, given in delivered.items() if name not in (*DIMENSIONS, *NUMBERED)]
         waiting = iter(sorted(others, key=lambda given: given.rows, reverse=True))
         with ThreadPoolExecutor(1) as helping, keeper.shop.second_hand() as hand:

@@ -14,12 +14,14 @@ from analytics.customer_facts import (
     flows,
     history,
     least,
+    of_loans,
     percentile,
     services,
     services_held,
     twelve_months,
 )
 from analytics.roster import Column, dates, money, number
+from data.engine import Refused
 
 NEW = 5
 
@@ -31,6 +33,63 @@ def fen(*values: int) -> Column:
 def told(*values: int | None, kind=np.int32) -> Column:
     """A column of numbers, None where nothing is known."""
     return number(np.array([value or 0 for value in values], kind), np.array([value is not None for value in values]))
+
+
+CLASSES = ("normal", "watch", "loss", "no_loan")
+
+
+def loans(**other: Column) -> dict[str, Column]:
+    """Five loans. The first two are of one customer, the third was settled in the month, the fourth has no row, the
+    fifth is of a customer without a place.
+    """
+    count = 5
+    sums = ("interest_received", "overdue_amount", "funding_cost", "expected_loss", "operating_cost")
+    return {
+        "has_row": told(1, 1, 1, 0, 1, kind=bool),
+        "is_settled": told(0, 0, 1, 0, 0, kind=bool),
+        "balance": fen(100, 50, 0, 70, 80),
+        **{name: fen(*range(1, count + 1)) for name in sums},
+        "days_past_due": told(None, 12, 40, 90, 5),
+        "count_instalments_late": told(0, 2, 3, 4, 1, kind=np.int16),
+        "product_bit": told(2, 1, 0, 4, 4),
+        "class_five": told(0, 1, 2, 2, 0, kind=np.uint8),
+        **other,
+    }
+
+
+def by_customer(**other: Column) -> dict[str, Column]:
+    return of_loans(loans(**other), np.array([1, 1, 0, 0, -1]), 3, {"five": CLASSES})
+
+
+def test_a_months_loans_are_counted_and_summed_for_their_borrowers():
+    found = by_customer()
+    # customer 1 has 1.00 and 0.50 open; that of customer 0 is settled; 2 has none
+    assert found["loans_open"].values.tolist() == [0, 2, 0]
+    assert found["loans_settled"].values.tolist() == [1, 0, 0]
+    assert found["loan_balance"].values.tolist() == [0, 150, 0]
+    # 1 + 2 of customer 1; 3 of customer 0: the fourth loan has no row, the fifth no borrower here
+    assert found["interest"].values.tolist() == [3, 3, 0]
+    # bits 2 and 1: two families
+    assert found["product_bits"].values.tolist() == [0, 3, 0]
+
+
+def test_days_and_classes_are_the_worst_of_the_loans_with_a_balance():
+    found = by_customer()
+    # the 40 days and the class 2 of customer 0 are those of a loan that owes nothing any more
+    assert found["days_past_due"].filled(-1).tolist() == [-1, 12, -1]
+    assert found["count_instalments_late_in_a_row"].values.tolist() == [0, 2, 0]
+    worst = found["worst_five"]
+    assert [CLASSES[n] for n in worst.filled(CLASSES.index("no_loan"))] == ["no_loan", "watch", "no_loan"]
+
+
+def test_days_are_not_known_where_they_are_known_of_no_loan_with_a_balance():
+    assert not by_customer(days_past_due=told(None, None, 40, 90, 5))["days_past_due"].is_known[1]
+
+
+def test_loans_of_one_customer_that_no_mart_could_hold_stop_the_load():
+    # 6e12 and 4e12 yuan
+    with pytest.raises(Refused, match="overdue_amount of the loans of one customer add up to 1e13 yuan or more"):
+        by_customer(overdue_amount=fen(6 * 10**14, 4 * 10**14, 0, 0, 0))
 
 
 def test_an_operating_cost_is_that_of_loans_and_that_of_deposits():

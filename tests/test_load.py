@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from data.__main__ import main
 from data.editions import secret_key
+from data.events import keep_events
 from data.load import rehearse
 from data.numbering import lineage
 from data.pointer import Refused
@@ -148,12 +149,38 @@ def test_half_a_history_is_refused(tmp_path):
         load_tiny(write(tmp_path / "d", loan_snapshot=None, instalment=instalment), tmp_path / "h")
 
 
-def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
-    events = {
-        "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\nL2,1,2024-03-10,100.00\n",
-        "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\n",
+EVENTS = {
+    "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\nL2,1,2024-03-10,100.00\n",
+    "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\n",
+}
+
+
+def test_tables_kept_by_two_hands_are_reconciled_in_the_order_of_the_contract(tmp_path):
+    more = {
+        "survey": "survey_id,customer_id,asked_on,score\n1,C1,2024-03-01,9\n2,C2,2024-03-01,9\n3,C2,2024-03-02,9\n",
+        "deposit_balance": "as_of,customer_id,balance\n2024-03-31,C1,7.00\n",
     }
-    load_tiny(write(tmp_path / "a", loan_snapshot=None, **events), tmp_path / "h")
+    edition = load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS, **more), tmp_path / "h")
+    told = {name: table["loaded"] for name, table in edition.facts["tables"].items()}
+    events = {"instalment": 2, "payment": 1, "deposit_balance": 1, "survey": 3}
+    assert list(told.items())[-len(events) :] == list(events.items())
+
+
+@pytest.mark.parametrize("failing", EVENTS)
+def test_a_table_that_fails_stops_the_load_whichever_hand_has_it(tmp_path, monkeypatch, failing):
+    def keep(keeper, given):
+        if given.table.name == failing:
+            raise Refused(f"{failing} broke a rule")
+        keep_events(keeper, given)
+
+    monkeypatch.setattr("data.load.keep_events", keep)
+    with pytest.raises(Refused, match=f"{failing} broke a rule"):
+        load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
+    assert not (tmp_path / "h" / "CURRENT").exists()
+
+
+def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
+    load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
     again = {
         "customer": "customer_id,valid_from\nC9,2024-04-01\n",
         "loan": "loan_id,customer_id,principal,disbursed_on\nL9,C9,1.00,2024-04-01\n",

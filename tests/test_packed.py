@@ -68,6 +68,11 @@ def test_a_code_in_memory_that_is_not_among_the_values_stops_the_build():
         GRADE.numbers(Column(pa.string(), np.array([0]), None, ("lowest",)))
 
 
+def test_a_flag_in_memory_that_must_be_known_stops_the_build_where_it_is_not():
+    with pytest.raises(Refused, match="is_new is not known of some rows"):
+        Flag("is_new").numbers(number(np.array([True, False]), np.array([True, False])))
+
+
 def test_the_first_field_takes_the_lowest_bits(root):
     # high is the third of three values: number 2, in two bits; is_new = 1 in the third bit: 2 + 4 = 6
     number = root.execute(
