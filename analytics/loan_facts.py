@@ -120,8 +120,8 @@ def is_behind(now: Columns, days: Days) -> np.ndarray:
 
 def still_open(before: Rows, due: Rows, loans: Columns, now: Columns, is_afresh: np.ndarray) -> dict[str, np.ndarray]:
     """The instalments not fully paid, loan by loan in the order of their days, with the sums due up to and with each,
-    and what of each is paid: `before` were open a month ago, `due` are to be added, from the first one on where
-    `is_afresh`.
+    and what of each is paid: `before` were open a month ago, those of a loan in the order of their days; `due` are to
+    be added, in any order, from the first one on where `is_afresh`.
     """
     order = np.lexsort((due["number"], due["due_on"], due["place"]))
     due = {name: values[order] for name, values in due.items()}

@@ -65,7 +65,9 @@ class LoanSteps:
         most = shop.one("select coalesce(max(loan_key), 0) from loan_number")[0]
         self.loans = Passing(most, columns(known))
         self.stay = np.arange(len(self.loans))
-        self.open = columns(shop.table("select * from instalment_now", "instalment_now"))
+        # A loan's instalments must follow one another, and a table tells its rows in any order.
+        ordered = "select * from instalment_now order by loan_key, due_on, number"
+        self.open = columns(shop.table(ordered, "instalment_now"))
         told = columns(shop.table("select product_key, enum_code(family)::tinyint as family from product", "product"))
         # The first one where a product's is not known.
         self.families = np.zeros(np.iinfo(np.int16).max + 1, np.int8)
