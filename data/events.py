@@ -6,7 +6,7 @@ from data.contract import Table
 from data.keeping import Delivered, Keeper
 from data.quality import Tally
 from data.rules import EXACT, NOT_AFTER_AS_OF, NOT_BEFORE_DISBURSEMENT, ONLY_NEW, exact_code
-from data.tables import EVENT_DATE, REDELIVERED, kept_columns, kept_name
+from data.tables import EVENT_DATE, PLAIN_TYPES, REDELIVERED, kept_columns, kept_name
 
 FAST_TYPES = ("key", "date", "month", "time", "money", "rate", "int", "number", "bool", "code")
 
@@ -33,15 +33,10 @@ def _count(keeper: Keeper, given: Delivered) -> int:
 
 
 def _is_typed(given: Delivered) -> bool:
-    """Every delivered column has the contract's very type, and it refers to customers and loans by required
-    columns only."""
-    for name, family in given.families.items():
-        column = given.table.columns[name]
-        if column.type not in FAST_TYPES or EXACT.get(column.type) != family:
-            return False
-        if column.refers and not (column.required and column.refers in ("customer", "loan")):
-            return False
-    return all(name in given.families for name in given.table.required_columns)
+    """Every delivered column has the contract's very type, and none is missing that is required."""
+    columns = given.table.columns
+    typed = (columns[n].type in FAST_TYPES and EXACT[columns[n].type] == kind for n, kind in given.families.items())
+    return all(typed) and all(name in given.families for name in given.table.required_columns)
 
 
 def _fast(given: Delivered) -> tuple[str, str, str]:
@@ -50,18 +45,23 @@ def _fast(given: Delivered) -> tuple[str, str, str]:
     A row that fails the condition is judged again, carefully; so the condition may be stricter than the rules,
     never laxer.
     """
-    table, values, sound, joins = given.table, {}, [], []
+    table, values, keys, sound, joins = given.table, {}, {}, [], []
     for name, column in table.columns.items():
-        raw = f'given."{name}"'
+        raw, to = f'given."{name}"', column.refers
         if name not in given.families:
             values[name] = "null"
+            if to:
+                keys[f"k_{name}"] = "null"
             continue
         values[name] = raw
-        if column.refers:
-            joins.append(f"join {column.refers}_ref as ref_{name} on ref_{name}.{column.refers}_id = {raw}")
+        if to:
+            keys[f"k_{name}"] = f"ref_{name}.{to}_key"
+            joins.append(f"left join {to}_ref as ref_{name} on ref_{name}.{to}_id = {raw}")
+            sound.append(f"ref_{name}.{to}_key is not null" + ("" if column.required else f" or {raw} is null"))
             continue
         if column.type == "key":
-            conditions = [f"strlen({raw}) = length({raw})", f"not contains({raw}, ' ')", f"{raw} <> ''"]
+            # Printable, without a blank, no error of a spreadsheet, and longer than any word for nothing.
+            conditions = [f"regexp_full_match({raw}, '[^#[:^graph:]][[:graph:]]*')", f"strlen({raw}) > :longest_null"]
         elif column.type == "code":
             values[name] = exact_code(column, raw)
             conditions = [f"{values[name]} is not null"]
@@ -80,14 +80,16 @@ def _fast(given: Delivered) -> tuple[str, str, str]:
             conditions += [f"{raw} <= {high}"] if high is not None else []
             if column.type == "number":
                 conditions.append(f"isfinite({raw})")
+            if column.type == "int":
+                values[name] = f"try_cast({raw} as {PLAIN_TYPES['int']})"
+                conditions.append(f"{values[name]} is not null")
             conditions = conditions or ([f"{raw} is not null"] if column.required else [])
         both = " and ".join(conditions)
         if both:
-            sound.append(both if column.required else f"({raw} is null or ({both}))")
-    keys = {f"k_{name}": f"ref_{name}.{column.refers}_key" for name, column in table.columns.items() if column.refers}
+            sound.append(both if column.required else f"{raw} is null or ({both})")
     sources = keys | {f"v_{name}": value for name, value in values.items()}
-    made = [f"{sources[kept.made]} as {kept.name}" for kept in kept_columns(table)]
-    return ", ".join(made), " ".join(joins), " and ".join(sound) or "true"
+    made = [f"{sources.get(kept.made, kept.made)} as {kept.name}" for kept in kept_columns(table)]
+    return ", ".join(made), " ".join(joins), " and ".join(f"({condition})" for condition in sound) or "true"
 
 
 def _latest(table: Table, name: str) -> str:
@@ -108,14 +110,10 @@ def _keep_fast(keeper: Keeper, given: Delivered) -> None:
 def _rest(keeper: Keeper, given: Delivered) -> Delivered:
     """What the fast pass did not take, as a relation of its own."""
     _, joins, sound = _fast(given)
-    keys = [
-        f"ref_{name}.{column.refers}_key is not null" for name, column in given.table.columns.items() if column.refers
-    ]
     name = f"rest_{given.table.name}"
     keeper.run(
         f"create or replace table {name} as select given.* from {given.name} as given "
-        f"{joins.replace('join', 'left join')} "
-        f"where not ({' and '.join([*keys, sound])})",
+        f"{joins} where ({sound}) is not true",
         f"{given.table.name}: the rest",
     )
     rows = keeper.one(f"select count(*) from {name}", given.table.name)[0]

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import openpyxl
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -104,6 +105,77 @@ def test_a_parquet_amount_is_taken_exactly_or_its_row_refused(tmp_path, values, 
     edition = load_tiny(with_loans(tmp_path, loans(principal=values)), tmp_path / "h", limits=LENIENT)
     assert ("loan", 1, "principal", reason) in refused(edition, tmp_path / "h")
     assert edition.facts["tables"]["loan"]["loaded"] == 1
+
+
+def stamp(*days):
+    return pa.array([day and dt.datetime.combine(day, dt.time(9)) for day in days], pa.timestamp("us"))
+
+
+EARLY, LONG_AGO, LATE = (dt.date(*day) for day in ((2024, 1, 1), (1899, 12, 31), (2024, 4, 1)))
+# First sound rows, then those in which something may be wrong.
+TYPED = {
+    "payment": {
+        "payment_id": pa.array(
+            [
+                *(f"P10000{n}" for n in range(8)),
+                "-",
+                "n/a",
+                "null",
+                "",
+                None,
+                "P\t1",
+                "#REF!",
+                " P100009 ",
+                "Ｐ１００１０",
+            ]
+        ),
+        "loan_id": pa.array(["L1", "L2", "L9", None, " L1 ", *["L1"] * 12]),
+        "paid_at": stamp(DAY, DAY, DAY, DAY, DAY, None, LONG_AGO, LATE, *[DAY] * 9),
+        "amount": pa.array([Decimal(10)] * 4 + [None] + [Decimal(-3)] * 12, pa.decimal128(18, 2)),
+    },
+    "instalment": {
+        "loan_id": pa.array(["L1"] * 7),
+        "number": pa.array([1, 2, 3_000_000_000, 0, None, -(2**40), 3]),
+        "due_on": pa.array([DAY, DAY, DAY, DAY, DAY, DAY, EARLY]),
+        "principal": pa.array([Decimal(10)] * 7, pa.decimal128(18, 2)),
+    },
+    "application": {
+        "application_id": pa.array([f"A10000{n}" for n in range(9)]),
+        "customer_id": pa.array(["C1", None, "C9", "n/a", "C2", "C2", "C2", "C2", "C2"]),
+        "product_id": pa.array(["M1", "M1", "M1", "M1", None, " M1", "M9", "M1", "M1"]),
+        "branch_id": pa.array(["B1", None, "B1", "B1", "-", "B1", "B1", "B1", "B1"]),
+        "channel": pa.array(["branch", None, "online", "fax", "BRANCH", "-", "branch", "branch", "branch"]),
+        "applied_on": pa.array([DAY] * 6 + [None, LATE, DAY]),
+        "loan_id": pa.array(["L1", None, "L1", "L1", "L9", "L1", "L1", "L1", " L2"]),
+    },
+}
+
+
+@pytest.mark.parametrize("table", TYPED)
+def test_a_typed_row_of_parquet_is_judged_as_the_same_row_in_text(tmp_path, table):
+    other = {
+        "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\n",
+        "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\n",
+        "product": "product_id,name,family\nM1,月供贷,mortgage\n",
+        "branch": "branch_id,name\nB1,总行\n",
+    }
+    typed, found = pa.table(TYPED[table]), {}
+    for form in ("parquet", "csv"):
+        delivery = write(tmp_path / form, loan_snapshot=None, **other | {table: None})
+        if form == "csv":
+            pa.csv.write_csv(typed, delivery / f"{table}.csv")
+        else:
+            pq.write_table(typed, delivery / f"{table}.parquet")
+        edition = load_tiny(delivery, tmp_path / f"home of {form}", limits=LENIENT)
+        home, columns = tmp_path / f"home of {form}", "* exclude (delivery)" if table == "application" else "*"
+        kept = rows(edition, home, f"select {columns} from {table} order by all")
+        # Text has a line of names above the first row.
+        refusals = [(line - (form == "csv"), *why) for name, line, *why in refused(edition, home) if name == table]
+        found[form] = kept, refusals
+    assert found["parquet"] == found["csv"]
+    kept, refusals = found["csv"]
+    assert len(kept) + len(refusals) == typed.num_rows
+    assert min(len(kept), len(refusals)) > 1
 
 
 def junk(path, kind):
