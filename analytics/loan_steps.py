@@ -201,7 +201,7 @@ class LoanSteps:
 
 
 def _is_secured(guarantee: Column) -> np.ndarray:
-    # None is where no guarantee was ever told.
+    # There are no words where no guarantee was ever told.
     secured = np.array([word in _SECURED for word in guarantee.words] or [False])
     return guarantee.is_known & secured[guarantee.values]
 
