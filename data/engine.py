@@ -245,6 +245,8 @@ def workshop(
             root.execute(f"set preserve_insertion_order={str(keep_order).lower()}")
             # A part is written once and checkpointed at the end; a checkpoint after every statement slows a build.
             root.execute("set checkpoint_threshold='1TB'")
+            # Lists of codes are short: a plan that joins them takes longer to make than they take to be looked through.
+            root.execute("set disabled_optimizers='in_clause'")
             # Money comes to Arrow in the 64 bits in which it is kept.
             root.execute("set arrow_output_version='1.5'")
             folders = ", ".join(_text(f"{Path(folder).resolve()}/") for folder in read_dirs)
