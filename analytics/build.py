@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
@@ -10,7 +10,7 @@ from functools import partial
 from analytics.course import Course, fragment, insert_rows, run_step
 from analytics.customer_steps import CustomerSteps
 from analytics.declared import METRICS
-from analytics.layout import class_codes, lines
+from analytics.layout import Layout, class_codes, lines
 from analytics.loan_steps import LoanSteps
 from analytics.roster import Column, relation
 from data.engine import Workshop
@@ -54,9 +54,13 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
                 ahead.append(lending.submit(_after, written, lent[number + 2]))
             if progress:
                 progress(month)
-        ended = [*ahead, written, writing.submit(marts.finish)]
         customers.keep()
-        for step in ended:
+        written.result()
+        # The cells of a month or two are too few for DuckDB to share among its threads: two hands take a cube each.
+        waiting = iter([(grain, scheme) for grain in CUBES for scheme in course.boards])
+        helped = writing.submit(_sum_up, writer, course.layout, waiting)
+        _sum_up(shop, course.layout, waiting)
+        for step in (*ahead, helped):
             step.result()
 
 
@@ -79,7 +83,7 @@ def _make_tables(shop: Workshop, course: Course) -> None:
 
 
 class _Marts:
-    """Rows and cells of both marts, and the cubes summed of the cells in the end."""
+    """Rows and cells of both marts."""
 
     def __init__(self, shop: Workshop, course: Course) -> None:
         self.shop, self.course = shop, course
@@ -108,7 +112,7 @@ class _Marts:
         """Sum the month's rows of a mart into cells: every declared additive metric by all that a cube may ask for."""
         keys, measures = self.course.layout.cell_keys(grain), _measures(grain)
         columns = ", ".join(f"{sql} as {name}" for name, sql in (keys | measures).items())
-        into = f"create or replace temp table {grain}_cells as" if bound["is_first"] else f"insert into {grain}_cells"
+        into = f"create or replace table {grain}_cells as" if bound["is_first"] else f"insert into {grain}_cells"
         self.shop.run(
             f"{into} select cast(:as_of as date) as as_of, {columns} from {grain}_month as fact where as_of = :as_of "
             f"group by {', '.join(keys.values())}",
@@ -116,21 +120,21 @@ class _Marts:
             **bound,
         )
 
-    def finish(self) -> None:
-        """The cells of all months, far fewer than the rows, summed again into one cube per scheme of the boards: its
-        classes today and at the openings.
-        """
-        for grain in CUBES:
-            types = {name: sql.rsplit("::", 1)[1] for name, sql in _measures(grain).items()}
-            for scheme in self.course.boards:
-                by, shown = self.course.layout.cube_columns(grain, scheme)
-                self.shop.run(
-                    f"create table part.kept.cube_{grain}_{scheme.id} as "
-                    f"select as_of, {', '.join([*shown, *types])} from ("
-                    f"select as_of, {', '.join([*by, *(f'sum({n})::{t} as {n}' for n, t in types.items())])} "
-                    f"from {grain}_cells group by {', '.join(['as_of', *by])}) order by as_of",
-                    f"cube_{grain}_{scheme.id}",
-                )
+
+def _sum_up(shop: Workshop, layout: Layout, waiting: Iterator[tuple]) -> None:
+    """The cells of all months, far fewer than the rows, summed again into one cube per grain and scheme of the boards:
+    its classes today and at the openings.
+    """
+    for grain, scheme in waiting:
+        types = {name: sql.rsplit("::", 1)[1] for name, sql in _measures(grain).items()}
+        by, shown = layout.cube_columns(grain, scheme)
+        shop.run(
+            f"create table part.kept.cube_{grain}_{scheme.id} as "
+            f"select as_of, {', '.join([*shown, *types])} from ("
+            f"select as_of, {', '.join([*by, *(f'sum({n})::{t} as {n}' for n, t in types.items())])} "
+            f"from {grain}_cells group by {', '.join(['as_of', *by])}) order by as_of",
+            f"cube_{grain}_{scheme.id}",
+        )
 
 
 def _measures(grain: str) -> dict[str, str]:
