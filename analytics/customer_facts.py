@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from analytics.course import month_end
 from analytics.layout import HISTORY_BITS
-from analytics.roster import Column, dates, money, number
+from analytics.roster import Column, dates, money, number, summed
 from data.engine import Refused
 
 FLOWS = ("interest", "fees", "margin", "funding_cost", "expected_loss", "operating_cost")
@@ -45,14 +45,13 @@ def of_loans(
         return np.bincount(at[which], minlength=size + 1)[:size].astype(np.int16)
 
     def total(name: str) -> Column:
-        # Exact: a double holds every whole number up to 2**53.
-        sums = np.bincount(at, weights=loans[name].values, minlength=size + 1)[:size]
+        sums = summed(at, loans[name].values, size + 1)[:size]
         if np.abs(sums).max(initial=0) >= _TOO_MUCH:
             raise Refused(
                 f"一个客户各笔贷款的 {name} 合计达到 1e13 元或更多，请检查交付的金额。"
                 f"The {name} of the loans of one customer add up to 1e13 yuan or more: check the amounts delivered."
             )
-        return money(sums.astype(np.int64))
+        return money(sums)
 
     def highest(values: np.ndarray) -> np.ndarray:
         found, which = np.zeros(size + 1, values.dtype), is_open & (values > 0)

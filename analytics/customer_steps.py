@@ -176,8 +176,8 @@ class CustomerSteps:
         def found(name: str, **put: str) -> dict[str, Column]:
             return roster.spread(step_table(self.shop, f"customer_{name}.sql", bound, **put))
 
-        told = {s.id: tuple(class_codes(s)) for s in course.by_loan}
-        borrowed = of_loans(loans, roster.places(loans["customer_key"].values), len(roster), told)
+        codes = {s.id: class_codes(s) for s in course.by_loan}
+        borrowed = of_loans(loans, roster.places(loans["customer_key"].values), len(roster), codes)
         warned = lines([f"max({name}) as {name}" for name in self.signals])
         happened = found("happened", signals=fragment("customer_signals"), warned=warned)
         earned = found("earned", services=_service_months(kinds))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics.roster import Column, dates, money, number
+from analytics.roster import Column, dates, money, number, summed
 
 Columns = Mapping[str, Column]
 Rows = Mapping[str, np.ndarray]
@@ -86,12 +86,12 @@ def totals(loans: Columns, due: Rows, came: Rows, days: Days) -> dict[str, Colum
     np.minimum.at(given, due["place"][first], due["due_on"][first])
     first_due = loans["first_due_on"]
     given = np.where(first_due.is_known, first_due.values, given)
-    paid = _summed(came["place"][~prepaid], came["amount"][~prepaid], size)
+    paid = summed(came["place"][~prepaid], came["amount"][~prepaid], size)
     more = {
-        "due_total": _summed(due["place"], due["principal"] + due["interest"], size),
-        "due_principal_total": _summed(due["place"], due["principal"], size),
+        "due_total": summed(due["place"], due["principal"] + due["interest"], size),
+        "due_principal_total": summed(due["place"], due["principal"], size),
         "paid_total": paid,
-        "prepaid_total": _summed(came["place"][prepaid], came["amount"][prepaid], size),
+        "prepaid_total": summed(came["place"][prepaid], came["amount"][prepaid], size),
     }
     has_come, is_given_late = np.zeros(size, bool), np.zeros(size, bool)
     has_come[came["place"]] = True
@@ -157,7 +157,7 @@ def arrears(rows: Rows, now: Columns, days: Days) -> dict[str, Column]:
         "principal_paid_total": money(principal_paid),
         "oldest_open_on": dates(np.where(oldest < _NEVER, oldest, 0), oldest < _NEVER),
         "count_open_late": number(np.bincount(place, minlength=size).astype(np.int16)),
-        "late_amount": money(_summed(place, amounts, size)),
+        "late_amount": money(summed(place, amounts, size)),
     }
 
 
@@ -335,11 +335,6 @@ def _day(day: date) -> int:
 
 def _is(flag: Column) -> np.ndarray:
     return flag.values.astype(bool)
-
-
-def _summed(places: np.ndarray, amounts: np.ndarray, size: int) -> np.ndarray:
-    """Sums by place. They are exact: a double holds every whole number up to 2**53 fen."""
-    return np.bincount(places, weights=amounts, minlength=size).astype(np.int64)
 
 
 def _running(places: np.ndarray, amounts: np.ndarray) -> np.ndarray:
