@@ -49,7 +49,7 @@ test: .venv/.ready-dev system
 
 # The rulebooks' SQL held against real Spark, in a folder of its own that the product never sees.
 test-spark: .venv/.ready-dev .spark/.ready
-	@PYTHONPATH=.spark $(V)/python -m pytest tests/test_rulebooks_sql.py -k spark -rs
+	@PYTHONPATH=.spark $(V)/python -m pytest tests/rulebooks/test_clause_sql.py -k spark -rs
 
 .spark/.ready: requirements-spark.txt
 	@java -version >/dev/null 2>&1 || { echo "Spark needs Java 17 (on Debian: sudo apt-get install openjdk-17-jre-headless)."; exit 1; }

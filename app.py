@@ -4,12 +4,12 @@ entry, and runs it again as the script of every page view."""
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.parts import frame
+    from pages.parts.app import frame
 
     frame.show()
 else:
-    from pages.parts import shell
+    from pages.parts.app import server
 
     app = st.App(
-        __file__, middleware=shell.middleware(), lifespan=shell.lifespan, on_script_error=shell.on_script_error
+        __file__, middleware=server.middleware(), lifespan=server.lifespan, on_script_error=server.on_script_error
     )

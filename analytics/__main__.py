@@ -8,12 +8,14 @@ import sys
 
 import pandas as pd
 
-from analytics import change_cli, rules_cli, segments_cli
-from analytics.command_line import Parser, date_of, filter_of, formatted, housed, show
-from analytics.declared import METRICS, SPLITS
-from analytics.metrics import COMPARISONS, Question, ask, sql_of
-from analytics.targets import beside
-from data.engine import Bank, Refused
+from analytics.cli import analysis, rulebooks, segments
+from analytics.cli.options import Parser, date_of, filter_of, formatted, housed, show
+from analytics.metrics.definitions import METRICS, SPLITS
+from analytics.metrics.query import Question, ask, sql_of
+from analytics.metrics.sql_builder import COMPARISONS
+from analytics.metrics.targets import beside
+from data.editions.engine import Bank
+from data.errors import Refused
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     housed(asked)
     formatted(asked)
     asked.set_defaults(run=_ask)
-    change_cli.add(commands)
-    rules_cli.add(commands)
-    segments_cli.add(commands)
+    analysis.add(commands)
+    rulebooks.add(commands)
+    segments.add(commands)
     return parser
 
 

@@ -11,13 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from data import editions
-from data.contract import BadContract, describe, read_contract
-from data.delivery import month_end
-from data.encodings import ENCODINGS
-from data.load import Overrides, SameDelivery, load
-from data.pointer import Edition, Misused, Refused
-from data.source import source_names
+from data.contract.schema import BadContract, describe, read_contract
+from data.dates import is_month_end
+from data.editions import store
+from data.editions.manifest import Edition
+from data.errors import Misused, Refused
+from data.ingest.encodings import ENCODINGS
+from data.ingest.source import source_names
+from data.loading.pipeline import Overrides, SameDelivery, load
 
 
 def _day(text: str) -> dt.date:
@@ -29,7 +30,7 @@ def _day(text: str) -> dt.date:
 
 def _month_end(text: str) -> dt.date:
     day = _day(text)
-    if not month_end(day):
+    if not is_month_end(day):
         raise argparse.ArgumentTypeError(f"须为月末日期 / must be the last day of a month: {text!r}")
     return day
 
@@ -153,7 +154,7 @@ def _progress(step: str, rows: int, seconds: float) -> None:
 
 
 def _load(asked: argparse.Namespace) -> int:
-    from analytics.build import build
+    from analytics.marts.build import build
 
     started = time.monotonic()
     edition = load(
@@ -193,7 +194,7 @@ def _report(edition: Edition, form: str, seconds: float) -> None:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from data.load import rehearse
+    from data.loading.pipeline import rehearse
 
     facts = rehearse(
         asked.delivery,
@@ -214,11 +215,11 @@ def _check(asked: argparse.Namespace) -> int:
 
 def _editions(asked: argparse.Namespace) -> int:
     if asked.rollback:
-        edition = editions.rollback(asked.home, asked.rollback)
+        edition = store.rollback(asked.home, asked.rollback)
         print(f"已回退 / rolled back: {edition.id} {edition.as_of}")
         return 0
-    current = editions.current(asked.home)
-    for edition in editions.history(asked.home):
+    current = store.current(asked.home)
+    for edition in store.history(asked.home):
         mark = "*" if current and edition.id == current.id else " "
         print(
             f"{mark} {edition.id}  {edition.number:>4}  {edition.kind:<9}  {edition.source:<12}  "

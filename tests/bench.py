@@ -15,13 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from analytics.metrics import Question, ask
-from data.engine import Bank
+from analytics.metrics.query import Question, ask
+from data.editions.engine import Bank
 
 CUSTOMERS = int(os.environ.get("CUSTOMERS", "1000000"))
 MONTHS = int(os.environ.get("MONTHS", "36"))
 RUNS = int(os.environ.get("RUNS", "7"))
-LONG_WAY = Path(__file__).with_name("overdue_from_events.sql").read_text(encoding="utf-8")
+LONG_WAY = (Path(__file__).parent / "support" / "overdue_from_events.sql").read_text(encoding="utf-8")
 BOARDS = {
     "overview: overdue 30+ by tier": {"metric": "overdue_rate_30", "by": ("class",)},
     "overview: change on the year by tier": {"metric": "overdue_rate_30", "by": ("class",), "compare": "yoy"},

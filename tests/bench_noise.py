@@ -12,9 +12,9 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from analytics.declared import METRICS
-from analytics.noise import LEVEL, judge, resample
-from tests.invented_books import book, errors
+from analytics.analysis.significance import LEVEL, judge, resample
+from analytics.metrics.definitions import METRICS
+from tests.support.invented_books import book, errors
 
 BANKS = int(os.environ.get("BANKS", "500"))
 HEADS, MONEY = METRICS["overdue_rate_30_customers"], METRICS["overdue_rate_30"]

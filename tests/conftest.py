@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analytics.build import build
-from data.engine import Bank
-from data.load import load
+from analytics.marts.build import build
+from data.editions.engine import Bank
+from data.loading.pipeline import load
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app.py"

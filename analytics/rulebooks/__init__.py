@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from analytics.rulebooks.book import Rulebook
 from analytics.rulebooks.errors import FactError, NoEdition, RulebookError
 from analytics.rulebooks.facts import Fact, read_facts
-from analytics.rulebooks.lines import LARGEST_FILE, decode
-from analytics.rulebooks.parts import UNRATED, UNRATED_NAMES, Change, Check, Class, Decision, Example, Parameter
-from analytics.rulebooks.reading import parse_rulebook
+from analytics.rulebooks.model import UNRATED, UNRATED_NAMES, Change, Check, Class, Decision, Example, Parameter
+from analytics.rulebooks.parser import parse_rulebook
+from analytics.rulebooks.rulebook import Rulebook
+from analytics.rulebooks.source_lines import LARGEST_FILE, decode
 
 __all__ = [
     "FOLDER",
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "rulebooks"
-_CONTRACT = FOLDER.parent / "contract.toml"
+_CONTRACT = FOLDER.parent / "contract" / "contract.toml"
 _EDITION_NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.toml")
 
 
@@ -147,7 +147,7 @@ def _loan_schemes(
     folder: Path, refused: list[RulebookError] | None = None, kept: Mapping[tuple[str, str], str] = {}
 ) -> dict[str, Scheme]:
     """The schemes that grade loans. They come first: the class of a customer's worst loan is a fact of the customer."""
-    contract = folder.parent / "contract.toml"
+    contract = folder.parent / "contract" / "contract.toml"
     contract = contract if contract.exists() else _CONTRACT
     declared = read_facts(folder, contract, None)
     found = {}
@@ -170,7 +170,7 @@ def _grades_loans(folder: Path, kept: Mapping[tuple[str, str], str]) -> bool:
 
 
 def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, Fact]]:
-    contract = folder.parent / "contract.toml"
+    contract = folder.parent / "contract" / "contract.toml"
     contract = contract if contract.exists() else _CONTRACT
     classes = {
         name: {
@@ -210,9 +210,7 @@ def _scheme(
     return Scheme(folder.name, books[-1].grain, books[-1].names, tuple(books))
 
 
-def _edition(
-    path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None
-) -> Rulebook:
+def _edition(path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None) -> Rulebook:
     name = f"{scheme}/{path.name}"
     if not _EDITION_NAME.fullmatch(path.name):
         raise RulebookError("edition_name", name)

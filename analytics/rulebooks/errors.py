@@ -1,4 +1,4 @@
-"""What a rulebook, or one fact, can be refused for; the sentences stand in sentences.toml."""
+"""What a rulebook, or one fact, can be refused for; the sentences stand in messages.toml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-_SENTENCES = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text(encoding="utf-8"))
+_SENTENCES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text(encoding="utf-8"))
 
 
 class Refusal(ValueError):

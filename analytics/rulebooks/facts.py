@@ -131,7 +131,7 @@ def read_facts(
 ) -> dict[str, dict[str, Fact]]:
     """The facts by grain ("customer", "loan") and name.
 
-    `folder` holds facts.toml, `contract` is data/contract.toml, `scheme_codes` gives the class codes and names (best to
+    `folder` holds facts.toml, `contract` is contract.toml, `scheme_codes` gives the class codes and names (best to
     worst, without the unrated one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes
     that grade loans are read without them). Raises RulebookError for a declaration that makes no sense.
     """
@@ -189,9 +189,7 @@ def _contract_facts(
     return facts
 
 
-def _fact(
-    name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Mapping] | None
-) -> Fact:
+def _fact(name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Mapping] | None) -> Fact:
     def refuse(key: str, /, **fields: Any) -> None:
         raise RulebookError(key, "facts.toml", fact=name, **fields)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.rulebooks.book import Rulebook
+from analytics.rulebooks.rulebook import Rulebook
 
 Amount = Decimal | int
 

@@ -9,9 +9,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.book import Rulebook
+from analytics.rulebooks.conditions import Group, Rule, plain
 from analytics.rulebooks.errors import RulebookError
-from analytics.rulebooks.rules import Group, Rule, plain
+from analytics.rulebooks.rulebook import Rulebook
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
-from analytics.segments import judge
-from analytics.segments.space import BATCH
+from analytics.segments import evaluation
+from analytics.segments.feature_space import BATCH
 
 COUNTS = (4, 5, 6, 7, 8)
 BOOTSTRAPS = 10
@@ -187,7 +187,7 @@ def compare(
                     float(silhouette_score(x[near], labels[near])) if many else None,
                     stability(method, count, x, labels, seed),
                     float(sizes.min()),
-                    **judge.usefulness(model.assign(seen), outcomes, seed),
+                    **evaluation.usefulness(model.assign(seen), outcomes, seed),
                     seconds=seconds,
                 )
             )
@@ -214,9 +214,7 @@ def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: 
     return float(np.mean(found))
 
 
-def choose(
-    found: Sequence[Candidate], before: tuple[str, int] | None = None
-) -> tuple[Candidate, dict[str, Any]]:
+def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) -> tuple[Candidate, dict[str, Any]]:
     """The candidate to keep and the reason: a locale key with its values.
 
     before  method and count of the edition before: kept as long as it is stable and about as clear as the best, so that

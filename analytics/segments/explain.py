@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
 from analytics.segments.cluster import Model, sample
-from analytics.segments.declared import FACTS
-from analytics.segments.space import Space
+from analytics.segments.definitions import FACTS
+from analytics.segments.feature_space import Space
 
 DEPTH = 4
 ASKED = 5_000

@@ -63,8 +63,8 @@ import numpy as np
 
 from data.demo.delivery import key
 from data.demo.people import LATER, draw_types
+from data.demo.simulation import World
 from data.demo.story import TYPES, month_of
-from data.demo.world import World
 
 __all__ = ["TYPES", "hidden_misgraded", "hidden_types", "write", "write_next"]
 

@@ -14,25 +14,31 @@ CODES = {
     for name, column in delivery.CONTRACT["customer"]["column"].items()
     if column["type"] == "code"
 }
-_EMPLOYMENT = np.array([  # employed, self_employed, retired, student, unemployed, by type
-    [0.97, 0.00, 0.03, 0.00, 0.00],
-    [0.62, 0.06, 0.32, 0.00, 0.00],
-    [0.82, 0.11, 0.00, 0.03, 0.04],
-    [0.00, 1.00, 0.00, 0.00, 0.00],
-    [0.64, 0.24, 0.01, 0.00, 0.11],
-    [0.52, 0.07, 0.20, 0.11, 0.10],
-])
-_EMPLOYERS = np.array([  # the first twelve kinds of employer: good standing, the rest
-    [0.11, 0.02, 0.11, 0.08, 0.02, 0.05, 0.04, 0.16, 0.10, 0.07, 0.14, 0.10],
-    [0.03, 0.01, 0.04, 0.03, 0.01, 0.01, 0.02, 0.07, 0.07, 0.05, 0.28, 0.38],
-])
+_EMPLOYMENT = np.array(
+    [  # employed, self_employed, retired, student, unemployed, by type
+        [0.97, 0.00, 0.03, 0.00, 0.00],
+        [0.62, 0.06, 0.32, 0.00, 0.00],
+        [0.82, 0.11, 0.00, 0.03, 0.04],
+        [0.00, 1.00, 0.00, 0.00, 0.00],
+        [0.64, 0.24, 0.01, 0.00, 0.11],
+        [0.52, 0.07, 0.20, 0.11, 0.10],
+    ]
+)
+_EMPLOYERS = np.array(
+    [  # the first twelve kinds of employer: good standing, the rest
+        [0.11, 0.02, 0.11, 0.08, 0.02, 0.05, 0.04, 0.16, 0.10, 0.07, 0.14, 0.10],
+        [0.03, 0.01, 0.04, 0.03, 0.01, 0.01, 0.02, 0.07, 0.07, 0.05, 0.28, 0.38],
+    ]
+)
 _INCOME = np.array([9_800, 12_500, 6_800, 14_000, 5_400, 4_900])
 _STABLE = np.array([0.98, 0.96, 0.86, 0.72, 0.50, 0.62])
-_OWNERS = np.array([  # branch leader, head of consumer credit, account manager: leading people, esteemed ones, the rest
-    [0.78, 0.10, 0.12],
-    [0.04, 0.60, 0.36],
-    [0.00, 0.02, 0.98],
-])
+_OWNERS = np.array(
+    [  # branch leader, head of consumer credit, account manager: leading people, esteemed ones, the rest
+        [0.78, 0.10, 0.12],
+        [0.04, 0.60, 0.36],
+        [0.00, 0.02, 0.98],
+    ]
+)
 _ENQUIRIES = np.array([0.4, 0.2, 1.8, 1.0, 4.0, 0.3])
 
 
@@ -86,7 +92,8 @@ def draw(rng, kind, standing, age, since, end):
     post = pick(rng, np.array([0.02, 0.05, 0.10, 0.07, 0.14, 0.05, 0.50, 0.07]), kind)
     post[~employed] = -1
     title = np.where(
-        school_or_hospital, pick(rng, np.array([0.10, 0.34, 0.36, 0.14, 0.06]), kind),
+        school_or_hospital,
+        pick(rng, np.array([0.10, 0.34, 0.36, 0.14, 0.06]), kind),
         np.where(employed, pick(rng, np.array([0.80, 0.10, 0.07, 0.02, 0.01]), kind), 0),
     ).astype(np.int8)
     licence = np.where(employed & chance(0.05), 1 + (rng.random(n) * 12), 0).astype(np.int8)
@@ -111,7 +118,8 @@ def draw(rng, kind, standing, age, since, end):
     payroll_since = np.minimum(since + rng.random(n) * 900, end).astype(np.int32)
 
     leading = (
-        (official & (rank >= 3)) | (((employer == 3) | (employer == 4)) & (post == 0))
+        (official & (rank >= 3))
+        | (((employer == 3) | (employer == 4)) & (post == 0))
         | ((employer == 5) & ((title >= 3) | (post == 0) | (post == 5)))
         | ((employer == 7) & (post >= 0) & (post <= 3) & (tier <= 1))
     )
@@ -127,10 +135,16 @@ def draw(rng, kind, standing, age, since, end):
     spouse[~married | firm] = -1
 
     person_only = {
-        "gender": (rng.random(n) < 0.52).astype(np.int8), "citizenship": citizenship,
-        "education": drop(education, 0.02), "employment": employment,
-        "employer_kind": drop(employer, 0.01), "employer_tier": tier, "post": post,
-        "professional_title": title, "licence": licence, "spouse_credit_record": spouse,
+        "gender": (rng.random(n) < 0.52).astype(np.int8),
+        "citizenship": citizenship,
+        "education": drop(education, 0.02),
+        "employment": employment,
+        "employer_kind": drop(employer, 0.01),
+        "employer_tier": tier,
+        "post": post,
+        "professional_title": title,
+        "licence": licence,
+        "spouse_credit_record": spouse,
     }
     codes = {"kind": client_kind}
     for name, values in person_only.items():
@@ -141,16 +155,20 @@ def draw(rng, kind, standing, age, since, end):
         "years_resident_here": drop(np.minimum(rng.exponential(16, n), age).astype(np.int16), 0.01),
         "has_fixed_home_here": owns_home | chance(0.72),
         "has_fixed_job_here": (employed | self_employed) & chance(0.93),
-        "owns_home_here": owns_home, "is_married": married, "rank": rank,
+        "owns_home_here": owns_home,
+        "is_married": married,
+        "rank": rank,
         "is_on_payroll_list": employed & chance(np.where(good, 0.90, 0.66)),
-        "years_with_employer": np.where(employed, years_job, -1).astype(np.int16), "has_stable_income": stable,
+        "years_with_employer": np.where(employed, years_job, -1).astype(np.int16),
+        "has_stable_income": stable,
         "spouse_monthly_income": np.where(if_married & chance(0.85), skewed(_INCOME[kind] * 0.8, 0.45), -1),
         "provident_fund_monthly": np.where(employed & chance(0.85), income // 100 * 12, -1) // 100 * 100,
         "other_debt_monthly": np.where(chance(0.3 + 0.12 * weak), skewed(1_400, 0.6), 0),
         "family_assets": np.where(chance(0.9), skewed(_INCOME[kind] * 45 * np.exp(0.4 * standing), 0.7), -1),
         "payroll_since": np.where(payroll, payroll_since, delivery.NEVER).astype(np.int32),
         "wage_account_pledged": rng.random(n, dtype=np.float32),
-        "employer_cash_positive_2y": employed & chance(0.78), "employer_owners_clean": employed & chance(0.95),
+        "employer_cash_positive_2y": employed & chance(0.78),
+        "employer_owners_clean": employed & chance(0.95),
         "years_in_business": np.where(self_employed, years_business, -1).astype(np.int16),
         "registered_capital": np.where(self_employed & chance(0.8), skewed(520_000, 0.9) // 100_000 * 100_000, -1),
         "has_own_premises_here": self_employed & chance(0.42),
@@ -159,8 +177,12 @@ def draw(rng, kind, standing, age, since, end):
         "credit_enquiries_3m": rng.poisson(_ENQUIRIES[kind]).astype(np.int16),
     }
     for name, share in (
-        ("is_on_court_list", 0.003), ("is_on_blacklist", 0.0025), ("is_suspected_fraud", 0.001),
-        ("is_suspected_laundering", 0.0006), ("is_in_illegal_trade", 0.0004), ("is_in_criminal_case", 0.0004),
+        ("is_on_court_list", 0.003),
+        ("is_on_blacklist", 0.0025),
+        ("is_suspected_fraud", 0.001),
+        ("is_suspected_laundering", 0.0006),
+        ("is_in_illegal_trade", 0.0004),
+        ("is_in_criminal_case", 0.0004),
     ):
         plain[name] = chance(share * (0.3 + weak))
     upper, fourth = classes(plain, codes)
@@ -259,4 +281,3 @@ def columns(people, places, who, valid_from, changed=None) -> dict:
 
 CHANGING = ("grade", "score", "income", "record", "arrears_anywhere")
 PERSONAL_FLAGS = ("is_married", "has_fixed_home_here", "owns_home_here")
-

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-CONTRACT = tomllib.loads((Path(__file__).parents[1] / "contract.toml").read_text(encoding="utf-8"))["table"]
+CONTRACT = tomllib.loads((Path(__file__).parents[1] / "contract" / "contract.toml").read_text(encoding="utf-8"))[
+    "table"
+]
 
 ARROW_TYPES = {
     "key": pa.string(),
@@ -65,9 +67,7 @@ def key(prefix: str, numbers, width: int, valid=None) -> pa.Array:
         letters[:, place] = digit + 48
     offsets = np.arange(len(numbers) + 1, dtype=np.int32) * np.int32(letters.shape[1])
     bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(
-        pa.string(), len(numbers), [bitmap, pa.py_buffer(offsets), pa.py_buffer(letters)]
-    )
+    return pa.Array.from_buffers(pa.string(), len(numbers), [bitmap, pa.py_buffer(offsets), pa.py_buffer(letters)])
 
 
 def code(numbers, words, valid=None) -> pa.Array:

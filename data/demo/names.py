@@ -56,9 +56,7 @@ def id_numbers(number: np.ndarray, birth: np.ndarray, gender: np.ndarray, valid:
     area = number // 500 % 10_000
     order = number % 500 * 2 + gender
     digits[:, 0:2] = 9
-    for first, width, values in (
-        (2, 4, area), (6, 4, years), (10, 2, months % 12 + 1), (12, 2, days), (14, 3, order)
-    ):
+    for first, width, values in ((2, 4, area), (6, 4, years), (10, 2, months % 12 + 1), (12, 2, days), (14, 3, order)):
         for place in range(width):
             digits[:, first + place] = values // 10 ** (width - 1 - place) % 10
     total = digits[:, :17].astype(np.int32) @ _WEIGHTS

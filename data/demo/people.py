@@ -74,9 +74,7 @@ def build(customers, seed, places, outlet_share, first_month, anchor) -> People:
     single = [name for name in blocks[0] if name not in ("columns", "codes")]
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in single}
     for part in ("columns", "codes"):
-        joined[part] = {
-            name: np.concatenate([block[part][name] for block in blocks]) for name in blocks[0][part]
-        }
+        joined[part] = {name: np.concatenate([block[part][name] for block in blocks]) for name in blocks[0][part]}
     return People(**joined)
 
 
@@ -112,7 +110,15 @@ def _block(n, seed, block, places, outlet_share, first_month, last_month) -> dic
         birth = np.minimum(birth, since - 18 * 366)
     columns, codes, changing = attributes.draw(rng, kind, standing, age, since, end)
     return {
-        "type": kind, "standing": standing, "hidden_good": hidden_good, "hidden_bad": hidden_bad, "outlet": outlet,
-        "province": province, "manager": manager, "since": since,
-        "columns": columns | {"birth_on": birth}, "codes": codes, **changing,
+        "type": kind,
+        "standing": standing,
+        "hidden_good": hidden_good,
+        "hidden_bad": hidden_bad,
+        "outlet": outlet,
+        "province": province,
+        "manager": manager,
+        "since": since,
+        "columns": columns | {"birth_on": birth},
+        "codes": codes,
+        **changing,
     }

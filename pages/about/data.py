@@ -2,16 +2,18 @@
 
 import streamlit as st
 
-from analytics import text
-from analytics.declared import METRICS
-from analytics.text import say
-from data.contract import read_contract
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.metrics.definitions import METRICS
+from data.contract.schema import read_contract
 from data.messages import REASONS
-from pages.parts import bank, boards, checked, choice, rulebank, tables
+from pages.parts.sections import invariants
+from pages.parts.state import queries, rulebook_queries, selection
+from pages.parts.widgets import boards, metric_table
 
-here = choice.now()
+here = selection.now()
 lang, side = here.lang, 0 if here.lang == "zh-CN" else 1
-edition, ledger, contract = bank.bank().edition, bank.reconciliation(), read_contract()
+edition, ledger, contract = queries.bank().edition, queries.reconciliation(), read_contract()
 COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
 
 
@@ -30,11 +32,11 @@ fresh = say(
 sums = {name: counted(ledger[name].sum()) for name in COUNTS}
 boards.lead([fresh, say("data.sums", lang, **sums)], lang)
 
-checked.invariants(here)
-rulebank.warn(lang)
-history = bank.history()
+invariants.invariants(here)
+rulebook_queries.warn(lang)
+history = queries.history()
 boards.heading(say("data.editions", lang, count=len(history)))
-tables.plain(
+metric_table.plain(
     "data", ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
     [
         (one.id, one.number, say(f"data.{one.kind}", lang), one.source, one.as_of, len(one.months),
@@ -53,9 +55,9 @@ rows = [
     (str(row.as_of)[:10], *named(row.table), *(counted(getattr(row, name)) for name in COUNTS), row.totals)
     for row in ledger.itertuples()
 ]
-tables.plain("data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content")
+metric_table.plain("data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content")
 
-refused = bank.refused()
+refused = queries.refused()
 boards.heading(say("data.refused" if len(refused) else "data.nothing_refused", lang, count=counted(len(refused))))
 if len(refused):
     columns = ("table", "file", "line", "column", "value", "reason")
@@ -64,13 +66,15 @@ if len(refused):
          REASONS.get(row.reason, (row.reason, row.reason))[side])
         for row in refused.itertuples()
     ]  # fmt: skip
-    tables.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
+    metric_table.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
 
-absent = bank.absent()
+absent = queries.absent()
 boards.heading(say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent)))
 if absent:
     rows = [
         (*named(table), text.listing([METRICS[id].name[lang] for id in ids], lang) or say("data.fills_none", lang))
         for table, ids in absent.items()
     ]
-    tables.plain("data", ("table", "meaning", "would_fill"), rows, say("data.table", lang), lang, height="content")
+    metric_table.plain(
+        "data", ("table", "meaning", "would_fill"), rows, say("data.table", lang), lang, height="content"
+    )

@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from analytics import text
-from analytics.declared import METRICS, SPLITS
-from analytics.text import say
-from data.contract import TYPE_WORDS, read_contract
-from data.engine import Refused
-from pages.parts import assumed, bank, boards, charts, choice, tables
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.metrics.definitions import METRICS, SPLITS
+from data.contract.schema import TYPE_WORDS, read_contract
+from data.errors import Refused
+from pages.parts.sections import assumptions
+from pages.parts.state import queries, selection
+from pages.parts.widgets import boards, chart, metric_table
 
-here = choice.now()
+here = selection.now()
 lang, words, side = here.lang, "zh" if here.lang == "zh-CN" else "en", 0 if here.lang == "zh-CN" else 1
 
 
@@ -22,7 +24,7 @@ def facts(id: str) -> dict[str, str]:
         "formula": metric.formula[lang],
         "unit": say(f"definition.unit_{metric.unit}", lang),
         "better": say(f"definition.better_{metric.better}", lang),
-        "splits": text.listing([bank.name_of_split(split, lang) for split in splits], lang),
+        "splits": text.listing([queries.name_of_split(split, lang) for split in splits], lang),
         "owner": say(f"owner.{metric.owner}", lang),
         "needs": text.listing(list(metric.needs), lang) or say("definition.needs_none", lang),
         "history": say("definition.months", lang, count=metric.history),
@@ -33,20 +35,20 @@ live = [id for id, metric in METRICS.items() if not metric.retired]
 boards.heading(say("definition.all", lang, count=len(live)))
 columns = ("meaning", "formula", "unit", "better", "owner", "needs")
 rows = [(METRICS[id].name[lang], *(facts(id)[column] for column in columns)) for id in live]
-tables.plain("definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420)
+metric_table.plain("definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420)
 
-picked = charts.chooser(here, "metric", live, lambda id: METRICS[id].name[lang], say("definition.one", lang))
+picked = chart.chooser(here, "metric", live, lambda id: METRICS[id].name[lang], say("definition.one", lang))
 told = [(say(f"definition.{what}", lang), said) for what, said in facts(picked).items()]
-tables.pairs(METRICS[picked].name[lang], told, say("definition.sql_below", lang))
+metric_table.pairs(METRICS[picked].name[lang], told, say("definition.sql_below", lang))
 try:
-    st.code(bank.sql(bank.about(here, picked, compare=False)), language="sql", wrap_lines=True)
+    st.code(queries.sql(queries.about(here, picked, compare=False)), language="sql", wrap_lines=True)
 except Refused as refusal:
     boards.note(text.half(refusal, lang))
 
-assumed.marks(here)
-assumed.show(here)
+assumptions.marks(here)
+assumptions.show(here)
 
-schemes = bank.schemes()
+schemes = queries.schemes()
 boards.heading(say("definition.rulebooks", lang, count=len(schemes)))
 rows = [
     (scheme.names[words], say(f"definition.grain_{scheme.grain}", lang), book.effective_on, book.document[words],
@@ -55,11 +57,11 @@ rows = [
     for book in scheme.editions
 ]  # fmt: skip
 heads = ("scheme", "grain", "effective", "document", "approved_by", "classes")
-tables.plain("definition", heads, rows, say("definition.scheme", lang), lang, height="content")
+metric_table.plain("definition", heads, rows, say("definition.scheme", lang), lang, height="content")
 
 contract = read_contract()
 boards.heading(say("definition.contract", lang, count=len(contract.tables)))
-table = charts.chooser(
+table = chart.chooser(
     here, "table", list(contract.tables), lambda name: f"{name} · {getattr(contract.table(name), words)}",
     say("data.table", lang),
 )  # fmt: skip
@@ -68,4 +70,4 @@ rows = [
      say("definition.yes", lang) if column.required else "", text.listing(list(column.values), lang))
     for column in contract.table(table).columns.values()
 ]  # fmt: skip
-tables.plain("definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height=420)
+metric_table.plain("definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height=420)

@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from analytics.declared import METRICS
-from analytics.text import say
-from pages.parts import bank, boards, charts, choice, moved, why
+from analytics.i18n.text import say
+from analytics.metrics.definitions import METRICS
+from pages.parts.sections import change
+from pages.parts.state import queries, selection
+from pages.parts.widgets import boards, chart, move_drilldown
 
-here = choice.now()
+here = selection.now()
 lang = here.lang
 boards.begin()
 METRIC = (
@@ -14,20 +16,20 @@ METRIC = (
     "lost_rate", "contribution_net_per_customer", "contribution_net", "balance", "customers",
 )  # fmt: skip
 with st.container(horizontal=True, gap="small"):
-    metric = charts.chooser(here, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang))
-    before = why.month_picker(here)
-splits = why.splits_of(here, metric)
-by = charts.picker(here, "by", splits, lambda id: bank.name_of_split(id, lang), say("words.split_by", lang))
+    metric = chart.chooser(here, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang))
+    before = change.month_picker(here)
+splits = change.splits_of(here, metric)
+by = chart.picker(here, "by", splits, lambda id: queries.name_of_split(id, lang), say("words.split_by", lang))
 others = ["none", *(split for split in splits if split != by)]
-then = charts.picker(
+then = chart.picker(
     here, "then", others, lambda id: say("changes.no_second", lang) if id == "none" else
-    say("changes.then", lang, split=bank.name_of_split(id, lang)), say("changes.second", lang),
+    say("changes.then", lang, split=queries.name_of_split(id, lang)), say("changes.second", lang),
 )  # fmt: skip
-question = why.asked_of(here, metric, (by,) if then == "none" else (by, then))
-why.verdicts(here, question.about(by=(by,)), before, lead=True)
-why.bridge(here, question, before)
-days = charts.picker(
+question = change.asked_of(here, metric, (by,) if then == "none" else (by, then))
+change.verdicts(here, question.about(by=(by,)), before, lead=True)
+change.bridge(here, question, before)
+days = chart.picker(
     here, "days", ("30", "0", "60", "90"), lambda code: say(f"overdue.days_{code}", lang), say("overdue.days", lang)
 )
-asked = why.flows(here, question, before, int(days))
-moved.show(here, asked)
+asked = change.flows(here, question, before, int(days))
+move_drilldown.show(here, asked)

@@ -2,25 +2,28 @@
 
 import streamlit as st
 
-from analytics import rule_figures, text
-from analytics.text import say
-from data.engine import Refused
-from pages.parts import bank, boards, charts, choice, rulebank, rules, tiles
-from pages.parts import person as show
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.presentation import rulebook_charts
+from data.errors import Refused
+from pages.parts.sections import customer as show
+from pages.parts.state import queries, rulebook_queries, selection
+from pages.parts.widgets import boards, chart, rulebook_tables
+from pages.parts.widgets.theme import is_dark
 
-here = choice.now()
-lang, short = here.lang, rules.short(here.lang)
+here = selection.now()
+lang, short = here.lang, rulebook_tables.short(here.lang)
 # The number stays in the session: an address is copied, logged and bookmarked.
 with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
     number = st.text_input(say("card.number", lang), key="customer_number", width=260, max_chars=64).strip()
-    grain = bank.schemes()[here.scheme].grain
+    grain = queries.schemes()[here.scheme].grain
     if grain == "customer":
         show.examples(here)
 if not number:
     boards.note(say("card.how", lang))
     st.stop()
 try:
-    card = rulebank.card_of(here.as_of, number)
+    card = rulebook_queries.card_of(here.as_of, number)
 except Refused as refusal:
     st.warning(text.half(refusal, lang))
     st.stop()
@@ -36,12 +39,12 @@ if case.decision.missing:
     words = [case.book.fact_index[name].words(short) for name in case.decision.missing]
     boards.note(say("card.missing", lang, facts=text.listing(words, lang)))
 with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 24):
-    rules.trace(case.book, case.decision, lang)
+    rulebook_tables.trace(case.book, case.decision, lang)
 
 boards.heading(say("card.history", lang, months=len(card.history)))
 with st.container(key="history"):
-    figure = rule_figures.history(card.history, show.ladders(card, here), lang, dark=tiles.is_dark())
-    charts.draw(figure, f"history_{lang}", say("card.history", lang, months=len(card.history)))
+    figure = rulebook_charts.history(card.history, show.ladders(card, here), lang, dark=is_dark())
+    chart.draw(figure, f"history_{lang}", say("card.history", lang, months=len(card.history)))
 boards.note(say("card.history_note", lang))
 left, right = st.columns(2, gap="large")
 with left:

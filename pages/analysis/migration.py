@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analytics.buckets import sets
-from analytics.moves import Moves
-from analytics.text import say
-from pages.parts import boards, charts, choice, matrix, moved, paths, why
+from analytics.analysis.migration import Moves
+from analytics.i18n.text import say
+from analytics.metrics.buckets import sets
+from pages.parts.sections import change, migration
+from pages.parts.state import selection
+from pages.parts.widgets import boards, chart, matrix, move_drilldown
 
-here = choice.now()
+here = selection.now()
 lang = here.lang
 boards.begin()
 
@@ -23,42 +25,42 @@ def days_words(code):
 
 
 VIEWS = ("class", "rates", "bucket", "vintage", "curve", "forecast")
-view = charts.picker(here, "view", VIEWS, words("view"), say("migration.view", lang))
-question = why.asked_of(here, "loans", ())
+view = chart.picker(here, "view", VIEWS, words("view"), say("migration.view", lang))
+question = change.asked_of(here, "loans", ())
 asked = None
 if view in ("class", "bucket"):
-    before = why.month_picker(here)
-    measure = charts.picker(here, "measure", matrix.MEASURES, words("measure"), say("migration.measure", lang))
+    before = change.month_picker(here)
+    measure = chart.picker(here, "measure", matrix.MEASURES, words("measure"), say("migration.measure", lang))
     buckets = "months"
     if view == "bucket":
-        buckets = charts.picker(
+        buckets = chart.picker(
             here, "buckets", tuple(sets()), lambda id: sets()[id].name[lang], say("migration.buckets", lang)
         )
     asked = Moves(question, before, view, buckets)
-    paths.moves_matrix(here, asked, measure)
+    migration.moves_matrix(here, asked, measure)
     if view == "bucket":
-        paths.roll(here, question, buckets)
+        migration.roll(here, question, buckets)
 elif view == "rates":
-    before = why.month_picker(here)
+    before = change.month_picker(here)
     asked = Moves(question.about(scheme="loan_five"), before)
-    paths.rates(here, question, before)
+    migration.rates(here, question, before)
 elif view == "vintage":
     with st.container(horizontal=True, gap="small"):
-        late = charts.picker(here, "late", ("ever", "now"), words("late"), say("migration.late", lang))
-        days = charts.picker(here, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang))
-        counted = charts.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
-    by = paths.split_picker(here, "loans", say("migration.by_cohort", lang))
-    asked, cohort = paths.vintage(here, question.about(by=by), int(days), late, counted)
-    paths.first_payment(here, question.about(by=by), cohort)
-    if "judged" in moved.opened(here):
+        late = chart.picker(here, "late", ("ever", "now"), words("late"), say("migration.late", lang))
+        days = chart.picker(here, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang))
+        counted = chart.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
+    by = migration.split_picker(here, "loans", say("migration.by_cohort", lang))
+    asked, cohort = migration.vintage(here, question.about(by=by), int(days), late, counted)
+    migration.first_payment(here, question.about(by=by), cohort)
+    if "judged" in move_drilldown.opened(here):
         asked = replace(asked, kind="first")
 elif view == "curve":
-    by = paths.split_picker(here, "customers", say("migration.whole", lang), "class")
-    asked = paths.curve(here, question.about("customers", by=by))
+    by = migration.split_picker(here, "customers", say("migration.whole", lang), "class")
+    asked = migration.curve(here, question.about("customers", by=by))
 else:
-    by = charts.picker(here, "by", ("class", "bucket"), words("view"), say("words.split_by", lang))
-    measure = charts.picker(here, "measure", ("n", "balance"), words("measure"), say("migration.measure", lang))
-    paths.ahead(here, question, by, measure)
+    by = chart.picker(here, "by", ("class", "bucket"), words("view"), say("words.split_by", lang))
+    measure = chart.picker(here, "measure", ("n", "balance"), words("measure"), say("migration.measure", lang))
+    migration.ahead(here, question, by, measure)
     boards.note(say("migration.today", lang))
 if asked:
-    moved.show(here, asked)
+    move_drilldown.show(here, asked)

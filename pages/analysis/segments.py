@@ -2,26 +2,28 @@
 
 import streamlit as st
 
-from analytics import text
-from analytics.text import say
-from data.engine import Refused
-from pages.parts import boards, choice, disagreed, segmented, told_apart
+from analytics.i18n import text
+from analytics.i18n.text import say
+from data.errors import Refused
+from pages.parts.sections import segment_boards, segment_disagreements, segment_methods
+from pages.parts.state import selection
+from pages.parts.widgets import boards
 
-here = choice.now()
+here = selection.now()
 lang = here.lang
 boards.begin()
 try:
-    of = segmented.fitted(here)
+    of = segment_boards.fitted(here)
 except Refused as refusal:
     st.info(text.half(refusal, lang))
     st.stop()
-segmented.lead(of, here)
-segmented.outcomes(of, here)
-segmented.validation(of, here)
-segmented.cells(of, here)
-disagreed.disagreements(of, here)
-segmented.profile(of, here)
-told_apart.explained(of, here)
-told_apart.made(of, here)
+segment_boards.lead(of, here)
+segment_boards.outcomes(of, here)
+segment_boards.validation(of, here)
+segment_boards.cells(of, here)
+segment_disagreements.disagreements(of, here)
+segment_boards.profile(of, here)
+segment_methods.explained(of, here)
+segment_methods.made(of, here)
 if here.filters:
     boards.note(say("segments.elsewhere", lang))

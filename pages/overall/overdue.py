@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from analytics.text import say
-from pages.parts import boards, charts, choice, tiles, words
+from analytics.i18n.text import say
+from pages.parts.state import selection
+from pages.parts.widgets import boards, chart, headlines, kpi_tiles
 
-here = choice.now()
+here = selection.now()
 lang = here.lang
-days = charts.picker(
+days = chart.picker(
     here,
     "days",
     ("0", "30", "60", "90"),
@@ -15,7 +16,7 @@ days = charts.picker(
     say("overdue.days", lang),
     "30",
 )
-counted = charts.picker(
+counted = chart.picker(
     here, "by", ("balance", "customers", "loans", "written_off"), lambda code: say(f"overdue.by_{code}", lang),
     say("overdue.by", lang),
 )  # fmt: skip
@@ -26,7 +27,7 @@ metric = {
     "written_off": "overdue_rate_30_with_written_off",
 }.get(counted, "overdue_rate" + ("" if days == "0" else f"_{days}") + f"_{counted}")
 
-boards.lead(words.levels(here, (metric, "npl_ratio", "first_payment_default")), lang)
+boards.lead(headlines.levels(here, (metric, "npl_ratio", "first_payment_default")), lang)
 boards.trend(here, metric)
 tier, depth = st.columns(2, gap="medium")
 with tier:
@@ -35,4 +36,4 @@ with depth:
     boards.buckets(here, {"customers": "customers", "loans": "loans"}.get(counted, "balance"))
 boards.months_by_class(here, metric)
 boards.by_split(here, metric)
-tiles.show(here, ("npl_ratio", "recognition_deviation", "coverage"))
+kpi_tiles.show(here, ("npl_ratio", "recognition_deviation", "coverage"))

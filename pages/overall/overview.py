@@ -1,16 +1,19 @@
 """总览: one sentence, six tiles, the tier board, why the figure moved, and what needs a decision."""
 
-from analytics.declared import METRICS
-from analytics.text import say
-from pages.parts import alerts, boards, charts, choice, effects, tables, tiles, warm, why
+from analytics.i18n.text import say
+from analytics.metrics.definitions import METRICS
+from pages.parts.sections import alerts, change, change_table
+from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS, SECONDARY_METRICS, SIZE_METRIC
+from pages.parts.state import selection
+from pages.parts.widgets import boards, chart, kpi_tiles, metric_table
 
-here = choice.now()
+here = selection.now()
 lang = here.lang
 boards.begin()
-before = why.against(here)
-why.verdicts(here, why.asked_of(here, warm.BOARD[0], ("class",)), before, lead=True, moved_only=True)
-tiles.show(here, warm.TILES, warm.SECONDS)
-tables.board(here, (warm.SIZE, *warm.BOARD), parts={warm.SIZE: tables.SHARES})
-metric = charts.picker(here, "why", warm.BOARD, lambda id: METRICS[id].name[lang], say("changes.why", lang))
-effects.board(here, why.asked_of(here, metric, ("class",)), before)
+before = change.against(here)
+change.verdicts(here, change.asked_of(here, BOARD_METRICS[0], ("class",)), before, lead=True, moved_only=True)
+kpi_tiles.show(here, KPI_METRICS, SECONDARY_METRICS)
+metric_table.board(here, (SIZE_METRIC, *BOARD_METRICS), parts={SIZE_METRIC: metric_table.SHARES})
+metric = chart.picker(here, "why", BOARD_METRICS, lambda id: METRICS[id].name[lang], say("changes.why", lang))
+change_table.board(here, change.asked_of(here, metric, ("class",)), before)
 alerts.show(here)

@@ -5,33 +5,38 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-from analytics import rule_figures, rulebooks, text
+from analytics import rulebooks
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.presentation import rulebook_charts
 from analytics.rulebooks import thresholds as moving
-from analytics.text import say
-from pages.parts import bank, boards, charts, choice, rulebank, rules, simulate, tiles
+from pages.parts.sections import simulator
+from pages.parts.state import queries, rulebook_queries, selection
+from pages.parts.widgets import boards, chart, rulebook_tables
+from pages.parts.widgets.theme import is_dark
 
-here = choice.now()
-lang, short = here.lang, rules.short(here.lang)
-scheme = rulebank.shelf()[0][here.scheme]
+here = selection.now()
+lang, short = here.lang, rulebook_tables.short(here.lang)
+scheme = rulebook_queries.shelf()[0][here.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
 # a new edition cannot come into force for months that are graded already
-newest = date.fromisoformat(bank.offer().months[-1])
+newest = date.fromisoformat(queries.offer().months[-1])
 st.html(f'<p class="lp-lead">{html.escape(say("simulate.static", lang))}</p>')
 
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
     words = {day: say("rules.edition", lang, day=text.day(day, lang)) for day in editions}
-    before = editions[charts.chooser(here, "from", list(editions), words.get, say("simulate.before", lang))]
-    base = editions[charts.chooser(here, "to", list(editions), words.get, say("simulate.after", lang))]
+    before = editions[chart.chooser(here, "from", list(editions), words.get, say("simulate.before", lang))]
+    base = editions[chart.chooser(here, "to", list(editions), words.get, say("simulate.after", lang))]
 known = moving.thresholds(base)
 values = {}
 if known:
     boards.heading(say("simulate.thresholds", lang, count=len(known)))
-    shown, others = simulate.part_of(base, known, lang)
-    values = {threshold.key: simulate.value(base, threshold) for threshold in others}
+    shown, others = simulator.part_of(base, known, lang)
+    values = {threshold.key: simulator.value(base, threshold) for threshold in others}
     with st.grid(3, min_column_width=280, gap="small") as wall:
         for threshold in shown:
             with wall.cell():
-                values[threshold.key] = simulate.slider(base, threshold, lang)
+                values[threshold.key] = simulator.slider(base, threshold, lang)
 else:
     boards.note(say("simulate.nothing", lang))
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
@@ -41,7 +46,7 @@ with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
     )  # fmt: skip
     if known:
         st.button(
-            say("simulate.reset", lang), on_click=simulate.reset, args=(base, known), key=f"simulate_reset_{lang}"
+            say("simulate.reset", lang), on_click=simulator.reset, args=(base, known), key=f"simulate_reset_{lang}"
         )
 edited = moving.moved(base, values, on)
 try:
@@ -50,7 +55,7 @@ except rulebooks.RulebookError as refusal:
     st.warning(say("simulate.refused", lang, reason=refusal.text(short)))
     st.stop()
 
-made = rulebank.compare(before, after, here.as_of)
+made = rulebook_queries.compare(before, after, here.as_of)
 names = {code: (after if code in after.class_codes else before).class_names(code)[short] for code in made.codes}
 moved = int(made.moved["n"].sum())
 everybody = f"{int(made.frame['n'].sum()):,}"
@@ -62,13 +67,13 @@ window = say(
 boards.note(window)
 wall = st.grid(2, min_column_width=520, gap="medium")
 with wall.cell():
-    simulate.totals(made, names, lang)
+    simulator.totals(made, names, lang)
 with wall.cell():
-    figure = rule_figures.moves(made.frame, made.codes, names, lang, dark=tiles.is_dark())
-    charts.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
+    figure = rulebook_charts.moves(made.frame, made.codes, names, lang, dark=is_dark())
+    chart.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
     boards.note(say("simulate.moves", lang))
 boards.heading(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
-simulate.swap_sets(made, names, lang)
+simulator.swap_sets(made, names, lang)
 
 boards.heading(say("simulate.sign", lang))
 problem = moving.failing_example(edited, lambda told: rulebooks.parse(told, path=f"{base.id}/{on}.toml"))

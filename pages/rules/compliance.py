@@ -5,25 +5,28 @@ from datetime import date
 
 import streamlit as st
 
-from analytics import compliance, text
-from analytics.text import say
-from pages.parts import boards, breaches, charts, choice, drill, rulebank, rules
+from analytics.grading import compliance
+from analytics.i18n import text
+from analytics.i18n.text import say
+from pages.parts.sections import compliance as sections_compliance
+from pages.parts.state import rulebook_queries, selection
+from pages.parts.widgets import boards, chart, drilldown, rulebook_tables
 
 PAGE, LIMIT = 25, 100_000
-here = choice.now()
-lang, short = here.lang, rules.short(here.lang)
+here = selection.now()
+lang, short = here.lang, rulebook_tables.short(here.lang)
 known = compliance.rules(date.fromisoformat(here.as_of))
-counts = rulebank.counts(here.as_of)
+counts = rulebook_queries.counts(here.as_of)
 names = {rule.id: rule.names[short] for rule in known.values()}
 worst = counts.loc[counts["breaches"].idxmax()]
 boards.lead([
     say("compliance.total", lang, month=text.month(here.as_of, lang), n=f"{int(counts['breaches'].sum()):,}"),
     say("compliance.most", lang, name=names[worst["rule"]], n=f"{int(worst['breaches']):,}"),
 ], lang)  # fmt: skip
-breaches.board(here, counts)
+sections_compliance.board(here, counts)
 boards.note(say("compliance.means", lang))
 
-rule = known[charts.chooser(here, "rule", list(names), names.get, say("compliance.list", lang))]
+rule = known[chart.chooser(here, "rule", list(names), names.get, say("compliance.list", lang))]
 boards.heading(rule.names[short])
 boards.note(f"{rule.document[short]} · {rule.clause}")
 boards.note(rule.note[short])
@@ -31,20 +34,20 @@ boards.note(say("compliance.breach", lang, words=rule.breach.words(short)))
 total = int(counts.set_index("rule").loc[rule.id, "breaches"])
 pages = max(1, math.ceil(total / PAGE))
 at = st.pagination(pages, key=f"compliance_page_{rule.id}_{here.as_of}") if pages > 1 else 1
-lines = rulebank.breaches(here.as_of, rule.id, PAGE, (at - 1) * PAGE)
-columns = breaches.columns(rule, lines, lang)
+lines = rulebook_queries.breaches(here.as_of, rule.id, PAGE, (at - 1) * PAGE)
+columns = sections_compliance.columns(rule, lines, lang)
 boards.note(f"{say(f'drill.count_{rule.grain}s', lang, n=f'{total:,}')} · {say('drill.masked', lang)}")
 st.dataframe(
-    drill.printed(breaches.worded(rule, lines, here), columns, lang), hide_index=True, height="content",
-    alt=rule.names[short], column_config=breaches.aligned(columns),
+    drilldown.printed(sections_compliance.worded(rule, lines, here), columns, lang), hide_index=True, height="content",
+    alt=rule.names[short], column_config=sections_compliance.aligned(columns),
 )  # fmt: skip
 
 
 def made(write) -> bytes:
-    frame = rulebank.breaches(here.as_of, rule.id, LIMIT)
-    return write(breaches.worded(rule, frame, here), columns, breaches.notes(rule, here), lang)
+    frame = rulebook_queries.breaches(here.as_of, rule.id, LIMIT)
+    return write(sections_compliance.worded(rule, frame, here), columns, sections_compliance.notes(rule, here), lang)
 
 
 stem = f"{rule.id}_{here.as_of}"
 with st.container(horizontal=True, gap="small"):
-    drill.downloads(made, stem, f"compliance_{rule.id}", lang, disabled=total == 0)
+    drilldown.downloads(made, stem, f"compliance_{rule.id}", lang, disabled=total == 0)

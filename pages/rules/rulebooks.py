@@ -2,18 +2,19 @@
 
 import streamlit as st
 
-from analytics import text
-from analytics.rulebooks.rules import plain
-from analytics.text import say
-from pages.parts import boards, charts, choice, rulebank, rules, tables
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.rulebooks.conditions import plain
+from pages.parts.state import rulebook_queries, selection
+from pages.parts.widgets import boards, chart, metric_table, rulebook_tables
 
-here = choice.now()
-lang, short = here.lang, rules.short(here.lang)
-rulebank.warn(lang)
-scheme = rulebank.shelf()[0][here.scheme]
+here = selection.now()
+lang, short = here.lang, rulebook_tables.short(here.lang)
+rulebook_queries.warn(lang)
+scheme = rulebook_queries.shelf()[0][here.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
 book = editions[
-    charts.picker(
+    chart.picker(
         here, "edition", list(editions), lambda day: say("rules.edition", lang, day=text.day(day, lang)),
         say("rules.editions", lang),
     )
@@ -26,11 +27,11 @@ boards.note(
     say("rules.approved", lang, by=book.approved_by) if book.approved_by else say("rules.not_approved", lang),
 )
 boards.note(book.source.get(short, ""))
-if not rulebank.is_kept(book):
+if not rulebook_queries.is_kept(book):
     st.info(say("rules.not_built", lang))
 
-counts = rulebank.classes(here.as_of, scheme.id)
-rules.table(
+counts = rulebook_queries.classes(here.as_of, scheme.id)
+rulebook_tables.table(
     [say(f"rules.{head}", lang) for head in ("class", "service", "count")],
     [
         (item.names[short], item.service.get(short, ""), f"{counts.get(item.code, 0):,}")
@@ -41,26 +42,26 @@ rules.table(
 boards.note(say(f"rules.counted_{scheme.grain}", lang, month=text.month(here.as_of, lang)))
 
 boards.heading(say("rules.rules", lang))
-rules.ladder(book, lang)
+rulebook_tables.ladder(book, lang)
 boards.note(say("rules.ours_means", lang))
 if book.parameters:
     boards.heading(say("rules.parameters", lang))
-    rules.table(
+    rulebook_tables.table(
         [say(f"rules.{head}", lang) for head in ("clause", "parameter", "value")],
         [
-            (p.note.clause, rules.indented(p.names[short], 0, p.note.is_ours, lang), rules.parameter(p.value, lang))
+            (p.note.clause, rulebook_tables.indented(p.names[short], 0, p.note.is_ours, lang), rulebook_tables.parameter(p.value, lang))
             for p in book.parameters.values()
         ],
         right=(2,), tight=(0,),
     )  # fmt: skip
-rules.calculations(book, lang)
+rulebook_tables.calculations(book, lang)
 boards.heading(say("rules.examples", lang, count=len(book.examples)))
-rules.table(
+rulebook_tables.table(
     [say(f"rules.{head}", lang) for head in ("case", "class", "clauses", "facts")],
     [
         (
             case.case[short], book.class_names(case.code)[short], text.listing(list(case.because), lang),
-            rules.facts_of(book, case, lang),
+            rulebook_tables.facts_of(book, case, lang),
         )
         for case in book.examples
     ],
@@ -72,4 +73,4 @@ st.download_button(
     say("rules.download", lang), book.text, f"{book.id}-{book.effective_on}.toml", "application/toml",
     on_click="ignore", key=f"rulebook_{lang}",
 )  # fmt: skip
-tables.pairs(say("rules.digest", lang), [("sha256", plain(book.digest))])
+metric_table.pairs(say("rules.digest", lang), [("sha256", plain(book.digest))])

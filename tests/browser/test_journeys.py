@@ -9,8 +9,8 @@ from datetime import date
 
 import pytest
 
-from analytics import metrics
-from analytics.metrics import Question
+from analytics.metrics import query
+from analytics.metrics.query import Question
 from tests.browser import harness
 
 PATHS = ["/", "/tiers", "/overdue", "/reloan", "/contribution", "/data", "/definitions"]
@@ -168,7 +168,7 @@ def test_a_tier_goes_down_through_the_branches_to_the_list_that_the_command_line
         path = []
         for level in (1, 2, 3):
             above = ((f"branch_{level - 1}", (path[-1],)),) if path else ()
-            cells = metrics.ask(bank, known.about(where=(*known.where, *above), by=(f"branch_{level}",)))
+            cells = query.ask(bank, known.about(where=(*known.where, *above), by=(f"branch_{level}",)))
             cell = cells.loc[cells["value"].idxmax()]
             chart = reader.page.locator(".js-plotly-plot").nth(1)
             reader.until(lambda rate=f"{cell['value']:.2%}", chart=chart: rate in chart.inner_text())

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analytics import segment_figures
-from analytics.look import look
-from analytics.segments import declared, kept
-from data.engine import Bank
+from analytics.presentation import segment_charts
+from analytics.presentation.theme import look
+from analytics.segments import definitions, report
+from data.editions.engine import Bank
 from tests.browser import harness
 
 pytestmark = [
@@ -53,10 +53,10 @@ def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
 
 def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home):
     bank = Bank(fitted_home)
-    of = kept.read(bank)
-    names = {code: of.name(code, "en") for code in of.order if code != declared.IDLE}
+    of = report.read(bank)
+    names = {code: of.name(code, "en") for code in of.order if code != definitions.IDLE}
     picked = list(names)[-1]
-    scene = segment_figures.customer_map(of.told["map"], names, picked, "en").told
+    scene = segment_charts.customer_map(of.told["map"], names, picked, "en").told
     layers = [layer["data"] for layer in scene["layers"] if layer["@@type"] == "ScatterplotLayer"]
     every = np.array([dot["p"] for layer in layers for dot in layer])
     # the loneliest dot of the picked segment: no other one lies on it
@@ -71,7 +71,7 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
         reader.settle()
 
         def clicked() -> bool:
-            box, scale = canvas.bounding_box(), 2**segment_figures.ZOOM
+            box, scale = canvas.bounding_box(), 2**segment_charts.ZOOM
             x = box["x"] + box["width"] / 2 + dot["p"][0] * scale
             y = box["y"] + box["height"] / 2 + dot["p"][1] * scale
             reader.page.mouse.move(x, y)

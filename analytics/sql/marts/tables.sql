@@ -1,4 +1,4 @@
--- The marts. Small codes and flags of a row stand together in one integer (analytics/packed.py); they, and facts that follow
+-- The marts. Small codes and flags of a row stand together in one integer (analytics/marts/bit_packing.py); they, and facts that follow
 -- from others of the row, are not written but derived where read. Class columns come from the rulebooks: one per scheme for
 -- the day, for the schemes of the boards also 1, 3 and 12 months before.
 
@@ -72,7 +72,7 @@ create table part.head.history_code (
     class varchar,
 );
 
--- grain: table_name, column_name. Columns of the views that follow from the tables' own; see data/engine.py.
+-- grain: table_name, column_name. Columns of the views that follow from the tables' own; see data/editions/engine.py.
 create table part.head.derived (
     table_name varchar,
     number integer,

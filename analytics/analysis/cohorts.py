@@ -1,0 +1,295 @@
+"""Cohorts over time: vintage of loans, first-payment default, and the reloan curve after settling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from statsmodels.duration.survfunc import SurvfuncRight
+
+from analytics.metrics.definitions import MIN_GROUP_SIZE, metric_named, split_named
+from analytics.metrics.edition_metadata import known
+from analytics.metrics.query import Question, check
+from analytics.metrics.sql_builder import Writer
+from data.dates import month_end
+from data.errors import Refused
+
+SQL = Path(__file__).parents[1] / "sql" / "questions"
+PERIODS = ("month", "quarter", "year")
+DAYS = (0, 30, 60, 90)
+WINDOWS = (30, 90, 180, 365)
+LATE = ("ever", "now")
+WHOLE = "all"
+_IS_LATE = "((fact.balance > 0 and fact.days_past_due > :days) or fact.balance_written_off > 0)"
+
+
+def vintage(
+    bank, question: Question, days: int = 30, late: str = "ever", period: str = "quarter"
+) -> pd.DataFrame:  # fmt: skip
+    """Of the loans disbursed in a period, how many were late by more than `days` when they had been on book m months.
+
+    Columns: cohort (first day), part (code of question.by, or all), month (m), n (loans), numerator (CNY late),
+    denominator (CNY disbursed), value, numerator_loans, value_loans (÷ n). `late`: ever, or now. Equal months
+    on book only: a cohort goes as far as its youngest loan. Raises Refused as `ask` does, and where no loan was
+    disbursed within the records.
+    """
+    _one_of("late", late, LATE)
+    _one_of("days", days, DAYS)
+    ever = late == "ever"
+    first = "(select cohort, part, loan_key, min(month) as month, arg_min(owed, month) as owed from state group by all)"
+    found = _cohorts(bank, question, "vintage", period, {
+        "is_late": _IS_LATE,
+        "late": first if ever else "state",
+        "sum_loans": "sum(counted.loans) over life" if ever else "counted.loans",
+        "sum_owed": "sum(counted.owed) over life" if ever else "counted.owed",
+        "window": "window life as (partition by grid.cohort, grid.part order by grid.month)" if ever else "",
+    }, {"days": days})  # fmt: skip
+    return found.assign(
+        value=found["numerator"] / found["denominator"].where(found["denominator"] > 0),
+        value_loans=found["numerator_loans"] / found["n"],
+    )
+
+
+def first_payment(bank, question: Question, period: str = "month") -> pd.DataFrame:
+    """First-payment default by disbursement cohort: cohort, part, n (judged), loans (all), numerator,
+    denominator, value.
+
+    Raises Refused as `ask` does, also for a bank without schedule and payments.
+    """
+    return _cohorts(bank, question.about("first_payment_default"), "first_payment_cohorts", period, {}, {})
+
+
+def _cohorts(bank, question: Question, name: str, period: str, put: dict, given: dict) -> pd.DataFrame:
+    metric = "first_payment_default" if name.startswith("first") else "loans"
+    with bank.lease() as view:
+        base, params, months = _base(view, question, metric, period)
+        steps = [base, *([_filled("first_judged", {}).rstrip()] if metric != "loans" else []), _filled(name, put)]
+        found = view.query(",\n\n".join(steps), None, **params, **given, until=question.as_of)
+    if found.empty:
+        raise Refused(
+            f"数据不足：{months[0]} 至 {question.as_of} 之间没有放款。There is no cohort to follow: no loan was "
+            f"disbursed from {months[0]} to {question.as_of}."
+        )
+    return found
+
+
+def _base(view, question: Question, metric: str, period: str) -> tuple[str, dict, list]:
+    """The step `cohort` with its values, and the months of the records."""
+    _one_of("period", period, PERIODS)
+    asked = _asked(view, question, metric)
+    months = [day for day in known(view).months if day <= asked.as_of]
+    writer = Writer(view, metric_named(metric), asked)
+    put = {
+        "period": period, "part": _part(writer, asked), "asked": writer.conditions(months),
+        "joins": "\n    ".join(writer.joins.values()),
+    }  # fmt: skip
+    return _filled("cohort", put).rstrip(), writer.params | {"records_from": month_end(months[0], -1)}, months
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """What a table of cohorts is made of, so that a cell of it opens. `kind`: vintage, first or curve."""
+
+    question: Question
+    kind: str = "vintage"
+    days: int = 30
+    late: str = "ever"
+    period: str = "quarter"
+
+
+# What a cell of each kind may name, and of those what it need not.
+_CELLS = {"vintage": ("cohort", "part", "month"), "first": ("cohort", "part", "judged"), "curve": ("part", "back")}
+JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
+
+
+def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
+    """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it (ever)
+    or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a
+    row a settlement; with back: yes those who had come back by the day asked for.
+
+    Raises Refused for a cell that is not known.
+    """
+    with bank.lease() as view:
+        text, params = _picked(view, asked, picked)
+        lines = _filled("settled_list" if asked.kind == "curve" else "cohort_list", {})
+        return view.query(f"{text},\n\n{lines}", None, **params, until=asked.question.as_of, limit=limit, offset=offset)
+
+
+def counted(bank, asked: Cohorts, picked: Mapping[str, str]) -> int:
+    """How many rows `listed` gives without a limit."""
+    with bank.lease() as view:
+        text, params = _picked(view, asked, picked)
+        if ":until" in text:
+            params = params | {"until": asked.question.as_of}
+        return int(view.one(f"{text}\nselect count(*) from picked", None, **params)[0])
+
+
+def _picked(view, asked: Cohorts, picked: Mapping[str, str]) -> tuple[str, dict]:
+    """The text up to and with the step `picked`, and its values."""
+    _one_of("kind", asked.kind, _CELLS)
+    if unknown := set(picked) - set(_CELLS[asked.kind]):
+        raise Refused(f"没有 {min(unknown)} 这一项。A cell of a {asked.kind} has no {min(unknown)!r}.")
+    tests = []
+    if asked.kind == "curve":
+        spells, params = _spells(view, asked.question)
+        text = f"with\n\nspells as (\n{spells}\n)"
+        source = "spells"
+        if picked.get("back"):
+            tests.append("is_back = 1")
+        given = {"part": picked["part"]} if picked.get("part", WHOLE) != WHOLE else {}
+    else:
+        metric = "first_payment_default" if asked.kind == "first" else "loans"
+        text, params, _ = _base(view, asked.question, metric, asked.period)
+        source = "cohort"
+        given = {name: picked[name] for name in ("cohort", "part") if name in picked}
+        if "cohort" in given:
+            given["cohort"] = _day(given["cohort"])
+    if "month" in picked:
+        _one_of("late", asked.late, LATE)
+        _one_of("days", asked.days, DAYS)
+        params |= {"days": asked.days, "month": _number(picked["month"])}
+        by = "<=" if asked.late == "ever" else "="
+        tests.append(
+            f"loan_key in (select loan_key from loan_month as fact where fact.as_of <= :until\n        and {_IS_LATE}"
+            f" and fact.months_on_book {by} :month)"
+        )
+    if "judged" in picked:
+        _one_of("judged", picked["judged"], JUDGED)
+        text += f",\n\n{_filled('first_judged', {}).rstrip()}"
+        tests.append(f"loan_key in (select loan_key from judged where {JUDGED[picked['judged']]})")
+    tests += [f"{name} = :{name}" for name in given]
+    where = "\n        and ".join(tests) or "true"
+    return f"{text},\n\npicked as (\n    select *\n    from {source}\n    where {where}\n)", params | given
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"批次应为日期，不是 {text}。A cohort is named by its first day, not {text!r}.") from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise Refused(f"账龄应为月数，不是 {text}。A month on book is a number, not {text!r}.")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Reloan curves. points: part, days (since settling), value (share back by then, 1 − Kaplan–Meier), n
+    (still followed).
+
+    summary  part, n (settlements), back (of them), value_30 … value_365 with low_ and high_ (95 %, Greenwood)
+             and n_ (at risk); gaps where nobody, or fewer than 30, were followed so long; half_by, most_by:
+             days in which half and nine tenths of those back within 180 days had come
+    """
+
+    points: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def curve(bank, question: Question) -> Curve:
+    """Days from settling the last loan to the next one, cut off at question.as_of, by question.by (one split or none).
+
+    Kaplan and Meier (1958) by statsmodels. A tier is that of `opening` months before the month end after settling.
+    Raises Refused as `ask` does, and where nobody has settled.
+    """
+    with bank.lease() as view:
+        text, params = _spells(view, question)
+        spells = view.query(f"{text}\norder by part, days", None, **params, until=question.as_of)
+        followable = "instalment" in known(view).filled
+    if spells.empty and not followable:
+        raise Refused(
+            "本版只有月末快照，没有还款记录：何时结清、何时再借无从得知。"
+            "This edition has month-end snapshots only: when anybody settled and came back cannot be known."
+        )
+    if spells.empty:
+        raise Refused(
+            f"数据不足：截至 {question.as_of} 没有客户结清。Nobody has settled by {question.as_of}: there is no reloan "
+            "curve."
+        )
+    points, summary = [], []
+    for code, spell in spells.groupby("part", sort=False):
+        told, line = followed(spell["days"].to_numpy(), spell["is_back"].to_numpy())
+        points.append(told.assign(part=code))
+        summary.append({"part": code, **line})
+    whole, line = followed(spells["days"].to_numpy(), spells["is_back"].to_numpy())
+    if question.by:
+        points.append(whole.assign(part=WHOLE))
+        summary.append({"part": WHOLE, **line})
+    return Curve(pd.concat(points, ignore_index=True), pd.DataFrame(summary))
+
+
+def _spells(view, question: Question) -> tuple[str, dict]:
+    """The settlements, each with its part and its days; values but for `until`."""
+    asked = _asked(view, question, "customers")
+    back = asked.opening if "class" in asked.by else 0
+    months = [day for day in known(view).months if day <= asked.as_of][back:]
+    writer = Writer(view, metric_named("customers"), asked)
+    put = {"part": _part(writer, asked), "asked": writer.conditions(months), "joins": "\n".join(writer.joins.values())}
+    return _filled("reloan_spells", put).rstrip(), writer.params
+
+
+def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
+    """One curve: `days` of each spell, `back` 1 where it ended with a loan, 0 where it was cut off → the points and the
+    line of the summary of `Curve`."""
+    line: dict[str, float] = {"n": len(days), "back": int(back.sum())}
+    if back.any():
+        told = SurvfuncRight(days, back)
+        times, share = np.asarray(told.surv_times), 1 - np.asarray(told.surv_prob)
+        width = 1.959963984540054 * np.asarray(told.surv_prob_se)
+    else:
+        times, share, width = np.array([]), np.array([]), np.array([])
+    ordered = np.sort(days)
+    risk = len(days) - np.searchsorted(ordered, times, side="left")
+    for window in WINDOWS:
+        followed = len(days) - int(np.searchsorted(ordered, window, side="left"))
+        reached = followed >= MIN_GROUP_SIZE
+        at = int(np.searchsorted(times, window, side="right")) - 1
+        value, half = (share[at], width[at]) if at >= 0 else (0.0, 0.0)
+        line |= {
+            f"value_{window}": value if reached else np.nan,
+            f"low_{window}": max(0.0, value - half) if reached else np.nan,
+            f"high_{window}": min(1.0, value + half) if reached else np.nan,
+            f"n_{window}": followed,
+        }
+    for name, part in (("half_by", 0.5), ("most_by", 0.9)):
+        goal = line["value_180"] * part
+        line[name] = float(times[np.argmax(share >= goal)]) if goal > 0 else np.nan
+    points = pd.DataFrame({"days": np.r_[0, times], "value": np.r_[0.0, share], "n": np.r_[len(days), risk]})
+    return points.drop_duplicates("days", keep="last"), line
+
+
+def _asked(view, question: Question, metric: str) -> Question:
+    asked = question.about(metric, last=1, compare=None)
+    if len(asked.by) > 1:
+        raise Refused(f"这里最多按一个维度拆分。Here at most one split can be taken, not {len(asked.by)}.")
+    for name in asked.by:
+        if name != "class" and split_named(name).of == "month":
+            raise Refused(
+                f"{name} 每月变化，不能用来划分批次。{name} changes month by month: a cohort cannot be split by it."
+            )
+    check(view, asked)
+    return asked
+
+
+def _part(writer: Writer, asked: Question) -> str:
+    return writer.expression(asked.by[0]) if asked.by else f"'{WHOLE}'"
+
+
+def _filled(name: str, put: dict[str, str]) -> str:
+    text = (SQL / f"{name}.sql").read_text("utf-8")
+    for key, sql in put.items():
+        text = text.replace("{" + key + "}", sql)
+    return text
+
+
+def _one_of(name: str, value, known_) -> None:
+    if value not in known_:
+        told = ", ".join(str(one) for one in known_)
+        raise Refused(f"{name} 没有取值 {value}。{name} has no value {value!r}. Known: {told}.")

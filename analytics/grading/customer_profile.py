@@ -1,0 +1,83 @@
+"""Everything on one customer at a month end: the card that a risk officer reads. Personal values are masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from analytics.grading import facts
+from analytics.rulebooks import NoEdition, Rulebook, Scheme
+from data.dates import month_end
+from data.errors import Refused
+
+_SQL = Path(__file__).parents[1] / "sql" / "questions"
+MONTHS = 24
+LINES = 60
+PARTS = ("interest_12m", "fees_12m", "margin_12m", "funding_cost_12m", "expected_loss_12m", "operating_cost_12m")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One customer at a month end.
+
+    who       name (masked), branch, manager, kind, since_on, and the row of customer_month
+    cases     one per scheme that grades customers, then one per loan and scheme that grades loans
+    history   up to 24 month ends: as_of, days_past_due, loan_balance, one class column per scheme
+    loans, payments, products, warnings   as analytics/sql/questions/customer_*.sql say
+    """
+
+    customer_id: str
+    as_of: date
+    who: pd.Series
+    cases: tuple[facts.Case, ...]
+    history: pd.DataFrame
+    loans: pd.DataFrame
+    payments: pd.DataFrame
+    products: pd.DataFrame
+    warnings: pd.DataFrame
+
+
+def card(bank, schemes: dict[str, Scheme], as_of: date, customer_id: str) -> Card:
+    """The card. Raises Refused for an unknown number, and for a customer who was not there yet."""
+    since = month_end(as_of, -MONTHS)
+    with bank.lease() as view:
+        key = facts.key_of(view, customer_id)
+        who = view.query(_text("customer_who"), None, as_of=as_of, key=key)
+        if who.empty:
+            raise Refused(f"{as_of} 还没有这位客户。This customer was not there yet at {as_of}.")
+        classes = ",\n    ".join(f"cast({scheme} as varchar) as {scheme}" for scheme in schemes)
+        history = view.query(
+            _text("customer_history").replace("{classes}", classes), None, key=key, as_of=as_of, since=since
+        )
+        at = {"key": key, "as_of": as_of}
+        cases = facts.cases(view, _books(schemes, as_of), as_of, customer_id)
+        return Card(
+            customer_id, as_of, who.iloc[0], tuple(cases), history,
+            view.query(_text("customer_loans"), None, **at),
+            view.query(_text("customer_payments"), None, **at, limit=LINES),
+            view.query(_text("customer_products"), None, **at, year_before=month_end(as_of, -12)),
+            view.query(_text("customer_warnings"), None, **at, since=since, limit=LINES),
+        )  # fmt: skip
+
+
+def _books(schemes: dict[str, Scheme], as_of: date) -> list[Rulebook]:
+    """The editions in force, those of customers first."""
+    found = []
+    for scheme in sorted(schemes.values(), key=lambda scheme: scheme.grain != "customer"):
+        try:
+            found.append(scheme.edition(as_of))
+        except NoEdition:
+            continue
+    return found
+
+
+def examples(bank, scheme: str, as_of: date) -> pd.DataFrame:
+    """A customer of each class: class, customer_id."""
+    return bank.query(_text("customer_examples").replace("{scheme}", scheme), None, as_of=as_of)
+
+
+def _text(name: str) -> str:
+    return (_SQL / f"{name}.sql").read_text("utf-8")

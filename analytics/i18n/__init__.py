@@ -1,0 +1,1 @@
+"""Interface words, number formats and month names in zh-CN and en."""

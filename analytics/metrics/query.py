@@ -1,0 +1,173 @@
+"""A Question (metric, month end, splits, filters) → one SQL text → an answer frame. One definition, many readers.
+
+The answer of `ask`: the split columns (language-free codes as text), numerator, denominator, value, n; `as_of` first
+when several month ends are asked for; with a comparison also numerator_before, denominator_before, value_before,
+n_before and change.
+Sums are exact in the database and double in the frame; rates are shares of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from analytics.metrics.definitions import metric_named, split_named
+from analytics.metrics.edition_metadata import UNKNOWN, has_deposits, known, labels
+from analytics.metrics.sql_builder import COMPARISONS, Plan, Writer, first_month
+from analytics.rulebooks.registry import schemes
+from analytics.rulebooks.schemes import OPENINGS
+from data.dates import month_end
+from data.errors import Refused
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, in language-free codes; `class` is that of `scheme`, `opening` months before (0: today).
+
+    where   pairs of split and allowed codes, all of which must hold
+    last    number of month ends up to as_of; scope: branch ids that the asker may see, empty for all
+    """
+
+    metric: str
+    as_of: date
+    by: tuple[str, ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    scheme: str = "abcd"
+    opening: int = 3
+    last: int = 1
+    compare: str | None = None
+    scope: tuple[str, ...] = ()
+
+    def about(self, metric: str | None = None, **changed: Any) -> Question:
+        """The same question with something changed."""
+        return replace(self, metric=metric or self.metric, **changed)
+
+
+def ask(bank, question: Question) -> pd.DataFrame:
+    """The answer frame (see the module). Raises Refused with a sentence for what cannot be asked or answered."""
+    with bank.lease() as view:
+        plan = plan_of(view, question)
+        frame = view.query(plan.sql, None, **plan.params)
+        if metric_named(question.metric).is_move and "as_of" in plan.columns and not question.by:
+            frame = _all_months(frame, plan.months)
+    return _compared(frame, question) if question.compare else frame
+
+
+def _all_months(frame: pd.DataFrame, months: Sequence[date]) -> pd.DataFrame:
+    """A month in which nobody moved has no rows to count: its sums are zero, not absent."""
+    whole = frame.set_index("as_of").reindex(pd.DatetimeIndex(months, name="as_of").astype(frame["as_of"].dtype))
+    zero = dict.fromkeys(("numerator", "value", "n"), 0)
+    return whole.fillna(zero).astype({"n": "int64"}).reset_index()
+
+
+def sql_of(bank, question: Question) -> str:
+    """The question as SQL over the marts, its values in a comment; a cube that answers instead holds the same sums."""
+    with bank.lease() as view:
+        check(view, question)
+        plan = Writer(view, metric_named(question.metric), question).plan(cubes=False)
+    return plan.sql + "\n-- " + ", ".join(f":{name} = {value}" for name, value in plan.params.items())
+
+
+def plan_of(view, question: Question) -> Plan:
+    """The SQL that `ask` sends. Raises Refused as it does."""
+    check(view, question)
+    return Writer(view, metric_named(question.metric), question).plan()
+
+
+def check(view, question: Question) -> None:
+    """Raises Refused when metric, split, code, scheme, opening, comparison or date cannot be answered here."""
+    metric, it = metric_named(question.metric), known(view)
+    zh, en = metric.name["zh-CN"], metric.name["en"]
+    if question.opening not in (0, *OPENINGS):
+        raise Refused(f"期初只能是 0、1、3、12 个月。The opening is 0, 1, 3 or 12 months ago, not {question.opening}.")
+    if question.scheme not in schemes():
+        raise Refused(
+            f"没有分类方案 {question.scheme}。There is no scheme {question.scheme!r}. Known: {', '.join(schemes())}."
+        )
+    if question.compare not in (None, *COMPARISONS):
+        raise Refused(f"比较只能是 mom 或 yoy。A comparison is mom or yoy, not {question.compare!r}.")
+    if question.last < 1:
+        raise Refused(f"月数至少为 1。The number of month ends is at least 1, not {question.last}.")
+    if question.last > 1 and (question.compare or metric.source.when != "month"):
+        raise Refused(f"{zh} 不能这样要多个月。{en}: several month ends cannot be asked for here; ask for one date.")
+    if question.as_of not in it.months:
+        near = min(it.months, key=lambda month: abs((month - question.as_of).days))
+        raise Refused(
+            f"本版数据没有 {question.as_of}。This edition has no month end {question.as_of}; "
+            f"it has {it.months[0]} to {it.months[-1]}, the nearest is {near}."
+        )
+    for table in metric.needs:
+        if table not in it.filled:
+            raise Refused(
+                f"{zh} 需要 {table} 表，本版没有交付。{en} needs the table {table}, which this edition does not have."
+            )
+    if "deposit_balance" in metric.needs and not has_deposits(view, question.as_of):
+        raise Refused(
+            f"{zh} 需要 {question.as_of} 的存款余额，本版没有交付。"
+            f"{en} needs the deposit balances of {question.as_of}, which this edition does not have."
+        )
+    by_class = metric.is_move or "class" in (*question.by, *(split for split, _ in question.where))
+    if by_class and question.scheme not in it.columns["customer_month"] | it.columns["loan_month"]:
+        raise Refused(
+            f"本版数据没有按 {question.scheme} 分类，重新加载后可查。"
+            f"This edition was made without the scheme {question.scheme!r}: load the delivery again."
+        )
+    if doubled := {name for name in question.by if question.by.count(name) > 1}:
+        raise Refused(f"拆分维度重复。The split {sorted(doubled)[0]!r} is named twice.")
+    for name in (*question.by, *(split for split, _ in question.where)):
+        if not metric.may_split(None if name == "class" else split_named(name)):
+            raise Refused(
+                f"{zh} 不能按 {name} 拆分，否则会重复计算或没有意义。{en} may not honestly be split by {name}."
+            )
+    for name, codes in question.where:
+        allowed = {*labels(view, name, "en", question.scheme), UNKNOWN}
+        for code in codes:
+            if code not in allowed:
+                some = ", ".join(sorted(allowed)[:20])
+                raise Refused(f"{name} 没有取值 {code}。{name} has no value {code!r}. Known: {some}.")
+    first = first_month(view, metric, question)
+    if first is None or question.as_of < first:
+        raise Refused(
+            f"{zh} 数据不足：最早可查 {first or '无'}。{en} needs more history: "
+            f"the first month end that can be answered is {first or 'none yet'}."
+        )
+    if question.compare and month_end(question.as_of, -COMPARISONS[question.compare]) < first:
+        raise Refused(
+            f"没有可比较的月份。There is no month to compare {question.as_of} with: "
+            f"the first that can be answered is {first}."
+        )
+
+
+def _compared(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
+    """One row per cell: this month beside the month compared with; a cell that is new or gone has gaps on one side."""
+    now, keys = pd.Timestamp(question.as_of), list(question.by)
+    figures = ["numerator", "denominator", "value", "n"]
+    later = frame[frame.as_of == now].drop(columns="as_of")
+    earlier = frame[frame.as_of != now].drop(columns="as_of").rename(columns={c: f"{c}_before" for c in figures})
+    if keys:
+        both = later.merge(earlier, on=keys, how="outer", sort=False)
+        order = {cell: i for i, cell in enumerate(later[keys].itertuples(index=False, name=None))}
+        both = both.iloc[
+            sorted(range(len(both)), key=lambda i: order.get(tuple(both.loc[both.index[i], keys]), len(order)))
+        ]
+        both = both.reset_index(drop=True)
+    else:
+        both = pd.concat([later.reset_index(drop=True), earlier.reset_index(drop=True)], axis=1)
+    for column in ("n", "n_before"):
+        both[column] = both[column].fillna(0).astype("int64")
+    return both.assign(change=both["value"] - both["value_before"])
+
+
+def shares(parts: Sequence[float], whole: float) -> list[float | None]:
+    """Each part ÷ the whole; None where there is no whole."""
+    return [part / whole if whole else None for part in parts]
+
+
+def monthly_shares(answer: pd.DataFrame) -> pd.DataFrame:
+    """An answer over months, by parts that make up a whole: every value as its share of the month's whole."""
+    whole = answer.groupby("as_of")["value"].transform("sum")
+    return answer.assign(value=answer["value"] / whole.where(whole != 0))

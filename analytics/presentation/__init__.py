@@ -1,0 +1,1 @@
+"""Frames drawn as Plotly figures (the only home of plotly), the theme, and exports."""

@@ -1,0 +1,1 @@
+"""The .sql files of marts, facts, questions and segments, and their one loader."""

@@ -1,0 +1,1 @@
+"""What a bank hands over, and how it is stored."""

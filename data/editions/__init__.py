@@ -1,0 +1,1 @@
+"""The engine (the only home of duckdb) and the immutable editions of the warehouse."""

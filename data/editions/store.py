@@ -1,0 +1,412 @@
+"""Editions: immutable parts, one pointer, one atomic rename; readers never see half.
+
+    HOME/CURRENT            the pointer that readers follow; its rename is the only commit point
+    HOME/PREVIOUS           the pointer to fall back to
+    HOME/parts/<sha16>.duckdb   the parts, 0440, never changed after their rename
+    HOME/editions/<id>.json the pointers of the editions kept for a rollback
+    HOME/building/          the part under construction and its spill; swept at the next load
+    HOME/lock               held by the one writer (flock: the kernel frees it when the process dies)
+    HOME/key                32 random bytes for keyed hashes
+
+A full load makes a new chain of one part; an increment puts one more part on the chain of CURRENT. Whatever happens
+before the rename of CURRENT leaves the old edition; whatever happens after it, the new one.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+from data.editions import manifest
+from data.editions.engine import VERSION, DiskFull, View, Workshop, workshop
+from data.editions.manifest import CURRENT, PARTS, PREVIOUS, Edition, Part
+from data.errors import Misused, Refused
+
+EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"
+KEPT = 12
+ROOM = 64 * 2**20
+# Their locks or renames are not those of a local disk.
+REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ceph", "fuse.glusterfs", "lustre"}
+
+
+def publish(
+    home: Path | str,
+    build: Callable[[Workshop], dict],
+    check: Callable[[View], dict] = lambda candidate: {},
+    *,
+    kind: Literal["full", "increment"],
+    source: str = "",
+    input_bytes: int = 0,
+    memory: str | None = None,
+    threads: int | None = None,
+    read_dirs: tuple[Path, ...] = (),
+    keep_order: bool = False,
+    created: datetime | None = None,
+) -> Edition:
+    """Build one part aside, check it as readers will see it, and make it the current edition.
+
+    build        fills the workshop's part; returns {"as_of": date, "months": [month ends of this part],
+                 "notes": [sentences], …facts}; `months` are those of kept.loan_month and kept.customer_month
+    check        looks at the candidate edition, opened read-only with all its parts; raises Refused to stop;
+                 returns more facts
+    input_bytes  size of the delivery; three times as much must be free on the volume; what memory it needs, see
+                 `workshop`
+    created      time of publishing, for people; None: now
+
+    Raises Refused when another load is running, the home cannot serve, space is short or the months overlap those of
+    the chain. Then, and after any error of build or check (they go through as they are), nothing is published and what
+    was built is removed.
+    """
+    home = Path(home)
+    preflight(home, input_bytes)
+    with _writer(home):
+        _sweep_building(home)
+        before = _current(home)
+        if kind == "increment":
+            if before is None:
+                raise Refused(f"There is no edition in {home} to add a month to. Load a full delivery first.")
+            manifest.verify(before, home, trust_stamps=True)
+        chain = before if kind == "increment" else None
+        part = home / BUILDING / f"{os.getpid()}.duckdb"
+        try:
+            older = chain.paths(home) if chain else []
+            facts = _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order)
+            months = _months(chain, facts)
+            how = {"memory": memory, "threads": threads, "spill": part.parent, "timeout": 3600}
+            with contextlib.closing(View([*older, part], **how)) as candidate:
+                facts |= check(candidate) or {}
+            with _disk(home):
+                parts = (*(chain.parts if chain else ()), _settle(part, home))
+                edition = Edition(
+                    id=manifest.edition_id(parts),
+                    number=1 + max((known.number for known in _known(home)), default=0),
+                    kind=kind,
+                    source=source or facts.pop("source", ""),
+                    as_of=facts.pop("as_of", None) or (months[-1] if months else None),
+                    months=months,
+                    created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
+                    parts=parts,
+                    notes=tuple(facts.pop("notes", ())),
+                    facts={name: value for name, value in facts.items() if name not in ("source", "months")},
+                    engine=VERSION,
+                )
+                _commit(home, edition, before)
+        except DiskFull as error:
+            raise _full(home, input_bytes) from error
+        finally:
+            _tidy(home)
+        return edition
+
+
+def current(home: Path | str) -> Edition | None:
+    """The edition that CURRENT names, None in an empty home. Raises Refused when CURRENT is broken."""
+    return _current(Path(home))
+
+
+def history(home: Path | str) -> list[Edition]:
+    """The editions kept, oldest first. Pointer files that cannot be read are left out."""
+    return _known(Path(home))
+
+
+def rollback(home: Path | str, id: str) -> Edition:
+    """Make a kept edition current again, after reading every byte of its parts.
+
+    id  may be shortened to an unambiguous beginning
+
+    Raises Misused when no or more than one edition answers to `id`, Refused when one of its parts is missing or
+    damaged.
+    """
+    home = Path(home)
+    preflight(home)
+    with _writer(home), _disk(home):
+        known = _known(home)
+        matching = [edition for edition in known if id and edition.id.startswith(id)]
+        if len(matching) != 1:
+            found = ", ".join(edition.id for edition in matching or known) or "none"
+            raise Misused(f"{'Several editions begin' if matching else 'No kept edition begins'} with {id!r}: {found}.")
+        target = matching[0]
+        manifest.verify(target, home)
+        # PREVIOUS must not lead back to the edition that was just withdrawn.
+        older = [edition for edition in known if edition.number < target.number]
+        _commit(
+            home, manifest.restamped(target, home), older[-1] if older else target, withdrawn=_current_or_none(home)
+        )
+        return target
+
+
+def sweep(home: Path | str) -> list[str]:
+    """Delete what no kept edition names: the 12 newest, CURRENT and PREVIOUS stay.
+
+    Returns the names of the deleted parts. A reader that holds one of them keeps it until it lets go.
+    """
+    home = Path(home)
+    preflight(home)
+    with _writer(home), _disk(home):
+        _sweep_building(home)
+        return _sweep_parts(home)
+
+
+def secret_key(home: Path | str) -> bytes:
+    """The home's 32 random bytes for keyed hashes, made on first use.
+
+    Raises Refused when others may read the file or it is not whole.
+    """
+    path = Path(home) / KEY
+    with _disk(Path(home)):
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = path.with_name(f"{KEY}.{secrets.token_hex(8)}")
+            _write(made, secrets.token_bytes(32), 0o600)
+            # A link fails where a rename would replace: two first users end with the same key.
+            with contextlib.suppress(FileExistsError):
+                os.link(made, path)
+            made.unlink()
+            _fsync(path.parent)
+        if path.stat().st_mode & 0o077:
+            raise Refused(f"{path} can be read by other users of this machine. Set its mode to 0600 (chmod 600).")
+        key = path.read_bytes()
+    if len(key) != 32:
+        raise Refused(
+            f"{path} is not whole ({len(key)} of 32 bytes). Put it back from a backup: without it, persons are not "
+            "recognised from one load to the next."
+        )
+    return key
+
+
+def preflight(home: Path | str, input_bytes: int = 0) -> None:
+    """Make the home's folders.
+
+    Raises Refused when it cannot be written, lies on a network volume, or too little space is free.
+    """
+    home = Path(home)
+    try:
+        if not home.exists():
+            home.mkdir(parents=True)
+            _fsync(home.resolve().parent)
+        for folder in (home / PARTS, home / EDITIONS, home / BUILDING):
+            folder.mkdir(exist_ok=True)
+        os.close(os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        volume, system = volume_of(home.resolve(), _mounts())
+        free = shutil.disk_usage(home).free
+    except OSError as error:
+        raise Refused(f"The home {home} cannot be written: {error.strerror} ({error.filename}).") from None
+    refuse_remote(home, volume, system)
+    needed = max(ROOM, 3 * input_bytes)
+    if free < needed:
+        raise Refused(
+            f"Too little space on volume {volume} for {home}: {needed:,} bytes needed, {free:,} free. "
+            "Nothing was changed."
+        )
+
+
+def refuse_remote(home: Path, volume: str, system: str) -> None:
+    """Raise Refused when `system`, the file system type of `volume`, is one of another machine's."""
+    if system in REMOTE:
+        raise Refused(
+            f"The home {home} lies on a network volume ({volume}, {system}): locks do not hold there. "
+            "Choose a local disk."
+        )
+
+
+def volume_of(path: Path, mountinfo: str) -> tuple[str, str]:
+    """The mount point that holds an absolute path, and its file system's type, by the text of /proc/self/mountinfo."""
+    best = ("/", "")
+    for line in mountinfo.splitlines():
+        place, _, system = line.partition(" - ")
+        fields = place.split()
+        if len(fields) < 5 or not system:
+            continue
+        point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+        if path.is_relative_to(point) and len(point) >= len(best[0]):
+            best = (point, system.split()[0])
+    return best
+
+
+@contextmanager
+def _writer(home: Path) -> Iterator[None]:
+    handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
+            raise Refused(f"Another load is running in {home} (process {holder}). Wait until it ends.") from None
+        with _disk(home):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order) -> dict:
+    spill = part.parent / "spill"
+    work = workshop(
+        part, older, memory=memory, input_bytes=input_bytes, threads=threads, spill=spill, read_dirs=read_dirs,
+        keep_order=keep_order,
+    )  # fmt: skip
+    try:
+        facts = dict(build(work) or {})
+        work.close()
+    finally:
+        work.abandon()
+    return facts
+
+
+def _months(chain: Edition | None, facts: dict) -> tuple[date, ...]:
+    new, held = sorted(set(facts.get("months") or ())), chain.months if chain else ()
+    if new and held and new[0] <= held[-1]:
+        raise Refused(
+            f"The increment holds {new[0]}, but the edition goes to {held[-1]} already: its months would count twice."
+        )
+    return (*held, *new)
+
+
+def _settle(part: Path, home: Path) -> Part:
+    """Give the finished part its name for ever."""
+    os.chmod(part, 0o440)
+    _fsync(part)
+    digest = manifest.DIGESTS.of(part)
+    final = home / PARTS / f"{digest[:16]}.duckdb"
+    os.replace(part, final)
+    _fsync(final.parent)
+    return Part(final.name, digest, manifest.stamp(final))
+
+
+def _commit(home: Path, edition: Edition, previous: Edition | None, withdrawn: Edition | None = None) -> None:
+    for known in (previous, withdrawn):
+        if known:
+            _remember(home, known)
+    if previous:
+        _save(home / PREVIOUS, previous)
+    made = home / f"{CURRENT}.tmp"
+    made.unlink(missing_ok=True)
+    _write(made, manifest.dumps(edition).encode(), 0o644)
+    os.replace(made, home / CURRENT)
+    try:
+        _fsync(home)
+    except OSError as error:
+        raise Refused(
+            f"Edition {edition.id} is published and served, but the disk did not confirm it ({error.strerror}): "
+            "check the volume, then look with python -m data editions."
+        ) from error
+    # CURRENT itself remembers the edition; the next load writes this again before it replaces CURRENT.
+    with contextlib.suppress(OSError):
+        _remember(home, edition)
+
+
+def _remember(home: Path, edition: Edition) -> None:
+    _save(home / EDITIONS / f"{edition.id}.json", edition)
+
+
+def _save(path: Path, edition: Edition) -> None:
+    made = path.with_name(path.name + ".tmp")
+    made.unlink(missing_ok=True)
+    _write(made, manifest.dumps(edition).encode(), 0o644)
+    os.replace(made, path)
+    _fsync(path.parent)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _current(home: Path) -> Edition | None:
+    return manifest.read(home / CURRENT) if (home / CURRENT).exists() else None
+
+
+def _current_or_none(home: Path) -> Edition | None:
+    with contextlib.suppress(Refused):
+        return _current(home)
+    return None
+
+
+def _known(home: Path) -> list[Edition]:
+    found: dict[str, Edition] = {}
+    for path in (*sorted((home / EDITIONS).glob("*.json")), home / PREVIOUS, home / CURRENT):
+        with contextlib.suppress(Refused):
+            edition = manifest.read(path)
+            found[edition.id] = edition
+    return sorted(found.values(), key=lambda edition: edition.number)
+
+
+def _sweep_building(home: Path) -> None:
+    for left in (home / BUILDING).iterdir():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _tidy(home: Path) -> None:
+    """Sweep without hiding the error that ended the load."""
+    with contextlib.suppress(OSError, Refused):
+        _sweep_building(home)
+        _sweep_parts(home)
+
+
+def _sweep_parts(home: Path) -> list[str]:
+    known = _known(home)
+    pointed = [manifest.read(home / name) for name in (CURRENT, PREVIOUS) if (home / name).exists()]
+    kept = {edition.id: edition for edition in [*known[-KEPT:], *pointed]}
+    named = {part.file for edition in kept.values() for part in edition.parts}
+    for edition in known:
+        if edition.id not in kept:
+            (home / EDITIONS / f"{edition.id}.json").unlink(missing_ok=True)
+    deleted = sorted(path.name for path in (home / PARTS).iterdir() if path.name not in named)
+    for name in deleted:
+        (home / PARTS / name).unlink(missing_ok=True)
+    return deleted
+
+
+@contextmanager
+def _disk(home: Path) -> Iterator[None]:
+    """Turn the disk's errors into sentences."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(home, error) from error
+
+
+def _refusal(home: Path, error: OSError) -> Refused:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full(home, 0)
+    return Refused(
+        f"The disk under {home} failed: {error.strerror} ({error.filename or 'writing'}). Nothing was published."
+    )
+
+
+def _full(home: Path, input_bytes: int) -> Refused:
+    volume, _ = volume_of(home.resolve(), _mounts())
+    needed, free = max(ROOM, 3 * input_bytes), shutil.disk_usage(home).free
+    return Refused(
+        f"Volume {volume} is full: {free:,} bytes were left, a load into {home} needs {needed:,} or more. "
+        "Nothing was published; free some space and load again."
+    )
+
+
+def _mounts() -> str:
+    path = Path("/proc/self/mountinfo")
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,146 @@
+"""A delivery: a folder with one file per table and, last written, manifest.json. Found, listed and hashed before
+it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.contract.schema import Contract
+from data.errors import Misused, Refused
+from data.ingest.files import regular
+from data.ingest.source import Source
+from data.messages import say
+
+SUFFIXES = (".parquet", ".csv", ".xlsx")
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class Delivery:
+    """`files` by table (or by raw file of a mapped source); `stamps` are (size, mtime) when they were listed."""
+
+    folder: Path
+    files: dict[str, list[Path]]
+    manifest: Mapping | None
+    stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for size, _ in self.stamps.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """One sha256 over the names and contents of all files."""
+        text = "\n".join(f"{name} {digest}" for name, digest in sorted(self.sha256.items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def promised(self, table: str) -> Mapping:
+        """What the manifest says of a table; empty without one."""
+        return (self.manifest or {}).get("tables", {}).get(table, {})
+
+    def check_still(self) -> None:
+        """Refused when a file changed since it was listed."""
+        for path, stamp in self.stamps.items():
+            if _stamp(path) != stamp:
+                raise Refused(say("file_changed", file=path.name))
+
+
+def find(folder: Path, source: Source, contract: Contract) -> Delivery:
+    """List and hash the files of a delivery. Refused: missing, unlisted, doubled or altered files, a manifest of
+    another source."""
+    if not folder.is_dir():
+        raise Misused(say("no_folder", path=folder))
+    manifest = _manifest(folder / MANIFEST, source)
+    if source.files:
+        files = {key: [folder / file.name] for key, file in source.files.items()}
+        for key, paths in files.items():
+            _must_exist(paths, key)
+    elif manifest is not None:
+        files = _listed(folder, manifest, contract)
+    else:
+        files = _shaped(folder, contract)
+    found = Delivery(folder, files, manifest)
+    for paths in files.values():
+        for path in paths:
+            regular(path)
+            found.stamps[path] = _stamp(path)
+    with ThreadPoolExecutor(2) as pool:
+        digests = list(pool.map(_digest, found.stamps))
+    found.sha256 = {path.name: digest for path, digest in zip(found.stamps, digests, strict=True)}
+    for table in found.manifest["tables"].values() if manifest else ():
+        for entry in table["files"]:
+            if entry["name"] in found.sha256 and entry["sha256"].lower() != found.sha256[entry["name"]]:
+                raise Refused(say("sha_differs", file=entry["name"]))
+    found.check_still()
+    return found
+
+
+def _manifest(path: Path, source: Source) -> Mapping | None:
+    if not path.exists() and not path.is_symlink():
+        return None
+    regular(path)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8-sig"))
+        entries = [entry for table in manifest["tables"].values() for entry in table["files"]]
+        names = ["".join(entry["name"]) for entry in entries if entry["sha256"].lower()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(say("manifest_syntax", error=f"{type(error).__name__}: {error}")) from None
+    for name in names:
+        if Path(name).name != name or name in (".", ".."):
+            raise Refused(say("bad_file_name", file=name))
+    if manifest.get("source") != source.name:
+        raise Refused(say("manifest_source", value=manifest.get("source"), source=source.name))
+    return manifest
+
+
+def _listed(folder: Path, manifest: Mapping, contract: Contract) -> dict[str, list[Path]]:
+    files: dict[str, list[Path]] = {}
+    for table, entry in manifest["tables"].items():
+        if table not in contract.tables:
+            raise Refused(say("manifest_table", table=table))
+        files[table] = [folder / file["name"] for file in entry["files"]]
+        _must_exist(files[table], table)
+    named = {path.name for paths in files.values() for path in paths}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in SUFFIXES and path.name not in named:
+            raise Refused(say("manifest_unlisted", file=path.name))
+    return files
+
+
+def _shaped(folder: Path, contract: Contract) -> dict[str, list[Path]]:
+    files: dict[str, list[Path]] = {}
+    for table in contract.tables:
+        here = [folder / f"{table}{suffix}" for suffix in SUFFIXES if (folder / f"{table}{suffix}").exists()]
+        if len(here) > 1:
+            raise Refused(say("two_files", table=table, files=", ".join(path.name for path in here)))
+        if here:
+            files[table] = here
+    return files
+
+
+def _must_exist(paths: list[Path], table: str) -> None:
+    for path in paths:
+        if not path.exists() and not path.is_symlink():
+            raise Refused(say("no_file", file=path.name, table=table))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (-1, -1)
+    return found.st_size, found.st_mtime_ns
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Refused(say("reading_failed", file=path.name, error=error.strerror)) from None

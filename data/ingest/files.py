@@ -1,0 +1,268 @@
+"""Files of a delivery → Parquet files that the engine reads: CSV in an agreed encoding, Parquet as it is.
+
+CSV (and XLSX, see data/ingest/xlsx.py) become Parquet files of text columns beside `line` (the physical line or sheet
+row) and
+`problem` (why the reader itself refuses the row, or null). Parsing is strict: what is not read whole is not read. Every
+refusal is a `Refused` that names file and line.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.errors import Refused
+from data.ingest.encodings import LONGEST_LINE
+from data.messages import say
+
+WIDEST = 1000
+BATCH = 50_000
+TRAILERS = ("合计", "总计", "合計", "total", "TOTAL", "Total")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a source writes a file. `columns` are those read, by exact name, never by place; `needed` must be there.
+
+    `dates` are the columns in which an XLSX file may hold serial numbers of days.
+    """
+
+    columns: tuple[str, ...]
+    needed: tuple[str, ...]
+    delimiter: str = ","
+    sheet: str | None = None
+    header_row: int = 1
+    dates: frozenset[str] = frozenset()
+    may_be_empty: bool = False
+
+
+@dataclass
+class Staged:
+    """One file, ready for the engine. `types` maps each column to its SQL type family; `native` files have no
+    `line` column."""
+
+    file: str
+    path: Path
+    types: dict[str, str]
+    rows: int
+    native: bool
+    skipped: dict[str, int] = field(default_factory=dict)
+    notes: list[dict] = field(default_factory=list)
+    trailer: dict[str, str] = field(default_factory=dict)
+
+
+def regular(path: Path) -> os.stat_result:
+    """The file's stat; Refused for links, folders, devices and what is missing."""
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise Refused(say("reading_failed", file=path.name, error=error.strerror)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(say("not_regular", file=path.name))
+    return found
+
+
+def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged:
+    """Read one CSV file strictly and write it as a Parquet file of text columns. Refused as the module says."""
+    csv.field_size_limit(LONGEST_LINE)
+    with path.open(encoding=encoding, newline="") as text:
+        reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
+        rows = _guarded(reader, path)
+        header = next(rows, None)
+        while header is not None and not any(header):
+            header = next(rows, None)
+        if header is None:
+            raise Refused(say("empty_file", file=path.name))
+        names = check_header(path.name, header, layout)
+        staged = Staged(path.name, target, {name: "text" for name in names if name}, 0, native=False)
+        extra = [head for head, name in zip(header, names, strict=True) if name is None]
+        if extra:
+            staged.notes.append(
+                {"code": "extra_columns", "count": len(extra), "facts": [str(head)[:40] for head in extra[:20]]}
+            )
+        write_text(staged, names, _numbered(rows, reader, len(header), staged), target)
+    if not _ends_with_line_end(path, encoding):
+        if staged.skipped.pop("cut", 0):
+            raise Refused(say("cut", file=path.name, line=reader.line_num))
+        staged.notes.append({"code": "no_line_end", "count": 1})
+    staged.skipped.pop("cut", None)
+    if not staged.rows and not layout.may_be_empty:
+        raise Refused(say("header_only", file=path.name))
+    return staged
+
+
+def _guarded(reader, path: Path) -> Iterator[list[str]]:
+    while True:
+        start = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            code = "line_too_long" if "field limit" in str(error) else "quote"
+            raise Refused(say(code, file=path.name, line=start, error=error)) from None
+        except UnicodeError:
+            raise Refused(say("encoding_bad", file=path.name, byte="?")) from None
+        yield row
+
+
+def _numbered(
+    rows: Iterator[list[str]], reader, width: int, staged: Staged
+) -> Iterator[tuple[int, str | None, list[str]]]:
+    """(first line, problem, values) of each record; blank lines and trailers are counted and left out."""
+    last = reader.line_num
+    for row in rows:
+        line, last = last + 1, reader.line_num
+        staged.skipped.pop("cut", None)
+        if not row or (width > 1 and len(row) == 1 and not row[0].strip()) or not any(row):
+            staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
+            continue
+        problem = None
+        if row[0].strip() in TRAILERS:
+            problem = "trailer"
+        elif len(row) < width:
+            problem = "too_few_columns"
+            staged.skipped["cut"] = 1
+        elif len(row) > width:
+            problem = "too_many_columns"
+        elif any("\0" in value for value in row):
+            problem = "nul_byte"
+        yield line, problem, row
+
+
+def check_header(file: str, header: list, layout: Layout) -> list[str | None]:
+    """The declared name of each column, None for one that is not declared. Refused when names are missing, double
+    or too many."""
+    if len(header) > WIDEST:
+        raise Refused(say("too_wide", file=file, count=len(header)))
+    cleaned = [unicodedata.normalize("NFKC", str(head or "")).strip() for head in header]
+    want = ", ".join((layout.needed or layout.columns)[:8])
+    known = [name if name in layout.columns else None for name in cleaned]
+    for name in set(known) - {None}:
+        if known.count(name) > 1:
+            raise Refused(say("header_duplicate", file=file, column=name))
+    filled = [name for name in cleaned if name]
+    if len(set(filled)) != len(filled):
+        double = next(name for name in filled if filled.count(name) > 1)
+        if not any(known):
+            raise Refused(say("header_missing", file=file, want=want))
+        raise Refused(say("header_duplicate", file=file, column=double[:40]))
+    if not any(known):
+        if len(header) == 1:
+            for mark, word in ((";", "';'"), ("\t", "tab"), (",", "','"), ("|", "'|'")):
+                if mark != layout.delimiter and cleaned[0].count(mark) >= 1:
+                    raise Refused(say("delimiter", file=file, found=word, declared=repr(layout.delimiter)))
+        raise Refused(say("header_missing", file=file, want=want))
+    for name in layout.needed:
+        if name not in known:
+            raise Refused(say("header_column", file=file, column=name))
+    return known
+
+
+def write_text(
+    staged: Staged, names: list[str | None], rows: Iterator[tuple[int, str | None, list]], target: Path
+) -> None:
+    places = [(index, name) for index, name in enumerate(names) if name]
+    schema = pa.schema([("line", pa.int64()), ("problem", pa.string()), *((name, pa.string()) for _, name in places)])
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.close(handle)
+    with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
+        batch: list[tuple[int, str | None, list]] = []
+        for line, problem, values in rows:
+            if problem == "trailer":
+                staged.trailer = {name: values[index] for index, name in places if index < len(values)}
+                staged.skipped["trailer_lines"] = staged.skipped.get("trailer_lines", 0) + 1
+                continue
+            batch.append((line, problem, values))
+            if len(batch) == BATCH:
+                staged.rows += _flush(writer, schema, places, batch)
+        staged.rows += _flush(writer, schema, places, batch)
+
+
+def _flush(writer, schema: pa.Schema, places: list[tuple[int, str]], batch: list) -> int:
+    count = len(batch)
+    if count:
+        lines, problems, records = zip(*batch, strict=True)
+        columns = [pa.array(lines, pa.int64()), pa.array(problems, pa.string())]
+        if any(problems):
+            columns += [
+                pa.array([row[at] if at < len(row) else None for row in records], pa.string()) for at, _ in places
+            ]
+        else:
+            columns += [pa.array([row[at] for row in records], pa.string()) for at, _ in places]
+        writer.write_table(pa.table(columns, schema=schema))
+        batch.clear()
+    return count
+
+
+def _ends_with_line_end(path: Path, encoding: str) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2))
+        tail = file.read()
+    return (b"\n" in tail or b"\r" in tail) if encoding.startswith("utf-16") else tail[-1:] in (b"\n", b"\r")
+
+
+def stage_parquet(path: Path, layout: Layout) -> Staged:
+    """Look at one Parquet file's own schema; the engine reads the file itself. Refused when cut or not Parquet."""
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Refused(say("parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120])) from None
+    names = check_header(path.name, schema.names, layout)
+    staged = Staged(
+        path.name, path, {name: arrow_family(schema.field(name).type) for name in names if name}, rows, native=True
+    )
+    if extra := [head for head, name in zip(schema.names, names, strict=True) if name is None]:
+        staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
+    if not rows and not layout.may_be_empty:
+        raise Refused(say("header_only", file=path.name))
+    return staged
+
+
+def arrow_family(kind: pa.DataType) -> str:
+    """text, date, timestamp, timestamptz, bool, int, decimal(p,s), float, or the type's own name where none of
+    these."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "text"
+    if pa.types.is_date(kind):
+        return "date"
+    if pa.types.is_timestamp(kind):
+        return "timestamptz" if kind.tz else "timestamp"
+    if pa.types.is_boolean(kind):
+        return "bool"
+    if pa.types.is_integer(kind):
+        return "int"
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    if pa.types.is_floating(kind):
+        return "float"
+    return str(kind)
+
+
+def same_schema(parts: list[Staged]) -> None:
+    """Refused when the files of one table differ in a column's presence or type."""
+    first = parts[0]
+    for part in parts[1:]:
+        for column in sorted(set(first.types) | set(part.types)):
+            if first.types.get(column) != part.types.get(column):
+                raise Refused(
+                    say(
+                        "parquet_drift",
+                        file=part.file,
+                        column=column,
+                        got=part.types.get(column),
+                        first=first.file,
+                        want=first.types.get(column),
+                    )
+                )

@@ -1,0 +1,1 @@
+"""One load: cast, validate, assign surrogate keys, reconcile, publish."""

@@ -1,0 +1,376 @@
+"""A delivery → checked, typed tables → marts → one new edition. Nothing is published unless every rule holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from data.contract.schema import Contract, read_contract
+from data.contract.tables import DIMENSIONS, NUMBERED, make_tables
+from data.dates import is_month_end, months_between, next_month_end
+from data.editions import store
+from data.editions.engine import View, Workshop
+from data.editions.manifest import Edition
+from data.errors import Misused, Refused
+from data.ingest.delivery import Delivery, find
+from data.ingest.source import LIMITS, Source, read_source
+from data.loading.events import keep_events
+from data.loading.reconciliation import Tally, check_totals, check_volume
+from data.loading.staging import Staging
+from data.loading.surrogate_keys import number_customers, number_dimensions, number_loans
+from data.loading.validation import Delivered, Keeper
+from data.messages import say
+
+RULES = Path(__file__).with_name("casting.sql")
+HISTORY_TABLES = {"events": ("instalment", "payment"), "snapshots": ("loan_snapshot",)}
+
+
+class SameDelivery(Refused):
+    """The delivery is loaded already; nothing was done. `edition` is the one that holds it."""
+
+    def __init__(self, edition: Edition):
+        super().__init__(say("same_delivery", edition=edition.id))
+        self.edition = edition
+
+
+@dataclass
+class Overrides:
+    """What a named person lets pass. `limits` replaces declared shares; `volume_by` is who accepts a change of
+    volume."""
+
+    limits: Mapping[str, float] = field(default_factory=dict)
+    volume_by: str | None = None
+    encoding: str | None = None
+
+
+def load(
+    delivery: Path | str,
+    source: str,
+    home: Path,
+    *,
+    build_marts: Callable[[Workshop, list[dt.date]], None] | None,
+    as_of: dt.date | None = None,
+    kind: str | None = None,
+    overrides: Overrides | None = None,
+    progress: Callable[[str, int, float], None] = lambda step, rows, seconds: None,
+    now: dt.datetime | None = None,
+    memory: str | None = None,
+    threads: int | None = None,
+) -> Edition:
+    """Load a folder, or a database named by a postgresql:// address, and publish it as the new edition of `home`.
+
+    build_marts  called with the workshop and the month ends to build, after the kept tables are in place
+    as_of, kind  where the manifest and the source do not say; kind is "full" or "increment"
+    progress     called with (step, rows, seconds) as each step ends
+
+    Raises SameDelivery (nothing to do), Misused (no such folder, source or limit), Refused (a rule is broken: one
+    sentence says which), all before anything is published.
+    """
+    return _Load(delivery, source, Path(home), as_of, kind, overrides or Overrides(), progress, now).publish(
+        build_marts, memory, threads
+    )
+
+
+class _Rehearsed(Exception):
+    """Every rule held: the way out of publishing."""
+
+
+def rehearse(delivery: Path | str, source: str, home: Path, **how) -> dict:
+    """Do all that `load` does but build marts and publish. Returns the facts; raises as `load`."""
+    how.setdefault("overrides", None)
+    asked = _Load(
+        delivery, source, Path(home), how.get("as_of"), how.get("kind"), how["overrides"] or Overrides(),
+        how.get("progress", lambda step, rows, seconds: None), how.get("now"),
+    )  # fmt: skip
+    judge = asked.check
+
+    def stop(candidate: View) -> dict:
+        judge(candidate)
+        raise _Rehearsed
+
+    asked.check = stop
+    try:
+        asked.publish(None, None, None)
+    except _Rehearsed:
+        return asked.facts
+    raise AssertionError("publishing went on")
+
+
+class _Load:
+    def __init__(self, delivery, source, home, as_of, kind, overrides, progress, now):
+        self.contract: Contract = read_contract()
+        self.source: Source = read_source(source, self.contract)
+        self.home, self.overrides, self.progress = home, overrides, progress
+        self.now = now or dt.datetime.now(dt.UTC)
+        if unknown := sorted(set(overrides.limits) - set(LIMITS)):
+            raise Misused(say("limit_unknown", name=unknown[0], known=", ".join(LIMITS)))
+        self.limits = {**self.source.limits, **overrides.limits}
+        self.address = str(delivery) if "://" in str(delivery) else None
+        self.delivery: Delivery | None = None
+        if not self.address:
+            self.delivery = find(Path(delivery), self.source, self.contract)
+        self.before = store.current(home)
+        self.manifest: Mapping = (self.delivery.manifest if self.delivery else None) or {}
+        self.fingerprint = self.delivery.fingerprint if self.delivery else None
+        if self.before and self.fingerprint and self.fingerprint in self.before.facts.get("fingerprints", ()):
+            raise SameDelivery(self.before)
+        self.kind = kind or self.manifest.get("kind") or "full"
+        if self.kind not in ("full", "increment"):
+            raise Refused(say("kind_bad", value=self.kind))
+        if self.kind == "increment" and not self.before:
+            raise Refused(say("no_base"))
+        self.as_of = self._as_of(as_of)
+        told = self.manifest.get("from")
+        if self.kind == "increment" and told and _date(told, "from_bad") != next_month_end(self.before.as_of):
+            raise Refused(say("as_of_gap", new=told, old=self.before.as_of))
+        self.tallies: dict[str, Tally] = {}
+        self.files: dict[str, Tally] = {}
+
+    def _as_of(self, asked: dt.date | None) -> dt.date:
+        told = asked or self.manifest.get("as_of") or self.source.as_of
+        if told is None:
+            raise Refused(say("as_of_missing"))
+        day = _date(told, "as_of_bad")
+        if not is_month_end(day):
+            raise Refused(say("as_of_bad", value=day))
+        last = self.before.as_of if self.before else None
+        if last and (day < last or (self.kind == "increment" and day == last)):
+            raise Refused(say("as_of_backwards", new=day, old=last))
+        return day
+
+    def publish(self, build_marts, memory, threads) -> Edition:
+        folders = (self.home / store.BUILDING, *((self.delivery.folder,) if self.delivery else ()))
+        self.secret = store.secret_key(self.home)
+        self.build_marts = build_marts
+        return store.publish(
+            self.home,
+            self.build,
+            self.check,
+            kind=self.kind,
+            source=self.source.name,
+            input_bytes=self.delivery.bytes if self.delivery else 0,
+            memory=memory,
+            threads=threads,
+            read_dirs=folders,
+            created=self.now,
+        )
+
+    def build(self, shop: Workshop) -> dict:
+        """Fill the part; the facts that the edition keeps."""
+        work = self.home / store.BUILDING / "staged"
+        work.mkdir(mode=0o700, exist_ok=True)
+        try:
+            return self._build(shop, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _build(self, shop: Workshop, work: Path) -> dict:
+        shop.run(RULES)
+        shop.run(make_tables(self.contract), "tables")
+        number = 1 + (self.before.facts.get("deliveries", 0) if self.kind == "increment" else 0)
+        last = self.before.as_of if self.kind == "increment" else None
+        keeper = Keeper(
+            shop,
+            self.contract,
+            number,
+            self.as_of,
+            last,
+            self.secret,
+            self.source.date_formats,
+            self.source.nulls,
+            self.tallies,
+        )
+        staging = Staging(
+            keeper, self.source, self.delivery, self.address, work, self.overrides.encoding, self.progress
+        )
+        delivered = staging.run()
+        self.files = staging.files
+        history = self._history(delivered)
+        self._keep(keeper, delivered)
+        self._judge(keeper, delivered, staging)
+        if self.delivery:
+            self.delivery.check_still()
+        months = self._months(shop, history)
+        facts = self.facts = self._facts(history, number, months)
+        self._record(keeper, facts)
+        shop.views()
+        if self.build_marts:
+            started = time.monotonic()
+            self.build_marts(shop, months)
+            self.progress("marts", len(months), time.monotonic() - started)
+        return facts
+
+    def _history(self, delivered: Mapping[str, Delivered]) -> str:
+        for table in self.contract.tables.values():
+            if table.required and table.name not in delivered:
+                raise Refused(say("no_table", table=table.name))
+        events = [name in delivered for name in HISTORY_TABLES["events"]]
+        if "loan_snapshot" in delivered:
+            if any(events):
+                raise Refused(say("two_histories"))
+            history = "snapshots"
+        elif all(events):
+            history = "events"
+        else:
+            raise Refused(say("no_history"))
+        if self.kind == "increment" and self.before.facts.get("history", history) != history:
+            raise Refused(say("history_changed", old=self.before.facts["history"], new=history))
+        return history
+
+    def _keep(self, keeper: Keeper, delivered: Mapping[str, Delivered]) -> None:
+        started = time.monotonic()
+        number_dimensions(keeper, delivered)
+        self.progress(
+            "branch, manager, product", sum(delivered[d].rows for d in DIMENSIONS if d in delivered), _since(started)
+        )
+        for given in delivered.values():
+            keeper.tally(given)
+        for name, number in (("customer", number_customers), ("loan", number_loans)):
+            self._keep_each(number, keeper, iter([delivered[name]]))
+        # The others ask of these alone. Two hands take them as they come free, the largest first: much of a small
+        # table's time is planning, which is one core's.
+        others = [given for name, given in delivered.items() if name not in (*DIMENSIONS, *NUMBERED)]
+        waiting = iter(sorted(others, key=lambda given: given.rows, reverse=True))
+        with ThreadPoolExecutor(1) as helping, keeper.shop.second_hand() as hand:
+            helped = helping.submit(self._keep_each, keep_events, replace(keeper, shop=hand), waiting)
+            self._keep_each(keep_events, keeper, waiting)
+            helped.result()
+
+    def _keep_each(
+        self, keep: Callable[[Keeper, Delivered], None], keeper: Keeper, waiting: Iterator[Delivered]
+    ) -> None:
+        for given in waiting:
+            started = time.monotonic()
+            keep(keeper, given)
+            keeper.tally(given).seconds = _since(started)
+            self.progress(given.table.name, given.rows, _since(started))
+
+    def _judge(self, keeper: Keeper, delivered: Mapping[str, Delivered], staging: Staging) -> None:
+        for name, given in delivered.items():
+            tally = keeper.tally(given)
+            skipped = staging.skipped.get(name, {})
+            tally.skipped = {**skipped, **tally.skipped}
+            tally.read = given.rows + sum(skipped.values())
+            tally.notes += staging.notes.get(name, [])
+            self._totals(keeper, given, tally)
+            check_totals(name, tally.totals, self._promised(name))
+            check_totals(name, tally.totals, staging.trailers.get(name, {}))
+        for tally in [*self.files.values(), *(keeper.tallies[name] for name in delivered)]:
+            tally.check(self.limits)
+        if not self.overrides.volume_by and self.before:
+            same = self.before.facts.get("kinds", ["full"])[-1] == self.kind
+            compared = {n: t for n, t in self.tallies.items() if self.kind == "full" or n in _HISTORY_OR_LOAN}
+            check_volume(compared, self.before.facts.get("tables", {}), self.limits["volume"], same_kind=same)
+
+    def _promised(self, name: str) -> Mapping[str, str]:
+        return self.delivery.promised(name).get("totals", {}) if self.delivery else {}
+
+    @staticmethod
+    def _totals(keeper: Keeper, given: Delivered, tally: Tally) -> None:
+        """Sums of the money columns over all rows delivered, exact."""
+        money = [c for c in given.table.columns.values() if c.type == "money" and c.name in given.families]
+        if not money:
+            return
+        if tally.loaded == given.rows:
+            sql = f"select {', '.join(f'sum({c.name})' for c in money)} from part.kept.{given.table.name}"
+        else:
+            from data.loading.casting import casts
+
+            rules = casts(given.table, given.families, keeper.formats)
+            tidy = ", ".join(f"{rules[c.name].tidy} as t_{c.name}" for c in money)
+            sums = ", ".join(f"sum({rules[c.name].value})" for c in money)
+            sql = f"select {sums} from (select {tidy} from {given.name})"
+        found = keeper.one(sql, f"{given.table.name}: totals")
+        tally.totals = {
+            c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)
+        }
+
+    def _months(self, shop: Workshop, history: str) -> list[dt.date]:
+        last = self.before.as_of if self.kind == "increment" else None
+        told = self.manifest.get("from") or (None if last else self.source.first)
+        if last:
+            first = next_month_end(last)
+        elif told:
+            first = _date(told, "from_bad")
+        else:
+            first = shop.one(f"select min({_FIRST[history][1]}) from part.kept.{_FIRST[history][0]}", "first month")[0]
+            first = next_month_end(first.replace(day=1) - dt.timedelta(days=1)) if first else self.as_of
+        if not is_month_end(first) or first > self.as_of:
+            raise Refused(say("from_bad", value=first, as_of=self.as_of))
+        return months_between(first, self.as_of)
+
+    def _facts(self, history: str, number: int, months: list[dt.date]) -> dict:
+        old = self.before.facts if self.kind == "increment" else {}
+        rows = {name: tally.loaded for name, tally in self.tallies.items() if name not in DIMENSIONS}
+        overrides = {"limits": dict(self.overrides.limits), "volume_by": self.overrides.volume_by}
+        return {
+            "as_of": self.as_of,
+            "months": months,
+            "notes": list(self.source.notes),
+            "history": history,
+            "deliveries": number,
+            "kinds": [*old.get("kinds", []), self.kind],
+            "fingerprints": [*old.get("fingerprints", []), *([self.fingerprint] if self.fingerprint else [])],
+            "tables": {name: tally.plain() for name, tally in self.tallies.items()},
+            "files": {name: tally.plain() for name, tally in self.files.items()},
+            "rows": {
+                name: count + old.get("rows", {}).get(name, 0)
+                for name, count in {**dict.fromkeys(old.get("rows", {}), 0), **rows}.items()
+            },
+            "overrides": {key: value for key, value in overrides.items() if value},
+        }
+
+    def _record(self, keeper: Keeper, facts: dict) -> None:
+        manifest = {
+            "fingerprint": self.fingerprint,
+            "files": self.delivery.sha256 if self.delivery else {},
+            **{key: facts[key] for key in ("history", "files", "notes", "overrides") if key != "files"},
+            "read": facts["files"],
+            "months": [str(month) for month in facts["months"]],
+        }
+        keeper.run(
+            "insert into part.kept.delivery by name select :delivery::smallint as delivery, :source as "
+            "source, :kind as kind, "
+            ":as_of::date as as_of, :loaded_at::timestamp as loaded_at, :tables::json as tables, "
+            ":manifest::json as manifest",
+            "delivery",
+            source=self.source.name,
+            kind=self.kind,
+            loaded_at=self.now.astimezone(dt.UTC).replace(tzinfo=None),
+            tables=json.dumps(facts["tables"], ensure_ascii=False),
+            manifest=json.dumps(manifest, ensure_ascii=False),
+        )
+
+    def check(self, candidate: View) -> dict:
+        """Count in the finished part, opened as readers will, what the reconciliation says is there. The older parts
+        cannot have changed.
+        """
+        for name, tally in self.tallies.items():
+            if name in DIMENSIONS:
+                continue
+            found = candidate.one(f"select count(*) from {candidate.newest}.kept.{name}")[0]
+            if found != tally.loaded:
+                raise Refused(say("rows_differ", file=name, got=found, want=tally.loaded))
+        return {}
+
+
+_FIRST = {"events": ("instalment", "due_on"), "snapshots": ("loan_snapshot", "as_of")}
+_HISTORY_OR_LOAN = ("instalment", "payment", "loan_snapshot", *NUMBERED[1:])
+
+
+def _since(started: float) -> float:
+    return time.monotonic() - started
+
+
+def _date(value, code: str) -> dt.date:
+    try:
+        return value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value))
+    except ValueError:
+        raise Refused(say(code, value=value, as_of="")) from None

@@ -1,0 +1,397 @@
+"""Dense integer keys, given at load and stable across increments: dimensions, customers and loans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from data.contract.schema import Table
+from data.contract.tables import DIMENSIONS, KEY_TYPES, enum, kept_columns
+from data.errors import Refused
+from data.loading.casting import cast
+from data.loading.validation import Delivered, Keeper
+from data.messages import say
+
+MOST = {"smallint": 32_767, "integer": 2_147_483_647}
+
+
+def number_dimensions(keeper: Keeper, delivered: Mapping[str, Delivered]) -> None:
+    """Make <dimension>_ref (id → key) and head.<dimension>: members of before, delivered members, then ids only
+    used."""
+    for name in DIMENSIONS:
+        given = delivered.get(name)
+        good = None
+        if given:
+            good = keeper.stage(given, linked=name != "branch")
+            keeper.single(given, good, keeper.tally(given))
+        _refer(keeper, name, good, delivered)
+        _HEADS[name](keeper, good)
+        if given:
+            tally = keeper.tally(given)
+            tally.loaded = keeper.one(f"select count(*) from {good}", name)[0]
+
+
+def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, Delivered]) -> None:
+    id, key, type = f"{name}_id", f"{name}_key", KEY_TYPES[name]
+    uses = []
+    for given in delivered.values():
+        for column in given.table.columns.values():
+            if column.refers == name and column.name in given.families:
+                tidy = cast(column, given.families[column.name]).tidy
+                uses.append(
+                    (
+                        f'select distinct "{column.name}" as told from {given.name}',
+                        tidy.replace(f'"{column.name}"', "told"),
+                    )
+                )
+    known = keeper.older(name, "head")[-1:]
+    before = (
+        f"select {id}, {key} from {known[0]}"
+        if known
+        else f"select null::varchar as {id}, null::{type} as {key} where false"
+    )
+    own = (
+        f"select v_{id} as id, min(line) as line from {good} group by 1"
+        if good
+        else "select null::varchar as id, 0 as line where false"
+    )
+    # A table of its own, or the tidying would be pushed below the distinct and done for every row delivered.
+    for index, (select, _) in enumerate(uses):
+        keeper.run(f"create or replace table told_{index} as {select}", f"{name}: identifiers in use")
+    used = " union ".join(f"select {tidy} as id from told_{index}" for index, (_, tidy) in enumerate(uses))
+    used = used or "select null::varchar as id where false"
+    keeper.run(
+        f"""
+create or replace table {name}_ref as
+with before as ({before}), own as ({own}), used as ({used}),
+fresh as (
+    select id, min(line) as line from (select id, line from own union all select id, null from used where not
+    list_contains(:nulls, lower(id)))
+    where id is not null and id not in (select {id} from before)
+    group by id
+)
+select {id}, {key}, true as is_known from before
+union all
+select
+    id, (select coalesce(max({key}), 0) from before) + row_number() over (order by line nulls last, id), line is
+    not null
+from fresh""",
+        f"{name}: numbering",
+    )
+    members, last, strangers = keeper.one(
+        f"select count(*), max({key}), count(*) filter (not is_known) from {name}_ref", f"{name}: counting"
+    )
+    if members and last > MOST[type]:
+        raise Refused(say("too_many_members", table=name, most=MOST[type]))
+    keeper.run(
+        f"create or replace table {name}_ref as select {id}, {key}::{type} as {key}, is_known from {name}_ref",
+        name,
+    )
+    if strangers:
+        keeper.tallies.setdefault(name, _tally(name)).note(
+            "unknown_reference" if good or known else "dimension_made", strangers
+        )
+
+
+def _tally(name: str):
+    from data.loading.reconciliation import Tally
+
+    return Tally(name)
+
+
+def _branch_head(keeper: Keeper, good: str | None) -> None:
+    """head.branch with levels: the one root (head office) is level 0, its children 1; roots of a forest are level 1."""
+    known = keeper.older("branch", "head")[-1:]
+    older = (
+        f"""
+select old.branch_id, parent.branch_id as parent_id, old.name, old.name_en, 1 as age
+from {known[0]} as old left join {known[0]} as parent on parent.branch_key = old.parent_key
+union all"""
+        if known
+        else ""
+    )
+    mine = f"select v_branch_id, v_parent_id, v_name, v_name_en, 0 from {good} union all" if good else ""
+    rows = keeper.shop.table(
+        f"""
+with told as (
+    {older} {mine}
+    select null::varchar as branch_id, null::varchar as parent_id, null::varchar as name, null::varchar as name_en,
+    2 as age where false
+),
+latest as (select * from told qualify row_number() over (partition by branch_id order by age) = 1)
+select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name,
+latest.name_en, latest.age
+from branch_ref as ref left join latest on latest.branch_id = ref.branch_id
+order by ref.branch_key"""
+        if older
+        else f"""
+with told as ({mine} select null::varchar, null::varchar, null::varchar, null::varchar, 2 where false),
+latest(branch_id, parent_id, name, name_en, age) as (select * from told)
+select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name,
+latest.name_en, latest.age
+from branch_ref as ref left join latest on latest.branch_id = ref.branch_id
+order by ref.branch_key""",
+        "branch: tree",
+    ).to_pylist()
+    keys = {row["branch_id"]: row["branch_key"] for row in rows}
+    # A parent that nobody handed over does not exist; its child stands at the top.
+    parents = {row["branch_id"]: row["parent_id"] if row["parent_id"] in keys else None for row in rows}
+    roots = [row["branch_id"] for row in rows if parents[row["branch_id"]] is None and row["age"] is not None]
+    single = roots[0] if len(roots) == 1 and any(parent == roots[0] for parent in parents.values()) else None
+    for row in rows:
+        if row["age"] is None and single:
+            parents[row["branch_id"]] = single
+    made = []
+    for row in rows:
+        line = lineage(row["branch_id"], parents)
+        level = len(line) - (1 if single and line[0] == single else 0)
+        named = line[1:] if single and line[0] == single else line
+        at = [named[depth] if depth < len(named) else None for depth in range(3)]
+        made.append(
+            {
+                "branch_key": row["branch_key"],
+                "branch_id": row["branch_id"],
+                "parent_key": keys.get(parents[row["branch_id"]]),
+                "name": row["name"],
+                "name_en": row["name_en"],
+                "level": level,
+                "branch_1": at[0],
+                "branch_2": at[1],
+                "branch_3": at[2],
+            }
+        )
+    if made:
+        columns = list(made[0])
+        keeper.run(
+            f"insert into part.head.branch by name select {', '.join(f'unnest(:{c}) as {c}' for c in columns)}",
+            "branch",
+            **{column: [row[column] for row in made] for column in columns},
+        )
+
+
+def lineage(branch: str, parents: Mapping[str, str | None]) -> list[str]:
+    """From the top down to the branch itself. Raises Refused where the tree goes round in a circle."""
+    line = [branch]
+    while (parent := parents.get(line[0])) is not None:
+        if parent in line:
+            raise Refused(say("branch_circle", branch=branch))
+        line.insert(0, parent)
+    return line
+
+
+def _manager_head(keeper: Keeper, good: str | None) -> None:
+    _flat_head(
+        keeper,
+        "manager",
+        good,
+        "k_branch_id as branch_key, masked_name(v_name) as name_masked",
+        "branch_key, name_masked",
+    )
+
+
+def _product_head(keeper: Keeper, good: str | None) -> None:
+    kind = enum(keeper.contract.tables["product"].columns["family"])
+    _flat_head(
+        keeper,
+        "product",
+        good,
+        f"v_name as name, v_name_en as name_en, v_family::{kind} as family",
+        "name, name_en, family",
+    )
+
+
+def _flat_head(keeper: Keeper, name: str, good: str | None, made: str, columns: str) -> None:
+    known = keeper.older(name, "head")[-1:]
+    told = []
+    if good:
+        told.append(f"select v_{name}_id as {name}_id, {made}, 0 as age from {good}")
+    if known:
+        told.append(f"select {name}_id, {columns}, 1 as age from {known[0]}")
+    if name == "product":
+        columns = "coalesce(latest.name, ref.product_id) as name, latest.name_en, latest.family"
+        empty = "null::varchar as name, null::varchar as name_en, null as family"
+    else:
+        columns = "latest.branch_key, latest.name_masked"
+        empty = "null::smallint as branch_key, null::varchar as name_masked"
+    told = told or [f"select null::varchar as {name}_id, {empty}, 0 as age where false"]
+    keeper.run(
+        f"""
+insert into part.head.{name}
+with latest as (
+    select * from ({" union all by name ".join(told)}) qualify row_number() over (partition by {name}_id order by
+    age) = 1
+)
+select ref.{name}_key, ref.{name}_id, {columns}
+from {name}_ref as ref left join latest on latest.{name}_id = ref.{name}_id
+order by ref.{name}_key""",
+        name,
+    )
+
+
+_HEADS = {"branch": _branch_head, "manager": _manager_head, "product": _product_head}
+
+
+def number_customers(keeper: Keeper, given: Delivered) -> None:
+    """kept.customer_number, kept.customer and the view customer_ref (customer_id → customer_key) over all parts."""
+    tally = keeper.tally(given)
+    good = keeper.stage(given)
+    keeper.single(given, good, tally)
+    _number(keeper, "customer", good, "")
+    ids = " union all ".join(
+        f"select customer_id, customer_key from {book}"
+        for book in [*keeper.older("customer_number"), "part.kept.customer_number"]
+    )
+    keeper.run(f"create or replace view customer_ref as {ids}", "customer: numbers")
+    rows = (
+        f"select good.*, ref.customer_key as k_customer_id from {good} as good "
+        "join customer_ref as ref on ref.customer_id = good.v_customer_id"
+    )
+    before = " union all ".join(f"select customer_key, valid_from from {older}" for older in keeper.older("customer"))
+    if before:
+        keeper.run(
+            f"create or replace table known_customer as select good.v_customer_id, good.v_valid_from "
+            f"from ({rows}) as good "
+            f"join ({before}) as old on old.customer_key = good.k_customer_id and old.valid_from = good.v_valid_from",
+            "customer: delivered before",
+        )
+        if keeper.one("select count(*) from known_customer", "customer")[0]:
+            pairs = [("v_customer_id", "v_customer_id"), ("v_valid_from", "v_valid_from")]
+            keeper.refuse_keys(given, "known_customer", "already_delivered", tally, pairs)
+            rows += (
+                " where not exists (select 1 from known_customer as known "
+                "where known.v_customer_id = good.v_customer_id and known.v_valid_from = good.v_valid_from)"
+            )
+    made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
+    keeper.run(
+        f"insert into part.kept.customer by name select {made} from ({rows}) order by k_customer_id, v_valid_from",
+        "customer: keeping",
+    )
+    tally.loaded = keeper.one("select count(*) from part.kept.customer", "customer")[0]
+    _look_at_ids(keeper, given, tally, good)
+    _count_codes(keeper, given, tally)
+
+
+def _number(keeper: Keeper, name: str, good: str, more: str) -> None:
+    books = keeper.older(f"{name}_number")
+    last = " union all ".join(f"select max({name}_key) as last from {book}" for book in books) or "select 0 as last"
+    known = "".join(
+        f" and not exists (select 1 from {book} as old where old.{name}_id = good.v_{name}_id)" for book in books
+    )
+    keeper.run(
+        f"""
+insert into part.kept.{name}_number by name
+with fresh as (select v_{name}_id as {name}_id, min(file) as file, min(line) as line{more} from {good} as good
+where true{known} group by v_{name}_id)
+select
+    ((select coalesce(max(last), 0) from ({last})) + row_number() over (order by file, line))::integer as {name}_key,
+    * exclude (file, line)
+from fresh
+order by 1""",
+        f"{name}: numbering",
+    )
+
+
+def _look_at_ids(keeper: Keeper, given: Delivered, tally, good: str) -> None:
+    """Notes only: a wrong check digit, and one identity number held by two customers, are for people to look at."""
+    if "id_number" in given.families:
+        wrong = keeper.one(
+            f"select count(*) from {good} where regexp_full_match(v_id_number, '[0-9]{{17}}[0-9X]') and not "
+            f"id_is_sound(v_id_number)",
+            "customer: check digits",
+        )[0]
+        tally.note("id_checksum", wrong)
+        shared = keeper.one(
+            "select count(*) from (select id_number_hash from part.kept.customer where id_number_hash is not null "
+            "group by 1 having min(customer_key) <> max(customer_key))",
+            "customer: shared identity numbers",
+        )[0]
+        tally.note("same_id_two_customers", shared)
+        for older in keeper.older("customer"):
+            changed = keeper.one(
+                f"select count(distinct old.customer_key) from {older} as old join part.kept.customer as new "
+                "on new.customer_key = old.customer_key and new.id_number_hash <> old.id_number_hash",
+                "customer: changed identity numbers",
+            )[0]
+            tally.note("identity_changed", changed)
+
+
+def _count_codes(keeper: Keeper, given: Delivered, tally) -> None:
+    """How many values of each code column the contract does not know."""
+    schema = "head" if given.table.name in DIMENSIONS else "kept"
+    codes = [
+        column for column in given.table.columns.values() if column.type == "code" and column.name in given.families
+    ]
+    if not codes:
+        return
+    counts = keeper.one(
+        f"select {', '.join(f'count(*) filter ({column.name} = $$other$$)' for column in codes)} from "
+        f"part.{schema}.{given.table.name}",
+        f"{given.table.name}: codes",
+    )
+    for column, count in zip(codes, counts, strict=True):
+        if count:
+            told = keeper.one(
+                f'select count(*) from {given.name} where lower(clean("{column.name}")) = $$other$$',
+                f"{given.table.name}: codes",
+            )[0]
+            tally.note("unknown_code", max(0, count - told), column=column.name)
+
+
+def number_loans(keeper: Keeper, given: Delivered) -> None:
+    """kept.loan_number, kept.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on).
+    Refused: a loan number twice."""
+    tally = keeper.tally(given)
+    good = keeper.stage(given)
+    _refuse_double_loans(keeper, given)
+    _number(keeper, "loan", good, ", any_value(k_customer_id) as customer_key")
+    ids = " union all ".join(
+        [
+            f"select loan_id, loan_key, customer_key, null::date as disbursed_on from {book}"
+            for book in keeper.older("loan_number")
+        ]
+        + [
+            "select book.loan_id, book.loan_key, book.customer_key, good.v_disbursed_on as disbursed_on "
+            f"from part.kept.loan_number as book join {good} as good on good.v_loan_id = book.loan_id"
+        ]
+    )
+    made_as = "view" if keeper.shop.older else "table"
+    keeper.run(f"create or replace {made_as} loan_ref as {ids}", "loan: numbers")
+    made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
+    keeper.run(
+        f"""
+insert into part.kept.loan by name
+select {made}
+from (
+    select good.*, ref.loan_key as k_loan_id, origin.loan_key as k_rollover_of
+    from {good} as good
+    join loan_ref as ref on ref.loan_id = good.v_loan_id
+    left join loan_ref as origin on origin.loan_id = good.v_rollover_of
+)
+order by k_loan_id""",
+        "loan: keeping",
+    )
+    tally.loaded, lost = keeper.one(
+        f"select (select count(*) from part.kept.loan), (select count(v_rollover_of) from {good}) - "
+        f"(select count(rollover_of_key) from part.kept.loan)",
+        "loan",
+    )
+    tally.note("unknown_rollover", lost)
+    _count_codes(keeper, given, tally)
+
+
+def _refuse_double_loans(keeper: Keeper, given: Delivered) -> None:
+    tidy = cast(given.table.columns["loan_id"], given.families["loan_id"]).tidy
+    if keeper.stands_once(f"{given.name} where problem is null", tidy, "loan"):
+        return
+    count, file, line = keeper.one(
+        f"""
+with double as (select {tidy} as id, max(file) as file, max(line) as line from {given.name} where problem is null
+group by 1 having count(*) > 1)
+select count(*), min(file), min(line) from double where id is not null""",
+        "loan: double keys",
+    )
+    if count:
+        raise Refused(say("loan_duplicate", count=count, file=file, line=line))
+
+
+def columns_of(table: Table) -> str:
+    return ", ".join(f"v_{name}" for name in table.columns)

@@ -1,0 +1,1 @@
+"""The server, the frame around every page, the header and the warm-up."""

@@ -1,0 +1,1 @@
+"""What one page, or one topic, is made of."""

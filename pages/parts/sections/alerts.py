@@ -1,0 +1,72 @@
+"""So what: where a figure stands beyond its red line or short of its target, each with the list behind it."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.metrics import targets
+from analytics.metrics.definitions import METRICS
+from analytics.presentation.theme import look
+from pages.parts.state import queries
+from pages.parts.state.selection import Choice
+from pages.parts.widgets import boards, drilldown
+from pages.parts.widgets.theme import is_dark
+
+MOST = 5
+
+
+def show(here: Choice) -> None:
+    """At most five, the farthest first: of the place that is looked at and of the branches one level below."""
+    lang, question = here.lang, queries.about(here, "customers", compare=False)
+    if here.where:
+        boards.note(say("alert.narrowed", lang))
+        return
+    by = below(here)
+    found = queries.analysed(targets.missed, question, by)
+    if found.empty:
+        if "target" in queries.absent():
+            boards.note(say("alert.unset", lang))
+        else:
+            boards.heading(say("alert.none", lang))
+        return
+    beyond = int(found["is_beyond"].sum())
+    boards.heading(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))
+    tone = look(is_dark())
+
+    def draw() -> None:
+        for place, row in enumerate(found.head(MOST).to_dict("records")):
+            cell = {by: row["branch"]} if row["branch"] != targets.WHOLE else {}
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                colour = tone.bad if row["is_beyond"] else tone.ink
+                st.html(f'<p class="lp-alert" style="border-color:{colour}">{html.escape(words(here, row))}</p>')
+                st.button(
+                    say("tile.list", lang), key=f"alert_{place}_{lang}", type="tertiary", on_click=drilldown.open_cell,
+                    args=(row["metric"], cell),
+                )  # fmt: skip
+
+    drilldown.part(here, f"alerts_{lang}", draw)
+    if len(found) > MOST:
+        boards.note(say("alert.first", lang, shown=MOST))
+
+
+def below(here: Choice) -> str:
+    """The level of branches under the one that is looked at."""
+    return f"branch_{min(len(here.branch) + 1, 3)}"
+
+
+def words(here: Choice, row: dict) -> str:
+    """One alert in a sentence."""
+    lang, metric, tree = here.lang, METRICS[row["metric"]], queries.tree()
+    code = row["branch"] or (here.branch[-1] if here.branch else "")
+    line = row["red_line"] if row["is_beyond"] else row["target"]
+    side = "over" if metric.better == "lower" else "under"
+    return say(
+        f"alert.{side if row['is_beyond'] else 'short'}", lang, metric=metric.name[lang],
+        name=tree[code].name(lang) if code in tree else say("head.all_branches", lang),
+        value=text.number(row["value"], metric.unit, lang), line=text.number(line, metric.unit, lang),
+        gap=text.change(row["gap"], metric.unit, "neither", lang).words[1:],
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""The compliance lists in words: the board of all rules, the columns of one list, what a download says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from analytics.grading import compliance
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.presentation import export
+from analytics.rulebooks.service_rules import ServiceRule
+from pages.parts.state import queries, rulebook_queries
+from pages.parts.state.filters import applied_filters
+from pages.parts.state.selection import Choice
+from pages.parts.widgets import drilldown, rulebook_tables
+
+MONTHS = 12
+_HEADS = ("rule", "clause", "looked_at", "breaches", "trend", "share", "undecided", "amount")
+_UNITS = {"bool": "text", "code": "text", "int": "count", "money": "money", "rate": "rate", "number": "number"}
+
+
+@st.fragment(parallel=True)
+def board(here: Choice, counts: pd.DataFrame) -> None:
+    """Every rule with what `counts` found; its line of months is drawn when the months before are counted as well."""
+    spot = st.empty()
+    with spot:
+        _board(here, counts, counts)
+    over = rulebook_queries.trend(here.as_of, MONTHS)
+    with spot:
+        _board(here, counts, over)
+
+
+def _board(here: Choice, counts: pd.DataFrame, over: pd.DataFrame) -> None:
+    lang, known = here.lang, compliance.rules(date.fromisoformat(here.as_of))
+    names = {rule.id: rule.names[rulebook_tables.short(lang)] for rule in known.values()}
+    rulebook_tables.table(
+        [say(f"compliance.{head}", lang, months=MONTHS) for head in _HEADS],
+        [
+            (
+                names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
+                rulebook_tables.sparkline(over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang),
+                text.number(row.share, "rate", lang), f"{row.undecided:,}", text.number(row.amount, "money", lang),
+            )
+            for row in counts.itertuples()
+        ],
+        right=(2, 3, 4, 5, 6, 7), tight=(1,),
+    )  # fmt: skip
+
+
+def facts_of(rule: ServiceRule) -> dict:
+    """Name → the fact, for everything that a rule asks."""
+    return {leaf.fact.name: leaf.fact for part in (rule.applies, rule.breach) for leaf in part.leaves()}
+
+
+def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, export.Column]:
+    """Header and unit of every column of the list."""
+    facts, known = facts_of(rule), drilldown.columns(frame.drop(columns=list(facts_of(rule))), lang)
+    return known | {
+        name: export.Column(
+            fact.words(rulebook_tables.short(lang)), "rate" if name.endswith("_ratio") else _UNITS[fact.type]
+        )
+        for name, fact in facts.items()
+    }
+
+
+def aligned(columns: Mapping[str, export.Column]) -> dict:
+    """The settings of the list: numbers stand to the right."""
+    return {
+        column.header: st.column_config.Column(alignment="right")
+        for column in columns.values() if column.unit not in ("text", "date")
+    }  # fmt: skip
+
+
+def worded(rule: ServiceRule, frame: pd.DataFrame, here: Choice) -> pd.DataFrame:
+    """The list with words in place of codes."""
+    facts, short = facts_of(rule), rulebook_tables.short(here.lang)
+    told = {}
+    for name, fact in facts.items():
+        if fact.type == "bool":
+            told[name] = [rulebook_tables.yes_no(value, here.lang) for value in frame[name]]
+        elif fact.type == "code":
+            told[name] = [fact.value_words(value, short) for value in frame[name]]
+    return drilldown.worded(frame, here).assign(**told)
+
+
+def notes(rule: ServiceRule, here: Choice) -> list[tuple[str, str]]:
+    """What a download says: the rule, its clause and words, month, edition."""
+    lang, short, edition = here.lang, rulebook_tables.short(here.lang), queries.bank().edition
+    return [
+        (say("compliance.rule", lang), f"{rule.names[short]} ({rule.id})"),
+        (say("rules.clause", lang), f"{rule.document[short]} {rule.clause}"),
+        (
+            say("export.definition", lang),
+            f"{rule.applies.words(short)} | {rule.breach.words(short)} | {rule.note[short]}",
+        ),
+        (say("export.as_of", lang), here.as_of),
+        (say("export.filters", lang), say(f"{'compliance' if applied_filters(here) else 'export'}.no_filters", lang)),
+        (say("export.edition", lang), f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}"),
+    ]

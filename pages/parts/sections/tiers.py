@@ -1,0 +1,102 @@
+"""What each tier holds over time, two schemes against each other, and who moved up or down, for the page on tiers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pandas as pd
+
+from analytics.analysis import cross_tab, migration
+from analytics.analysis.migration import Moves
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.metrics.definitions import METRICS
+from analytics.metrics.query import monthly_shares
+from analytics.presentation import metric_charts, rulebook_charts
+from data.dates import month_end
+from pages.parts.state import queries
+from pages.parts.state.selection import Choice
+from pages.parts.widgets import boards, chart, headlines, rulebook_tables
+from pages.parts.widgets.theme import is_dark
+
+
+def held(here: Choice, key: str = "held") -> None:
+    """What each tier holds of the whole over twenty-four months, of the balance or of the customers."""
+    lang = here.lang
+    metric = chart.picker(
+        here, key, ("balance", "customers"), lambda id: say(f"tiers.share_{id}", lang), say("tiers.share", lang)
+    )
+    with boards.part(here, metric):
+        question = queries.about(here, metric, ("class",), last=boards.MONTHS)
+        answer = queries.ask(question)
+        if answer["as_of"].nunique() < 2:
+            return
+        names = queries.labels("class", lang, here.scheme)
+        share = replace(
+            METRICS[metric], name={lang: say(f"tiers.share_{metric}", lang)}, unit="rate", better="neither"
+        )  # fmt: skip
+        told = monthly_shares(answer)
+        figure = metric_charts.multiples(
+            told, share, "class", names, lang, dark=is_dark(), order=list(names),
+            columns=4 if len(answer["class"].unique()) > 6 else 3,
+        )  # fmt: skip
+        chart.show(here, key, headlines.way(share, told, "class", names, lang), figure, answer, question, ("class",))
+
+
+def cross(here: Choice) -> None:
+    """The customers by the classes of the scheme in the header and of another; margins are the schemes' own counts."""
+    lang = here.lang
+    others = [scheme for scheme in queries.schemes() if scheme != here.scheme]
+    boards.heading(say("tiers.cross", lang, scheme=queries.scheme_name(here.scheme, lang)))
+    other = chart.chooser(
+        here, "other", others, lambda code: queries.scheme_name(code, lang), say("tiers.other_scheme", lang)
+    )
+    with boards.part(here, "customers"):
+        question = queries.about(here, "customers", compare=False).about(opening=0)
+        frame = queries.analysed(cross_tab.crossed, question, other)
+        down, across = (queries.labels("class", lang, scheme) for scheme in (here.scheme, other))
+        alt = say("tiers.cross", lang, scheme=queries.scheme_name(here.scheme, lang))
+        chart.draw(rulebook_charts.cross(frame, down, across, dark=is_dark()), f"cross_{lang}", alt)
+        boards.note(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
+
+
+def moved(here: Choice) -> None:
+    """How many went up, down, stayed, came and left since the opening, and what they owe."""
+    lang, months = here.lang, here.opening or 1
+    as_of = date.fromisoformat(here.as_of)
+    with boards.part(here, "customers"):
+        question = queries.about(here, "customers", compare=False).about(opening=0)
+        frame = queries.analysed(migration.matrix, Moves(question, month_end(as_of, -months)))
+        ways = told(frame, queries.schemes()[here.scheme].class_codes[:-1])
+        up, down = (f"{int(ways.loc[way, 'n']):,}" for way in ("up", "down"))
+        boards.heading(say("tiers.moved", lang, months=months, up=up, down=down))
+        rulebook_tables.table(
+            [say(f"tiers.{head}", lang) for head in ("way", "moved_n", "moved_balance")],
+            [
+                (say(f"tiers.way_{way}", lang), f"{int(row['n']):,}", text.number(row["balance"], "money", lang))
+                for way, row in ways.iterrows()
+            ],
+            right=(1, 2),
+        )
+        boards.note(say("tiers.moved_note", lang))
+
+
+def told(frame: pd.DataFrame, ladder: tuple[str, ...]) -> pd.DataFrame:
+    """Moves → up, down, same, unrated (a class is not known on one of the days), came and left: n, balance (of those
+    who left the one they had)."""
+    place = {code: rank for rank, code in enumerate(ladder)}
+    sums = {way: [0, 0.0] for way in ("up", "down", "same", "unrated", "came", "left")}
+    for row in frame.itertuples():
+        old, new = place.get(row.before), place.get(row.after)
+        if row.before in ("joined", "moved_in"):
+            way = "came"
+        elif row.after not in place and row.after != "unrated":
+            way = "left"
+        elif old is None or new is None:
+            way = "same" if row.before == row.after else "unrated"
+        else:
+            way = "same" if old == new else "up" if new < old else "down"
+        sums[way][0] += row.n
+        sums[way][1] += row.balance_before if way == "left" else row.balance
+    return pd.DataFrame.from_dict(sums, orient="index", columns=["n", "balance"])

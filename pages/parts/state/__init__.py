@@ -1,0 +1,1 @@
+"""The selection in the URL, cached queries, and navigation."""

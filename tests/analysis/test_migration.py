@@ -1,0 +1,182 @@
+"""Who moved: the small bank by hand, the invariants on the invented bank, ondeck's published matrix."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.analysis.migration import EXITS, TERMS, Moves, counted, flows, listed, matrix, rates, roll, roll_series
+from analytics.marts.build import build
+from analytics.metrics.query import Question, ask
+from data.editions.engine import Bank
+from data.errors import Refused
+from data.loading.pipeline import load
+
+REAL = Path(__file__).parents[3] / "shared" / "real"
+OCT, NOV = date(2025, 10, 31), date(2025, 11, 30)
+MAR, APR, MAY, LAST = date(2026, 3, 31), date(2026, 4, 30), date(2026, 5, 31), date(2026, 10, 31)
+MONTHS = [date(2025, 8, 31), OCT, NOV, date(2026, 2, 28), APR, MAY, LAST]
+PAIRS = [(a, b) for a in MONTHS for b in MONTHS if a < b]
+
+
+@pytest.fixture(scope="module")
+def bank(demo_home):
+    bank = Bank(demo_home, verify="stamp")
+    yield bank
+    bank.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "opening", "closing", "terms"),
+    [
+        # L6's instalment of 2025-10-15 is 46 days late in November; L7 stays late
+        (OCT, NOV, 10_000, 44_000, {"rolled_in": (1, 34_000), "stayed": (1, 0)}),
+        # L3 (20,000) paid on 2026-04-20; L6 and L7 stay
+        (MAR, APR, 64_000, 44_000, {"cured": (1, -20_000), "stayed": (2, 0)}),
+        # L7 (10,000) written off on 2026-05-20
+        (APR, MAY, 44_000, 34_000, {"written_off": (1, -10_000), "stayed": (1, 0)}),
+        # from October to October: L7 written off, L6 rolled in
+        (OCT, LAST, 10_000, 34_000, {"rolled_in": (1, 34_000), "written_off": (1, -10_000)}),
+    ],
+)
+def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, closing, terms):
+    found = flows(small_bank, Moves(Question("loans", after), before))
+    assert (found.opening, found.closing, found.residual) == (opening, closing, 0)
+    told = {row.term: (row.loans, row.amount) for row in found.terms.itertuples() if row.loans}
+    assert told == terms
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    pair=st.sampled_from(PAIRS),
+    days=st.sampled_from([0, 30, 60, 90]),
+    where=st.sampled_from(
+        [(), (("age_band", ("from_25", "from_35")),), (("class", ("C", "D")),), (("product", ("CS2",)),)]
+    ),
+)
+def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
+    bank = Bank(demo_home, verify="stamp")
+    try:
+        asked = Moves(Question("loans", pair[1], where=where), pair[0], "late", days=days)
+        found = flows(bank, asked)
+        assert found.residual == Decimal(0)
+        for row in found.terms.itertuples():
+            assert counted(bank, asked, {"term": row.term}) == row.loans
+        opening = listed(bank, asked, {"term": "opening"}, limit=10**6)
+        assert len(opening) == found.loans_before
+        assert float(opening["balance_before"].sum()) == pytest.approx(float(found.opening), abs=0.01)
+    finally:
+        bank.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    pair=st.sampled_from(PAIRS),
+    scheme=st.sampled_from(["abcd", "loan_five", "consumer_five", "rating"]),
+    where=st.sampled_from([(), (("branch_1", ("01", "03")),), (("payroll", ("yes",)),)]),
+)
+def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(demo_home, pair, scheme, where):
+    bank = Bank(demo_home, verify="stamp")
+    try:
+        question = Question("loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme)
+        found = matrix(bank, Moves(question, pair[0]))
+        asked = question.about(by=("class",), opening=0)
+        sides = (("before", pair[0], ("joined", "moved_in")), ("after", pair[1], EXITS))
+        for side, day, outside in sides:
+            told = found[~found[side].isin(outside)].groupby(side)["n"].sum().to_dict()
+            counts = ask(bank, asked.about(as_of=day))
+            assert told == dict(zip(counts["class"], counts["n"], strict=True))
+            money = ask(bank, asked.about("balance", as_of=day, by=()))["value"].iloc[0]
+            column = "balance_before" if side == "before" else "balance"
+            assert found[column].sum() == pytest.approx(money, abs=0.05)
+    finally:
+        bank.close()
+
+
+def test_a_cell_of_the_matrix_opens_exactly_its_customers(bank):
+    asked = Moves(Question("customers", LAST), APR)
+    for row in matrix(bank, asked).itertuples():
+        cell = {"before": row.before, "after": row.after}
+        assert counted(bank, asked, cell) == row.n
+        lines = listed(bank, asked, cell, limit=10**6)
+        assert lines["customer_id"].nunique() == row.n
+        assert float(lines["balance"].sum()) == pytest.approx(row.balance, abs=0.01)
+
+
+def test_the_migration_rates_of_the_small_bank(small_bank):
+    # 2025-10-31: L6 34,000 (16 days) and L7 10,000 (87 days) special mention; L1 105,000, L3 23,000, L4 10,000 and
+    # L9 8,000 normal. A month later L7, 117 days, is substandard; L1 has paid 5,000, L3 1,000 and L4 1,000
+    found = rates(small_bank, Question("loans", NOV), OCT).set_index("rate")
+    told = {
+        rate: tuple(found.loc[rate, ["n", "opening", "decrease", "numerator", "denominator"]])
+        for rate in ("normal_loans", "normal", "special_mention")
+    }
+    assert told == {
+        "normal_loans": (6, 190_000, 7_000, 10_000, 183_000),
+        "normal": (4, 146_000, 7_000, 0, 139_000),
+        "special_mention": (2, 44_000, 0, 10_000, 44_000),
+    }
+    assert found.loc["special_mention", "value"] == pytest.approx(10 / 44)
+    assert found.loc["substandard", "n"] == 0
+
+
+def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank):
+    asked = Moves(Question("loans", LAST, scheme="loan_five"), APR)
+    for row in rates(bank, asked.question, APR).itertuples():
+        assert counted(bank, asked, {"rate": row.rate}) == row.n
+        lines = listed(bank, asked, {"rate": row.rate}, limit=10**6)
+        assert lines["loan_id"].nunique() == row.n
+        assert float(lines["balance_before"].sum()) == pytest.approx(row.opening, abs=0.01)
+
+
+def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank):
+    found = roll_series(bank, Question("loans", LAST), 3)
+    stocks = {
+        day: ask(bank, Question("balance", day, by=("bucket",))).set_index("bucket")["value"]
+        for day in (date(2026, 9, 30), LAST)
+    }
+    row = found[(found["as_of"] == "2026-10-31") & (found["bucket"] == "m0")].iloc[0]
+    assert row["value"] == pytest.approx(stocks[LAST]["m1"] / stocks[date(2026, 9, 30)]["m0"])
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
+def test_the_published_roll_matrix_of_ondeck(tmp_path):
+    load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
+    bank = Bank(tmp_path / "home", verify="stamp")
+    found = roll(bank, Question("loans", date(2012, 11, 30)), date(2012, 10, 31), "short")
+    assert found["n"].sum() == 474
+    shares = found.set_index(["before", "after"])["share"].round(2)
+    # rows 1–5, 5–10, 10–30, 30–60, 60+ of the published matrix, as far as printed
+    published = {
+        "d1_4": {"d0": 0.21, "d1_4": 0.41, "d5_9": 0.12, "d10_29": 0.25},
+        "d5_9": {"d0": 0.06, "d1_4": 0.03, "d5_9": 0.38, "d10_29": 0.53},
+        "d10_29": {"d0": 0.08, "d5_9": 0.02, "d10_29": 0.38, "d30_59": 0.53},
+        "d30_59": {"d0": 0.06, "d30_59": 0.47, "d60_up": 0.48},
+        "d60_up": {"d0": 0.15, "d60_up": 0.85},
+    }
+    assert {row: shares[row].to_dict() for row in published} == published
+    bank.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda bank: matrix(bank, Moves(Question("loans", OCT), LAST)), "must lie before"),
+        (lambda bank: roll(bank, Question("loans", LAST), OCT, "weeks"), "no set of buckets"),
+        (lambda bank: roll_series(bank, Question("loans", LAST), 3, "short"), "not one month wide"),
+        (lambda bank: flows(bank, Moves(Question("loans", LAST), OCT, days=45)), "0, 30, 60 or 90"),
+        (lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"term": "lost"}), "no term 'lost'"),
+        (lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"colour": "red"}), "no 'colour'"),
+    ],
+)
+def test_what_cannot_be_told_is_refused_by_name(bank, call, said):
+    with pytest.raises(Refused, match=said):
+        call(bank)
+
+
+def test_every_term_is_told_even_when_nothing_moved(bank):
+    found = flows(bank, Moves(Question("loans", LAST), APR))
+    assert list(found.terms["term"]) == list(TERMS)

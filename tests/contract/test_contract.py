@@ -1,0 +1,70 @@
+"""The contract: it can be read, a bad one is refused with its place, and it prints in both languages."""
+
+import pytest
+
+from data.contract.schema import BadContract, describe, read_contract
+
+GOOD = """
+[table.customer]
+zh = "客户"
+en = "Customers"
+required = true
+key = ["customer_id"]
+[table.customer.column]
+customer_id = { type = "key", required = true, zh = "客户号", en = "Customer number" }
+"""
+
+
+def refuse(tmp_path, text, match):
+    path = tmp_path / "contract.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadContract, match=match):
+        read_contract(path)
+
+
+def test_the_products_contract_has_its_required_tables():
+    tables = read_contract().tables
+    assert [name for name, table in tables.items() if table.required] == ["customer", "loan"]
+    assert {name: table.history for name, table in tables.items() if table.history} == {
+        "instalment": "events",
+        "payment": "events",
+        "loan_snapshot": "snapshots",
+    }
+
+
+def test_every_key_stands_before_what_refers_to_it():
+    """The loader numbers tables in the contract's order; dimensions, customers and loans come first in any case."""
+    order = list(read_contract().tables)
+    assert order.index("customer") < order.index("loan") < order.index("instalment") < order.index("payment")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (('"key", required', '"serial", required'), "customer.customer_id: unknown type serial"),
+        (("required = true, zh", "requird = true, zh"), "customer.customer_id: unknown option requird"),
+        (('key = ["customer_id"]', 'key = ["id"]'), "customer.id: the key column is not declared"),
+        (('key = ["customer_id"]', ""), "customer: has no key"),
+        (('type = "key"', 'type = "code"'), "customer.customer_id: exactly the code columns need distinct values"),
+        (('type = "key"', 'type = "key", refers = "loan"'), "refers to the unknown table loan"),
+        (('type = "key"', 'type = "int", min = 3, max = 1'), "min is above max"),
+        ((', en = "Customer number"', ""), "lacks its meaning"),
+        (("customer_id = {", "Customer_ID = {"), "customer"),
+        (("required = true\n", "required = true\nhistory = 'both'\n"), "history must be events or snapshots, not both"),
+        (('zh = "客户"', 'zh = "客户'), "contract.toml cannot be parsed"),
+    ],
+)
+def test_a_bad_contract_is_refused_with_its_place(tmp_path, change, match):
+    assert change[0] in GOOD
+    refuse(tmp_path, GOOD.replace(*change, 1), match)
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "必交"), ("en", "required")])
+def test_the_contract_prints_every_column_in_both_languages(language, word):
+    contract = read_contract()
+    text = describe(contract, language)
+    assert word in text
+    for table in contract.tables.values():
+        for column in table.columns.values():
+            assert f" {column.name} " in text
+            assert (column.zh if language == "zh" else column.en) in text

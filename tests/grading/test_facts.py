@@ -1,0 +1,66 @@
+"""The facts that the rules are asked with: the class they give is the one the build wrote, for every scheme."""
+
+from datetime import date
+
+import pytest
+
+from analytics import rulebooks
+from analytics.grading import facts
+from data.editions.engine import Bank
+from data.errors import Refused
+
+LAST, EARLIER = date(2026, 10, 31), date(2026, 3, 31)
+SCHEMES = rulebooks.read()
+
+
+@pytest.fixture(scope="module")
+def view(demo_home):
+    bank = Bank(demo_home)
+    with bank.lease() as view:
+        yield view
+    bank.close()
+
+
+@pytest.mark.parametrize("as_of", [EARLIER, LAST], ids=str)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_everybodys_facts_give_the_class_that_the_build_wrote(view, scheme, as_of):
+    grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(as_of)
+    made = facts.relation(view, grain, book.facts, as_of)
+    told = view.one(
+        f"with {made.sql}, graded as (select {grain}_key, {book.to_sql()} as class from known) "
+        f"select count(*), count(*) filter (where graded.class = cast(mart.{scheme} as varchar)) "
+        f"from {grain}_month as mart left join graded using ({grain}_key) where mart.as_of = :as_of",
+        **made.params,
+    )
+    assert told[0] == told[1] > 0
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_one_customers_facts_are_classified_as_the_build_did(view, scheme):
+    grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(LAST)
+    # one of each class that there is, and some more, in an order that hash makes
+    rows = view.query(
+        f"select {grain}_key as key, cast({scheme} as varchar) as class from {grain}_month where as_of = :as_of "
+        f"qualify row_number() over (partition by {scheme} order by hash({grain}_key)) <= 3",
+        as_of=LAST,
+    )
+    for row in rows.itertuples():
+        assert book.classify(facts.read(view, grain, book.facts, LAST, int(row.key))).code == row[2]
+
+
+def test_a_customer_who_was_not_there_yet_has_no_facts(view):
+    newest = view.one(
+        "select customer_key from customer_month group by customer_key having min(as_of) > :d limit 1", d=EARLIER
+    )[0]
+    assert facts.read(view, "customer", ("age",), EARLIER, newest) is None
+
+
+def test_a_month_end_that_is_not_there_is_refused(view):
+    with pytest.raises(Refused, match="no month end 2020-01-31"):
+        facts.relation(view, "customer", ("age",), date(2020, 1, 31))
+
+
+def test_the_edition_keeps_the_text_of_the_rulebooks_that_graded_it(view):
+    kept = view.query("select scheme, effective_on, text from rulebook")
+    books = {(book.id, book.effective_on): book.text for scheme in SCHEMES.values() for book in scheme.editions}
+    assert {(row.scheme, row.effective_on.date()): row.text for row in kept.itertuples()} == books

@@ -1,0 +1,282 @@
+"""Loading whole deliveries: what is kept, how keys stay, what an increment adds, what the command line says."""
+
+import hmac
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.__main__ import main
+from data.editions.store import secret_key
+from data.errors import Refused
+from data.loading.events import keep_events
+from data.loading.pipeline import rehearse
+from data.loading.surrogate_keys import lineage
+from tests.support.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
+
+ROOT = Path(__file__).parents[2]
+APRIL = (
+    "as_of,loan_id,balance,days_past_due\n2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00,0\n"
+)
+
+
+def command(*arguments, home):
+    done = subprocess.run(
+        [sys.executable, "-m", "data", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LOAN_PANORAMA_HOME": str(home)},
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """A bank of March with the increment of April: customer C2 changed, C3 and loan L3 are new, loan L1 is settled."""
+    folder = tmp_path_factory.mktemp("grown")
+    branch = "branch_id,parent_id,name\nHQ,,总行\nP1,HQ,澜江省分行\nC1,P1,江城分行\nO1,C1,江城路支行\n"
+    customer = "customer_id,valid_from,name,id_number,phone,branch_id\n"
+    customer += "C1,2024-01-01,张三,990101199003071237,13812345678,O1\nC2,2024-01-01,李四,,+86 138-1234-5679,P1\n"
+    load_tiny(write(folder / "a", branch=branch, customer=customer), folder / "h")
+    customer = "customer_id,valid_from,branch_id\nC2,2024-04-10,O2\nC3,2024-04-11,O1\n"
+    loan = "loan_id,customer_id,principal,disbursed_on,closed_on\n"
+    loan += "L3,C3,500.00,2024-04-12,\nL1,C1,1000.00,2024-01-10,2024-04-30\n"
+    april = write(folder / "b", customer=customer, loan=loan, loan_snapshot=APRIL)
+    edition = load_tiny(manifest(april, "2024-04-30", kind="increment"), folder / "h", as_of=None)
+    return edition, folder / "h"
+
+
+def ask(grown, sql):
+    return [tuple(row.values()) for row in rows(*grown, sql)]
+
+
+def test_keys_are_dense_and_keep_their_meaning_across_increments(grown):
+    assert ask(grown, "select customer_key, customer_id from customer_number order by 1") == [
+        (1, "C1"),
+        (2, "C2"),
+        (3, "C3"),
+    ]
+    assert ask(grown, "select loan_key, loan_id, customer_key from loan_number order by 1") == [
+        (1, "L1", 1),
+        (2, "L2", 2),
+        (3, "L3", 3),
+    ]
+
+
+def test_a_loan_handed_over_again_is_a_row_of_its_delivery(grown):
+    assert ask(grown, "select loan_key, delivery, closed_on is not null from loan order by 1, 2") == [
+        (1, 1, False),
+        (1, 2, True),
+        (2, 1, False),
+        (3, 2, False),
+    ]
+
+
+def test_a_changed_customer_is_a_new_version(grown):
+    found = ask(grown, "select customer_key, valid_from::varchar from customer order by 1, 2")
+    assert found == [(1, "2024-01-01"), (2, "2024-01-01"), (2, "2024-04-10"), (3, "2024-04-11")]
+
+
+def test_the_head_office_is_level_zero_and_each_branch_knows_its_ancestors(grown):
+    """O2 is in use but in no delivered tree: it hangs under the head office, by its own name."""
+    tree = ask(grown, "select branch_id, level, branch_1, branch_2, branch_3, name from branch order by branch_key")
+    assert tree == [
+        ("HQ", 0, None, None, None, "总行"),
+        ("P1", 1, "P1", None, None, "澜江省分行"),
+        ("C1", 2, "P1", "C1", None, "江城分行"),
+        ("O1", 3, "P1", "C1", "O1", "江城路支行"),
+        ("O2", 1, "O2", None, None, "O2"),
+    ]
+
+
+def test_a_tree_that_goes_round_in_a_circle_is_refused():
+    with pytest.raises(Refused, match="goes round in a circle"):
+        lineage("A", {"A": "B", "B": "C", "C": "A"})
+
+
+def test_personal_columns_are_masked_and_hashed_as_rfc_2104_says(grown):
+    key = secret_key(grown[1])
+    phones = [hmac.digest(key, number.encode(), "sha256") for number in ("13812345678", "13812345679")]
+    found = ask(
+        grown,
+        "select name_masked, id_number_masked, phone_masked, phone_hash from customer "
+        "where valid_from < '2024-04-01' order by customer_key",
+    )
+    assert found == [
+        ("张**", "9****************7", "138******78", phones[0]),
+        ("李**", None, "138******79", phones[1]),
+    ]
+
+
+def test_nothing_personal_is_readable_in_any_file_of_the_home(grown):
+    held = b"".join(path.read_bytes() for path in grown[1].rglob("*") if path.is_file() and path.name != "key")
+    for secret in ("张三", "李四", "990101199003071237", "13812345678", "13812345679"):
+        assert secret.encode() not in held
+
+
+def test_the_delivery_is_on_record_with_its_reconciliation(grown):
+    found = ask(grown, "select delivery, kind, as_of::varchar, tables from delivery order by 1")
+    assert [row[:3] for row in found] == [(1, "full", "2024-03-31"), (2, "increment", "2024-04-30")]
+    assert json.loads(found[1][3])["loan"] | {"seconds": 0} == {
+        "read": 2, "loaded": 2, "rejected": 0, "skipped": 0, "orphans": 0, "rejects": {}, "skips": {},
+        "totals": {"principal": "1500.00"}, "notes": [], "seconds": 0,
+    }  # fmt: skip
+
+
+def test_tables_not_delivered_are_there_and_empty(grown):
+    assert ask(grown, "select (select count(*) from payment), (select count(*) from survey)") == [(0, 0)]
+
+
+def test_both_histories_at_once_are_refused(tmp_path):
+    events = {
+        "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,1\n",
+        "payment": "payment_id,loan_id,paid_at,amount\nP,L1,2024-02-10,1\n",
+    }
+    with pytest.raises(Refused, match="events and snapshots are both delivered"):
+        load_tiny(write(tmp_path / "d", **events), tmp_path / "h")
+
+
+def test_half_a_history_is_refused(tmp_path):
+    instalment = "loan_id,number,due_on,principal\nL1,1,2024-02-10,1\n"
+    with pytest.raises(Refused, match="no history"):
+        load_tiny(write(tmp_path / "d", loan_snapshot=None, instalment=instalment), tmp_path / "h")
+
+
+EVENTS = {
+    "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\nL2,1,2024-03-10,100.00\n",
+    "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\n",
+}
+
+
+def test_tables_kept_by_two_hands_are_reconciled_in_the_order_of_the_contract(tmp_path):
+    more = {
+        "survey": "survey_id,customer_id,asked_on,score\n1,C1,2024-03-01,9\n2,C2,2024-03-01,9\n3,C2,2024-03-02,9\n",
+        "deposit_balance": "as_of,customer_id,balance\n2024-03-31,C1,7.00\n",
+    }
+    edition = load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS, **more), tmp_path / "h")
+    told = {name: table["loaded"] for name, table in edition.facts["tables"].items()}
+    events = {"instalment": 2, "payment": 1, "deposit_balance": 1, "survey": 3}
+    assert list(told.items())[-len(events) :] == list(events.items())
+
+
+@pytest.mark.parametrize("failing", EVENTS)
+def test_a_table_that_fails_stops_the_load_whichever_hand_has_it(tmp_path, monkeypatch, failing):
+    def keep(keeper, given):
+        if given.table.name == failing:
+            raise Refused(f"{failing} broke a rule")
+        keep_events(keeper, given)
+
+    monkeypatch.setattr("data.loading.pipeline.keep_events", keep)
+    with pytest.raises(Refused, match=f"{failing} broke a rule"):
+        load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
+    assert not (tmp_path / "h" / "CURRENT").exists()
+
+
+def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
+    load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
+    again = {
+        "customer": "customer_id,valid_from\nC9,2024-04-01\n",
+        "loan": "loan_id,customer_id,principal,disbursed_on\nL9,C9,1.00,2024-04-01\n",
+        "instalment": "loan_id,number,due_on,principal\nL1,2,2024-04-10,100.00\n",
+        "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\nP2,L1,2024-04-10,100.00\n",
+    }
+    later = manifest(write(tmp_path / "b", loan_snapshot=None, **again), "2024-04-30", kind="increment")
+    edition = load_tiny(later, tmp_path / "h", as_of=None, limits={"rejects": 1.0})
+    assert edition.facts["tables"]["payment"]["rejects"] == {"already_delivered": 1}
+    assert rows(edition, tmp_path / "h", "select sum(amount)::varchar as paid from payment") == [{"paid": "200.00"}]
+
+
+def test_a_rehearsal_says_what_a_load_would_and_publishes_nothing(tmp_path):
+    facts = rehearse(manifest(write(tmp_path / "d")), "contract", tmp_path / "h")
+    assert facts["tables"]["loan"]["loaded"] == 2
+    assert not (tmp_path / "h" / "CURRENT").exists()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(min_value=0, max_value=10**13), min_size=1, max_size=30))
+def test_amounts_come_through_to_the_fen(tmp_path_factory, fen):
+    folder = tmp_path_factory.mktemp("fen")
+    loan = "loan_id,customer_id,principal,disbursed_on\n"
+    loan += "".join(
+        f"L{number},C1,{amount // 100}.{amount % 100:02d},2024-01-10\n" for number, amount in enumerate(fen, 1)
+    )
+    snapshot = "as_of,loan_id,balance,days_past_due\n2024-03-31,L1,0,0\n"
+    edition = load_tiny(write(folder / "d", loan=loan, loan_snapshot=snapshot), folder / "h")
+    whole = sum(fen)
+    assert edition.facts["tables"]["loan"]["totals"]["principal"] == f"{whole // 100}.{whole % 100:02d}"
+
+
+SIZE = ("--customers", "100", "--months", "2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("load", "nowhere"), "there is no folder nowhere"),
+        (("check", "nowhere"), "there is no folder nowhere"),
+        (("load", "pyproject.toml"), "there is no folder pyproject.toml"),
+        (("load", "tests", "--source", "nobank"), "there is no source named nobank"),
+        (("load", "tests", "--limit", "luck=1"), "there is no limit named luck"),
+        (("load", "tests", "--limit", "orphans=-1"), "NAME=SHARE"),
+        (("load", "tests", "--limit", "orphans=nan"), "NAME=SHARE"),
+        (("load", "tests", "--as-of", "31.3.2024"), "YYYY-MM-DD"),
+        (("load", "tests", "--as-of", "2024-03-30"), "last day of a month"),
+        (("load", "tests", "--encoding", "klingon"), "invalid choice: 'klingon'"),
+        (("load", "tests", "--memory", "lots"), "4GB"),
+        (("load", "tests", "--threads", "0"), "above zero"),
+        (("load", "tests", "--home", "pyproject.toml"), "is a file"),
+        (("editions", "--rollback", "abc"), "abc"),
+        (("demo", *SIZE, "--to", "pyproject.toml"), "is a file"),
+        (("demo", *SIZE, "--to", "d", "--as-of", "2024-03-30"), "last day of a month"),
+        (("demo", "--customers", "0", "--to", "d"), "at least 100"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_asked_is_one_line_and_exit_code_two(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
+    assert _ended(arguments) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+def test_what_was_handed_over_is_refused_with_one_line_and_exit_code_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
+    delivery = write(tmp_path / "d", customer=CUSTOMER, loan=LOAN)
+    (tmp_path / "closed").write_text("a file where a folder should come")
+    for arguments in (("load", str(delivery)), ("demo", *SIZE, "--to", str(tmp_path / "closed" / "d"))):
+        assert _ended(arguments) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_program_itself_ends_with_the_code_of_its_answer(tmp_path):
+    done = command("load", "nowhere", home=tmp_path / "h")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def _ended(arguments: tuple[str, ...]) -> int:
+    """The exit code of a command."""
+    try:
+        return main(list(arguments))
+    except SystemExit as ended:
+        return ended.code
+
+
+def test_the_command_line_checks_loads_recognises_and_lists(tmp_path):
+    delivery, home = manifest(write(tmp_path / "d", customer=CUSTOMER, loan=LOAN)), tmp_path / "h"
+    assert command("check", delivery, home=home).returncode == 0
+    loaded = command("load", delivery, "--report", "json", home=home)
+    report = json.loads(loaded.stdout)
+    assert report["tables"]["loan"]["totals"] == {"principal": "3000.00"}
+    again = command("load", delivery, home=home)
+    assert again.returncode == 0
+    assert report["edition"] in again.stdout
+    assert report["edition"] in command("editions", home=home).stdout

@@ -1,0 +1,155 @@
+"""Targets and red lines: the bank's own, else those declared for the whole bank; held against branches alone."""
+
+from datetime import date
+
+import pytest
+
+from analytics.analysis.migration import Moves, matrix
+from analytics.marts.build import build
+from analytics.metrics.query import Question, ask
+from analytics.metrics.targets import NONE, Mark, beside, marks, missed, place, red_lines, unknown
+from analytics.rulebooks import read
+from data.dates import month_end
+from data.editions.engine import Bank
+from data.errors import Refused
+from data.loading.pipeline import load
+from pages.parts.sections.tiers import told
+from tests.support import deliveries
+
+MARCH, LAST = date(2024, 3, 31), date(2026, 10, 31)
+BRANCH = "branch_id,parent_id,name\nH,,Head office\nN,H,North\nS,H,South\n"
+LOAN = "loan_id,customer_id,branch_id,principal,disbursed_on\nL1,C1,N,1000.00,2024-01-10\nL2,C2,S,2000.00,2024-02-10\n"
+TARGET = """as_of,branch_id,metric,value,red_line
+2024-03-31,,overdue_rate_30,0.5,0.6
+2024-03-31,N,overdue_rate_30,0.1,0.2
+2024-03-31,H,loans,3,
+2024-03-31,S,profit,1,2
+"""
+
+
+def opened(folder, **tables):
+    given = deliveries.write(folder / "in", branch=BRANCH, loan=LOAN, **tables)
+    load(given, "contract", folder / "home", build_marts=build, as_of=MARCH)
+    return Bank(folder / "home")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Two branches with one loan each: North 900 not late, South 2,000 which is 31 days late."""
+    bank = opened(tmp_path_factory.mktemp("tiny"), target=TARGET)
+    yield bank
+    bank.close()
+
+
+def test_the_whole_bank_is_held_against_its_own_target(tiny):
+    # 2,000 of 2,900 is 68.97 %: 18.97 points over the target of 50 %, 8.97 beyond the red line of 60 %.
+    row = beside(tiny, Question("overdue_rate_30", MARCH)).iloc[0]
+    assert row.to_target == pytest.approx(2000 / 2900 - 0.5)
+    assert row.to_red_line == pytest.approx(0.6 - 2000 / 2900)
+
+
+def test_each_branch_is_held_against_its_own_and_one_without_against_nothing(tiny):
+    rows = beside(tiny, Question("overdue_rate_30", MARCH, by=("branch_1",))).set_index("branch_1")
+    assert rows.loc["N", ["to_target", "to_red_line"]].tolist() == pytest.approx([-0.1, 0.2])
+    assert rows.loc["S", ["target", "to_target", "red_line", "to_red_line"]].isna().all()
+
+
+def test_a_target_of_the_head_office_is_that_of_the_whole_bank(tiny):
+    # two loans, three wanted
+    assert beside(tiny, Question("loans", MARCH)).iloc[0].to_target == -1
+
+
+def test_a_filter_on_a_branch_is_that_branch(tiny):
+    row = beside(tiny, Question("overdue_rate_30", MARCH, where=(("branch_1", ("N",)),))).iloc[0]
+    assert row.target == 0.1
+
+
+def test_a_code_that_is_no_metric_is_named(tiny):
+    assert unknown(tiny) == ["profit"]
+    assert not any(metric == "profit" for metric, _ in marks(tiny, MARCH))
+
+
+@pytest.mark.parametrize("about", [
+    {"by": ("product",)}, {"by": ("branch_1", "branch_2")}, {"where": (("channel", ("mobile",)),)},
+    {"where": (("branch_1", ("N", "S")),)},
+])  # fmt: skip
+def test_what_is_narrowed_by_more_than_a_branch_is_held_against_nothing(tiny, about):
+    with pytest.raises(Refused, match="Targets and red lines are set for branches"):
+        beside(tiny, Question("overdue_rate_30", MARCH, **about))
+
+
+def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path):
+    bank = opened(tmp_path, target=None)
+    found = marks(bank, MARCH)
+    assert all(mark.target is None and mark.document for mark in found.values())
+    assert {metric for metric, _ in found} == {"npl_ratio", "coverage", "recognition_deviation"}
+    assert beside(bank, Question("overdue_rate_30", MARCH))[["target", "red_line"]].isna().all(axis=None)
+    bank.close()
+
+
+def test_a_red_line_holds_from_its_day_on():
+    first = min(line["effective_on"] for line in red_lines() if line["metric"] == "recognition_deviation")
+    assert first == date(2023, 7, 1)
+
+
+def test_a_red_line_of_a_figure_without_a_bad_side_is_refused(tmp_path):
+    file = tmp_path / "red_lines.toml"
+    file.write_text('[[red_line]]\nmetric = "provision"\neffective_on = 2020-01-01\nvalue = 1\n')
+    with pytest.raises(ValueError, match="provision"):
+        red_lines(file)
+
+
+def test_room_to_the_line_follows_the_direction_of_the_figure():
+    # 3 % against at most 5 %: two points left; 30 % against at least 25 %: five points left; 20 %: five beyond
+    assert Mark(red_line=0.05).room(0.03, "lower") == pytest.approx(0.02)
+    assert Mark(red_line=0.25).room(0.30, "higher") == pytest.approx(0.05)
+    assert Mark(red_line=0.25).room(0.20, "higher") == pytest.approx(-0.05)
+    assert NONE.room(0.2, "lower") is None
+    assert NONE.gap(0.2) is None
+
+
+def test_the_place_of_a_question_is_its_one_branch():
+    assert place(Question("loans", MARCH)) == ""
+    assert place(Question("loans", MARCH, where=(("branch_2", ("0101",)),))) == "0101"
+    assert place(Question("loans", MARCH, where=(("gender", ("male",)),))) is None
+
+
+def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
+    question = Question("customers", LAST)
+    found = missed(bank, question, "branch_1")
+    assert not found.duplicated(["metric", "branch"]).any()
+    assert list(found["is_beyond"]) == sorted(found["is_beyond"], reverse=True)
+    # the branch of the story stands beyond its red line of overdue
+    assert ("overdue_rate_30", "06") in set(zip(found.metric, found.branch, strict=True))
+    for row in found[found.branch != ""].itertuples():
+        asked = question.about(row.metric, where=(("branch_1", (row.branch,)),))
+        assert ask(bank, asked).iloc[0]["value"] == pytest.approx(row.value)
+        assert row.n >= 30
+
+
+@pytest.mark.parametrize(("opening", "months"), [(1, 1), (3, 3), (12, 12), (0, 1)])
+def test_up_minus_down_is_what_the_migration_matrix_counts(bank, opening, months):
+    ways = told(
+        matrix(bank, Moves(Question("customers", LAST, opening=0), month_end(LAST, -months))),
+        read()["abcd"].class_codes[:-1],
+    )
+    row = ask(bank, Question("net_upgraded", LAST, opening=opening)).iloc[0]
+    assert ways.loc["up", "n"] > 0
+    assert row["value"] == ways.loc["up", "n"] - ways.loc["down", "n"]
+    assert row["n"] == ways.loc["up", "n"] + ways.loc["down", "n"]
+
+
+def test_a_month_in_which_nobody_moved_is_zero_and_not_left_out(small_bank):
+    found = ask(small_bank, Question("net_upgraded", LAST, opening=1, last=6))
+    assert found["value"].tolist() == [0.0] * 6
+    assert found["n"].tolist() == [0] * 6
+
+
+def test_the_command_line_prints_target_and_red_line(tiny, capsys):
+    from analytics.__main__ import main
+
+    where = ["--as-of", "2024-03-31", "--home", str(tiny.home), "--format", "json"]
+    assert main(["ask", "overdue_rate_30", "--targets", *where]) == 0
+    assert '"to_target": 0.1896' in capsys.readouterr().out
+    assert main(["ask", "overdue_rate_30", "--targets", "--by", "product", *where]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

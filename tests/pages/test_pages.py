@@ -1,0 +1,80 @@
+"""Every page in both languages, opened inside the frame; what a page prints is what the command line would."""
+
+from datetime import date
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analytics.i18n.text import LANGUAGES, number, say
+from analytics.metrics import drilldown, query
+from analytics.metrics.definitions import metric_named
+from analytics.metrics.query import Question
+from pages.parts.state import navigation
+from tests.conftest import APP
+from tests.support.page_text import printed
+
+PAGES = [(section, page) for section, pages in navigation.present().items() for page in pages]
+LAST = date(2026, 10, 31)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("section", "page"), PAGES, ids=[page for _, page in PAGES])
+def test_a_page_opens_in_the_frame(app, section, page, lang):
+    test = app(f"{section}/{page}", lang=lang)
+    said = printed(test)
+    assert f'<p class="lp-title">{say(f"page.{page}", lang)}</p>' in said
+    assert say("app.name", lang) in said
+
+
+@pytest.mark.parametrize("metric", ["customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net"])
+def test_a_tile_prints_the_answer_of_the_metric(app, bank, metric):
+    answer = query.ask(bank, Question(metric, LAST)).iloc[0]
+    unit = metric_named(metric).unit
+    assert f'<p class="lp-value">{number(answer["value"], unit, "zh-CN")}</p>' in printed(app())
+
+
+def test_a_filter_in_the_address_narrows_the_tiles(app, bank):
+    question = Question("overdue_rate_30", LAST, where=(("channel", ("partner",)),))
+    answer = query.ask(bank, question).iloc[0]
+    assert number(answer["value"], "rate", "en") in printed(app(lang="en", f__channel="partner"))
+
+
+def test_an_earlier_month_in_the_address_is_shown(app, bank):
+    answer = query.ask(bank, Question("customers", date(2026, 8, 31))).iloc[0]
+    assert f'<p class="lp-value">{int(answer["value"]):,}</p>' in printed(app(asof="2026-08-31"))
+
+
+def test_a_bad_address_shows_the_nearest_view_and_says_so(app):
+    test = app(asof="2031-01-31", scheme="nothing", lang="en")
+    assert "showing Oct 2026" in test.info[0].value
+    assert "using “abcd”" in test.info[0].value
+
+
+@pytest.mark.parametrize("metric", ["overdue_rate_30", "reloan_rate_90"])
+@pytest.mark.parametrize("code", ["A", "C"])
+def test_a_cell_opens_exactly_the_n_that_it_printed(app, bank, metric, code):
+    answer = query.ask(bank, Question(metric, LAST, by=("class",)))
+    found = answer[answer["class"] == code]
+    n = int(found["n"].iloc[0]) if len(found) else 0
+    test = app(open=metric, cell=f"class:{code}")
+    assert f"共 {n:,} " in printed(test)
+    assert len(drilldown.rows(bank, Question(metric, LAST, by=("class",)), {"class": code}, limit=10**6)) == n
+
+
+def test_a_cell_that_does_not_exist_opens_the_whole_and_says_so(app, bank):
+    n = query.ask(bank, Question("overdue_rate_30", LAST)).iloc[0]["n"]
+    test = app(open="overdue_rate_30", cell="id_number:1~class:Z")
+    assert f"共 {int(n):,} 笔" in printed(test)
+    assert "名单没有“class:Z”这一格" in test.info[0].value
+
+
+def test_a_list_of_something_unknown_is_not_opened_and_said(app):
+    test = app(open="nope", lang="en")
+    assert "there is no list of “nope”" in test.info[0].value
+
+
+def test_without_an_edition_the_page_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path))
+    test = AppTest.from_file(APP).run()
+    assert not test.exception
+    assert test.text[0].value == "还没有可看的数据。"
