@@ -15,7 +15,7 @@ from analytics.metrics.query import Question, ask, sql_of
 from analytics.metrics.sql_builder import COMPARISONS
 from analytics.metrics.targets import beside
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         given = _parser().parse_args(argv)
         return given.run(given) or 0
-    except Refused as refusal:
+    except UserError as refusal:
         print(" ".join(str(refusal).split()), file=sys.stderr)
         return 2
     except BrokenPipeError:

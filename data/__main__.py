@@ -15,7 +15,7 @@ from data.contract.schema import BadContract, describe, read_contract
 from data.dates import is_month_end
 from data.editions import store
 from data.editions.manifest import Edition
-from data.errors import Misused, Refused
+from data.errors import InvalidRequest, UserError
 from data.ingest.encodings import ENCODINGS
 from data.ingest.source import source_names
 from data.loading.pipeline import Overrides, SameDelivery, load
@@ -118,9 +118,9 @@ def main(argv: list[str] | None = None) -> int:
     except SameDelivery as same:
         print(same)
         return 0
-    except (Refused, BadContract) as refused:
+    except (UserError, BadContract) as refused:
         print(refused, file=sys.stderr)
-        return 2 if isinstance(refused, Misused) else 1
+        return 2 if isinstance(refused, InvalidRequest) else 1
     except KeyboardInterrupt:
         print("已中断，未发布 / interrupted, nothing was published", file=sys.stderr)
         return 1
@@ -140,9 +140,9 @@ def _demo(asked: argparse.Namespace) -> int:
     try:
         manifest = write(asked.to, asked.customers, asked.months, asked.seed, form=asked.format, **more)
     except ValueError as error:
-        raise Misused(str(error)) from error
+        raise InvalidRequest("demo_options", error=error) from error
     except OSError as error:
-        raise Refused(f"无法写入 / cannot be written: {asked.to}: {error.strerror}") from error
+        raise UserError("output_not_writable", path=asked.to, error=error.strerror) from error
     rows = sum(table["rows"] for table in manifest["tables"].values())
     print(f"{asked.to}: {rows:,} 行 / rows, {time.monotonic() - started:.1f} s", file=sys.stderr)
     return 0

@@ -22,7 +22,7 @@ import pandas as pd
 from analytics.metrics.definitions import metric_named
 from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, check, plan_of
-from data.errors import Refused
+from data.errors import UserError
 
 NEW, GONE, BARE = "new", "gone", "no_denominator"
 _HALVES = ["numerator", "denominator", "value", "n"]
@@ -71,7 +71,7 @@ def _sum(effects: pd.Series) -> float | None:
 def bridge(bank, question: Question, before: date) -> Bridge:
     """Explain the change from `before` to `question.as_of` by `question.by`, one split or two.
 
-    Raises Refused where either month cannot be asked, where the parts do not add up to the whole, and where there is
+    Raises UserError where either month cannot be asked, where the parts do not add up to the whole, and where there is
     nothing to divide by.
     """
     with bank.lease() as view:
@@ -82,38 +82,26 @@ def bridge_of(view, question: Question, before: date) -> Bridge:
     metric = metric_named(question.metric)
     check_pair(view, question, before)
     if not 1 <= len(question.by) <= 2:
-        raise Refused(f"归因需要一个或两个拆分维度。A bridge takes one split or two, not {len(question.by)}.")
+        raise UserError("bridge_needs_dimensions", count_by=len(question.by))
     if not metric.is_additive:
-        raise Refused(
-            f"{metric.name['zh-CN']} 各部分相加不等于合计，不能归因。The parts of {metric.name['en']} add up to more "
-            "than the whole: there is no bridge."
-        )
+        raise UserError("parts_exceed_whole", metric=metric.name)
     asked = question.about(last=1, compare=None)
     whole = side_by_side(view, asked.about(by=()), before).iloc[0]
     if metric.denominator_sql and not (whole["denominator"] and whole["denominator_before"]):
         empty = question.as_of if not whole["denominator"] else before
-        raise Refused(
-            f"{metric.name['zh-CN']} 数据不足：{empty} 没有可除的分母。"
-            f"{metric.name['en']} cannot be told: on {empty} there is nothing to divide by."
-        )
+        raise UserError("no_denominator", metric=metric.name, empty=empty)
     parts = _explained(side_by_side(view, asked.about(by=question.by[:1]), before), whole, metric)
     cells = _explained(side_by_side(view, asked, before), whole, metric) if len(question.by) == 2 else None
     return Bridge(question, before, whole, parts, cells)
 
 
 def check_pair(view, question: Question, before: date) -> None:
-    """Raises Refused unless the question can be asked of both month ends and `before` is the earlier one."""
+    """Raises UserError unless the question can be asked of both month ends and `before` is the earlier one."""
     if before >= question.as_of:
-        raise Refused(
-            f"起始月 {before} 应早于结束月 {question.as_of}。The first month end {before} must lie before the second, "
-            f"{question.as_of}."
-        )
+        raise UserError("periods_out_of_order", before=before, as_of=question.as_of)
     first = known(view).months[0]
     if before < first <= question.as_of:
-        raise Refused(
-            f"没有可比较的月份：本版数据从 {first} 起，没有 {before}。There is no month to compare with: this edition "
-            f"begins on {first}, it has no month end {before}."
-        )
+        raise UserError("no_comparison_month_in_edition", first=first, before=before)
     for day in (before, question.as_of):
         check(view, question.about(as_of=day, last=1, compare=None))
 
@@ -181,8 +169,8 @@ def effects(
 
 
 def cells_of(found: Bridge, code: str) -> pd.DataFrame:
-    """The second level within one part of the first. Raises Refused when the bridge has one level."""
+    """The second level within one part of the first. Raises UserError when the bridge has one level."""
     if found.cells is None:
-        raise Refused("此归因只有一层。This bridge has one level only.")
+        raise UserError("bridge_has_one_level")
     first = found.question.by[0]
     return found.cells[found.cells[first] == code].reset_index(drop=True)

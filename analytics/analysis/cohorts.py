@@ -16,7 +16,7 @@ from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 SQL = Path(__file__).parents[1] / "sql" / "questions"
 PERIODS = ("month", "quarter", "year")
@@ -34,7 +34,7 @@ def vintage(
 
     Columns: cohort (first day), part (code of question.by, or all), month (m), n (loans), numerator (CNY late),
     denominator (CNY disbursed), value, numerator_loans, value_loans (÷ n). `late`: ever, or now. Equal months
-    on book only: a cohort goes as far as its youngest loan. Raises Refused as `ask` does, and where no loan was
+    on book only: a cohort goes as far as its youngest loan. Raises UserError as `ask` does, and where no loan was
     disbursed within the records.
     """
     _one_of("late", late, LATE)
@@ -58,7 +58,7 @@ def first_payment(bank, question: Question, period: str = "month") -> pd.DataFra
     """First-payment default by disbursement cohort: cohort, part, n (judged), loans (all), numerator,
     denominator, value.
 
-    Raises Refused as `ask` does, also for a bank without schedule and payments.
+    Raises UserError as `ask` does, also for a bank without schedule and payments.
     """
     return _cohorts(bank, question.about("first_payment_default"), "first_payment_cohorts", period, {}, {})
 
@@ -70,10 +70,7 @@ def _cohorts(bank, question: Question, name: str, period: str, put: dict, given:
         steps = [base, *([_filled("first_judged", {}).rstrip()] if metric != "loans" else []), _filled(name, put)]
         found = view.query(",\n\n".join(steps), None, **params, **given, until=question.as_of)
     if found.empty:
-        raise Refused(
-            f"数据不足：{months[0]} 至 {question.as_of} 之间没有放款。There is no cohort to follow: no loan was "
-            f"disbursed from {months[0]} to {question.as_of}."
-        )
+        raise UserError("no_disbursements", first=months[0], as_of=question.as_of)
     return found
 
 
@@ -111,7 +108,7 @@ def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, of
     or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a
     row a settlement; with back: yes those who had come back by the day asked for.
 
-    Raises Refused for a cell that is not known.
+    Raises UserError for a cell that is not known.
     """
     with bank.lease() as view:
         text, params = _picked(view, asked, picked)
@@ -132,7 +129,7 @@ def _picked(view, asked: Cohorts, picked: Mapping[str, str]) -> tuple[str, dict]
     """The text up to and with the step `picked`, and its values."""
     _one_of("kind", asked.kind, _CELLS)
     if unknown := set(picked) - set(_CELLS[asked.kind]):
-        raise Refused(f"没有 {min(unknown)} 这一项。A cell of a {asked.kind} has no {min(unknown)!r}.")
+        raise UserError("unknown_cohort_cell", unknown=min(unknown), kind=asked.kind)
     tests = []
     if asked.kind == "curve":
         spells, params = _spells(view, asked.question)
@@ -170,12 +167,12 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refused(f"批次应为日期，不是 {text}。A cohort is named by its first day, not {text!r}.") from None
+        raise UserError("cohort_not_a_date", text_=text) from None
 
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise Refused(f"账龄应为月数，不是 {text}。A month on book is a number, not {text!r}.")
+        raise UserError("month_on_book_not_a_number", text_=text)
     return int(text)
 
 
@@ -197,22 +194,16 @@ def curve(bank, question: Question) -> Curve:
     """Days from settling the last loan to the next one, cut off at question.as_of, by question.by (one split or none).
 
     Kaplan and Meier (1958) by statsmodels. A tier is that of `opening` months before the month end after settling.
-    Raises Refused as `ask` does, and where nobody has settled.
+    Raises UserError as `ask` does, and where nobody has settled.
     """
     with bank.lease() as view:
         text, params = _spells(view, question)
         spells = view.query(f"{text}\norder by part, days", None, **params, until=question.as_of)
         followable = "instalment" in known(view).filled
     if spells.empty and not followable:
-        raise Refused(
-            "本版只有月末快照，没有还款记录：何时结清、何时再借无从得知。"
-            "This edition has month-end snapshots only: when anybody settled and came back cannot be known."
-        )
+        raise UserError("needs_payment_history")
     if spells.empty:
-        raise Refused(
-            f"数据不足：截至 {question.as_of} 没有客户结清。Nobody has settled by {question.as_of}: there is no reloan "
-            "curve."
-        )
+        raise UserError("no_settlements", as_of=question.as_of)
     points, summary = [], []
     for code, spell in spells.groupby("part", sort=False):
         told, line = followed(spell["days"].to_numpy(), spell["is_back"].to_numpy())
@@ -268,12 +259,10 @@ def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
 def _asked(view, question: Question, metric: str) -> Question:
     asked = question.about(metric, last=1, compare=None)
     if len(asked.by) > 1:
-        raise Refused(f"这里最多按一个维度拆分。Here at most one split can be taken, not {len(asked.by)}.")
+        raise UserError("too_many_dimensions", count_by=len(asked.by))
     for name in asked.by:
         if name != "class" and split_named(name).of == "month":
-            raise Refused(
-                f"{name} 每月变化，不能用来划分批次。{name} changes month by month: a cohort cannot be split by it."
-            )
+            raise UserError("dimension_changes_monthly", name=name)
     check(view, asked)
     return asked
 
@@ -292,4 +281,4 @@ def _filled(name: str, put: dict[str, str]) -> str:
 def _one_of(name: str, value, known_) -> None:
     if value not in known_:
         told = ", ".join(str(one) for one in known_)
-        raise Refused(f"{name} 没有取值 {value}。{name} has no value {value!r}. Known: {told}.")
+        raise UserError("unknown_option", name=name, value=value, told=told)

@@ -8,16 +8,16 @@ from analytics.metrics.definitions import metric_named
 from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
-from data.errors import Refused
+from data.errors import UserError
 
 
 def crossed(bank, question: Question, other: str) -> pd.DataFrame:
     """One row per class of the question's scheme and of `other` on the day: class_from, class_to, n, balance (CNY).
 
-    The customers are those of the metric `customers` under the question's filters. Raises Refused as `ask` does.
+    The customers are those of the metric `customers` under the question's filters. Raises UserError as `ask` does.
     """
     if other not in schemes():
-        raise Refused(f"没有分类方案 {other}。There is no scheme {other!r}. Known: {', '.join(schemes())}.")
+        raise UserError("unknown_scheme", scheme=other, known=schemes())
     asked = question.about("customers", by=(), opening=0, last=1, compare=None)
     metric = metric_named("customers")
     with bank.lease() as view:

@@ -22,7 +22,7 @@ from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 SQL = Path(__file__).parents[1] / "sql" / "questions"
 HORIZONS = (3, 6)
@@ -52,13 +52,10 @@ def forecast(
 ) -> Forecast:  # fmt: skip
     """Shares of the tiers of question.scheme (by class, as of the day itself) or of `buckets` (by bucket) to come.
 
-    Raises Refused as `ask` does, and where fewer than four month ends are there.
+    Raises UserError as `ask` does, and where fewer than four month ends are there.
     """
     if by not in BY or measure not in MEASURES:
-        raise Refused(
-            f"预测只能按 {'、'.join(BY)}，以 n 或 balance 计。"
-            f"A forecast is by {' or '.join(BY)}, in n or balance, not by {by!r} in {measure!r}."
-        )
+        raise UserError("forecast_options", by=BY, by_2=by, measure=measure)
     of_loans = by == "bucket" or schemes()[question.scheme].grain == "loan"
     asked = question.about("loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None)
     back = MONTHS + TESTS + max(HORIZONS)
@@ -66,10 +63,7 @@ def forecast(
         check(view, asked)
         months = [day for day in known(view).months if month_end(asked.as_of, -back) <= day <= asked.as_of]
         if len(months) < LEAST + 1:
-            raise Refused(
-                f"数据不足：预测至少需要 {LEAST + 1} 个月末，现有 {len(months)} 个。"
-                f"A forecast needs {LEAST + 1} month ends; there are {len(months)}."
-            )
+            raise UserError("forecast_needs_months", least=LEAST + 1, count_months=len(months))
         states = buckets_named(buckets).codes if by == "bucket" else schemes()[question.scheme].class_codes
         books = (_book(view, asked.about(as_of=day), of_loans, by, buckets, states) for day in months)
         chain = _Chain(books, list(states), measure)

@@ -18,7 +18,7 @@ from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import BOARDS
 from data.dates import month_end
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 # A sum of exact sums in double: a hundredth of a fen per million yuan is far below the smallest amount there is.
 CENT = 0.005
@@ -69,7 +69,7 @@ def _asked(bank: Bank, question: Question) -> pd.DataFrame | None:
     """The answer with `as_of` in front, or None where this edition cannot answer."""
     try:
         answer = query.ask(bank, question)
-    except Refused:
+    except UserError:
         return None
     return answer if "as_of" in answer else answer.assign(as_of=pd.Timestamp(question.as_of))
 
@@ -96,7 +96,7 @@ def _moves_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, flo
         before = month_end(asked.as_of, -1)
         try:
             found = matrix(bank, Moves(asked.about(scheme=scheme), before))
-        except Refused:
+        except UserError:
             continue
         for side, day in (("before", before), ("after", asked.as_of)):
             told = found[~found[side].isin(outside)].groupby(side)["n"].sum()
@@ -113,7 +113,7 @@ def _bridges_close(bank: Bank, asked: Question) -> Iterator[tuple[str, float, fl
         for split in ("class", "branch_1", "channel"):
             try:
                 found = bridge(bank, asked.about(metric, by=(split,)), before)
-            except Refused:
+            except UserError:
                 continue
             scale = max(1.0, abs(found.whole["value"]), abs(found.whole["value_before"]))
             explained = float(found.parts["effect"].sum())

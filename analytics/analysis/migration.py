@@ -25,7 +25,7 @@ from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 SQL = Path(__file__).parents[1] / "sql" / "questions"
 JOINED, MOVED_IN = "joined", "moved_in"
@@ -98,7 +98,7 @@ def _moved(view, asked: Moves) -> _Written:
 def _state(writer: Writer, asked: Moves) -> str:
     if asked.by == "late":
         if asked.days not in DAYS:
-            raise Refused(f"逾期天数只能是 0、30、60、90。Days past due are 0, 30, 60 or 90, not {asked.days}.")
+            raise UserError("unknown_days_past_due", days=asked.days)
         return "case when fact.days_past_due > :days then 'late' else 'current' end"
     if asked.by == "bucket":
         return buckets_named(asked.buckets).sql
@@ -140,7 +140,7 @@ def flows(bank, asked: Moves) -> Flows:
 
     `new` is overdue and was not in the book at the opening, `gone` has left it without a reason in the data (a
     bank that hands over snapshots only), `moved_in` and `moved_out` were overdue on the other day too, but
-    outside the filter. Raises Refused as `ask` does.
+    outside the filter. Raises UserError as `ask` does.
     """
     asked = Moves(asked.question, asked.before, "late", days=asked.days)
     with bank.lease() as view:
@@ -180,21 +180,18 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
     edge: it keeps what came long ago, and no rate leads into it.
 
     Columns: as_of, bucket (k), into (k+1), n (loans in k a month ago), numerator, denominator (CNY), value;
-    value_loans is the same in loans. Raises Refused for a set whose buckets are not one month
+    value_loans is the same in loans. Raises UserError for a set whose buckets are not one month
     wide, and for a bank of one month end.
     """
     declared = buckets_named(buckets)
     if not declared.monthly:
-        raise Refused(
-            f"{buckets} 不是按月分段，没有逐月滚动率。The buckets of {buckets!r} are not one month wide: there is no "
-            "stock roll rate; ask for the matrix."
-        )
+        raise UserError("buckets_not_monthly", buckets=buckets)
     with bank.lease() as view:
         asked = question.about("loans", by=(), opening=0, last=1, compare=None)
         check(view, asked)
         months = [m for m in known(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of]
         if len(months) < 2:
-            raise Refused("数据不足：滚动率至少需要两个月末。A roll rate needs two month ends; there is only one.")
+            raise UserError("roll_rate_needs_months")
         found = stocks(view, asked, months, declared)
     return _rolled(found, declared)
 
@@ -226,7 +223,7 @@ def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offs
     """The loans or customers behind one cell {before: …, after: …} (either may be left out), one term {term: …}, or the
     opening loans of one migration rate {rate: …}, masked.
 
-    The terms opening and closing are the stocks. Raises Refused for a cell or term that is not known.
+    The terms opening and closing are the stocks. Raises UserError for a cell or term that is not known.
     """
     of_loans = asked.of_loans or bool({"term", "rate"} & set(picked))
     with bank.lease() as view:
@@ -245,13 +242,13 @@ def counted(bank, asked: Moves, picked: Mapping[str, str]) -> int:
 
 def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, str, str]:
     if unknown := set(picked) - {"before", "after", "term", "rate"}:
-        raise Refused(f"没有 {min(unknown)} 这一项。A cell of a matrix has no {min(unknown)!r}.")
+        raise UserError("unknown_matrix_cell", unknown=min(unknown))
     if "term" in picked:
         asked = Moves(asked.question, asked.before, "late", days=asked.days)
         written, term = _moved(view, asked), picked["term"]
         stock = {"opening": "before = 'late'", "closing": "after = 'late'"}
         if term not in (*TERMS, *stock):
-            raise Refused(f"没有 {term} 这一项。There is no term {term!r}. Known: {', '.join((*stock, *TERMS))}.")
+            raise UserError("unknown_term", term=term, stock_terms=(*stock, *TERMS))
         written.sql += f",\n\n{_termed()}"
         if term in stock:
             return written, "termed", stock[term]
@@ -260,7 +257,7 @@ def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, st
     if "rate" in picked:
         if picked["rate"] not in RATES:
             told = ", ".join(RATES)
-            raise Refused(f"没有 {picked['rate']} 这一项。There is no rate {picked['rate']!r}. Known: {told}.")
+            raise UserError("unknown_rate", rate=picked["rate"], told=told)
         written = _moved(view, Moves(asked.question.about(scheme="loan_five"), asked.before))
         opening = ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
         return written, "moved", f"was_in and before in ({', '.join(repr(code) for code in opening)})"

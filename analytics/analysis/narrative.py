@@ -23,13 +23,13 @@ from analytics.metrics.edition_metadata import labels
 from analytics.metrics.query import Question, ask, check
 from analytics.rulebooks import NoEdition
 from analytics.rulebooks.registry import schemes
-from data.errors import Refused
+from data.errors import UserError
 
 
 def of(bank, question: Question, before: date, lang: str, halves: bool = False) -> str:
     """The sentence for the change from `before` to `question.as_of` by the first split of the question.
 
-    `halves` names numerator and denominator. Raises Refused where the later month itself cannot be asked.
+    `halves` names numerator and denominator. Raises UserError where the later month itself cannot be asked.
     """
     with bank.lease() as view:
         check(view, question.about(last=1, compare=None))
@@ -38,7 +38,7 @@ def of(bank, question: Question, before: date, lang: str, halves: bool = False) 
     try:
         found = bridge(bank, question, before)
         judged = noise(bank, question, before)
-    except Refused:
+    except UserError:
         row = ask(bank, question.about(by=(), last=1, compare=None)).iloc[0]
         return short(row, question, before, lang)
     return told(found, judged, names, lang, halves)

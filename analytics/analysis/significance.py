@@ -27,7 +27,7 @@ from analytics.analysis.attribution import check_pair, side_by_side
 from analytics.metrics.definitions import MIN_GROUP_SIZE, Metric, metric_named
 from analytics.metrics.query import Question
 from analytics.metrics.sql_builder import Writer
-from data.errors import Refused
+from data.errors import UserError
 
 DRAWS = 1_000
 CUSTOMERS = 200_000  # beyond this many, a sample of about this size is drawn from
@@ -78,17 +78,14 @@ def noise(
     """Judge the change from `before` to `question.as_of`: of the whole, and of each part of `question.by` (any number).
 
     Beyond `limit` customers a sample is drawn from, chosen by customer; the interval is as narrow as all of them make
-    it. Raises Refused as `ask` does, and for a figure whose parts overlap.
+    it. Raises UserError as `ask` does, and for a figure whose parts overlap.
     """
     metric = metric_named(question.metric)
     asked = question.about(last=1, compare=None)
     with bank.lease() as view:
         check_pair(view, asked, before)
         if not metric.is_additive:
-            raise Refused(
-                f"{metric.name['zh-CN']} 各部分相互重叠，不能检验。The parts of {metric.name['en']} overlap: "
-                "its change cannot be judged."
-            )
+            raise UserError("parts_overlap", metric=metric.name)
         whole = side_by_side(view, asked.about(by=()), before)
         parts = side_by_side(view, asked, before) if asked.by else whole.iloc[:0]
         customers = _customers(view, metric, asked, before)

@@ -20,7 +20,7 @@ from analytics.metrics.buckets import sets
 from analytics.metrics.query import Question
 from analytics.rulebooks.schemes import OPENINGS
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 Told = tuple[dict[str, Any], dict[str, pd.DataFrame]]
 
@@ -156,7 +156,7 @@ def _roll(commands: Any) -> None:
         if given.last:
             return {}, {"series": migration.roll_series(bank, _question(given), given.last, given.buckets)}
         if given.before is None:
-            raise Refused("请给出 --from，或用 --last。Give --from for the matrix, or --last for the series.")
+            raise UserError("roll_needs_from_or_last")
         if given.cell:
             asked = migration.Moves(_question(given), given.before, "bucket", given.buckets)
             return _opened(bank, migration, asked, _cell(given), given)

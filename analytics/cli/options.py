@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.errors import Refused
+from data.errors import InvalidRequest, UserError
 
 HOME = Path(__file__).resolve().parents[2] / ".bank" / "home"
 
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
     """Wrong use is refused like everything else: one line, exit code 2."""
 
     def error(self, message: str):
-        raise Refused(f"{message}. See `{self.prog} --help`.")
+        raise InvalidRequest("wrong_usage", message=message, prog=self.prog)
 
 
 def formatted(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +42,10 @@ def date_of(text: str) -> date:
 
 
 def filter_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """A filter of the command line, col=value[,value]. Raises Refused."""
+    """A filter of the command line, col=value[,value]. Raises UserError."""
     name, sign, values = text.partition("=")
     if not sign or not name or not values:
-        raise Refused(f"过滤条件应为 列=值。A filter is written col=value, not {text!r}.")
+        raise UserError("filter_syntax", text_=text)
     return name, tuple(values.split(","))
 
 

@@ -16,7 +16,7 @@ from analytics.grading import compliance, csv_batch, facts, swap_sets
 from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme, service_rules
 from analytics.rulebooks.conditions import plain
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 _HELD = {True: "yes", False: "no", None: "missing"}
 
@@ -94,13 +94,13 @@ def _read() -> dict[str, Scheme]:
     try:
         return rulebooks.read()
     except rulebooks.RulebookError as error:
-        raise Refused(f"{error.text('zh')} {error.text('en')}") from error
+        raise UserError("rulebook_refused", reason=error) from error
 
 
 def _scheme(named: str) -> Scheme:
     known = _read()
     if named not in known:
-        raise Refused(f"没有分类方案 {named}。There is no scheme {named!r}. Known: {', '.join(known)}.")
+        raise UserError("unknown_scheme", scheme=named, known=known)
     return known[named]
 
 
@@ -140,12 +140,12 @@ def _explain(given: argparse.Namespace) -> None:
     try:
         book = scheme.edition(given.as_of)
     except rulebooks.NoEdition as error:
-        raise Refused(str(error)) from error
+        raise UserError("rulebook_edition_missing", reason=error) from error
     with Bank(given.home).lease() as view:
         cases = facts.cases(view, [book], given.as_of, given.customer)
     told = [(case.number, case.kept, case.decision) for case in cases]
     if not told:
-        raise Refused(f"{given.as_of} 没有可定类的对象。There is nothing of this customer to grade at {given.as_of}.")
+        raise UserError("nothing_to_grade", as_of=given.as_of)
     if given.format == "json":
         print(json.dumps([_told(book, *case, lang) for case in told], ensure_ascii=False, indent=1))
     elif given.format == "csv":
@@ -247,7 +247,7 @@ def _compare(given: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace) -> int:
     lang = _short(given.lang)
     if not given.file.is_file():
-        raise Refused(f"没有文件 {given.file}。There is no file {given.file}.")
+        raise UserError("no_rulebook_file", file=given.file)
     try:
         if given.file.name == service_rules.FILE:
             return _check_service(given.file.parent, lang)

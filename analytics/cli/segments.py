@@ -14,7 +14,7 @@ from analytics.metrics import branches
 from analytics.segments import report
 from analytics.segments.definitions import FACTS
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 _LANG = "en"
 WHAT = ("segments", "candidates", "facts", "importance", "tree", "months")
@@ -92,9 +92,7 @@ def _profile(given: argparse.Namespace) -> None:
     if given.segment:
         known = list(dict.fromkeys(rows["segment"]))
         if given.segment not in known:
-            raise Refused(
-                f"没有分群 {given.segment}。There is no segment {given.segment!r}. Known: {', '.join(known)}."
-            )
+            raise UserError("unknown_segment", segment=given.segment, known=known)
         rows = rows[rows["segment"] == given.segment]
     show(rows.assign(meaning=rows["fact"].map(lambda fact: FACTS[fact].meaning[_LANG])), given.format)
 
@@ -102,7 +100,7 @@ def _profile(given: argparse.Namespace) -> None:
 def _disagree(given: argparse.Namespace) -> None:
     bank = Bank(given.home, verify="stamp")
     if given.branch and given.branch not in branches.tree(bank):
-        raise Refused(f"没有机构 {given.branch}。There is no branch {given.branch!r}.")
+        raise UserError("unknown_branch", branch=given.branch)
     found = report.read(bank, given.as_of).disagreements(bank, given.scheme, given.kind, given.branch)
     show(found.rows(bank, _LANG, given.limit), given.format)
     classes, segments = ", ".join(found.classes) or "none", ", ".join(found.segments) or "none"

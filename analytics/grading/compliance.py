@@ -14,7 +14,7 @@ from analytics.rulebooks.conditions import Group
 from analytics.rulebooks.facts import Fact
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.service_rules import ServiceRule, read_service
-from data.errors import Refused
+from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 _ASKED = {
@@ -34,11 +34,11 @@ _SUMS = (
 
 
 def rules(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:
-    """The service rules by id, with the limits in force on `as_of`. Raises Refused where the file cannot be read."""
+    """The service rules by id, with the limits in force on `as_of`. Raises UserError where the file cannot be read."""
     try:
         return read_service(folder, schemes(), as_of)[0]
     except rulebooks.RulebookError as error:
-        raise Refused(str(error)) from error
+        raise UserError("rulebook_edition_missing", reason=error) from error
 
 
 def counts(bank, as_of: date) -> pd.DataFrame:
@@ -93,11 +93,11 @@ def trend(bank, months: Sequence[date]) -> pd.DataFrame:
 
 def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0) -> pd.DataFrame:
     """The loans or customers that break one rule, largest balance first: their numbers, the masked name, branch,
-    manager, class, and the facts that the rule asks for. Raises Refused for an unknown rule.
+    manager, class, and the facts that the rule asks for. Raises UserError for an unknown rule.
     """
     known = rules(as_of)
     if rule_id not in known:
-        raise Refused(f"没有合规规则 {rule_id}。There is no service rule {rule_id!r}. Known: {', '.join(known)}.")
+        raise UserError("unknown_service_rule", rule_id=rule_id, known=known)
     rule = known[rule_id]
     with bank.lease() as view:
         sql, params = _asked(view, rule.grain, as_of)

@@ -22,7 +22,7 @@ from analytics.rulebooks import UNRATED, Fact, FactError, Rulebook
 from analytics.rulebooks.clause_sql import SEPARATOR, clauses_sql
 from analytics.rulebooks.facts import DIGITS
 from data.editions.engine import workshop
-from data.errors import Refused
+from data.errors import UserError
 from data.ingest.encodings import settle_encodings, sight
 
 CARRIED = ("id", "customer_id", "loan_id")
@@ -34,7 +34,7 @@ def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> p
     """One line per row of the file, in its order: row (from 1, the header not counted), the columns carried, class
     (empty where refused), name, clauses, missing (facts whose absence leaves the row unrated), error (a sentence).
 
-    `facts` are those of the rulebook's grain. Raises Refused for a file that is no CSV with a header.
+    `facts` are those of the rulebook's grain. Raises UserError for a file that is no CSV with a header.
     """
     text = _text(path)
     header = _header(text, path.name)
@@ -68,7 +68,7 @@ def _text(path: Path) -> str:
         encoding = settle_encodings([sight(path)])[path.name][0]
         text = path.read_text(encoding=encoding)
     except OSError as error:
-        raise Refused(f"无法读取 {path.name}。{path.name} cannot be read: {error.strerror}.") from error
+        raise UserError("csv_unreadable", name=path.name, strerror=error.strerror) from error
     return text.removeprefix("\ufeff")
 
 
@@ -77,10 +77,7 @@ def _header(text: str, name: str) -> list[str]:
     twice = sorted({column for column in header if header.count(column) > 1})
     if not any(header) or twice:
         which = twice[0] if twice else ""
-        raise Refused(
-            f"{name} 的表头重复了列 {which!r} 或为空。"
-            f"The header of {name} names the column {which!r} twice, or is empty."
-        )
+        raise UserError("csv_header", name=name, which=which)
     return header
 
 
@@ -103,7 +100,7 @@ def _rows(text: str, header: list[str], name: str, lang: str) -> tuple[pa.Table,
         )
     except pa.ArrowInvalid as error:
         if "Empty CSV" not in str(error):
-            raise Refused(f"{name} 不是可读的 CSV。{name} is no CSV that can be read: {error}.") from error
+            raise UserError("csv_syntax", name=name, error=error) from error
         table = pa.table({column: pa.array([], pa.string()) for column in header})
     gaps = {entry["row"] for entry in broken}
     numbers = (number for number in range(1, len(table) + len(broken) + 1) if number not in gaps)

@@ -11,7 +11,7 @@ import pandas as pd
 from analytics.grading import facts
 from analytics.rulebooks import NoEdition, Rulebook, Scheme
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 MONTHS = 24
@@ -41,13 +41,13 @@ class Card:
 
 
 def card(bank, schemes: dict[str, Scheme], as_of: date, customer_id: str) -> Card:
-    """The card. Raises Refused for an unknown number, and for a customer who was not there yet."""
+    """The card. Raises UserError for an unknown number, and for a customer who was not there yet."""
     since = month_end(as_of, -MONTHS)
     with bank.lease() as view:
         key = facts.key_of(view, customer_id)
         who = view.query(_text("customer_who"), None, as_of=as_of, key=key)
         if who.empty:
-            raise Refused(f"{as_of} 还没有这位客户。This customer was not there yet at {as_of}.")
+            raise UserError("customer_not_yet_there", as_of=as_of)
         classes = ",\n    ".join(f"cast({scheme} as varchar) as {scheme}" for scheme in schemes)
         history = view.query(
             _text("customer_history").replace("{classes}", classes), None, key=key, as_of=as_of, since=since

@@ -19,7 +19,7 @@ from analytics.rulebooks.schemes import NONE
 from analytics.sql.templates import fragment
 from data.contract.schema import read_contract
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 _CONTRACT = read_contract().table("customer")
@@ -38,14 +38,11 @@ class Relation:
 def relation(view, grain: str, names: Iterable[str], as_of: date, key: int | None = None, extra: str = "") -> Relation:
     """The facts `names` of every customer or loan (grain) at a month end; of one customer or loan where `key` is given.
 
-    `extra` are further select items over `month`, the mart's row. Raises Refused for a month end that the edition
+    `extra` are further select items over `month`, the mart's row. Raises UserError for a month end that the edition
     does not have.
     """
     if as_of not in view.edition.months:
-        raise Refused(
-            f"本版数据没有 {as_of}。This edition has no month end {as_of}; it has {view.edition.months[0]} to "
-            f"{view.edition.months[-1]}."
-        )
+        raise UserError("no_month_end", as_of=as_of, first=view.edition.months[0], last=view.edition.months[-1])
     return (_customers if grain == "customer" else _loans)(view, tuple(names), as_of, key, extra)
 
 
@@ -119,10 +116,10 @@ def _text(name: str) -> str:
 
 
 def key_of(view, customer_id: str) -> int:
-    """The key of a customer by the bank's number. Raises Refused where there is none; the number is not repeated."""
+    """The key of a customer by the bank's number. Raises UserError where there is none; the number is not repeated."""
     row = view.one("select customer_key from customer_number where customer_id = :customer_id", customer_id=customer_id)
     if row is None:
-        raise Refused("没有这个客户号。There is no customer with this number.")
+        raise UserError("unknown_customer")
     return row[0]
 
 
@@ -140,7 +137,7 @@ class Case:
 def cases(view, books: Sequence[Rulebook], as_of: date, customer_id: str) -> list[Case]:
     """What rulebooks decide about one customer at a month end, those of loans about each of the loans.
 
-    Raises Refused for an unknown customer or month end.
+    Raises UserError for an unknown customer or month end.
     """
     customer_key = key_of(view, customer_id)
     found = []

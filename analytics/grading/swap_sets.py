@@ -19,7 +19,7 @@ from analytics import rulebooks
 from analytics.grading import facts
 from analytics.rulebooks import UNRATED, Rulebook, Scheme
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 _BALANCES = {"customer": "loan_balance", "loan": "balance"}
@@ -85,13 +85,12 @@ def window(months: Sequence[date], as_of: date) -> Window:
 
 
 def compare(bank, before: Rulebook, after: Rulebook, as_of: date) -> Swaps:
-    """Grade everybody by both rulebooks on the facts of `as_of`. Raises Refused where the two do not grade the same
+    """Grade everybody by both rulebooks on the facts of `as_of`. Raises UserError where the two do not grade the same
     things or the edition does not have that month end.
     """
     if before.grain != after.grain:
-        raise Refused(
-            f"{before.id} 与 {after.id} 的对象不同，无法比较。{before.id} grades {before.grain}s "
-            f"and {after.id} {after.grain}s: they cannot be compared."
+        raise UserError(
+            "schemes_grade_different_things", id=before.id, id_2=after.id, grain=before.grain, grain_2=after.grain
         )
     grain, balance = before.grain, _BALANCES[before.grain]
     names = dict.fromkeys([*before.facts, *after.facts])
@@ -169,21 +168,17 @@ def counted(bank, scheme: Scheme, as_of: date) -> dict[str, int]:
 
 
 def edition(scheme: Scheme, named: str) -> Rulebook:
-    """The rulebook that a command names: an edition by its effective date, or a file. Raises Refused."""
+    """The rulebook that a command names: an edition by its effective date, or a file. Raises UserError."""
     for book in scheme.editions:
         if book.effective_on.isoformat() == named:
             return book
     if not named.endswith(".toml"):
         there = ", ".join(book.effective_on.isoformat() for book in scheme.editions)
-        raise Refused(
-            f"{scheme.id} 没有版本 {named}，现有：{there}。"
-            f"Scheme {scheme.id} has no edition {named}; there are {there}. "
-            "A file is named with .toml."
-        )
+        raise UserError("unknown_rulebook_edition", id=scheme.id, named=named, there=there)
     try:
         book = rulebooks.read_file(Path(named))
     except rulebooks.RulebookError as error:
-        raise Refused(str(error)) from error
+        raise UserError("rulebook_edition_missing", reason=error) from error
     if book.id != scheme.id:
-        raise Refused(f"{named} 是方案 {book.id} 的手册。{named} is a rulebook of {book.id}, not of {scheme.id}.")
+        raise UserError("rulebook_of_other_scheme", named=named, id=book.id, id_2=scheme.id)
     return book

@@ -134,11 +134,3 @@ def month(value: date | str, lang: str, *, short: bool = False) -> str:
 def listing(items: list[str], lang: str) -> str:
     """Several names in a row: 甲、乙 or a, b."""
     return ("、" if lang == "zh-CN" else ", ").join(items)
-
-
-def half(refusal: object, lang: str) -> str:
-    """One language of a refusal that is written in both, Chinese first: 没有指标 x。There is no metric x."""
-    chinese, stop, english = str(refusal).rpartition("。")
-    if not stop or not english.strip():
-        return str(refusal)
-    return chinese + stop if lang == "zh-CN" else english.strip()

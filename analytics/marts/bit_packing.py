@@ -15,7 +15,7 @@ import numpy as np
 
 from analytics.marts.columns import Column
 from data.contract.tables import literal
-from data.errors import Refused
+from data.errors import UserError
 
 WIDTH = 64
 
@@ -62,7 +62,7 @@ class Code:
 
     def numbers(self, column: Column) -> np.ndarray:
         if unheard := set(column.words) - set(self.values):
-            raise Refused(f"{self.name} 有未知的取值。{self.name} has values that are not known: {sorted(unheard)}.")
+            raise UserError("value_outside_code_list", name=self.name, unheard=sorted(unheard))
         codes = np.array([*(self.number(word) for word in column.words), 2**self.bits - 1], np.uint8)
         return codes[column.filled(len(column.words))]
 
@@ -90,7 +90,7 @@ class Flag:
         if column.known is None or column.known.all():
             return values
         if not self.may_be_null:
-            raise Refused(f"{self.name} 有未知的取值。{self.name} is not known of some rows.")
+            raise UserError("value_missing_in_column", name=self.name)
         return np.where(column.known, values, np.uint8(3))
 
     def read(self, number: str) -> str:
@@ -114,7 +114,7 @@ class Count:
     def numbers(self, column: Column) -> np.ndarray:
         most = 2**self.bits - 1
         if column.values.max(initial=0) >= most or column.values.min(initial=0) < 0:
-            raise Refused(f"{self.name} 超出可保存的范围。{self.name} is not from 0 to {most - 1}.")
+            raise UserError("value_outside_bit_field", name=self.name, most=most - 1)
         return column.filled(most)
 
     def read(self, number: str) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from analytics.marts.columns import Column, dates, money, number, summed
 from analytics.marts.row_layout import HISTORY_BITS
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 FLOWS = ("interest", "fees", "margin", "funding_cost", "expected_loss", "operating_cost")
 # Months since a service last brought income stand in four bits each: 15 is fifteen or more, or never.
@@ -35,7 +35,7 @@ def of_loans(
     places   the place of each loan's borrower, -1 of one without a place
     classes  the classes of each scheme of loans, best first
 
-    Raises Refused when a sum of amounts is 1e13 and more: it would not fit the marts.
+    Raises UserError when a sum of amounts is 1e13 and more: it would not fit the marts.
     """
     # Loans that say nothing are counted for one customer more.
     at = np.where(loans["has_row"].values.astype(bool) & (places >= 0), places, size)
@@ -47,10 +47,7 @@ def of_loans(
     def total(name: str) -> Column:
         sums = summed(at, loans[name].values, size + 1)[:size]
         if np.abs(sums).max(initial=0) >= _TOO_MUCH:
-            raise Refused(
-                f"一个客户各笔贷款的 {name} 合计达到 1e13 元或更多，请检查交付的金额。"
-                f"The {name} of the loans of one customer add up to 1e13 yuan or more: check the amounts delivered."
-            )
+            raise UserError("amount_too_large", name=name)
         return money(sums)
 
     def highest(values: np.ndarray) -> np.ndarray:

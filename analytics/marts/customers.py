@@ -31,7 +31,7 @@ from data.contract.schema import OTHER, read_contract
 from data.contract.tables import literal
 from data.dates import month_end
 from data.editions.engine import Workshop
-from data.errors import Refused
+from data.errors import UserError
 
 _RAW = (
     "customer_key",
@@ -92,10 +92,7 @@ class CustomerSteps:
             return False
         older = self.course.older[-1]
         if not columns_of(self.shop, "customer_state", older):
-            raise Refused(
-                "上一版数据由旧程序生成，不能接续：请重新加载完整数据。"
-                "The edition before was made by an older program and cannot be continued: load the full delivery again."
-            )
+            raise UserError("edition_lacks_build_state")
         changed = self.shop.one(
             "select count(*) from (select scheme, effective_on, digest from part.head.rulebook where scheme in "
             f"({', '.join(literal(s.id) for s in self.slow) or 'null'}) except "

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from data.errors import Refused
+from data.errors import UserError
 
 _FILE = Path(__file__).with_name("buckets.toml")
 
@@ -63,7 +63,7 @@ def sets() -> Mapping[str, Buckets]:
 
 
 def buckets_named(id: str) -> Buckets:
-    """Raises Refused with the known sets when there is none of that name."""
+    """Raises UserError with the known sets when there is none of that name."""
     if id not in sets():
-        raise Refused(f"没有逾期分段 {id}。There is no set of buckets {id!r}. Known: {', '.join(sets())}.")
+        raise UserError("unknown_buckets", id=id, sets=sets())
     return sets()[id]

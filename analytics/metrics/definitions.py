@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from data.errors import Refused
+from data.errors import UserError
 
 UNITS = ("count", "money", "rate", "number", "days")
 BETTER = ("lower", "higher", "neither")
@@ -209,20 +209,16 @@ METRICS, SPLITS = read()
 
 
 def metric_named(id: str) -> Metric:
-    """Raises Refused with the known metrics when there is none of that name."""
+    """Raises UserError with the known metrics when there is none of that name."""
     if id not in METRICS:
-        raise Refused(
-            f"没有指标 {id}。There is no metric {id!r}{_near(id, METRICS)}. `python -m analytics metrics` lists them."
-        )
+        raise UserError("unknown_metric", id=id, suggestion=_near(id, METRICS))
     return METRICS[id]
 
 
 def split_named(id: str) -> Split:
-    """Raises Refused with the known splits when there is none of that name."""
+    """Raises UserError with the known splits when there is none of that name."""
     if id not in SPLITS:
-        raise Refused(
-            f"没有拆分维度 {id}。There is no split {id!r}{_near(id, SPLITS)}. Known: class, {', '.join(SPLITS)}."
-        )
+        raise UserError("unknown_dimension", id=id, suggestion=_near(id, SPLITS), splits=SPLITS)
     return SPLITS[id]
 
 

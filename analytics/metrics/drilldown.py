@@ -10,7 +10,7 @@ from analytics.metrics.definitions import metric_named
 from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.schemes import OPENINGS
-from data.errors import Refused
+from data.errors import UserError
 
 # Columns by which a list may be put in order, the first by default; all descending.
 ORDERS = {
@@ -76,7 +76,7 @@ def rows(
     cell   code of each split of the question, e.g. {"class": "C"}; splits left out are not narrowed
     hit    only the rows in the numerator
     order  one of ORDERS[source], descending, then by number
-    Raises Refused as `ask` does, and for an order or a cell that is not known.
+    Raises UserError as `ask` does, and for an order or a cell that is not known.
     """
     with bank.lease() as view:
         where, writer = _where(view, question, cell, hit)
@@ -84,9 +84,7 @@ def rows(
         source, key = metric.source.id, f"{metric.grain}_key"
         by = order or ORDERS[source][0]
         if by not in ORDERS[source]:
-            raise Refused(
-                f"列表不能按 {by} 排序。The list cannot be put in order by {by!r}. Known: {', '.join(ORDERS[source])}."
-            )
+            raise UserError("unknown_list_order", by=by, orders_source=ORDERS[source])
         classes = []
         if source != "loan_life":
             classes = [f"    {writer.class_today()} as class_code,\n"]
@@ -134,7 +132,7 @@ def count(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = Fa
 def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tuple[str, Writer]:
     for split in cell:
         if split not in question.by:
-            raise Refused(f"单元格 {split} 不在拆分中。The cell names {split!r}, which the question is not split by.")
+            raise UserError("cell_not_in_dimensions", split=split)
     asked = question.about(
         by=(), where=(*question.where, *((split, (code,)) for split, code in cell.items())), last=1, compare=None
     )
@@ -144,9 +142,7 @@ def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tupl
     told = [writer.conditions([asked.as_of]), f"({metric.rows})"]
     if hit:
         if not metric.hit:
-            raise Refused(
-                f"{metric.name['zh-CN']} 没有分子名单。{metric.name['en']} has no list of its own for the numerator."
-            )
+            raise UserError("no_numerator_list", metric=metric.name)
         told.append(f"({metric.hit})")
     return "\n    and ".join(told), writer
 

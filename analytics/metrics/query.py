@@ -21,7 +21,7 @@ from analytics.metrics.sql_builder import COMPARISONS, Plan, Writer, first_month
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import OPENINGS
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Question:
 
 
 def ask(bank, question: Question) -> pd.DataFrame:
-    """The answer frame (see the module). Raises Refused with a sentence for what cannot be asked or answered."""
+    """The answer frame (see the module). Raises UserError with a sentence for what cannot be asked or answered."""
     with bank.lease() as view:
         plan = plan_of(view, question)
         frame = view.query(plan.sql, None, **plan.params)
@@ -73,73 +73,51 @@ def sql_of(bank, question: Question) -> str:
 
 
 def plan_of(view, question: Question) -> Plan:
-    """The SQL that `ask` sends. Raises Refused as it does."""
+    """The SQL that `ask` sends. Raises UserError as it does."""
     check(view, question)
     return Writer(view, metric_named(question.metric), question).plan()
 
 
 def check(view, question: Question) -> None:
-    """Raises Refused when metric, split, code, scheme, opening, comparison or date cannot be answered here."""
+    """Raises UserError when metric, split, code, scheme, opening, comparison or date cannot be answered here."""
     metric, it = metric_named(question.metric), known(view)
-    zh, en = metric.name["zh-CN"], metric.name["en"]
     if question.opening not in (0, *OPENINGS):
-        raise Refused(f"期初只能是 0、1、3、12 个月。The opening is 0, 1, 3 or 12 months ago, not {question.opening}.")
+        raise UserError("unknown_opening", opening=question.opening)
     if question.scheme not in schemes():
-        raise Refused(
-            f"没有分类方案 {question.scheme}。There is no scheme {question.scheme!r}. Known: {', '.join(schemes())}."
-        )
+        raise UserError("unknown_scheme", scheme=question.scheme, known=schemes())
     if question.compare not in (None, *COMPARISONS):
-        raise Refused(f"比较只能是 mom 或 yoy。A comparison is mom or yoy, not {question.compare!r}.")
+        raise UserError("unknown_comparison", compare=question.compare)
     if question.last < 1:
-        raise Refused(f"月数至少为 1。The number of month ends is at least 1, not {question.last}.")
+        raise UserError("months_below_one", last=question.last)
     if question.last > 1 and (question.compare or metric.source.when != "month"):
-        raise Refused(f"{zh} 不能这样要多个月。{en}: several month ends cannot be asked for here; ask for one date.")
+        raise UserError("single_month_metric", metric=metric.name)
     if question.as_of not in it.months:
         near = min(it.months, key=lambda month: abs((month - question.as_of).days))
-        raise Refused(
-            f"本版数据没有 {question.as_of}。This edition has no month end {question.as_of}; "
-            f"it has {it.months[0]} to {it.months[-1]}, the nearest is {near}."
-        )
+        raise UserError("no_month_end_nearest", as_of=question.as_of, first=it.months[0], last=it.months[-1], near=near)
     for table in metric.needs:
         if table not in it.filled:
-            raise Refused(
-                f"{zh} 需要 {table} 表，本版没有交付。{en} needs the table {table}, which this edition does not have."
-            )
+            raise UserError("needs_table", metric=metric.name, table=table)
     if "deposit_balance" in metric.needs and not has_deposits(view, question.as_of):
-        raise Refused(
-            f"{zh} 需要 {question.as_of} 的存款余额，本版没有交付。"
-            f"{en} needs the deposit balances of {question.as_of}, which this edition does not have."
-        )
+        raise UserError("needs_deposits", metric=metric.name, as_of=question.as_of)
     by_class = metric.is_move or "class" in (*question.by, *(split for split, _ in question.where))
     if by_class and question.scheme not in it.columns["customer_month"] | it.columns["loan_month"]:
-        raise Refused(
-            f"本版数据没有按 {question.scheme} 分类，重新加载后可查。"
-            f"This edition was made without the scheme {question.scheme!r}: load the delivery again."
-        )
+        raise UserError("scheme_not_in_edition", scheme=question.scheme)
     if doubled := {name for name in question.by if question.by.count(name) > 1}:
-        raise Refused(f"拆分维度重复。The split {sorted(doubled)[0]!r} is named twice.")
+        raise UserError("dimension_repeated", doubled=sorted(doubled)[0])
     for name in (*question.by, *(split for split, _ in question.where)):
         if not metric.may_split(None if name == "class" else split_named(name)):
-            raise Refused(
-                f"{zh} 不能按 {name} 拆分，否则会重复计算或没有意义。{en} may not honestly be split by {name}."
-            )
+            raise UserError("dimension_not_allowed", metric=metric.name, name=name)
     for name, codes in question.where:
         allowed = {*labels(view, name, "en", question.scheme), UNKNOWN}
         for code in codes:
             if code not in allowed:
                 some = ", ".join(sorted(allowed)[:20])
-                raise Refused(f"{name} 没有取值 {code}。{name} has no value {code!r}. Known: {some}.")
+                raise UserError("unknown_value", name=name, code_=code, some=some)
     first = first_month(view, metric, question)
     if first is None or question.as_of < first:
-        raise Refused(
-            f"{zh} 数据不足：最早可查 {first or '无'}。{en} needs more history: "
-            f"the first month end that can be answered is {first or 'none yet'}."
-        )
+        raise UserError("needs_more_history", metric=metric.name, first=first)
     if question.compare and month_end(question.as_of, -COMPARISONS[question.compare]) < first:
-        raise Refused(
-            f"没有可比较的月份。There is no month to compare {question.as_of} with: "
-            f"the first that can be answered is {first}."
-        )
+        raise UserError("no_comparison_month", as_of=question.as_of, first=first)
 
 
 def _compared(frame: pd.DataFrame, question: Question) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 from analytics.i18n import text
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS, metric_named
 from analytics.metrics.query import Question, ask
-from data.errors import Refused
+from data.errors import UserError
 
 RED_LINES = Path(__file__).parents[2] / "data" / "red_lines.toml"
 _SQL = Path(__file__).parents[1] / "sql" / "questions" / "targets.sql"
@@ -93,14 +93,11 @@ def place(question: Question) -> str | None:
 def beside(bank, question: Question) -> pd.DataFrame:
     """The answer with target, to_target (value less target), red_line and to_red_line (room left; negative beyond it).
 
-    Raises Refused as `ask` does, and for a question that is not about branches alone.
+    Raises UserError as `ask` does, and for a question that is not about branches alone.
     """
     here, by = place(question), question.by
     if here is None or len(by) > 1 or any(name not in BRANCHES for name in by):
-        raise Refused(
-            "目标和红线按机构设，只能按机构拆分或筛选。Targets and red lines are set for branches: "
-            "split by one level of branches, or filter by one branch, and by nothing else."
-        )
+        raise UserError("targets_by_branch_only")
     metric, answer = metric_named(question.metric), ask(bank, question)
     days = answer["as_of"] if "as_of" in answer else [pd.Timestamp(question.as_of)] * len(answer)
     known = {day: marks(bank, day.date()) for day in set(days)}
@@ -128,7 +125,7 @@ def missed(bank, question: Question, by: str) -> pd.DataFrame:
         for splits in ((), (by,)) if METRICS[metric].may_split(SPLITS[by]) else ((),):
             try:
                 answer = beside(bank, question.about(metric, by=splits, last=1, compare=None))
-            except Refused:
+            except UserError:
                 continue
             for row in answer[answer["n"] >= MIN_GROUP_SIZE].to_dict("records"):
                 short = -row["to_target"] if better == "higher" else row["to_target"]

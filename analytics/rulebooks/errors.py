@@ -44,7 +44,7 @@ class RulebookError(Refusal):
 
     def text(self, lang: str) -> str:
         """The refusal as one sentence in `lang` ("zh" or "en")."""
-        if lang == "zh":
+        if lang.startswith("zh"):
             line = f" 第 {self.line} 行" if self.line else ""
             clause = f"（条款 {self.clause}）" if self.clause else ""
             return f"{self.path}{line}{clause}：{self.zh}".removeprefix("：")

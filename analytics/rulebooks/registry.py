@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from analytics import rulebooks
-from data.errors import Refused
+from data.errors import UserError
 
 _KEPT: dict[tuple[str, str], str] = {}
 
@@ -20,7 +20,7 @@ def schemes() -> Mapping[str, Any]:
     try:
         return rulebooks.read_good(rulebooks.FOLDER, _KEPT)[0]
     except rulebooks.RulebookError as error:
-        raise Refused(f"{error.text('zh')} {error.text('en')}") from error
+        raise UserError("rulebook_refused", reason=error) from error
 
 
 def kept_rulebooks(bank) -> dict[tuple[str, str], str]:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.segments.definitions import FACTS, Fact
-from data.errors import Refused
+from data.errors import UserError
 
 KEPT = 0.6
 WHOLE = 1.0
@@ -114,7 +114,7 @@ def make(frame: pd.DataFrame, kept: float = KEPT) -> Space:
 
     Facts that are missing throughout or the same for everybody are left out and noted, infinite values count as
     missing.
-    Raises Refused when fewer than three facts are left.
+    Raises UserError when fewer than three facts are left.
     """
     axes, notes = [], []
     for fact in FACTS.values():
@@ -124,10 +124,7 @@ def make(frame: pd.DataFrame, kept: float = KEPT) -> Space:
         if note:
             notes.append({"key": note, "fact": fact.id})
     if len(axes) < TOO_FEW_FACTS:
-        raise Refused(
-            f"可用事实只有 {len(axes)} 项，无法分群。Only {len(axes)} facts differ between these customers; "
-            f"segments need {TOO_FEW_FACTS} or more."
-        )
+        raise UserError("too_few_facts", count_axes=len(axes), too_few_facts=TOO_FEW_FACTS)
     for group in dict.fromkeys(axis.group for axis in axes):
         mine = [axis for axis in axes if axis.group == group]
         total = sum(float(axis.columns(frame[axis.fact]).var(axis=0).sum()) for axis in mine)

@@ -11,7 +11,7 @@ import pandas as pd
 from analytics.metrics.edition_metadata import known
 from analytics.segments.definitions import FACTS
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "segments"
 SECONDS = 300.0
@@ -28,13 +28,11 @@ def facts_at(view, as_of: date) -> pd.DataFrame:
     """One row per customer of the month end: customer_key, then the declared facts; what does not apply is missing.
 
     Rates are shares of one, money CNY; a category is a code. Facts of tables that were not delivered are missing
-    throughout. Raises Refused for a month end that the edition does not have.
+    throughout. Raises UserError for a month end that the edition does not have.
     """
     it = known(view)
     if as_of not in it.months:
-        raise Refused(
-            f"本版数据没有 {as_of}。This edition has no month end {as_of}; it has {it.months[0]} to {it.months[-1]}."
-        )
+        raise UserError("no_month_end", as_of=as_of, first=it.months[0], last=it.months[-1])
     bound = {
         "as_of": as_of,
         "year_before": month_end(as_of, -WINDOW),

@@ -26,7 +26,7 @@ from analytics.segments import cluster, evaluation, explain, features, store, tr
 from analytics.segments import feature_space as spaces
 from analytics.segments.definitions import IDLE, digest
 from data.dates import month_end
-from data.errors import Refused
+from data.errors import UserError
 
 FEWEST = 200
 SEED = 7
@@ -76,7 +76,7 @@ def fit(
 
     monthly  refit every month end of the last year; else only the year before, the month before, and the month itself
 
-    Raises Refused for a month end that the edition does not have, for fewer than 200 customers with dealings, or for
+    Raises UserError for a month end that the edition does not have, for fewer than 200 customers with dealings, or for
     too few facts.
     """
     with bank.lease() as view:
@@ -111,7 +111,7 @@ class _Fit:
     def run(self, path: list[date]) -> dict:
         try:
             first = self._facts(path[0])
-        except Refused:
+        except UserError:
             if not self.base:
                 raise
             self.notes.append({"key": "note_base_few", "base": str(self.base), "fewest": FEWEST})
@@ -138,10 +138,7 @@ class _Fit:
             frame = features.facts_at(self.view, day)
         n = int(features.dealt(frame).sum())
         if n < FEWEST:
-            raise Refused(
-                f"{day} 有往来的客户只有 {n} 个，少于 {FEWEST}，不能分群。Only {n} customers had a loan, a deposit "
-                f"or a fee in the 12 months to {day}; segments need {FEWEST} or more."
-            )
+            raise UserError("too_few_customers", day=day, n=n, fewest=FEWEST)
         return frame
 
     def _sampled(self, frame: pd.DataFrame) -> np.ndarray:

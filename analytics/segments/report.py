@@ -18,7 +18,7 @@ from analytics.i18n.text import say
 from analytics.rulebooks.registry import schemes
 from analytics.segments import store
 from analytics.segments.definitions import FACTS, GROUPS, IDLE
-from data.errors import Refused
+from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "segments"
 KINDS = ("good_in_bad", "bad_in_good")
@@ -153,10 +153,10 @@ class Segments:
     def validation(self, scheme: str) -> pd.DataFrame:
         """One row per outcome: n, events, AUC, Gini and KS of class, segment and both, gain with interval, verdict.
 
-        Raises Refused where the outcomes are not known.
+        Raises UserError where the outcomes are not known.
         """
         if not self.base:
-            raise Refused(self.sentence_both("no_base"))
+            raise UserError("no_segment_base", reason=self.sentence_both("no_base"))
         return pd.DataFrame(self._scheme(scheme)["validation"])
 
     def classes(self, scheme: str, verdict: str) -> list[str]:
@@ -173,12 +173,12 @@ class Segments:
         """Customers in a good class and a bad segment (good_in_bad), or the reverse, largest balance first.
 
         branch  id of a branch below which the customers must be; empty for the whole bank
-        Raises Refused where the outcomes that make classes and segments good or bad are not known.
+        Raises UserError where the outcomes that make classes and segments good or bad are not known.
         """
         if kind not in KINDS:
-            raise Refused(f"只能是 {'、'.join(KINDS)}。The kind is one of {', '.join(KINDS)}, not {kind!r}.")
+            raise UserError("unknown_disagreement_kind", kinds=KINDS, kind=kind)
         if not self.base:
-            raise Refused(self.sentence_both("no_base"))
+            raise UserError("no_segment_base", reason=self.sentence_both("no_base"))
         good, bad = ("good", "bad") if kind == "good_in_bad" else ("bad", "good")
         classes, mine = self.classes(scheme, good), self.segments(bad)
         part = self._members[self._members["segment"].isin([int(code) for code in mine])]
@@ -202,7 +202,7 @@ class Segments:
     def _scheme(self, scheme: str) -> Mapping:
         if scheme not in self.told["schemes"]:
             known = ", ".join(self.told["schemes"])
-            raise Refused(f"没有分类方案 {scheme}。There is no scheme {scheme!r} in this fit. Known: {known}.")
+            raise UserError("scheme_not_in_fit", scheme=scheme, known=known)
         return self.told["schemes"][scheme]
 
     # ---- words
@@ -322,8 +322,8 @@ class Segments:
     def sentence(self, key: str, lang: str) -> str:
         return say(f"segments.{key}", lang)
 
-    def sentence_both(self, key: str) -> str:
-        return f"{say(f'segments.{key}', 'zh-CN')}{say(f'segments.{key}', 'en')}"
+    def sentence_both(self, key: str) -> dict[str, str]:
+        return {language: say(f"segments.{key}", language) for language in text.LANGUAGES}
 
 
 @dataclass(frozen=True)
@@ -374,7 +374,7 @@ def _bound(fact, step: Mapping, lang: str) -> str:
 
 
 def read(bank, as_of: date | None = None) -> Segments:
-    """The kept fit of the edition that the bank serves. Raises Refused, saying what to run, when there is none."""
+    """The kept fit of the edition that the bank serves. Raises UserError, saying what to run, when there is none."""
     return Segments(store.read(bank.home, bank.edition.id, as_of), bank.home)
 
 

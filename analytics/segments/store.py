@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from analytics.segments.definitions import digest
 from data.editions.store import history
-from data.errors import Refused
+from data.errors import UserError
 
 FOLDER = "segments"
 FORMAT = 2
@@ -53,40 +53,33 @@ def write(home: Path, edition: str, told: dict, members: pd.DataFrame) -> dict:
 
 
 def read(home: Path, edition: str, as_of: date | None = None) -> dict:
-    """The kept fit of a month end, the newest fitted one unless told otherwise. Raises Refused when there is none, or
+    """The kept fit of a month end, the newest fitted one unless told otherwise. Raises UserError when there is none, or
     it
     is not whole."""
     folder = Path(home) / FOLDER / edition
     fitted = months(home, edition)
     if not fitted:
-        raise Refused(
-            "本版数据还没有分群，请先运行 python -m analytics segments fit。"
-            "Nothing has been fitted for this edition yet: run python -m analytics segments fit."
-        )
+        raise UserError("nothing_fitted")
     if as_of and as_of not in fitted:
         listed = ", ".join(str(day) for day in fitted)
-        raise Refused(
-            f"{as_of} 没有分群，已分群的月末：{listed}，请运行 python -m analytics segments fit --as-of {as_of}。"
-            f"{as_of} was never fitted; fitted month ends: {listed}. "
-            f"Run python -m analytics segments fit --as-of {as_of}."
-        )
+        raise UserError("month_not_fitted", as_of=as_of, listed=listed)
     path = folder / f"{as_of or fitted[-1]}.json"
     with contextlib.suppress(ValueError, OSError):
         told = json.loads(path.read_text(encoding="utf-8"))
         if told.get("format") == FORMAT:
             return told
-    raise Refused(f"{path.name} 读不出来，请重新分群。The fit {path.name} cannot be read: fit again.")
+    raise UserError("fit_unreadable", name=path.name)
 
 
 def members(home: Path, told: dict) -> pd.DataFrame:
-    """customer_key, segment, fact_1 … value_3 of a fit, by customer_key. Raises Refused when the table is missing or is
+    """customer_key, segment, fact_1 … value_3 of a fit, by customer_key. Raises UserError when the table is missing or is
     not the one that was written."""
     path = Path(home) / FOLDER / told["edition"] / told["table"]
     with contextlib.suppress(OSError):
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() == told["sha256"]:
             return pq.read_table(io.BytesIO(content)).to_pandas()
-    raise Refused(f"{path.name} 缺失或已损坏，请重新分群。The table {path.name} is missing or damaged: fit again.")
+    raise UserError("fit_table_damaged", name=path.name)
 
 
 def months(home: Path, edition: str) -> list[date]:
@@ -105,7 +98,7 @@ def earlier(home: Path, edition, as_of: date) -> dict | None:
     """
     for known in reversed(history(home)):
         if known.id != edition.id and known.parts[:1] == edition.parts[:1]:
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(UserError):
                 told = read(home, known.id, as_of)
                 if told["digest"] == digest():
                     return told

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from data.messages import say
+from data.errors import UserError
 
 TYPES = (
     "key",
@@ -50,7 +50,7 @@ TYPE_WORDS = {
 }
 
 
-class BadContract(ValueError):
+class BadContract(UserError):
     """contract.toml, or the columns of a source.toml, break their own rules; the message names the table and the
     column."""
 
@@ -118,25 +118,25 @@ def read_column(table: str, name: str, raw: Any) -> Column:
     """One column declaration, checked. Raises BadContract."""
     place = f"{table}.{name}"
     if not name.isidentifier():
-        raise BadContract(say("contract_name", place=place))
+        raise BadContract("contract_name", place=place)
     if not isinstance(raw, dict):
-        raise BadContract(say("contract_entry", place=place))
+        raise BadContract("contract_entry", place=place)
     known = {"type", "required", "refers", "values", "min", "max", "format", "formats", "zh", "en"}
     if unknown := sorted(set(raw) - known):
-        raise BadContract(say("contract_option", place=place, option=unknown[0]))
+        raise BadContract("contract_option", place=place, option=unknown[0])
     kind = raw.get("type")
     if kind not in TYPES:
-        raise BadContract(say("contract_type", place=place, value=kind, known=", ".join(TYPES)))
+        raise BadContract("contract_type", place=place, value=kind, known=", ".join(TYPES))
     values = tuple(raw.get("values", ()))
     if (
         (kind == "code") != bool(values)
         or len(set(values)) != len(values)
         or not all(isinstance(v, str) for v in values)
     ):
-        raise BadContract(say("contract_values", place=place))
+        raise BadContract("contract_values", place=place)
     low, high = raw.get("min"), raw.get("max")
     if low is not None and high is not None and low > high:
-        raise BadContract(say("contract_bounds", place=place))
+        raise BadContract("contract_bounds", place=place)
     formats = raw.get("formats", [raw["format"]] if "format" in raw else [])
     return Column(
         name,
@@ -155,15 +155,15 @@ def read_column(table: str, name: str, raw: Any) -> Column:
 def read_table(name: str, raw: Mapping[str, Any]) -> Table:
     """One table declaration, checked. Raises BadContract."""
     if unknown := sorted(set(raw) - {"zh", "en", "required", "key", "history", "column"}):
-        raise BadContract(say("contract_option", place=name, option=unknown[0]))
+        raise BadContract("contract_option", place=name, option=unknown[0])
     columns = {key: read_column(name, key, value) for key, value in raw.get("column", {}).items()}
     if not columns:
-        raise BadContract(say("contract_empty", place=name))
+        raise BadContract("contract_empty", place=name)
     for column in raw.get("key", ()):
         if column not in columns:
-            raise BadContract(say("contract_key", place=f"{name}.{column}"))
+            raise BadContract("contract_key", place=f"{name}.{column}")
     if raw.get("history") not in (None, *HISTORIES):
-        raise BadContract(say("contract_history", place=name, value=raw["history"]))
+        raise BadContract("contract_history", place=name, value=raw["history"])
     return Table(
         name,
         MappingProxyType(columns),
@@ -181,18 +181,18 @@ def read_contract(path: Path | None = None) -> Contract:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadContract(say("contract_syntax", file=path.name, error=error)) from None
+        raise BadContract("contract_syntax", file=path.name, error=error) from None
     tables = {name: read_table(name, value) for name, value in raw.get("table", {}).items()}
     for table in tables.values():
         if not table.key:
-            raise BadContract(say("contract_no_key", place=table.name))
+            raise BadContract("contract_no_key", place=table.name)
         for column in table.columns.values():
             if column.refers and column.refers not in tables:
-                raise BadContract(say("contract_refers", place=f"{table.name}.{column.name}", value=column.refers))
+                raise BadContract("contract_refers", place=f"{table.name}.{column.name}", value=column.refers)
             if column.name != column.name.lower():
-                raise BadContract(say("contract_name", place=f"{table.name}.{column.name}"))
+                raise BadContract("contract_name", place=f"{table.name}.{column.name}")
             if not (column.zh and column.en):
-                raise BadContract(say("contract_words", place=f"{table.name}.{column.name}"))
+                raise BadContract("contract_words", place=f"{table.name}.{column.name}")
     return Contract(MappingProxyType(tables))
 
 

@@ -31,7 +31,7 @@ import duckdb
 from data.editions import manifest
 from data.editions.manifest import CURRENT, PREVIOUS, Edition
 from data.editions.memory import keep_freed
-from data.errors import Refused
+from data.errors import UserError
 
 SCHEMAS = ("kept", "head")
 # (table_name, number, column_name, expression): columns of a part's tables that follow from their others. They are not
@@ -59,12 +59,20 @@ _TOKEN = re.compile(
 )
 
 
-class QueryError(Refused):
+class QueryError(UserError):
     """DuckDB refused a statement. `label` says where it stands, `sql` is its text with `$name` parameters."""
 
-    def __init__(self, message: str, label: str = "", sql: str = ""):
-        super().__init__(f"{label}: {message}" if label else message)
-        self.label, self.sql = label, sql
+    def __init__(self, code: str, /, label: str = "", sql: str = "", **facts: Any):
+        super().__init__(code, **facts)
+        self.label = label
+        self.sql = sql
+
+    def __str__(self) -> str:
+        return f"{self.label}: {super().__str__()}" if self.label else super().__str__()
+
+    def text(self, language: str) -> str:
+        """Return the sentence in one language, after the place of the statement."""
+        return f"{self.label}: {super().text(language)}" if self.label else super().text(language)
 
     @property
     def is_damage(self) -> bool:
@@ -83,7 +91,7 @@ class TooSlow(QueryError):
     """The question ran longer than its time and was stopped."""
 
 
-class Busy(Refused):
+class Busy(UserError):
     """Two questions are running and none ended within the time."""
 
 
@@ -176,14 +184,14 @@ class Workshop:
     def close(self) -> None:
         """Write everything into the file and let go of it.
 
-        Raises QueryError when the disk refuses, Refused when a write-ahead log is left.
+        Raises QueryError when the disk refuses, UserError when a write-ahead log is left.
         """
         with _readable("closing the new part"):
             self._root.execute("checkpoint part")
             self._root.execute("detach part")
         self.abandon()
         if Path(f"{self.path}.wal").exists():
-            raise Refused(f"The new part {self.path.name} was not written whole: a write-ahead log is left.")
+            raise UserError("part_not_written_whole", name=self.path.name)
 
     def abandon(self) -> None:
         """Let go of the files, whatever their state."""
@@ -275,7 +283,7 @@ class View:
         spill: Path | None = None,
         timeout: float = TIMEOUT,
     ):
-        """Raises Refused when a file is missing, damaged, no DuckDB file, or written by a newer DuckDB."""
+        """Raises UserError when a file is missing, damaged, no DuckDB file, or written by a newer DuckDB."""
         self.edition, self.timeout, self.readers = edition, timeout, 0
         # A folder of its own: two roots in one spill folder would write over each other's files.
         self._spill = tempfile.TemporaryDirectory(prefix="bank-", dir=spill, ignore_cleanup_errors=True)
@@ -319,15 +327,9 @@ class View:
             text, names = _single_select(sql)
         if names != params.keys():
             missing, unused = names - params.keys(), params.keys() - names
-            raise QueryError(
-                f"The question lacks the parameters {sorted(missing) or 'none'} "
-                f"and does not use {sorted(unused) or 'none'}.",
-                sql=text,
-            )
+            raise QueryError("query_parameters", missing=sorted(missing), unused=sorted(unused), sql=text)
         if not _RUNNING.acquire(timeout=seconds):
-            raise Busy(
-                f"The bank is busy: two questions were still running after {seconds:g} seconds. Ask again in a moment."
-            )
+            raise Busy("busy", seconds=seconds)
         try:
             with self._making:
                 cursor = self._root.cursor()
@@ -358,7 +360,7 @@ class Bank:
         timeout: float = TIMEOUT,
         verify: Literal["now", "background", "stamp"] = "now",
     ):
-        """Raises Refused when neither CURRENT nor PREVIOUS can be served."""
+        """Raises UserError when neither CURRENT nor PREVIOUS can be served."""
         self.home, self.alarm = Path(home), None
         self._how = {"memory": memory, "threads": threads, "spill": spill, "timeout": timeout}
         self._verify = verify
@@ -381,7 +383,7 @@ class Bank:
         with self._swap:
             view = self._view
             if view is None:
-                raise Refused("The bank is closed.")
+                raise UserError("warehouse_closed")
             view.readers += 1
         try:
             yield view
@@ -389,7 +391,7 @@ class Bank:
             if error.is_damage:
                 self._distrust(view)
                 if self.alarm:
-                    raise Refused(f"{self.alarm} Ask again.") from error
+                    raise UserError("ask_again", reason=self.alarm) from error
             raise
         finally:
             with self._swap:
@@ -439,8 +441,8 @@ class Bank:
                 self.alarm = None
                 return False
             view = self._open(edition)
-        except Refused as error:
-            self.alarm = f"{error} Edition {self.edition.id} of {self.edition.as_of} is still served."
+        except UserError as error:
+            self.alarm = UserError("edition_still_served", reason=error, id=self.edition.id, as_of=self.edition.as_of)
             return False
         self._serve(view)
         self.alarm = None
@@ -462,27 +464,25 @@ class Bank:
     def _open_best(self, trust: bool = True) -> View:
         self._seen = _sight(self.home / CURRENT)
         if not (self.home / CURRENT).exists() and not (self.home / PREVIOUS).exists():
-            raise Refused(
-                f"There is no edition in {self.home}. Load a delivery first: python -m data load DIR --home {self.home}"
-            )
+            raise UserError("no_edition", home=self.home)
         reasons = []
         for name in (CURRENT, PREVIOUS):
             try:
                 view = self._open(manifest.read(self.home / name), trust)
-            except Refused as error:
-                reasons.append(str(error))
+            except UserError as error:
+                reasons.append(error)
                 continue
             if reasons:
-                self.alarm = (
-                    f"{reasons[0]} The edition before it, {view.edition.id} of {view.edition.as_of}, is served."
+                self.alarm = UserError(
+                    "previous_edition_served", reason=reasons[0], id=view.edition.id, as_of=view.edition.as_of
                 )
             return view
-        raise Refused(" ".join(reasons) + " No edition can be served: load the delivery again.")
+        raise UserError("no_edition_served", reasons=reasons)
 
     def _read_through(self, view: View) -> None:
         try:
             manifest.verify(view.edition, self.home)
-        except Refused:
+        except UserError:
             self._distrust(view)
 
     def _distrust(self, view: View) -> None:
@@ -493,8 +493,8 @@ class Bank:
             manifest.DIGESTS.forget()
             try:
                 self._serve(self._open_best(trust=False))
-            except Refused as error:
-                self.alarm = str(error)
+            except UserError as error:
+                self.alarm = error
 
 
 def _root(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:
@@ -552,7 +552,7 @@ def _make_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[st
                     derived[catalog, name] = derived.get((catalog, name), "") + f', {sql} as "{column}"'
     for table, homes in sorted(places.items()):
         if len(set(homes.values())) > 1:
-            raise Refused(f"Table {table} stands in schema kept of one part and in schema head of another.")
+            raise UserError("table_in_two_schemas", table=table)
         held = [catalog for catalog in catalogs if catalog in homes]
         # Parts with the same derived columns are united first: each question binds what the view says, used or not.
         alike: dict[str, list[str]] = {}
@@ -588,7 +588,7 @@ def _single_select(sql: str) -> tuple[str, frozenset[str]]:
     text = bind(sql)
     statements = duckdb.extract_statements(text)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise QueryError("Only a single SELECT may be asked of the bank.", sql=text)
+        raise QueryError("single_select_only", sql=text)
     return text, frozenset(statements[0].named_parameters)
 
 
@@ -622,23 +622,20 @@ def _readable(
     except duckdb.InterruptException as error:
         if seconds is None:
             raise KeyboardInterrupt from error
-        raise TooSlow(f"Stopped after {seconds:g} seconds: ask for fewer months or splits.", label, sql) from error
+        raise TooSlow("too_slow", seconds=seconds, label=label, sql=sql) from error
     except duckdb.OutOfMemoryException as error:
-        raise QueryError(
-            f"The memory or spill space set for this step is used up ({_first(error)}).", label, sql
-        ) from error
+        raise QueryError("out_of_memory", error=_first(error), label=label, sql=sql) from error
     except duckdb.Error as error:
         text = str(error)
         if "version number" in text:
-            written = (
-                f"was written by {edition.engine}" if edition and edition.engine else "was written by a newer DuckDB"
-            )
-            message = f"A part {written}; this program runs {VERSION}: install the newer release. ({_first(error)})"
-        elif "No space left" in text:
-            raise DiskFull(f"The disk is full ({_first(error)}). Free some space and repeat.", label, sql) from error
-        else:
-            message = _first(error) if edition else text.split("Stack Trace:")[0].strip()
-        raise QueryError(message, label, sql) from error
+            facts = {"version": VERSION, "error": _first(error), "label": label, "sql": sql}
+            if edition and edition.engine:
+                raise QueryError("newer_engine", engine=edition.engine, **facts) from error
+            raise QueryError("newer_engine_unknown", **facts) from error
+        if "No space left" in text:
+            raise DiskFull("disk_full", error=_first(error), label=label, sql=sql) from error
+        message = _first(error) if edition else text.split("Stack Trace:")[0].strip()
+        raise QueryError("query_failed", message=message, label=label, sql=sql) from error
 
 
 def _first(error: Exception) -> str:

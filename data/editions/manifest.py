@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from data.errors import Refused
+from data.errors import UserError
 
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
@@ -74,16 +74,16 @@ def dumps(edition: Edition) -> str:
 
 
 def loads(text: str, name: str) -> Edition:
-    """Read a pointer's text. Raises Refused when it is half-written, altered, of a later format, or not a pointer."""
+    """Read a pointer's text. Raises UserError when it is half-written, altered, of a later format, or not a pointer."""
     try:
         body = json.loads(text)
         check, form = body.pop("check"), body.pop("format")
     except (ValueError, AttributeError, KeyError):
-        raise Refused(f"{name} is not a whole pointer file (half-written, or another file under its name).") from None
+        raise UserError("manifest_incomplete", name=name) from None
     if check != _check({"format": form} | body):
-        raise Refused(f"{name} was altered after it was written: its check sum does not fit.")
+        raise UserError("manifest_altered", name=name)
     if form != FORMAT:
-        raise Refused(f"{name} has pointer format {form}, written by another release; this one reads format {FORMAT}.")
+        raise UserError("manifest_format", name=name, form=form, format=FORMAT)
     parts = tuple(Part(**part | {"stamp": tuple(part["stamp"])}) for part in body.pop("parts"))
     as_of = body.pop("as_of")
     months = tuple(date.fromisoformat(month) for month in body.pop("months"))
@@ -92,14 +92,14 @@ def loads(text: str, name: str) -> Edition:
 
 
 def read(path: Path) -> Edition:
-    """Read a pointer file. Raises Refused when it is missing or broken."""
+    """Read a pointer file. Raises UserError when it is missing or broken."""
     try:
         return loads(path.read_text(encoding="utf-8"), path.name)
     except FileNotFoundError:
-        raise Refused(f"{path.name} is missing in {path.parent}.") from None
+        raise UserError("manifest_missing", name=path.name, parent=path.parent) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise Refused(f"{path.name} in {path.parent} cannot be read: {reason}.") from None
+        raise UserError("manifest_unreadable", name=path.name, parent=path.parent, reason=reason) from None
 
 
 def stamp(path: Path) -> tuple[int, ...]:
@@ -144,7 +144,7 @@ DIGESTS = Digests()
 
 
 def verify(edition: Edition, home: Path, trust_stamps: bool = False) -> None:
-    """Raise Refused unless every part is there and is the file that was published.
+    """Raise UserError unless every part is there and is the file that was published.
 
     trust_stamps  accept a part whose stamp is the one taken at publishing without reading it
     """
@@ -152,13 +152,11 @@ def verify(edition: Edition, home: Path, trust_stamps: bool = False) -> None:
         try:
             trusted = trust_stamps and stamp(path) == part.stamp and not DIGESTS.knows(path)
             if not trusted and DIGESTS.of(path) != part.sha256:
-                raise Refused(
-                    f"Part {part.file} of edition {edition.id} is damaged: its content is not what was published."
-                )
+                raise UserError("part_damaged", file=part.file, id=edition.id)
         except FileNotFoundError:
-            raise Refused(f"Part {part.file} of edition {edition.id} is missing.") from None
+            raise UserError("part_missing", file=part.file, id=edition.id) from None
         except OSError as error:
-            raise Refused(f"Part {part.file} of edition {edition.id} cannot be read: {error.strerror}.") from None
+            raise UserError("part_unreadable", file=part.file, id=edition.id, strerror=error.strerror) from None
 
 
 def _check(body: dict) -> str:

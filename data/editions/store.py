@@ -27,7 +27,7 @@ from typing import Literal
 from data.editions import manifest
 from data.editions.engine import VERSION, DiskFull, View, Workshop, workshop
 from data.editions.manifest import CURRENT, PARTS, PREVIOUS, Edition, Part
-from data.errors import Misused, Refused
+from data.errors import InvalidRequest, UserError
 
 EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"
 KEPT = 12
@@ -54,13 +54,13 @@ def publish(
 
     build        fills the workshop's part; returns {"as_of": date, "months": [month ends of this part],
                  "notes": [sentences], …facts}; `months` are those of kept.loan_month and kept.customer_month
-    check        looks at the candidate edition, opened read-only with all its parts; raises Refused to stop;
+    check        looks at the candidate edition, opened read-only with all its parts; raises UserError to stop;
                  returns more facts
     input_bytes  size of the delivery; three times as much must be free on the volume; what memory it needs, see
                  `workshop`
     created      time of publishing, for people; None: now
 
-    Raises Refused when another load is running, the home cannot serve, space is short or the months overlap those of
+    Raises UserError when another load is running, the home cannot serve, space is short or the months overlap those of
     the chain. Then, and after any error of build or check (they go through as they are), nothing is published and what
     was built is removed.
     """
@@ -71,7 +71,7 @@ def publish(
         before = _current(home)
         if kind == "increment":
             if before is None:
-                raise Refused(f"There is no edition in {home} to add a month to. Load a full delivery first.")
+                raise UserError("no_edition_to_extend", home=home)
             manifest.verify(before, home, trust_stamps=True)
         chain = before if kind == "increment" else None
         part = home / BUILDING / f"{os.getpid()}.duckdb"
@@ -106,7 +106,7 @@ def publish(
 
 
 def current(home: Path | str) -> Edition | None:
-    """The edition that CURRENT names, None in an empty home. Raises Refused when CURRENT is broken."""
+    """The edition that CURRENT names, None in an empty home. Raises UserError when CURRENT is broken."""
     return _current(Path(home))
 
 
@@ -120,7 +120,7 @@ def rollback(home: Path | str, id: str) -> Edition:
 
     id  may be shortened to an unambiguous beginning
 
-    Raises Misused when no or more than one edition answers to `id`, Refused when one of its parts is missing or
+    Raises InvalidRequest when no or more than one edition answers to `id`, UserError when one of its parts is missing or
     damaged.
     """
     home = Path(home)
@@ -129,8 +129,8 @@ def rollback(home: Path | str, id: str) -> Edition:
         known = _known(home)
         matching = [edition for edition in known if id and edition.id.startswith(id)]
         if len(matching) != 1:
-            found = ", ".join(edition.id for edition in matching or known) or "none"
-            raise Misused(f"{'Several editions begin' if matching else 'No kept edition begins'} with {id!r}: {found}.")
+            code = "several_editions" if matching else "unknown_edition"
+            raise InvalidRequest(code, id=id, editions=[edition.id for edition in matching or known])
         target = matching[0]
         manifest.verify(target, home)
         # PREVIOUS must not lead back to the edition that was just withdrawn.
@@ -156,7 +156,7 @@ def sweep(home: Path | str) -> list[str]:
 def secret_key(home: Path | str) -> bytes:
     """The home's 32 random bytes for keyed hashes, made on first use.
 
-    Raises Refused when others may read the file or it is not whole.
+    Raises UserError when others may read the file or it is not whole.
     """
     path = Path(home) / KEY
     with _disk(Path(home)):
@@ -170,20 +170,17 @@ def secret_key(home: Path | str) -> bytes:
             made.unlink()
             _fsync(path.parent)
         if path.stat().st_mode & 0o077:
-            raise Refused(f"{path} can be read by other users of this machine. Set its mode to 0600 (chmod 600).")
+            raise UserError("key_readable", path=path)
         key = path.read_bytes()
     if len(key) != 32:
-        raise Refused(
-            f"{path} is not whole ({len(key)} of 32 bytes). Put it back from a backup: without it, persons are not "
-            "recognised from one load to the next."
-        )
+        raise UserError("key_incomplete", path=path, count_key=len(key))
     return key
 
 
 def preflight(home: Path | str, input_bytes: int = 0) -> None:
     """Make the home's folders.
 
-    Raises Refused when it cannot be written, lies on a network volume, or too little space is free.
+    Raises UserError when it cannot be written, lies on a network volume, or too little space is free.
     """
     home = Path(home)
     try:
@@ -196,23 +193,17 @@ def preflight(home: Path | str, input_bytes: int = 0) -> None:
         volume, system = volume_of(home.resolve(), _mounts())
         free = shutil.disk_usage(home).free
     except OSError as error:
-        raise Refused(f"The home {home} cannot be written: {error.strerror} ({error.filename}).") from None
+        raise UserError("home_not_writable", home=home, strerror=error.strerror, filename=error.filename) from None
     refuse_remote(home, volume, system)
     needed = max(ROOM, 3 * input_bytes)
     if free < needed:
-        raise Refused(
-            f"Too little space on volume {volume} for {home}: {needed:,} bytes needed, {free:,} free. "
-            "Nothing was changed."
-        )
+        raise UserError("too_little_space", volume=volume, home=home, needed=needed, free=free)
 
 
 def refuse_remote(home: Path, volume: str, system: str) -> None:
-    """Raise Refused when `system`, the file system type of `volume`, is one of another machine's."""
+    """Raise UserError when `system`, the file system type of `volume`, is one of another machine's."""
     if system in REMOTE:
-        raise Refused(
-            f"The home {home} lies on a network volume ({volume}, {system}): locks do not hold there. "
-            "Choose a local disk."
-        )
+        raise UserError("network_volume", home=home, volume=volume, system=system)
 
 
 def volume_of(path: Path, mountinfo: str) -> tuple[str, str]:
@@ -237,7 +228,7 @@ def _writer(home: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
-            raise Refused(f"Another load is running in {home} (process {holder}). Wait until it ends.") from None
+            raise UserError("load_running", home=home, holder=holder) from None
         with _disk(home):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -263,9 +254,7 @@ def _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_ord
 def _months(chain: Edition | None, facts: dict) -> tuple[date, ...]:
     new, held = sorted(set(facts.get("months") or ())), chain.months if chain else ()
     if new and held and new[0] <= held[-1]:
-        raise Refused(
-            f"The increment holds {new[0]}, but the edition goes to {held[-1]} already: its months would count twice."
-        )
+        raise UserError("increment_overlaps", first=new[0], last=held[-1])
     return (*held, *new)
 
 
@@ -293,10 +282,7 @@ def _commit(home: Path, edition: Edition, previous: Edition | None, withdrawn: E
     try:
         _fsync(home)
     except OSError as error:
-        raise Refused(
-            f"Edition {edition.id} is published and served, but the disk did not confirm it ({error.strerror}): "
-            "check the volume, then look with python -m data editions."
-        ) from error
+        raise UserError("publish_unconfirmed", id=edition.id, strerror=error.strerror) from error
     # CURRENT itself remembers the edition; the next load writes this again before it replaces CURRENT.
     with contextlib.suppress(OSError):
         _remember(home, edition)
@@ -338,7 +324,7 @@ def _current(home: Path) -> Edition | None:
 
 
 def _current_or_none(home: Path) -> Edition | None:
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(UserError):
         return _current(home)
     return None
 
@@ -346,7 +332,7 @@ def _current_or_none(home: Path) -> Edition | None:
 def _known(home: Path) -> list[Edition]:
     found: dict[str, Edition] = {}
     for path in (*sorted((home / EDITIONS).glob("*.json")), home / PREVIOUS, home / CURRENT):
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(UserError):
             edition = manifest.read(path)
             found[edition.id] = edition
     return sorted(found.values(), key=lambda edition: edition.number)
@@ -362,7 +348,7 @@ def _sweep_building(home: Path) -> None:
 
 def _tidy(home: Path) -> None:
     """Sweep without hiding the error that ended the load."""
-    with contextlib.suppress(OSError, Refused):
+    with contextlib.suppress(OSError, UserError):
         _sweep_building(home)
         _sweep_parts(home)
 
@@ -390,21 +376,16 @@ def _disk(home: Path) -> Iterator[None]:
         raise _refusal(home, error) from error
 
 
-def _refusal(home: Path, error: OSError) -> Refused:
+def _refusal(home: Path, error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _full(home, 0)
-    return Refused(
-        f"The disk under {home} failed: {error.strerror} ({error.filename or 'writing'}). Nothing was published."
-    )
+    return UserError("disk_failed", home=home, strerror=error.strerror, value=error.filename or "writing")
 
 
-def _full(home: Path, input_bytes: int) -> Refused:
+def _full(home: Path, input_bytes: int) -> UserError:
     volume, _ = volume_of(home.resolve(), _mounts())
     needed, free = max(ROOM, 3 * input_bytes), shutil.disk_usage(home).free
-    return Refused(
-        f"Volume {volume} is full: {free:,} bytes were left, a load into {home} needs {needed:,} or more. "
-        "Nothing was published; free some space and load again."
-    )
+    return UserError("volume_full", volume=volume, free=free, home=home, needed=needed)
 
 
 def _mounts() -> str:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.contract.schema import Contract
-from data.errors import Misused, Refused
+from data.errors import InvalidRequest, UserError
 from data.ingest.files import regular
 from data.ingest.source import Source
-from data.messages import say
 
 SUFFIXES = (".parquet", ".csv", ".xlsx")
 MANIFEST = "manifest.json"
@@ -48,14 +47,14 @@ class Delivery:
         """Refused when a file changed since it was listed."""
         for path, stamp in self.stamps.items():
             if _stamp(path) != stamp:
-                raise Refused(say("file_changed", file=path.name))
+                raise UserError("file_changed", file=path.name)
 
 
 def find(folder: Path, source: Source, contract: Contract) -> Delivery:
-    """List and hash the files of a delivery. Refused: missing, unlisted, doubled or altered files, a manifest of
+    """List and hash the files of a delivery. UserError: missing, unlisted, doubled or altered files, a manifest of
     another source."""
     if not folder.is_dir():
-        raise Misused(say("no_folder", path=folder))
+        raise InvalidRequest("no_folder", path=folder)
     manifest = _manifest(folder / MANIFEST, source)
     if source.files:
         files = {key: [folder / file.name] for key, file in source.files.items()}
@@ -76,7 +75,7 @@ def find(folder: Path, source: Source, contract: Contract) -> Delivery:
     for table in found.manifest["tables"].values() if manifest else ():
         for entry in table["files"]:
             if entry["name"] in found.sha256 and entry["sha256"].lower() != found.sha256[entry["name"]]:
-                raise Refused(say("sha_differs", file=entry["name"]))
+                raise UserError("sha_differs", file=entry["name"])
     found.check_still()
     return found
 
@@ -90,12 +89,12 @@ def _manifest(path: Path, source: Source) -> Mapping | None:
         entries = [entry for table in manifest["tables"].values() for entry in table["files"]]
         names = ["".join(entry["name"]) for entry in entries if entry["sha256"].lower()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(say("manifest_syntax", error=f"{type(error).__name__}: {error}")) from None
+        raise UserError("manifest_syntax", error=f"{type(error).__name__}: {error}") from None
     for name in names:
         if Path(name).name != name or name in (".", ".."):
-            raise Refused(say("bad_file_name", file=name))
+            raise UserError("bad_file_name", file=name)
     if manifest.get("source") != source.name:
-        raise Refused(say("manifest_source", value=manifest.get("source"), source=source.name))
+        raise UserError("manifest_source", value=manifest.get("source"), source=source.name)
     return manifest
 
 
@@ -103,13 +102,13 @@ def _listed(folder: Path, manifest: Mapping, contract: Contract) -> dict[str, li
     files: dict[str, list[Path]] = {}
     for table, entry in manifest["tables"].items():
         if table not in contract.tables:
-            raise Refused(say("manifest_table", table=table))
+            raise UserError("manifest_table", table=table)
         files[table] = [folder / file["name"] for file in entry["files"]]
         _must_exist(files[table], table)
     named = {path.name for paths in files.values() for path in paths}
     for path in sorted(folder.iterdir()):
         if path.suffix in SUFFIXES and path.name not in named:
-            raise Refused(say("manifest_unlisted", file=path.name))
+            raise UserError("manifest_unlisted", file=path.name)
     return files
 
 
@@ -118,7 +117,7 @@ def _shaped(folder: Path, contract: Contract) -> dict[str, list[Path]]:
     for table in contract.tables:
         here = [folder / f"{table}{suffix}" for suffix in SUFFIXES if (folder / f"{table}{suffix}").exists()]
         if len(here) > 1:
-            raise Refused(say("two_files", table=table, files=", ".join(path.name for path in here)))
+            raise UserError("two_files", table=table, files=", ".join(path.name for path in here))
         if here:
             files[table] = here
     return files
@@ -127,7 +126,7 @@ def _shaped(folder: Path, contract: Contract) -> dict[str, list[Path]]:
 def _must_exist(paths: list[Path], table: str) -> None:
     for path in paths:
         if not path.exists() and not path.is_symlink():
-            raise Refused(say("no_file", file=path.name, table=table))
+            raise UserError("no_file", file=path.name, table=table)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -143,4 +142,4 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Refused(say("reading_failed", file=path.name, error=error.strerror)) from None
+        raise UserError("reading_failed", file=path.name, error=error.strerror) from None

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import Refused
-from data.messages import say
+from data.errors import UserError
 
 CHUNK = 1 << 20
 LONGEST_LINE = 2_000_000
@@ -28,7 +27,7 @@ class Sight:
 
 
 def sight(path: Path) -> Sight:
-    """Look at every byte once. Refused: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over
+    """Look at every byte once. UserError: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over
     2 MB."""
     utf8 = codecs.getincrementaldecoder("utf-8")()
     gb = codecs.getincrementaldecoder("gb18030")()
@@ -46,7 +45,7 @@ def sight(path: Path) -> Sight:
                         _decode_all(path, kind)
                         return Sight(path.name, kind)
                 if chunk[:4096].count(0) * 5 > len(chunk[:4096]):
-                    raise Refused(say("encoding_utf16", file=path.name))
+                    raise UserError("encoding_utf16", file=path.name)
             carried, line = _measure(chunk, carried, line, path)
             if not chunk.isascii():
                 plain = False
@@ -67,7 +66,7 @@ def sight(path: Path) -> Sight:
                     gb_bad = True
             offset += len(chunk)
     if not offset:
-        raise Refused(say("empty_file", file=path.name))
+        raise UserError("empty_file", file=path.name)
     if plain:
         return Sight(path.name, "ascii")
     if utf8_bad is None:
@@ -79,7 +78,7 @@ def sight(path: Path) -> Sight:
         return Sight(path.name, "utf-8" if gb_bad else "both")
     # Text whose multi-byte sequences are mostly valid UTF-8 is UTF-8 with a damaged byte, whatever GB18030 makes of it.
     if gb_bad or good > bad:
-        raise Refused(say("encoding_bad", file=path.name, byte=utf8_bad))
+        raise UserError("encoding_bad", file=path.name, byte=utf8_bad)
     return Sight(path.name, "gb18030")
 
 
@@ -88,7 +87,7 @@ def _measure(chunk: bytes, carried: int, line: int, path: Path) -> tuple[int, in
     first = min((at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0), default=-1)
     length = carried + (first if first >= 0 else len(chunk))
     if length > LONGEST_LINE:
-        raise Refused(say("line_too_long", file=path.name, line=line))
+        raise UserError("line_too_long", file=path.name, line=line)
     if first < 0:
         return length, line
     last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
@@ -102,9 +101,9 @@ def _decode_all(path: Path, encoding: str) -> None:
             while part := text.read(CHUNK):
                 carried = 0 if "\n" in part or "\r" in part else carried + len(part)
                 if carried > LONGEST_LINE:
-                    raise Refused(say("line_too_long", file=path.name, line="?"))
+                    raise UserError("line_too_long", file=path.name, line="?")
     except UnicodeDecodeError as error:
-        raise Refused(say("encoding_bad", file=path.name, byte=error.start)) from None
+        raise UserError("encoding_bad", file=path.name, byte=error.start) from None
 
 
 def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
@@ -112,7 +111,7 @@ def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[st
 
     A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file valid in both follows the others of
     its delivery.
-    Refused where UTF-8 and GB18030 stand side by side and nothing is declared.
+    UserError where UTF-8 and GB18030 stand side by side and nothing is declared.
     """
     marked = {seen.file: seen.kind for seen in sights if seen.kind in ("utf-8-sig", "utf-16", "ascii")}
     free = [seen for seen in sights if seen.file not in marked]
@@ -121,7 +120,7 @@ def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[st
     both = [seen for seen in free if seen.kind == "both"]
     asked_gb = declared.lower() in _CHINESE
     if chinese and (unicode or both) and declared == "auto":
-        raise Refused(say("encoding_mixed", first=(unicode or both)[0].file, second=chinese[0].file))
+        raise UserError("encoding_mixed", first=(unicode or both)[0].file, second=chinese[0].file)
     result: dict[str, tuple[str, str | None]] = {
         name: ("utf-8" if kind == "ascii" else kind, None) for name, kind in marked.items()
     }

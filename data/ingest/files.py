@@ -3,7 +3,7 @@
 CSV (and XLSX, see data/ingest/xlsx.py) become Parquet files of text columns beside `line` (the physical line or sheet
 row) and
 `problem` (why the reader itself refuses the row, or null). Parsing is strict: what is not read whole is not read. Every
-refusal is a `Refused` that names file and line.
+refusal is a `UserError` that names file and line.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.errors import Refused
+from data.errors import UserError
 from data.ingest.encodings import LONGEST_LINE
-from data.messages import say
 
 WIDEST = 1000
 BATCH = 50_000
@@ -60,18 +59,18 @@ class Staged:
 
 
 def regular(path: Path) -> os.stat_result:
-    """The file's stat; Refused for links, folders, devices and what is missing."""
+    """The file's stat; UserError for links, folders, devices and what is missing."""
     try:
         found = path.lstat()
     except OSError as error:
-        raise Refused(say("reading_failed", file=path.name, error=error.strerror)) from None
+        raise UserError("reading_failed", file=path.name, error=error.strerror) from None
     if not stat.S_ISREG(found.st_mode):
-        raise Refused(say("not_regular", file=path.name))
+        raise UserError("not_regular", file=path.name)
     return found
 
 
 def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged:
-    """Read one CSV file strictly and write it as a Parquet file of text columns. Refused as the module says."""
+    """Read one CSV file strictly and write it as a Parquet file of text columns. UserError as the module says."""
     csv.field_size_limit(LONGEST_LINE)
     with path.open(encoding=encoding, newline="") as text:
         reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
@@ -80,7 +79,7 @@ def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged
         while header is not None and not any(header):
             header = next(rows, None)
         if header is None:
-            raise Refused(say("empty_file", file=path.name))
+            raise UserError("empty_file", file=path.name)
         names = check_header(path.name, header, layout)
         staged = Staged(path.name, target, {name: "text" for name in names if name}, 0, native=False)
         extra = [head for head, name in zip(header, names, strict=True) if name is None]
@@ -91,11 +90,11 @@ def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged
         write_text(staged, names, _numbered(rows, reader, len(header), staged), target)
     if not _ends_with_line_end(path, encoding):
         if staged.skipped.pop("cut", 0):
-            raise Refused(say("cut", file=path.name, line=reader.line_num))
+            raise UserError("cut", file=path.name, line=reader.line_num)
         staged.notes.append({"code": "no_line_end", "count": 1})
     staged.skipped.pop("cut", None)
     if not staged.rows and not layout.may_be_empty:
-        raise Refused(say("header_only", file=path.name))
+        raise UserError("header_only", file=path.name)
     return staged
 
 
@@ -108,9 +107,9 @@ def _guarded(reader, path: Path) -> Iterator[list[str]]:
             return
         except csv.Error as error:
             code = "line_too_long" if "field limit" in str(error) else "quote"
-            raise Refused(say(code, file=path.name, line=start, error=error)) from None
+            raise UserError(code, file=path.name, line=start, error=error) from None
         except UnicodeError:
-            raise Refused(say("encoding_bad", file=path.name, byte="?")) from None
+            raise UserError("encoding_bad", file=path.name, byte="?") from None
         yield row
 
 
@@ -139,31 +138,31 @@ def _numbered(
 
 
 def check_header(file: str, header: list, layout: Layout) -> list[str | None]:
-    """The declared name of each column, None for one that is not declared. Refused when names are missing, double
+    """The declared name of each column, None for one that is not declared. UserError when names are missing, double
     or too many."""
     if len(header) > WIDEST:
-        raise Refused(say("too_wide", file=file, count=len(header)))
+        raise UserError("too_wide", file=file, count=len(header))
     cleaned = [unicodedata.normalize("NFKC", str(head or "")).strip() for head in header]
     want = ", ".join((layout.needed or layout.columns)[:8])
     known = [name if name in layout.columns else None for name in cleaned]
     for name in set(known) - {None}:
         if known.count(name) > 1:
-            raise Refused(say("header_duplicate", file=file, column=name))
+            raise UserError("header_duplicate", file=file, column=name)
     filled = [name for name in cleaned if name]
     if len(set(filled)) != len(filled):
         double = next(name for name in filled if filled.count(name) > 1)
         if not any(known):
-            raise Refused(say("header_missing", file=file, want=want))
-        raise Refused(say("header_duplicate", file=file, column=double[:40]))
+            raise UserError("header_missing", file=file, want=want)
+        raise UserError("header_duplicate", file=file, column=double[:40])
     if not any(known):
         if len(header) == 1:
             for mark, word in ((";", "';'"), ("\t", "tab"), (",", "','"), ("|", "'|'")):
                 if mark != layout.delimiter and cleaned[0].count(mark) >= 1:
-                    raise Refused(say("delimiter", file=file, found=word, declared=repr(layout.delimiter)))
-        raise Refused(say("header_missing", file=file, want=want))
+                    raise UserError("delimiter", file=file, found=word, declared=repr(layout.delimiter))
+        raise UserError("header_missing", file=file, want=want)
     for name in layout.needed:
         if name not in known:
-            raise Refused(say("header_column", file=file, column=name))
+            raise UserError("header_column", file=file, column=name)
     return known
 
 
@@ -211,12 +210,12 @@ def _ends_with_line_end(path: Path, encoding: str) -> bool:
 
 
 def stage_parquet(path: Path, layout: Layout) -> Staged:
-    """Look at one Parquet file's own schema; the engine reads the file itself. Refused when cut or not Parquet."""
+    """Look at one Parquet file's own schema; the engine reads the file itself. UserError when cut or not Parquet."""
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise Refused(say("parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120])) from None
+        raise UserError("parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120]) from None
     names = check_header(path.name, schema.names, layout)
     staged = Staged(
         path.name, path, {name: arrow_family(schema.field(name).type) for name in names if name}, rows, native=True
@@ -224,7 +223,7 @@ def stage_parquet(path: Path, layout: Layout) -> Staged:
     if extra := [head for head, name in zip(schema.names, names, strict=True) if name is None]:
         staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
     if not rows and not layout.may_be_empty:
-        raise Refused(say("header_only", file=path.name))
+        raise UserError("header_only", file=path.name)
     return staged
 
 
@@ -256,13 +255,11 @@ def same_schema(parts: list[Staged]) -> None:
     for part in parts[1:]:
         for column in sorted(set(first.types) | set(part.types)):
             if first.types.get(column) != part.types.get(column):
-                raise Refused(
-                    say(
-                        "parquet_drift",
-                        file=part.file,
-                        column=column,
-                        got=part.types.get(column),
-                        first=first.file,
-                        want=first.types.get(column),
-                    )
+                raise UserError(
+                    "parquet_drift",
+                    file=part.file,
+                    column=column,
+                    got=part.types.get(column),
+                    first=first.file,
+                    want=first.types.get(column),
                 )

@@ -18,9 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contract.schema import Table
-from data.errors import Refused
+from data.errors import UserError
 from data.ingest.files import Layout, Staged, arrow_family, check_header
-from data.messages import say
 
 TIMEOUT = 600
 TRIES = 3
@@ -58,7 +57,7 @@ def stage_database(
     """Read the wanted tables, name → (table in the database, its columns, whether it must be there).
 
     A connection that breaks is opened again and everything is read anew, since a new snapshot may differ. Raises
-    Refused: no
+    UserError: no
     connection, wrong password, a table slower than `timeout` seconds, a missing table or column, a count that differs.
     """
     for number in range(1, tries + 1):
@@ -66,7 +65,7 @@ def stage_database(
             return _read_all(address, wanted, work / f"database-{number}", progress, timeout)
         except _Lost as lost:
             if number == tries:
-                raise Refused(say("database_lost", table=lost.table, tries=tries, error=lost)) from None
+                raise UserError("database_lost", table=lost.table, tries=tries, error=lost) from None
             time.sleep(pause * number)
     raise AssertionError("a try ends with an answer or a refusal")
 
@@ -98,14 +97,14 @@ def _explained(error: Exception, address: str, table: str, timeout: float) -> Ex
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:200]
     low = text.lower()
     if "statement timeout" in low:
-        return Refused(say("database_slow", seconds=f"{timeout:g}", table=table))
+        return UserError("database_slow", seconds=f"{timeout:g}", table=table)
     if table == "-":
-        return Refused(
-            say("database_password") if any(word in low for word in PASSWORD) else say("database_connect", error=first)
-        )
+        if any(word in low for word in PASSWORD):
+            return UserError("database_password")
+        return UserError("database_connect", error=first)
     if any(word in low for word in LOST):
         return _Lost(table, first)
-    return Refused(say("database_error", table=table, error=first))
+    return UserError("database_error", table=table, error=first)
 
 
 def _read_table(cursor, name: str, table: str, declared: Table, must: bool, target: Path) -> Staged | None:
@@ -117,7 +116,7 @@ def _read_table(cursor, name: str, table: str, declared: Table, must: bool, targ
     found = cursor.fetch_arrow_table().column(0).to_pylist()
     if not found:
         if must:
-            raise Refused(say("no_table", table=table))
+            raise UserError("no_table", table=table)
         return None
     names = [column for column in declared.columns if column in found]
     check_header(table, found, Layout(tuple(declared.columns), declared.required_columns))
@@ -138,7 +137,7 @@ def _read_table(cursor, name: str, table: str, declared: Table, must: bool, targ
             )
             rows += batch.num_rows
     if rows != count:
-        raise Refused(say("database_counts", table=table, got=rows, want=count))
+        raise UserError("database_counts", table=table, got=rows, want=count)
     return Staged(table, target, {field.name: arrow_family(field.type) for field in schema}, rows, native=True)
 
 

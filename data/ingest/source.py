@@ -10,9 +10,8 @@ from pathlib import Path
 
 from data.contract.formats import DATE_FORMATS, NULLS
 from data.contract.schema import BadContract, Contract, Table, read_column
-from data.errors import Misused, Refused
+from data.errors import InvalidRequest, UserError
 from data.ingest.encodings import ENCODINGS
-from data.messages import say
 
 SOURCES = Path(__file__).parents[1] / "sources"
 LIMITS = {"rejects": 0.001, "orphans": 0.001, "conflicts": 0.0001, "volume": 0.2}
@@ -61,15 +60,15 @@ def source_names() -> list[str]:
 
 
 def read_source(name: str, contract: Contract, folder: Path | None = None) -> Source:
-    """The declared source. Raises Misused for an unknown name, Refused for a source.toml that breaks its rules."""
+    """The declared source. Raises InvalidRequest for an unknown name, UserError for a source.toml that breaks its rules."""
     home = (folder or SOURCES) / name
     if not name.isidentifier() or not (home / "source.toml").is_file():
-        raise Misused(say("source_unknown", name=name, known=", ".join(source_names())))
+        raise InvalidRequest("source_unknown", name=name, known=", ".join(source_names()))
     try:
         raw = tomllib.loads((home / "source.toml").read_text(encoding="utf-8"))
         return _read(name, home, raw, contract)
     except (tomllib.TOMLDecodeError, BadContract, KeyError, TypeError, ValueError) as error:
-        raise Refused(say("source_bad", name=name, error=error)) from None
+        raise UserError("source_bad", name=name, error=error) from None
 
 
 def _read(name: str, home: Path, raw: dict, contract: Contract) -> Source:

@@ -9,9 +9,8 @@ from pathlib import Path
 import openpyxl
 from defusedxml import DefusedXmlException
 
-from data.errors import Refused
+from data.errors import UserError
 from data.ingest.files import TRAILERS, WIDEST, Layout, Staged, check_header, write_text
-from data.messages import say
 
 UNPACKED = 200 * 1024**2
 RATIO = 100
@@ -25,20 +24,20 @@ def check_xlsx(path: Path) -> None:
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Refused(say("xlsx_encrypted", file=path.name))
+        raise UserError("xlsx_encrypted", file=path.name)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             unpacked = sum(member.file_size for member in members)
             packed = max(1, sum(member.compress_size for member in members))
             if len(members) > MEMBERS:
-                raise Refused(say("xlsx_bomb", file=path.name, what=f"{len(members)} members"))
+                raise UserError("xlsx_bomb", file=path.name, what=f"{len(members)} members")
             if unpacked > UNPACKED or (unpacked > 10 * 1024**2 and unpacked / packed > RATIO):
-                raise Refused(say("xlsx_bomb", file=path.name, what=f"{unpacked // 1024**2} MB"))
+                raise UserError("xlsx_bomb", file=path.name, what=f"{unpacked // 1024**2} MB")
             if "xl/workbook.xml" not in archive.namelist():
-                raise Refused(say("xlsx_no_workbook", file=path.name))
+                raise UserError("xlsx_no_workbook", file=path.name)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError):
-        raise Refused(say("xlsx_not_zip", file=path.name)) from None
+        raise UserError("xlsx_not_zip", file=path.name) from None
 
 
 def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
@@ -50,15 +49,13 @@ def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
         for data_only in (True, False):
             workbooks.append(openpyxl.load_workbook(path, read_only=True, data_only=data_only))
         return _read_sheet(path, layout, target, *workbooks)
-    except Refused:
+    except UserError:
         raise
     except DefusedXmlException as error:
-        raise Refused(say("xlsx_xml", file=path.name, error=type(error).__name__)) from None
+        raise UserError("xlsx_xml", file=path.name, error=type(error).__name__) from None
     except Exception as error:
         # A hostile workbook can make openpyxl fail in any way; every one of them means that the file cannot be read.
-        raise Refused(
-            say("reading_failed", file=path.name, error=f"{type(error).__name__}: {str(error)[:120]}")
-        ) from None
+        raise UserError("reading_failed", file=path.name, error=f"{type(error).__name__}: {str(error)[:120]}") from None
     finally:
         for workbook in workbooks:
             workbook.close()
@@ -67,10 +64,10 @@ def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
 def _read_sheet(path: Path, layout: Layout, target: Path, values, formulas) -> Staged:
     sheets = values.sheetnames
     if layout.sheet is None and len(sheets) != 1:
-        raise Refused(say("xlsx_sheets", file=path.name, sheets=", ".join(sheets[:10])))
+        raise UserError("xlsx_sheets", file=path.name, sheets=", ".join(sheets[:10]))
     name = layout.sheet or sheets[0]
     if name not in sheets:
-        raise Refused(say("xlsx_no_sheet", file=path.name, sheet=name))
+        raise UserError("xlsx_no_sheet", file=path.name, sheet=name)
     pair = values[name], formulas[name]
     for sheet in pair:
         # The declared dimension is the file's claim; only the cells that are there count.
@@ -78,7 +75,7 @@ def _read_sheet(path: Path, layout: Layout, target: Path, values, formulas) -> S
     rows = zip(*(sheet.iter_rows(min_row=layout.header_row) for sheet in pair), strict=True)
     header = next(rows, (None, None))[0]
     if header is None:
-        raise Refused(say("empty_file", file=path.name))
+        raise UserError("empty_file", file=path.name)
     heads = [cell.value for cell in header]
     while heads and heads[-1] is None:
         heads.pop()
@@ -89,18 +86,18 @@ def _read_sheet(path: Path, layout: Layout, target: Path, values, formulas) -> S
     serial = {index for index, known in enumerate(names) if known in layout.dates}
     write_text(staged, names, _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged), target)
     if not staged.rows and not layout.may_be_empty:
-        raise Refused(say("header_only", file=path.name))
+        raise UserError("header_only", file=path.name)
     return staged
 
 
 def _cells(path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: Staged):
     for line, (shown, written) in enumerate(rows, header_row + 1):
         if len(shown) > WIDEST:
-            raise Refused(say("too_wide", file=path.name, count=len(shown)))
+            raise UserError("too_wide", file=path.name, count=len(shown))
         texts: list[str | None] = []
         for index, (cell, origin) in enumerate(zip(shown, written, strict=True)):
             if origin.data_type == "f" and cell.value is None:
-                raise Refused(say("xlsx_formula", file=path.name, cell=f"{origin.column_letter}{line}"))
+                raise UserError("xlsx_formula", file=path.name, cell=f"{origin.column_letter}{line}")
             texts.append(_cell_text(cell, index in serial, epoch))
         if not any(texts):
             staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from data.contract.formats import DATE_FORMATS
 from data.contract.schema import Column, Table
 from data.contract.tables import EVENT_DATE, PLAIN_TYPES, enum, literal
-from data.errors import Refused
-from data.messages import say
+from data.errors import UserError
 
 CLOCKS = (" %H:%M:%S", " %H:%M:%S.%f", " %H:%M", "T%H:%M:%S", "T%H:%M:%S.%f")
 DIGITS_IN = {"%Y%m%d": 8, "%y%m%d": 6}
@@ -86,7 +85,7 @@ def check_family(file: str, column: Column, family: str) -> None:
     """Refused where a typed column cannot hold what the contract wants of it."""
     if family.split("(")[0] not in FAMILIES[column.type]:
         want = column.type if column.type != "key" else "key (text)"
-        raise Refused(say("column_type", file=file, column=column.name, got=family, want=want))
+        raise UserError("column_type", file=file, column=column.name, got=family, want=want)
 
 
 def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -> Cast:

@@ -18,7 +18,7 @@ from data.dates import is_month_end, months_between, next_month_end
 from data.editions import store
 from data.editions.engine import View, Workshop
 from data.editions.manifest import Edition
-from data.errors import Misused, Refused
+from data.errors import InvalidRequest, UserError
 from data.ingest.delivery import Delivery, find
 from data.ingest.source import LIMITS, Source, read_source
 from data.loading.events import keep_events
@@ -26,17 +26,16 @@ from data.loading.reconciliation import Tally, check_totals, check_volume
 from data.loading.staging import Staging
 from data.loading.surrogate_keys import number_customers, number_dimensions, number_loans
 from data.loading.validation import Delivered, Keeper
-from data.messages import say
 
 RULES = Path(__file__).with_name("casting.sql")
 HISTORY_TABLES = {"events": ("instalment", "payment"), "snapshots": ("loan_snapshot",)}
 
 
-class SameDelivery(Refused):
+class SameDelivery(UserError):
     """The delivery is loaded already; nothing was done. `edition` is the one that holds it."""
 
     def __init__(self, edition: Edition):
-        super().__init__(say("same_delivery", edition=edition.id))
+        super().__init__("same_delivery", edition=edition.id)
         self.edition = edition
 
 
@@ -70,7 +69,7 @@ def load(
     as_of, kind  where the manifest and the source do not say; kind is "full" or "increment"
     progress     called with (step, rows, seconds) as each step ends
 
-    Raises SameDelivery (nothing to do), Misused (no such folder, source or limit), Refused (a rule is broken: one
+    Raises SameDelivery (nothing to do), Misused (no such folder, source or limit), UserError (a rule is broken: one
     sentence says which), all before anything is published.
     """
     return _Load(delivery, source, Path(home), as_of, kind, overrides or Overrides(), progress, now).publish(
@@ -110,7 +109,7 @@ class _Load:
         self.home, self.overrides, self.progress = home, overrides, progress
         self.now = now or dt.datetime.now(dt.UTC)
         if unknown := sorted(set(overrides.limits) - set(LIMITS)):
-            raise Misused(say("limit_unknown", name=unknown[0], known=", ".join(LIMITS)))
+            raise InvalidRequest("limit_unknown", name=unknown[0], known=", ".join(LIMITS))
         self.limits = {**self.source.limits, **overrides.limits}
         self.address = str(delivery) if "://" in str(delivery) else None
         self.delivery: Delivery | None = None
@@ -123,26 +122,26 @@ class _Load:
             raise SameDelivery(self.before)
         self.kind = kind or self.manifest.get("kind") or "full"
         if self.kind not in ("full", "increment"):
-            raise Refused(say("kind_bad", value=self.kind))
+            raise UserError("kind_bad", value=self.kind)
         if self.kind == "increment" and not self.before:
-            raise Refused(say("no_base"))
+            raise UserError("no_base")
         self.as_of = self._as_of(as_of)
         told = self.manifest.get("from")
         if self.kind == "increment" and told and _date(told, "from_bad") != next_month_end(self.before.as_of):
-            raise Refused(say("as_of_gap", new=told, old=self.before.as_of))
+            raise UserError("as_of_gap", new=told, old=self.before.as_of)
         self.tallies: dict[str, Tally] = {}
         self.files: dict[str, Tally] = {}
 
     def _as_of(self, asked: dt.date | None) -> dt.date:
         told = asked or self.manifest.get("as_of") or self.source.as_of
         if told is None:
-            raise Refused(say("as_of_missing"))
+            raise UserError("as_of_missing")
         day = _date(told, "as_of_bad")
         if not is_month_end(day):
-            raise Refused(say("as_of_bad", value=day))
+            raise UserError("as_of_bad", value=day)
         last = self.before.as_of if self.before else None
         if last and (day < last or (self.kind == "increment" and day == last)):
-            raise Refused(say("as_of_backwards", new=day, old=last))
+            raise UserError("as_of_backwards", new=day, old=last)
         return day
 
     def publish(self, build_marts, memory, threads) -> Edition:
@@ -210,18 +209,18 @@ class _Load:
     def _history(self, delivered: Mapping[str, Delivered]) -> str:
         for table in self.contract.tables.values():
             if table.required and table.name not in delivered:
-                raise Refused(say("no_table", table=table.name))
+                raise UserError("no_table", table=table.name)
         events = [name in delivered for name in HISTORY_TABLES["events"]]
         if "loan_snapshot" in delivered:
             if any(events):
-                raise Refused(say("two_histories"))
+                raise UserError("two_histories")
             history = "snapshots"
         elif all(events):
             history = "events"
         else:
-            raise Refused(say("no_history"))
+            raise UserError("no_history")
         if self.kind == "increment" and self.before.facts.get("history", history) != history:
-            raise Refused(say("history_changed", old=self.before.facts["history"], new=history))
+            raise UserError("history_changed", old=self.before.facts["history"], new=history)
         return history
 
     def _keep(self, keeper: Keeper, delivered: Mapping[str, Delivered]) -> None:
@@ -303,7 +302,7 @@ class _Load:
             first = shop.one(f"select min({_FIRST[history][1]}) from part.kept.{_FIRST[history][0]}", "first month")[0]
             first = next_month_end(first.replace(day=1) - dt.timedelta(days=1)) if first else self.as_of
         if not is_month_end(first) or first > self.as_of:
-            raise Refused(say("from_bad", value=first, as_of=self.as_of))
+            raise UserError("from_bad", value=first, as_of=self.as_of)
         return months_between(first, self.as_of)
 
     def _facts(self, history: str, number: int, months: list[dt.date]) -> dict:
@@ -357,7 +356,7 @@ class _Load:
                 continue
             found = candidate.one(f"select count(*) from {candidate.newest}.kept.{name}")[0]
             if found != tally.loaded:
-                raise Refused(say("rows_differ", file=name, got=found, want=tally.loaded))
+                raise UserError("rows_differ", file=name, got=found, want=tally.loaded)
         return {}
 
 
@@ -373,4 +372,4 @@ def _date(value, code: str) -> dt.date:
     try:
         return value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value))
     except ValueError:
-        raise Refused(say(code, value=value, as_of="")) from None
+        raise UserError(code, value=value, as_of="") from None

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from data.errors import Refused
-from data.messages import reason, say
+from data.errors import UserError
+from data.messages import reason
 
 SMALLEST_COMPARED = 1000
 
@@ -41,15 +41,13 @@ class Tally:
         """Refused when the records do not add up or a share is over its limit."""
         skipped = sum(self.skipped.values())
         if self.read != self.loaded + self.rejected + skipped:
-            raise Refused(
-                say(
-                    "reconcile",
-                    table=self.name,
-                    read=self.read,
-                    loaded=self.loaded,
-                    rejected=self.rejected,
-                    skipped=skipped,
-                )
+            raise UserError(
+                "reconcile",
+                table=self.name,
+                read=self.read,
+                loaded=self.loaded,
+                rejected=self.rejected,
+                skipped=skipped,
             )
         conflicts = self.rejects.get("conflicting_duplicate", 0)
         plain = self.rejected - self.orphans
@@ -61,15 +59,13 @@ class Tally:
         ):
             if count > limit * self.read:
                 share = count / self.read
-                raise Refused(
-                    say(
-                        code,
-                        table=self.name,
-                        count=count,
-                        share=f"{share:.2%}",
-                        limit=f"{limit:.2%}",
-                        worst=f"{worst} ({reason(worst)})",
-                    )
+                raise UserError(
+                    code,
+                    table=self.name,
+                    count=count,
+                    share=f"{share:.2%}",
+                    limit=f"{limit:.2%}",
+                    worst=f"{worst} ({reason(worst)})",
                 )
 
     def plain(self) -> dict:
@@ -97,7 +93,7 @@ def check_totals(table: str, totals: Mapping[str, Decimal], promised: Mapping[st
         except InvalidOperation:
             equal = False
         if not equal:
-            raise Refused(say("total_differs", table=table, column=column, got=got, want=want))
+            raise UserError("total_differs", table=table, column=column, got=got, want=want)
 
 
 def check_volume(tallies: Mapping[str, Tally], before: Mapping[str, Mapping], limit: float, *, same_kind: bool) -> None:
@@ -125,4 +121,4 @@ def check_volume(tallies: Mapping[str, Tally], before: Mapping[str, Mapping], li
 
 
 def _hold(table: str, what: str, old, new, limit: float) -> None:
-    raise Refused(say("volume", table=table, what=what, old=old, new=new, limit=f"{limit:.0%}"))
+    raise UserError("volume", table=table, what=what, old=old, new=new, limit=f"{limit:.0%}")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from data.contract.schema import Table
 from data.contract.tables import EVENT_DATE, literal
-from data.errors import Refused
+from data.errors import UserError
 from data.ingest.delivery import Delivery
 from data.ingest.encodings import settle_encodings, sight
 from data.ingest.files import Layout, Staged, same_schema, stage_csv, stage_parquet
@@ -19,7 +19,6 @@ from data.ingest.source import Source
 from data.loading.casting import check_family
 from data.loading.reconciliation import Tally, check_totals
 from data.loading.validation import Delivered, Keeper
-from data.messages import say
 
 TEXT_SUFFIXES = (".csv", ".asc", ".txt", ".tsv")
 
@@ -100,10 +99,10 @@ class Staging:
         for part in parts:
             want = promised.get(part.file)
             if want is not None and want != part.rows:
-                raise Refused(say("rows_differ", file=part.file, got=part.rows, want=want))
+                raise UserError("rows_differ", file=part.file, got=part.rows, want=want)
         whole = self.delivery.promised(name).get("rows")
         if whole is not None and whole != sum(part.rows for part in parts):
-            raise Refused(say("rows_differ", file=name, got=sum(part.rows for part in parts), want=whole))
+            raise UserError("rows_differ", file=name, got=sum(part.rows for part in parts), want=whole)
 
     def _from_database(self) -> dict[str, list[Staged]]:
         from data.ingest.postgres import stage_database
@@ -203,10 +202,10 @@ class Staging:
         columns = keeper.shop.table(f"describe mapped_{name}", path.name).to_pylist()
         types = {row["column_name"]: row["column_type"].lower() for row in columns}
         if unknown := sorted(set(types) - set(table.columns) - {"file", "line"}):
-            raise Refused(say("mapping", file=path.name, error=f"column {unknown[0]}"))
+            raise UserError("mapping", file=path.name, error=f"column {unknown[0]}")
         for column in (*table.required_columns, "file", "line"):
             if column not in types:
-                raise Refused(say("mapping", file=path.name, error=f"lacks {column}"))
+                raise UserError("mapping", file=path.name, error=f"lacks {column}")
         families = {column: _family(kind) for column, kind in types.items() if column in table.columns}
         for column, family in families.items():
             check_family(path.name, table.columns[column], family)

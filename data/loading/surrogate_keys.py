@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from data.contract.schema import Table
 from data.contract.tables import DIMENSIONS, KEY_TYPES, enum, kept_columns
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.casting import cast
 from data.loading.validation import Delivered, Keeper
-from data.messages import say
 
 MOST = {"smallint": 32_767, "integer": 2_147_483_647}
 
@@ -81,7 +80,7 @@ from fresh""",
         f"select count(*), max({key}), count(*) filter (not is_known) from {name}_ref", f"{name}: counting"
     )
     if members and last > MOST[type]:
-        raise Refused(say("too_many_members", table=name, most=MOST[type]))
+        raise UserError("too_many_members", table=name, most=MOST[type])
     keeper.run(
         f"create or replace table {name}_ref as select {id}, {key}::{type} as {key}, is_known from {name}_ref",
         name,
@@ -169,11 +168,11 @@ order by ref.branch_key""",
 
 
 def lineage(branch: str, parents: Mapping[str, str | None]) -> list[str]:
-    """From the top down to the branch itself. Raises Refused where the tree goes round in a circle."""
+    """From the top down to the branch itself. Raises UserError where the tree goes round in a circle."""
     line = [branch]
     while (parent := parents.get(line[0])) is not None:
         if parent in line:
-            raise Refused(say("branch_circle", branch=branch))
+            raise UserError("branch_circle", branch=branch)
         line.insert(0, parent)
     return line
 
@@ -338,7 +337,7 @@ def _count_codes(keeper: Keeper, given: Delivered, tally) -> None:
 
 def number_loans(keeper: Keeper, given: Delivered) -> None:
     """kept.loan_number, kept.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on).
-    Refused: a loan number twice."""
+    UserError: a loan number twice."""
     tally = keeper.tally(given)
     good = keeper.stage(given)
     _refuse_double_loans(keeper, given)
@@ -390,7 +389,7 @@ select count(*), min(file), min(line) from double where id is not null""",
         "loan: double keys",
     )
     if count:
-        raise Refused(say("loan_duplicate", count=count, file=file, line=line))
+        raise UserError("loan_duplicate", count=count, file=file, line=line)
 
 
 def columns_of(table: Table) -> str:

@@ -6,14 +6,15 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from data.contract.schema import read_contract
-from data.messages import REASONS
+from data.messages import reason_in
 from pages.parts.sections import invariants
-from pages.parts.state import queries, rulebook_queries, selection
+from pages.parts.state import queries, rulebook_queries
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, metric_table
 
-here = selection.now()
-lang, side = here.lang, 0 if here.lang == "zh-CN" else 1
-edition, ledger, contract = queries.bank().edition, queries.reconciliation(), read_contract()
+selection = current_selection()
+lang, side = selection.lang, 0 if selection.lang == "zh-CN" else 1
+edition, ledger, contract = queries.warehouse().edition, queries.reconciliation(), read_contract()
 COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
 
 
@@ -26,55 +27,106 @@ def named(table: str) -> tuple[str, str]:
 
 
 fresh = say(
-    "data.fresh", lang, as_of=text.day(edition.as_of, lang), first=text.month(edition.months[0], lang),
-    months=len(edition.months), built=edition.created[:16].replace("T", " "), source=edition.source,
-)  # fmt: skip
+    "data.fresh",
+    lang,
+    as_of=text.day(edition.as_of, lang),
+    first=text.month(edition.months[0], lang),
+    months=len(edition.months),
+    built=edition.created[:16].replace("T", " "),
+    source=edition.source,
+)
 sums = {name: counted(ledger[name].sum()) for name in COUNTS}
-boards.lead([fresh, say("data.sums", lang, **sums)], lang)
+boards.headline([fresh, say("data.sums", lang, **sums)], lang)
 
-invariants.invariants(here)
-rulebook_queries.warn(lang)
+invariants.invariants(selection)
+rulebook_queries.warn_of_invalid_rulebooks(lang)
 history = queries.history()
-boards.heading(say("data.editions", lang, count=len(history)))
+boards.section_title(say("data.editions", lang, count=len(history)))
 metric_table.plain(
-    "data", ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
+    "data",
+    ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
     [
-        (one.id, one.number, say(f"data.{one.kind}", lang), one.source, one.as_of, len(one.months),
-         one.created[:16].replace("T", " "), say("check.served", lang) if one.id == edition.id else "")
+        (
+            one.id,
+            one.number,
+            say(f"data.{one.kind}", lang),
+            one.source,
+            one.as_of,
+            len(one.months),
+            one.created[:16].replace("T", " "),
+            say("check.served", lang) if one.id == edition.id else "",
+        )
         for one in history
     ],
-    say("data.edition", lang), lang, right=("order", "months"),
-)  # fmt: skip
+    say("data.edition", lang),
+    lang,
+    right=("order", "months"),
+)
 if len(history) > 1:
-    boards.note(say("data.rollback", lang))
+    boards.caption(say("data.rollback", lang))
     st.code(f"python -m data editions --rollback {history[1].id}", language="bash")
 
-heads, off = ("as_of", "table", "meaning", *COUNTS, "totals"), list(ledger[~ledger["balanced"].astype(bool)]["table"])
-boards.heading(say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang)))
+heads, off = (
+    ("as_of", "table", "meaning", *COUNTS, "totals"),
+    list(ledger[~ledger["balanced"].astype(bool)]["table"]),
+)
+boards.section_title(
+    say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang))
+)
 rows = [
-    (str(row.as_of)[:10], *named(row.table), *(counted(getattr(row, name)) for name in COUNTS), row.totals)
+    (
+        str(row.as_of)[:10],
+        *named(row.table),
+        *(counted(getattr(row, name)) for name in COUNTS),
+        row.totals,
+    )
     for row in ledger.itertuples()
 ]
-metric_table.plain("data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content")
+metric_table.plain(
+    "data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content"
+)
 
-refused = queries.refused()
-boards.heading(say("data.refused" if len(refused) else "data.nothing_refused", lang, count=counted(len(refused))))
+refused = queries.rejected_rows()
+boards.section_title(
+    say(
+        "data.refused" if len(refused) else "data.nothing_refused",
+        lang,
+        count=counted(len(refused)),
+    )
+)
 if len(refused):
     columns = ("table", "file", "line", "column", "value", "reason")
     rows = [
-        (row.table_name, row.file, row.line, row.column_name, row.value_masked,
-         REASONS.get(row.reason, (row.reason, row.reason))[side])
+        (
+            row.table_name,
+            row.file,
+            row.line,
+            row.column_name,
+            row.value_masked,
+            reason_in(row.reason, lang),
+        )
         for row in refused.itertuples()
-    ]  # fmt: skip
+    ]
     metric_table.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
 
-absent = queries.absent()
-boards.heading(say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent)))
+absent = queries.empty_tables()
+boards.section_title(
+    say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent))
+)
 if absent:
     rows = [
-        (*named(table), text.listing([METRICS[id].name[lang] for id in ids], lang) or say("data.fills_none", lang))
+        (
+            *named(table),
+            text.listing([METRICS[id].name[lang] for id in ids], lang)
+            or say("data.fills_none", lang),
+        )
         for table, ids in absent.items()
     ]
     metric_table.plain(
-        "data", ("table", "meaning", "would_fill"), rows, say("data.table", lang), lang, height="content"
+        "data",
+        ("table", "meaning", "would_fill"),
+        rows,
+        say("data.table", lang),
+        lang,
+        height="content",
     )

@@ -6,25 +6,32 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, SPLITS
 from data.contract.schema import TYPE_WORDS, read_contract
-from data.errors import Refused
+from data.errors import UserError
 from pages.parts.sections import assumptions
-from pages.parts.state import queries, selection
+from pages.parts.state import queries
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, metric_table
 
-here = selection.now()
-lang, words, side = here.lang, "zh" if here.lang == "zh-CN" else "en", 0 if here.lang == "zh-CN" else 1
+selection = current_selection()
+lang, words, side = (
+    selection.lang,
+    "zh" if selection.lang == "zh-CN" else "en",
+    0 if selection.lang == "zh-CN" else 1,
+)
 
 
 def facts(id: str) -> dict[str, str]:
     metric = METRICS[id]
-    splits = (["class"] if metric.may_split(None) else []) + [s for s in SPLITS if metric.may_split(SPLITS[s])]
+    splits = (["class"] if metric.may_split(None) else []) + [
+        s for s in SPLITS if metric.may_split(SPLITS[s])
+    ]
     return {
         "id": id,
         "meaning": metric.meaning[lang],
         "formula": metric.formula[lang],
         "unit": say(f"definition.unit_{metric.unit}", lang),
         "better": say(f"definition.better_{metric.better}", lang),
-        "splits": text.listing([queries.name_of_split(split, lang) for split in splits], lang),
+        "splits": text.listing([queries.dimension_name(split, lang) for split in splits], lang),
         "owner": say(f"owner.{metric.owner}", lang),
         "needs": text.listing(list(metric.needs), lang) or say("definition.needs_none", lang),
         "history": say("definition.months", lang, count=metric.history),
@@ -32,42 +39,68 @@ def facts(id: str) -> dict[str, str]:
 
 
 live = [id for id, metric in METRICS.items() if not metric.retired]
-boards.heading(say("definition.all", lang, count=len(live)))
+boards.section_title(say("definition.all", lang, count=len(live)))
 columns = ("meaning", "formula", "unit", "better", "owner", "needs")
 rows = [(METRICS[id].name[lang], *(facts(id)[column] for column in columns)) for id in live]
-metric_table.plain("definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420)
+metric_table.plain(
+    "definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420
+)
 
-picked = chart.chooser(here, "metric", live, lambda id: METRICS[id].name[lang], say("definition.one", lang))
+picked = chart.chooser(
+    selection, "metric", live, lambda id: METRICS[id].name[lang], say("definition.one", lang)
+)
 told = [(say(f"definition.{what}", lang), said) for what, said in facts(picked).items()]
 metric_table.pairs(METRICS[picked].name[lang], told, say("definition.sql_below", lang))
 try:
-    st.code(queries.sql(queries.about(here, picked, compare=False)), language="sql", wrap_lines=True)
-except Refused as refusal:
-    boards.note(text.half(refusal, lang))
+    st.code(
+        queries.sql(queries.question_for(selection, picked, compare=False)),
+        language="sql",
+        wrap_lines=True,
+    )
+except UserError as refusal:
+    boards.caption(refusal.text(lang))
 
-assumptions.marks(here)
-assumptions.show(here)
+assumptions.marks(selection)
+assumptions.show(selection)
 
 schemes = queries.schemes()
-boards.heading(say("definition.rulebooks", lang, count=len(schemes)))
+boards.section_title(say("definition.rulebooks", lang, count=len(schemes)))
 rows = [
-    (scheme.names[words], say(f"definition.grain_{scheme.grain}", lang), book.effective_on, book.document[words],
-     book.approved_by, text.listing([scheme.class_names(code)[words] for code in book.class_codes], lang))
+    (
+        scheme.names[words],
+        say(f"definition.grain_{scheme.grain}", lang),
+        book.effective_on,
+        book.document[words],
+        book.approved_by,
+        text.listing([scheme.class_names(code)[words] for code in book.class_codes], lang),
+    )
     for scheme in schemes.values()
     for book in scheme.editions
-]  # fmt: skip
+]
 heads = ("scheme", "grain", "effective", "document", "approved_by", "classes")
-metric_table.plain("definition", heads, rows, say("definition.scheme", lang), lang, height="content")
+metric_table.plain(
+    "definition", heads, rows, say("definition.scheme", lang), lang, height="content"
+)
 
 contract = read_contract()
-boards.heading(say("definition.contract", lang, count=len(contract.tables)))
+boards.section_title(say("definition.contract", lang, count=len(contract.tables)))
 table = chart.chooser(
-    here, "table", list(contract.tables), lambda name: f"{name} · {getattr(contract.table(name), words)}",
+    selection,
+    "table",
+    list(contract.tables),
+    lambda name: f"{name} · {getattr(contract.table(name), words)}",
     say("data.table", lang),
-)  # fmt: skip
+)
 rows = [
-    (column.name, getattr(column, words), TYPE_WORDS[column.type][side],
-     say("definition.yes", lang) if column.required else "", text.listing(list(column.values), lang))
+    (
+        column.name,
+        getattr(column, words),
+        TYPE_WORDS[column.type][side],
+        say("definition.yes", lang) if column.required else "",
+        text.listing(list(column.values), lang),
+    )
     for column in contract.table(table).columns.values()
-]  # fmt: skip
-metric_table.plain("definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height=420)
+]
+metric_table.plain(
+    "definition", ("column", "meaning", "type", "required", "codes"), rows, table, lang, height=420
+)

@@ -5,31 +5,60 @@ import streamlit as st
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from pages.parts.sections import change
-from pages.parts.state import queries, selection
+from pages.parts.state import queries
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, move_drilldown
 
-here = selection.now()
-lang = here.lang
-boards.begin()
+selection = current_selection()
+lang = selection.lang
+boards.begin_page()
 METRIC = (
-    "overdue_rate_30", "overdue_rate", "overdue_rate_90", "overdue_rate_30_customers", "npl_ratio", "reloan_rate_90",
-    "lost_rate", "contribution_net_per_customer", "contribution_net", "balance", "customers",
-)  # fmt: skip
+    "overdue_rate_30",
+    "overdue_rate",
+    "overdue_rate_90",
+    "overdue_rate_30_customers",
+    "npl_ratio",
+    "reloan_rate_90",
+    "lost_rate",
+    "contribution_net_per_customer",
+    "contribution_net",
+    "balance",
+    "customers",
+)
 with st.container(horizontal=True, gap="small"):
-    metric = chart.chooser(here, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang))
-    before = change.month_picker(here)
-splits = change.splits_of(here, metric)
-by = chart.picker(here, "by", splits, lambda id: queries.name_of_split(id, lang), say("words.split_by", lang))
+    metric = chart.chooser(
+        selection, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang)
+    )
+    before = change.month_picker(selection)
+splits = change.splits_of(selection, metric)
+by = chart.picker(
+    selection,
+    "by",
+    splits,
+    lambda id: queries.dimension_name(id, lang),
+    say("words.split_by", lang),
+)
 others = ["none", *(split for split in splits if split != by)]
 then = chart.picker(
-    here, "then", others, lambda id: say("changes.no_second", lang) if id == "none" else
-    say("changes.then", lang, split=queries.name_of_split(id, lang)), say("changes.second", lang),
-)  # fmt: skip
-question = change.asked_of(here, metric, (by,) if then == "none" else (by, then))
-change.verdicts(here, question.about(by=(by,)), before, lead=True)
-change.bridge(here, question, before)
-days = chart.picker(
-    here, "days", ("30", "0", "60", "90"), lambda code: say(f"overdue.days_{code}", lang), say("overdue.days", lang)
+    selection,
+    "then",
+    others,
+    lambda id: (
+        say("changes.no_second", lang)
+        if id == "none"
+        else say("changes.then", lang, split=queries.dimension_name(id, lang))
+    ),
+    say("changes.second", lang),
 )
-asked = change.flows(here, question, before, int(days))
-move_drilldown.show(here, asked)
+question = change.asked_of(selection, metric, (by,) if then == "none" else (by, then))
+change.verdicts(selection, question.about(by=(by,)), before, lead=True)
+change.bridge(selection, question, before)
+days = chart.picker(
+    selection,
+    "days",
+    ("30", "0", "60", "90"),
+    lambda code: say(f"overdue.days_{code}", lang),
+    say("overdue.days", lang),
+)
+asked = change.flows(selection, question, before, int(days))
+move_drilldown.show(selection, asked)

@@ -8,12 +8,12 @@ from analytics.analysis.migration import Moves
 from analytics.i18n.text import say
 from analytics.metrics.buckets import sets
 from pages.parts.sections import change, migration
-from pages.parts.state import selection
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, matrix, move_drilldown
 
-here = selection.now()
-lang = here.lang
-boards.begin()
+selection = current_selection()
+lang = selection.lang
+boards.begin_page()
 
 
 def words(name):
@@ -25,42 +25,58 @@ def days_words(code):
 
 
 VIEWS = ("class", "rates", "bucket", "vintage", "curve", "forecast")
-view = chart.picker(here, "view", VIEWS, words("view"), say("migration.view", lang))
-question = change.asked_of(here, "loans", ())
+view = chart.picker(selection, "view", VIEWS, words("view"), say("migration.view", lang))
+question = change.asked_of(selection, "loans", ())
 asked = None
 if view in ("class", "bucket"):
-    before = change.month_picker(here)
-    measure = chart.picker(here, "measure", matrix.MEASURES, words("measure"), say("migration.measure", lang))
+    before = change.month_picker(selection)
+    measure = chart.picker(
+        selection, "measure", matrix.MEASURES, words("measure"), say("migration.measure", lang)
+    )
     buckets = "months"
     if view == "bucket":
         buckets = chart.picker(
-            here, "buckets", tuple(sets()), lambda id: sets()[id].name[lang], say("migration.buckets", lang)
+            selection,
+            "buckets",
+            tuple(sets()),
+            lambda id: sets()[id].name[lang],
+            say("migration.buckets", lang),
         )
     asked = Moves(question, before, view, buckets)
-    migration.moves_matrix(here, asked, measure)
+    migration.moves_matrix(selection, asked, measure)
     if view == "bucket":
-        migration.roll(here, question, buckets)
+        migration.roll(selection, question, buckets)
 elif view == "rates":
-    before = change.month_picker(here)
+    before = change.month_picker(selection)
     asked = Moves(question.about(scheme="loan_five"), before)
-    migration.rates(here, question, before)
+    migration.rates(selection, question, before)
 elif view == "vintage":
     with st.container(horizontal=True, gap="small"):
-        late = chart.picker(here, "late", ("ever", "now"), words("late"), say("migration.late", lang))
-        days = chart.picker(here, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang))
-        counted = chart.picker(here, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang))
-    by = migration.split_picker(here, "loans", say("migration.by_cohort", lang))
-    asked, cohort = migration.vintage(here, question.about(by=by), int(days), late, counted)
-    migration.first_payment(here, question.about(by=by), cohort)
-    if "judged" in move_drilldown.opened(here):
+        late = chart.picker(
+            selection, "late", ("ever", "now"), words("late"), say("migration.late", lang)
+        )
+        days = chart.picker(
+            selection, "days", ("30", "0", "60", "90"), days_words, say("overdue.days", lang)
+        )
+        counted = chart.picker(
+            selection, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang)
+        )
+    by = migration.split_picker(selection, "loans", say("migration.by_cohort", lang))
+    asked, cohort = migration.vintage(selection, question.about(by=by), int(days), late, counted)
+    migration.first_payment(selection, question.about(by=by), cohort)
+    if "judged" in move_drilldown.open_cell_of(selection):
         asked = replace(asked, kind="first")
 elif view == "curve":
-    by = migration.split_picker(here, "customers", say("migration.whole", lang), "class")
-    asked = migration.curve(here, question.about("customers", by=by))
+    by = migration.split_picker(selection, "customers", say("migration.whole", lang), "class")
+    asked = migration.curve(selection, question.about("customers", by=by))
 else:
-    by = chart.picker(here, "by", ("class", "bucket"), words("view"), say("words.split_by", lang))
-    measure = chart.picker(here, "measure", ("n", "balance"), words("measure"), say("migration.measure", lang))
-    migration.ahead(here, question, by, measure)
-    boards.note(say("migration.today", lang))
+    by = chart.picker(
+        selection, "by", ("class", "bucket"), words("view"), say("words.split_by", lang)
+    )
+    measure = chart.picker(
+        selection, "measure", ("n", "balance"), words("measure"), say("migration.measure", lang)
+    )
+    migration.ahead(selection, question, by, measure)
+    boards.caption(say("migration.today", lang))
 if asked:
-    move_drilldown.show(here, asked)
+    move_drilldown.show(selection, asked)

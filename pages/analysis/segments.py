@@ -2,28 +2,27 @@
 
 import streamlit as st
 
-from analytics.i18n import text
 from analytics.i18n.text import say
-from data.errors import Refused
+from data.errors import UserError
 from pages.parts.sections import segment_boards, segment_disagreements, segment_methods
-from pages.parts.state import selection
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards
 
-here = selection.now()
-lang = here.lang
-boards.begin()
+selection = current_selection()
+lang = selection.lang
+boards.begin_page()
 try:
-    of = segment_boards.fitted(here)
-except Refused as refusal:
-    st.info(text.half(refusal, lang))
+    of = segment_boards.fitted(selection)
+except UserError as refusal:
+    st.info(refusal.text(lang))
     st.stop()
-segment_boards.lead(of, here)
-segment_boards.outcomes(of, here)
-segment_boards.validation(of, here)
-segment_boards.cells(of, here)
-segment_disagreements.disagreements(of, here)
-segment_boards.profile(of, here)
-segment_methods.explained(of, here)
-segment_methods.made(of, here)
-if here.filters:
-    boards.note(say("segments.elsewhere", lang))
+segment_boards.lead(of, selection)
+segment_boards.outcomes(of, selection)
+segment_boards.validation(of, selection)
+segment_boards.cells(of, selection)
+segment_disagreements.disagreements(of, selection)
+segment_boards.profile(of, selection)
+segment_methods.explained(of, selection)
+segment_methods.made(of, selection)
+if selection.filters:
+    boards.caption(say("segments.elsewhere", lang))

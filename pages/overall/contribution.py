@@ -2,25 +2,30 @@
 
 from analytics.i18n.text import say
 from pages.parts.sections import assumptions
-from pages.parts.state import selection
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, headlines, kpi_tiles, metric_table
 
-here = selection.now()
-lang = here.lang
-least = headlines.extreme(here, "contribution_net", "class", highest=False)
-boards.lead([*headlines.levels(here, ("contribution_gross", "contribution_net")), least], lang)
-boards.waterfall(here)
-boards.gross_and_net(here)
-boards.heading(say("contribution.board", lang))
+selection = current_selection()
+lang = selection.lang
+least = headlines.extreme(selection, "contribution_net", "class", highest=False)
+boards.headline(
+    [*headlines.levels(selection, ("contribution_gross", "contribution_net")), least], lang
+)
+boards.waterfall(selection)
+boards.gross_and_net(selection)
+boards.section_title(say("contribution.board", lang))
 metric_table.board(
-    here, ("contribution_gross", "contribution_net", "contribution_net_per_customer"),
+    selection,
+    ("contribution_gross", "contribution_net", "contribution_net_per_customer"),
     parts={
         "contribution_gross": ("value", "share", "change"),
         "contribution_net": ("value", "change", "trend"),
         "contribution_net_per_customer": ("value", "change", "n"),
     },
-)  # fmt: skip
-boards.by_split(here, "contribution_net")
-boards.trend(here, "contribution_net")
-kpi_tiles.show(here, ("contribution_net_per_customer", "products_per_customer", "deposit_penetration"))
-assumptions.show(here)
+)
+boards.by_dimension(selection, "contribution_net")
+boards.trend(selection, "contribution_net")
+kpi_tiles.show(
+    selection, ("contribution_net_per_customer", "products_per_customer", "deposit_penetration")
+)
+assumptions.show(selection)

@@ -3,13 +3,13 @@
 import streamlit as st
 
 from analytics.i18n.text import say
-from pages.parts.state import selection
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, headlines, kpi_tiles
 
-here = selection.now()
-lang = here.lang
+selection = current_selection()
+lang = selection.lang
 days = chart.picker(
-    here,
+    selection,
     "days",
     ("0", "30", "60", "90"),
     lambda code: say(f"overdue.days_{code}", lang),
@@ -17,23 +17,26 @@ days = chart.picker(
     "30",
 )
 counted = chart.picker(
-    here, "by", ("balance", "customers", "loans", "written_off"), lambda code: say(f"overdue.by_{code}", lang),
+    selection,
+    "by",
+    ("balance", "customers", "loans", "written_off"),
+    lambda code: say(f"overdue.by_{code}", lang),
     say("overdue.by", lang),
-)  # fmt: skip
+)
 if counted == "written_off" and days != "30":
-    boards.note(say("overdue.written_off_30", lang))
+    boards.caption(say("overdue.written_off_30", lang))
 metric = {
     "balance": "overdue_rate" + ("" if days == "0" else f"_{days}"),
     "written_off": "overdue_rate_30_with_written_off",
 }.get(counted, "overdue_rate" + ("" if days == "0" else f"_{days}") + f"_{counted}")
 
-boards.lead(headlines.levels(here, (metric, "npl_ratio", "first_payment_default")), lang)
-boards.trend(here, metric)
+boards.headline(headlines.levels(selection, (metric, "npl_ratio", "first_payment_default")), lang)
+boards.trend(selection, metric)
 tier, depth = st.columns(2, gap="medium")
 with tier:
-    boards.by_class(here, metric)
+    boards.by_class(selection, metric)
 with depth:
-    boards.buckets(here, {"customers": "customers", "loans": "loans"}.get(counted, "balance"))
-boards.months_by_class(here, metric)
-boards.by_split(here, metric)
-kpi_tiles.show(here, ("npl_ratio", "recognition_deviation", "coverage"))
+    boards.buckets(selection, {"customers": "customers", "loans": "loans"}.get(counted, "balance"))
+boards.months_by_class(selection, metric)
+boards.by_dimension(selection, metric)
+kpi_tiles.show(selection, ("npl_ratio", "recognition_deviation", "coverage"))

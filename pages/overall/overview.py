@@ -4,16 +4,26 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from pages.parts.sections import alerts, change, change_table
 from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS, SECONDARY_METRICS, SIZE_METRIC
-from pages.parts.state import selection
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, kpi_tiles, metric_table
 
-here = selection.now()
-lang = here.lang
-boards.begin()
-before = change.against(here)
-change.verdicts(here, change.asked_of(here, BOARD_METRICS[0], ("class",)), before, lead=True, moved_only=True)
-kpi_tiles.show(here, KPI_METRICS, SECONDARY_METRICS)
-metric_table.board(here, (SIZE_METRIC, *BOARD_METRICS), parts={SIZE_METRIC: metric_table.SHARES})
-metric = chart.picker(here, "why", BOARD_METRICS, lambda id: METRICS[id].name[lang], say("changes.why", lang))
-change_table.board(here, change.asked_of(here, metric, ("class",)), before)
-alerts.show(here)
+selection = current_selection()
+lang = selection.lang
+boards.begin_page()
+before = change.comparison_month(selection)
+change.verdicts(
+    selection,
+    change.asked_of(selection, BOARD_METRICS[0], ("class",)),
+    before,
+    lead=True,
+    moved_only=True,
+)
+kpi_tiles.show(selection, KPI_METRICS, SECONDARY_METRICS)
+metric_table.board(
+    selection, (SIZE_METRIC, *BOARD_METRICS), parts={SIZE_METRIC: metric_table.SHARE_COLUMNS}
+)
+metric = chart.picker(
+    selection, "why", BOARD_METRICS, lambda id: METRICS[id].name[lang], say("changes.why", lang)
+)
+change_table.board(selection, change.asked_of(selection, metric, ("class",)), before)
+alerts.show(selection)

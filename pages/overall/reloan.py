@@ -2,26 +2,43 @@
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from pages.parts.state import selection
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, headlines, kpi_tiles, metric_table
 
-here = selection.now()
-lang = here.lang
+selection = current_selection()
+lang = selection.lang
 WINDOWS = ("30", "90", "180", "365")
 window = chart.picker(
-    here, "window", WINDOWS, lambda days: say("reloan.days", lang, days=days), say("reloan.window", lang), "90"
+    selection,
+    "window",
+    WINDOWS,
+    lambda days: say("reloan.days", lang, days=days),
+    say("reloan.window", lang),
+    "90",
 )
 metric = f"reloan_rate_{window}"
 
-boards.lead([*headlines.levels(here, (metric, "lost_rate")), headlines.extreme(here, metric, "class")], lang)
-boards.note(say("reloan.definition", lang), METRICS[metric].meaning[lang], METRICS[metric].formula[lang])
-boards.note(METRICS["lost_rate"].name[lang] + say("words.colon", lang), METRICS["lost_rate"].meaning[lang])
-kpi_tiles.show(here, (metric, "lost_rate", "repeat_rate"))
-boards.trend(here, metric)
-boards.heading(say("reloan.windows", lang))
+boards.headline(
+    [
+        *headlines.levels(selection, (metric, "lost_rate")),
+        headlines.extreme(selection, metric, "class"),
+    ],
+    lang,
+)
+boards.caption(
+    say("reloan.definition", lang), METRICS[metric].meaning[lang], METRICS[metric].formula[lang]
+)
+boards.caption(
+    METRICS["lost_rate"].name[lang] + say("words.colon", lang), METRICS["lost_rate"].meaning[lang]
+)
+kpi_tiles.show(selection, (metric, "lost_rate", "repeat_rate"))
+boards.trend(selection, metric)
+boards.section_title(say("reloan.windows", lang))
 metric_table.board(
-    here, (*(f"reloan_rate_{days}" for days in WINDOWS), "lost_rate"),
-    parts={id: ("value", "n") for id in METRICS if id.startswith("reloan_rate")} | {"lost_rate": ("value", "change")},
-)  # fmt: skip
-boards.months_by_class(here, metric)
-boards.by_split(here, metric)
+    selection,
+    (*(f"reloan_rate_{days}" for days in WINDOWS), "lost_rate"),
+    parts={id: ("value", "n") for id in METRICS if id.startswith("reloan_rate")}
+    | {"lost_rate": ("value", "change")},
+)
+boards.months_by_class(selection, metric)
+boards.by_dimension(selection, metric)

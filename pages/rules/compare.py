@@ -11,26 +11,31 @@ from analytics.i18n.text import say
 from analytics.presentation import rulebook_charts
 from analytics.rulebooks import thresholds as moving
 from pages.parts.sections import simulator
-from pages.parts.state import queries, rulebook_queries, selection
+from pages.parts.state import queries, rulebook_queries
+from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, rulebook_tables
 from pages.parts.widgets.theme import is_dark
 
-here = selection.now()
-lang, short = here.lang, rulebook_tables.short(here.lang)
-scheme = rulebook_queries.shelf()[0][here.scheme]
+selection = current_selection()
+lang, short = selection.lang, rulebook_tables.rulebook_lang(selection.lang)
+scheme = rulebook_queries.rulebooks_on_disk()[0][selection.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
 # a new edition cannot come into force for months that are graded already
-newest = date.fromisoformat(queries.offer().months[-1])
+newest = date.fromisoformat(queries.selection_options().months[-1])
 st.html(f'<p class="lp-lead">{html.escape(say("simulate.static", lang))}</p>')
 
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
     words = {day: say("rules.edition", lang, day=text.day(day, lang)) for day in editions}
-    before = editions[chart.chooser(here, "from", list(editions), words.get, say("simulate.before", lang))]
-    base = editions[chart.chooser(here, "to", list(editions), words.get, say("simulate.after", lang))]
+    before = editions[
+        chart.chooser(selection, "from", list(editions), words.get, say("simulate.before", lang))
+    ]
+    base = editions[
+        chart.chooser(selection, "to", list(editions), words.get, say("simulate.after", lang))
+    ]
 known = moving.thresholds(base)
 values = {}
 if known:
-    boards.heading(say("simulate.thresholds", lang, count=len(known)))
+    boards.section_title(say("simulate.thresholds", lang, count=len(known)))
     shown, others = simulator.part_of(base, known, lang)
     values = {threshold.key: simulator.value(base, threshold) for threshold in others}
     with st.grid(3, min_column_width=280, gap="small") as wall:
@@ -38,15 +43,21 @@ if known:
             with wall.cell():
                 values[threshold.key] = simulator.slider(base, threshold, lang)
 else:
-    boards.note(say("simulate.nothing", lang))
+    boards.caption(say("simulate.nothing", lang))
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
     on = st.date_input(
-        say("simulate.effective_on", lang), newest + timedelta(days=1), key=f"effective_{lang}", width=220,
+        say("simulate.effective_on", lang),
+        newest + timedelta(days=1),
+        key=f"effective_{lang}",
+        width=220,
         format="YYYY-MM-DD",
-    )  # fmt: skip
+    )
     if known:
         st.button(
-            say("simulate.reset", lang), on_click=simulator.reset, args=(base, known), key=f"simulate_reset_{lang}"
+            say("simulate.reset", lang),
+            on_click=simulator.reset,
+            args=(base, known),
+            key=f"simulate_reset_{lang}",
         )
 edited = moving.moved(base, values, on)
 try:
@@ -55,32 +66,46 @@ except rulebooks.RulebookError as refusal:
     st.warning(say("simulate.refused", lang, reason=refusal.text(short)))
     st.stop()
 
-made = rulebook_queries.compare(before, after, here.as_of)
-names = {code: (after if code in after.class_codes else before).class_names(code)[short] for code in made.codes}
+made = rulebook_queries.compare(before, after, selection.as_of)
+names = {
+    code: (after if code in after.class_codes else before).class_names(code)[short]
+    for code in made.codes
+}
 moved = int(made.moved["n"].sum())
 everybody = f"{int(made.frame['n'].sum()):,}"
-boards.heading(say("simulate.moved" if moved else "simulate.nobody", lang, n=f"{moved:,}", all=everybody))
+boards.section_title(
+    say("simulate.moved" if moved else "simulate.nobody", lang, n=f"{moved:,}", all=everybody)
+)
 window = say(
-    "simulate.window_after" if made.window.is_after else "simulate.window_before", lang,
-    first=text.month(made.window.first, lang), last=text.month(made.window.last, lang),
-)  # fmt: skip
-boards.note(window)
+    "simulate.window_after" if made.window.is_after else "simulate.window_before",
+    lang,
+    first=text.month(made.window.first, lang),
+    last=text.month(made.window.last, lang),
+)
+boards.caption(window)
 wall = st.grid(2, min_column_width=520, gap="medium")
 with wall.cell():
     simulator.totals(made, names, lang)
 with wall.cell():
     figure = rulebook_charts.moves(made.frame, made.codes, names, lang, dark=is_dark())
     chart.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
-    boards.note(say("simulate.moves", lang))
-boards.heading(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
+    boards.caption(say("simulate.moves", lang))
+boards.section_title(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
 simulator.swap_sets(made, names, lang)
 
-boards.heading(say("simulate.sign", lang))
-problem = moving.failing_example(edited, lambda told: rulebooks.parse(told, path=f"{base.id}/{on}.toml"))
+boards.section_title(say("simulate.sign", lang))
+problem = moving.failing_example(
+    edited, lambda told: rulebooks.parse(told, path=f"{base.id}/{on}.toml")
+)
 if problem:
-    boards.note(say("simulate.examples_fail", lang, reason=problem.text(short)))
+    boards.caption(say("simulate.examples_fail", lang, reason=problem.text(short)))
 else:
-    boards.note(say("simulate.examples_hold", lang))
+    boards.caption(say("simulate.examples_hold", lang))
 st.download_button(
-    say("simulate.download", lang), edited, f"{on}.toml", "application/toml", on_click="ignore", key=f"edited_{lang}"
+    say("simulate.download", lang),
+    edited,
+    f"{on}.toml",
+    "application/toml",
+    on_click="ignore",
+    key=f"edited_{lang}",
 )

@@ -14,7 +14,7 @@ from analytics.analysis.significance import noise
 from analytics.metrics.edition_metadata import labels
 from analytics.metrics.query import Question
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
 
@@ -134,7 +134,7 @@ def test_the_bridge_closes_for_any_months_split_and_filter(demo_home, pair, by, 
     ],
 )
 def test_a_bridge_that_cannot_be_made_says_why(bank, question, before, said):
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         bridge(bank, question, before)
 
 

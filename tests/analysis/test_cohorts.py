@@ -16,7 +16,7 @@ from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.dates import month_end
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import load
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
@@ -227,7 +227,7 @@ def test_superlenders_cohorts_and_curves_hold_every_loan_and_settlement(superlen
 def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
     bank = Bank(tmp_path / "home", verify="stamp")
-    with pytest.raises(Refused, match="snapshots only"):
+    with pytest.raises(UserError, match="snapshots only"):
         curve(bank, Question("customers", date(2012, 11, 30)))
     bank.close()
 
@@ -274,5 +274,5 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
     ],
 )
 def test_what_cannot_be_followed_is_refused_by_name(bank, call, said):
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         call(bank)

@@ -14,7 +14,7 @@ from analytics.metrics.query import Question, ask
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import load
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real"
@@ -78,7 +78,7 @@ def _answer(bank: Bank, question: Question):
     """The answer, or None where this bank has not delivered what the figure needs."""
     try:
         return ask(bank, question)
-    except Refused as refusal:
+    except UserError as refusal:
         if "needs" not in str(refusal):
             raise
         return None
@@ -291,7 +291,7 @@ def test_ondecks_loans_are_counted_at_both_month_ends(ondeck):
 
 def test_a_figure_that_a_bank_cannot_know_is_refused_and_not_invented(ondeck):
     for metric in ("first_payment_default", "contribution_gross", "deposit_penetration", "overdue_amount"):
-        with pytest.raises(Refused, match="needs the table"):
+        with pytest.raises(UserError, match="needs the table"):
             ask(ondeck, Question(metric, date(2012, 11, 30)))
 
 
@@ -307,5 +307,5 @@ def test_loans_without_a_schedule_are_not_shown_as_paid_on_time(superlender):
 
 def test_a_month_without_deposit_balances_is_refused_and_not_shown_as_none(berka):
     # the deposits at hand end in March 1994
-    with pytest.raises(Refused, match="needs the deposit balances of 1998-12-31"):
+    with pytest.raises(UserError, match="needs the deposit balances of 1998-12-31"):
         ask(berka, Question("deposit_penetration", DECEMBER_1998))

@@ -12,7 +12,7 @@ from analytics.analysis.migration import EXITS, TERMS, Moves, counted, flows, li
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import load
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
@@ -173,7 +173,7 @@ def test_the_published_roll_matrix_of_ondeck(tmp_path):
     ],
 )
 def test_what_cannot_be_told_is_refused_by_name(bank, call, said):
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         call(bank)
 
 

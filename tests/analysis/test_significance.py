@@ -9,7 +9,7 @@ from analytics.analysis.significance import FEW, Sums, judge, noise, resample
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.invented_books import book
 
 HEADS, MONEY = METRICS["overdue_rate_30_customers"], METRICS["overdue_rate_30"]
@@ -109,5 +109,5 @@ def test_a_rate_by_heads_has_its_wilson_interval(bank):
 
 
 def test_overlapping_parts_cannot_be_judged(bank):
-    with pytest.raises(Refused, match="overlap"):
+    with pytest.raises(UserError, match="overlap"):
         noise(bank, Question("borrowers", LAST, by=("channel",)), YEAR)

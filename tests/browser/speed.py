@@ -21,7 +21,10 @@ TARGETS = {"first page, empty cache": 3.0, "page switch": 0.6, "click → list":
 def measure(home: Path) -> dict[str, list[float]]:
     """Seconds per round of each wait in TARGETS."""
     found: dict[str, list[float]] = {name: [] for name in TARGETS}
-    with tempfile.TemporaryDirectory() as folder, harness.server(home, Path(folder) / "log.txt") as address:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        harness.server(home, Path(folder) / "log.txt") as address,
+    ):
         time.sleep(5)  # the warm-up that a reader never sees
         with harness.browser() as chrome:
             for _ in range(ROUNDS):
@@ -44,7 +47,10 @@ def _visit(reader: harness.Reader) -> dict[str, float]:
     _go(reader, OVERDUE)
     waits["page switch"] = time.perf_counter() - began
     tiers = page.locator(".js-plotly-plot").nth(1)
-    bar = max((bar.bounding_box() for bar in tiers.locator(".point path").all()), key=lambda box: box["width"])
+    bar = max(
+        (bar.bounding_box() for bar in tiers.locator(".point path").all()),
+        key=lambda box: box["width"],
+    )
     began = time.perf_counter()
     page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
     page.wait_for_selector(".st-key-drill [data-testid=stDataFrame] canvas")

@@ -18,7 +18,8 @@ PATHS = ["/", "/tiers", "/overdue", "/reloan", "/contribution", "/data", "/defin
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
-        harness.chromium() is None, reason="Chromium is not installed; on Debian: apt-get install chromium"
+        harness.chromium() is None,
+        reason="Chromium is not installed; on Debian: apt-get install chromium",
     ),
 ]
 
@@ -155,7 +156,17 @@ def test_a_click_on_the_board_opens_a_list_that_downloads_with_its_definition(re
 
 def ask(home, *more):
     """What the command line answers, as a list of objects."""
-    command = [sys.executable, "-m", "analytics", "ask", *more, "--home", str(home), "--format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "analytics",
+        "ask",
+        *more,
+        "--home",
+        str(home),
+        "--format",
+        "json",
+    ]
     return json.loads(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, check=True).stdout)
 
 

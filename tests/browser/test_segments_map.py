@@ -15,7 +15,8 @@ from tests.browser import harness
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
-        harness.chromium() is None, reason="Chromium is not installed; on Debian: apt-get install chromium"
+        harness.chromium() is None,
+        reason="Chromium is not installed; on Debian: apt-get install chromium",
     ),
 ]
 CANVAS = "[data-testid=stDeckGlJsonChart] canvas"

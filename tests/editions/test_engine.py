@@ -14,7 +14,7 @@ import pytest
 
 from data.editions import engine
 from data.editions.engine import Bank, Busy, QueryError, TooSlow, View, bind, workshop
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.disk_faults import FEBRUARY, JANUARY, publish, small
 
 ROOT = Path(__file__).parents[2]
@@ -286,7 +286,7 @@ def test_arrays_made_after_others_were_let_go_of_fetch_no_pages_from_the_system(
 
     # 40 arrays of 24 MB.
     assert faults("") > 5000
-    assert faults("from data.freed import keep_freed; keep_freed()") < 100
+    assert faults("from data.editions.memory import keep_freed; keep_freed()") < 100
 
 
 def test_a_workshop_keeps_its_blocks_up_to_its_limit_of_memory(work):
@@ -329,7 +329,7 @@ def test_two_banks_over_one_home_live_in_one_process(bank):
     other = Bank(bank.home)
     assert other.one("select count(*) from loan_month") == bank.one("select count(*) from loan_month")
     other.close()
-    with pytest.raises(Refused, match="closed"):
+    with pytest.raises(UserError, match="closed"):
         other.query("select 1")
 
 
@@ -474,7 +474,7 @@ def test_a_table_cannot_be_kept_in_one_part_and_head_in_another(tmp_path):
         work = workshop(part)
         work.run(f"create table part.{schema}.t as select 1 as a")
         work.close()
-    with pytest.raises(Refused, match="Table t"):
+    with pytest.raises(UserError, match="Table t"):
         View([old, new])
 
 

@@ -7,7 +7,7 @@ import pytest
 from analytics import rulebooks
 from analytics.grading import compliance
 from analytics.rulebooks.service_rules import read_service
-from data.errors import Refused
+from data.errors import UserError
 
 LAST = date(2026, 10, 31)
 RULES = compliance.rules(LAST)
@@ -114,7 +114,7 @@ def test_limits_come_from_the_rulebook_of_home_loans():
 
 
 def test_an_unknown_rule_is_refused_with_those_there_are(bank):
-    with pytest.raises(Refused, match="credit_only_class_five"):
+    with pytest.raises(UserError, match="credit_only_class_five"):
         compliance.breaches(bank, LAST, "nothing")
 
 

@@ -8,7 +8,7 @@ import pytest
 from analytics import rulebooks
 from analytics.grading import csv_batch
 from analytics.rulebooks.conditions import plain
-from data.errors import Refused
+from data.errors import UserError
 
 SCHEMES, FACTS = rulebooks.read(), rulebooks.facts()
 
@@ -120,7 +120,7 @@ def test_a_file_saved_by_a_chinese_spreadsheet_is_read(tmp_path):
 def test_a_file_without_a_header_or_with_a_column_twice_is_refused(tmp_path, content):
     file = tmp_path / "facts.csv"
     file.write_text(content)
-    with pytest.raises(Refused):
+    with pytest.raises(UserError):
         csv_batch.grade(file, SCHEMES["abcd"].editions[-1], FACTS["customer"], "en")
 
 

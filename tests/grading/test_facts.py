@@ -7,7 +7,7 @@ import pytest
 from analytics import rulebooks
 from analytics.grading import facts
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 LAST, EARLIER = date(2026, 10, 31), date(2026, 3, 31)
 SCHEMES = rulebooks.read()
@@ -56,7 +56,7 @@ def test_a_customer_who_was_not_there_yet_has_no_facts(view):
 
 
 def test_a_month_end_that_is_not_there_is_refused(view):
-    with pytest.raises(Refused, match="no month end 2020-01-31"):
+    with pytest.raises(UserError, match="no month end 2020-01-31"):
         facts.relation(view, "customer", ("age",), date(2020, 1, 31))
 
 

@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 from analytics import rulebooks
 from analytics.grading import swap_sets
 from analytics.rulebooks.thresholds import failing_example, moved, thresholds
-from data.errors import Refused
+from data.errors import UserError
 
 LAST, EARLIER = date(2026, 10, 31), date(2025, 10, 31)
 SCHEMES = rulebooks.read()
@@ -91,15 +91,15 @@ def test_the_provision_changes_by_balance_times_the_difference_of_the_rates(bank
 
 
 def test_customers_and_loans_are_not_compared(bank):
-    with pytest.raises(Refused, match="cannot be compared"):
+    with pytest.raises(UserError, match="cannot be compared"):
         swap_sets.compare(bank, ABCD, SCHEMES["loan_five"].editions[-1], LAST)
 
 
 def test_an_edition_that_is_not_there_is_refused_with_those_that_are(tmp_path):
-    with pytest.raises(Refused, match="1998-04-20, 2007-07-03, 2023-07-01"):
+    with pytest.raises(UserError, match="1998-04-20, 2007-07-03, 2023-07-01"):
         swap_sets.edition(SCHEMES["loan_five"], "2020-01-01")
     (tmp_path / "other.toml").write_text(ABCD.text, encoding="utf-8")
-    with pytest.raises(Refused, match="rulebook of abcd, not of loan_five"):
+    with pytest.raises(UserError, match="rulebook of abcd, not of loan_five"):
         swap_sets.edition(SCHEMES["loan_five"], str(tmp_path / "other.toml"))
 
 

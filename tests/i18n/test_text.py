@@ -5,6 +5,7 @@ import re
 import pytest
 
 from analytics.i18n import text
+from data.errors import UserError
 
 PLACE = re.compile(r"{(\w+)}")
 
@@ -64,10 +65,10 @@ def test_more_overdue_is_bad_and_more_reloan_is_good():
 
 
 def test_a_refusal_is_shown_in_the_language_of_its_reader():
-    both = "没有指标 x。There is no metric x."
-    assert text.half(both, "zh-CN") == "没有指标 x。"
-    assert text.half(both, "en") == "There is no metric x."
-    assert text.half("The disk is full.", "zh-CN") == "The disk is full."
+    error = UserError("unknown_branch", branch="99")
+    assert error.text("zh-CN") == "没有机构 99。"
+    assert error.text("en") == "There is no branch '99'."
+    assert str(error) == "没有机构 99。There is no branch '99'."
 
 
 def test_a_date_is_written_as_its_reader_writes_it():

@@ -10,7 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.deliveries import LENIENT, load_tiny, manifest, refused, rows, write
 
 DAY = dt.date(2024, 1, 10)
@@ -59,7 +59,7 @@ def test_a_cut_or_renamed_parquet_file_is_refused(tmp_path, damage):
     delivery = with_loans(tmp_path, loans())
     path = delivery / "loan.parquet"
     path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"loan_id,customer_id\nL1,C1\n")
-    with pytest.raises(Refused, match=r"loan\.parquet is no whole Parquet file"):
+    with pytest.raises(UserError, match=r"loan\.parquet is no whole Parquet file"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -70,7 +70,7 @@ def test_a_flipped_bit_in_a_parquet_file_is_found_by_its_sha256(tmp_path):
     content = bytearray(path.read_bytes())
     content[20] ^= 1
     path.write_bytes(content)
-    with pytest.raises(Refused, match=r"sha256 of loan\.parquet differs"):
+    with pytest.raises(UserError, match=r"sha256 of loan\.parquet differs"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -85,7 +85,7 @@ def test_a_flipped_bit_in_a_parquet_file_is_found_by_its_sha256(tmp_path):
 )
 def test_a_parquet_column_that_cannot_hold_the_contracts_type_is_refused(tmp_path, column, values, family):
     """Fault 73."""
-    with pytest.raises(Refused, match=rf"column {column} of loan\.parquet is {family}.*the contract wants"):
+    with pytest.raises(UserError, match=rf"column {column} of loan\.parquet is {family}.*the contract wants"):
         load_tiny(with_loans(tmp_path, loans(**{column: values})), tmp_path / "h")
 
 
@@ -203,7 +203,7 @@ def test_what_only_looks_like_a_workbook_is_told_by_its_real_cause(tmp_path, kin
     """Fault 74."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]])
     junk(delivery / "loan_snapshot.xlsx", kind)
-    with pytest.raises(Refused, match=rf"loan_snapshot\.xlsx {message}"):
+    with pytest.raises(UserError, match=rf"loan_snapshot\.xlsx {message}"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -216,7 +216,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     ):
         for _ in range(300):
             member.write(bytes(1024 * 1024))
-    with pytest.raises(Refused, match=r"too large unpacked \(300 MB\)"):
+    with pytest.raises(UserError, match=r"too large unpacked \(300 MB\)"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -234,7 +234,7 @@ def test_an_entity_bomb_is_refused(tmp_path):
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]])
     lol = b'<!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
     replace_in(delivery / "loan_snapshot.xlsx", "xl/workbook.xml", lambda body: lol + body[body.find(b"<workbook") :])
-    with pytest.raises(Refused, match=r"loan_snapshot\.xlsx (holds forbidden XML|cannot be read)"):
+    with pytest.raises(UserError, match=r"loan_snapshot\.xlsx (holds forbidden XML|cannot be read)"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -260,14 +260,14 @@ def test_a_cell_in_the_last_column_refuses_the_workbook(tmp_path):
     book = openpyxl.load_workbook(delivery / "loan_snapshot.xlsx")
     book.active["XFD3"] = 1
     book.save(delivery / "loan_snapshot.xlsx")
-    with pytest.raises(Refused, match="has 16384 columns; 1000 is the most"):
+    with pytest.raises(UserError, match="has 16384 columns; 1000 is the most"):
         load_tiny(delivery, tmp_path / "h")
 
 
 def test_a_formula_without_its_value_refuses_the_workbook(tmp_path):
     """Fault 78."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", "=1+1", 0]])
-    with pytest.raises(Refused, match=r"cell C2 of loan_snapshot\.xlsx is a formula without its value"):
+    with pytest.raises(UserError, match=r"cell C2 of loan_snapshot\.xlsx is a formula without its value"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -282,13 +282,13 @@ def test_an_excel_error_refuses_its_row(tmp_path, error):
 def test_a_workbook_with_a_second_sheet_is_asked_about(tmp_path):
     """Fault 80."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]], second=True)
-    with pytest.raises(Refused, match="has several sheets"):
+    with pytest.raises(UserError, match="has several sheets"):
         load_tiny(delivery, tmp_path / "h")
 
 
 def test_a_title_above_the_header_refuses_the_workbook(tmp_path):
     """Fault 80."""
-    with pytest.raises(Refused, match=r"first line of loan_snapshot\.xlsx is no header"):
+    with pytest.raises(UserError, match=r"first line of loan_snapshot\.xlsx is no header"):
         load_tiny(with_sheet(tmp_path, [["月末借据余额表"], HEAD, [MARCH, "L1", 900, 0]]), tmp_path / "h")
 
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.deliveries import CUSTOMER, LENIENT, LOAN, load_tiny, refused, rows, write
 
 BRANCH = "branch_id,name\nB1,总行营业部\nB2,澜江分行\n"
@@ -38,7 +38,7 @@ def test_a_utf_16_file_with_its_mark_loads(tmp_path, encoding):
 
 def test_a_utf_16_file_without_its_mark_is_refused_for_its_encoding(tmp_path):
     """Fault 4."""
-    with pytest.raises(Refused, match=r"loan\.csv.*UTF-16.*encoding"):
+    with pytest.raises(UserError, match=r"loan\.csv.*UTF-16.*encoding"):
         load_tiny(write(tmp_path / "d", loan=LOAN.encode("utf-16-le")), tmp_path / "h")
 
 
@@ -48,7 +48,7 @@ def test_one_bad_byte_refuses_the_file_with_its_place(tmp_path):
     place = text.index("澜".encode()) + 1
     bad = text[:place] + b"\xff" + text[place:]
     # The decoder stops at the character that the byte breaks: one byte before it.
-    with pytest.raises(Refused, match=rf"branch\.csv.*from byte {place - 1} "):
+    with pytest.raises(UserError, match=rf"branch\.csv.*from byte {place - 1} "):
         load_tiny(write(tmp_path / "d", branch=bad), tmp_path / "h")
 
 
@@ -73,7 +73,7 @@ def test_a_file_valid_in_two_encodings_follows_the_declared_one_where_the_others
 
 def test_a_file_valid_in_two_encodings_beside_gb18030_is_asked_about(tmp_path):
     """Fault 7."""
-    with pytest.raises(Refused, match=r"manager\.csv.*branch\.csv.*--encoding"):
+    with pytest.raises(UserError, match=r"manager\.csv.*branch\.csv.*--encoding"):
         load_tiny(write(tmp_path / "d", branch=BRANCH.encode("gb18030"), manager=BOTH), tmp_path / "h")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.deliveries import AS_OF, LENIENT, load_tiny, refused, rows
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -126,21 +126,21 @@ def test_a_table_that_takes_too_long_is_refused(bank, tmp_path):
     bank.sql("alter table loan rename to slow; create view loan as select slow.* from slow, pg_sleep(5)")
     tables = read_contract().tables
     wanted = {name: (name, tables[name], True) for name in ("customer", "loan")}
-    with pytest.raises(Refused, match=r"did not finish table loan within 0\.3 seconds"):
+    with pytest.raises(UserError, match=r"did not finish table loan within 0\.3 seconds"):
         stage_database(bank.address(), wanted, tmp_path, lambda *step: None, timeout=0.3)
 
 
 def test_a_wrong_password_is_told_without_the_password(bank, tmp_path):
     """Fault 83."""
     bank.sql("drop role if exists guarded; create role guarded login password 'right'")
-    with pytest.raises(Refused, match="refused the user or password") as told:
+    with pytest.raises(UserError, match="refused the user or password") as told:
         load_tiny(bank.address("guarded", "s3cret"), tmp_path / "h")
     assert "s3cret" not in str(told.value)
 
 
 def test_a_database_that_is_not_there_is_told_in_one_sentence(tmp_path):
     """Fault 83."""
-    with pytest.raises(Refused, match="the database cannot be reached") as told:
+    with pytest.raises(UserError, match="the database cannot be reached") as told:
         load_tiny(f"postgresql://me:s3cret@/bank?host={tmp_path}", tmp_path / "h")
     assert "s3cret" not in str(told.value)
 
@@ -148,7 +148,7 @@ def test_a_database_that_is_not_there_is_told_in_one_sentence(tmp_path):
 def test_a_column_whose_type_changed_is_refused(bank, tmp_path):
     """Fault 84."""
     bank.sql("alter table payment alter column payment_id type bigint using 1")
-    with pytest.raises(Refused, match=r"column payment_id of payment is int; the contract wants key"):
+    with pytest.raises(UserError, match=r"column payment_id of payment is int; the contract wants key"):
         load_tiny(bank.address(), tmp_path / "h")
 
 

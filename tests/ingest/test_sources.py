@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data.contract.schema import read_contract
-from data.errors import Refused
+from data.errors import UserError
 from data.ingest.source import read_source, source_names
 from data.loading.pipeline import load
 from tests.support.deliveries import rows
@@ -50,7 +50,7 @@ def test_every_shipped_source_can_be_read():
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
-    with pytest.raises(Refused, match="no source named nobank; known are berka, contract, ondeck, superlender"):
+    with pytest.raises(UserError, match="no source named nobank; known are berka, contract, ondeck, superlender"):
         read_source("nobank", read_contract())
 
 

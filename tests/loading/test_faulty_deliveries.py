@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.editions import store
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import SameDelivery
 from tests.support.deliveries import CUSTOMER, LOAN, SNAPSHOT, load_tiny, manifest, rows, write
 
@@ -28,7 +28,7 @@ def test_yesterdays_delivery_is_refused_by_its_as_of(tmp_path):
     """Fault 62."""
     load_tiny(write(tmp_path / "d"), tmp_path / "h")
     february = SNAPSHOT.replace("2024-03-31", "2024-02-29")
-    with pytest.raises(Refused, match="2024-02-29 is not later than the published 2024-03-31"):
+    with pytest.raises(UserError, match="2024-02-29 is not later than the published 2024-03-31"):
         load_tiny(write(tmp_path / "old", loan_snapshot=february), tmp_path / "h", as_of=dt.date(2024, 2, 29))
 
 
@@ -36,7 +36,7 @@ def test_a_listed_file_that_is_missing_stops_the_whole_set(tmp_path):
     """Fault 63."""
     delivery = manifest(write(tmp_path / "d"))
     (delivery / "loan_snapshot.csv").unlink()
-    with pytest.raises(Refused, match=r"lacks file loan_snapshot\.csv"):
+    with pytest.raises(UserError, match=r"lacks file loan_snapshot\.csv"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -45,7 +45,7 @@ def test_a_listed_file_that_is_missing_stops_the_whole_set(tmp_path):
 )
 def test_a_required_table_that_is_missing_stops_the_whole_set(tmp_path, table, message):
     """Fault 63."""
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(UserError, match=message):
         load_tiny(write(tmp_path / "d", **{table: None}), tmp_path / "h")
 
 
@@ -58,7 +58,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path):
             with (delivery / "customer.csv").open("a") as file:
                 file.write("C3,2024-01-01\n")
 
-    with pytest.raises(Refused, match=r"customer\.csv changed while it was read"):
+    with pytest.raises(UserError, match=r"customer\.csv changed while it was read"):
         load_tiny(delivery, tmp_path / "h", progress=still_copying)
 
 
@@ -66,19 +66,19 @@ def test_a_file_whose_sha256_differs_is_refused(tmp_path):
     """Fault 65."""
     delivery = manifest(write(tmp_path / "d"))
     (delivery / "loan.csv").write_text(LOAN.replace("1000.00", "1001.00"), encoding="utf-8")
-    with pytest.raises(Refused, match=r"sha256 of loan\.csv differs"):
+    with pytest.raises(UserError, match=r"sha256 of loan\.csv differs"):
         load_tiny(delivery, tmp_path / "h")
 
 
 def test_a_row_count_that_differs_is_refused(tmp_path):
     """Fault 66."""
-    with pytest.raises(Refused, match=r"loan\.csv holds 2 rows, manifest\.json says 3"):
+    with pytest.raises(UserError, match=r"loan\.csv holds 2 rows, manifest\.json says 3"):
         load_tiny(manifest(write(tmp_path / "d"), rows={"loan": 3}), tmp_path / "h")
 
 
 def test_a_total_that_differs_by_one_fen_is_refused(tmp_path):
     """Fault 66."""
-    with pytest.raises(Refused, match=r"loan\.principal sums to 3000\.00, the control total says 3000\.01"):
+    with pytest.raises(UserError, match=r"loan\.principal sums to 3000\.00, the control total says 3000\.01"):
         load_tiny(manifest(write(tmp_path / "d"), totals={"loan": {"principal": "3000.01"}}), tmp_path / "h")
 
 
@@ -90,7 +90,7 @@ def test_a_fifth_fewer_customers_are_held_until_somebody_answers_for_them(tmp_pa
     """Fault 67: 1,300 to 1,000 is 23 % less."""
     load_tiny(write(tmp_path / "a", customer=many(1300)), tmp_path / "h")
     fewer = write(tmp_path / "b", customer=many(1000))
-    with pytest.raises(Refused, match=r"customer: rows went from 1300 to 1000, beyond ±20%.*--accept-volume"):
+    with pytest.raises(UserError, match=r"customer: rows went from 1300 to 1000, beyond ±20%.*--accept-volume"):
         load_tiny(fewer, tmp_path / "h")
     assert load_tiny(fewer, tmp_path / "h", volume_by="Li Wei").facts["overrides"] == {"volume_by": "Li Wei"}
 
@@ -107,7 +107,7 @@ def test_parquet_files_of_one_table_must_agree_on_their_types(tmp_path):
     body = json.loads(text)
     body["tables"]["customer"] = {"files": [*body["tables"].pop("a")["files"], *body["tables"].pop("b")["files"]]}
     path.write_text(json.dumps(body), encoding="utf-8")
-    with pytest.raises(Refused, match=r"column customer_id of b\.parquet is int, but text in a\.parquet"):
+    with pytest.raises(UserError, match=r"column customer_id of b\.parquet is int, but text in a\.parquet"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -116,7 +116,7 @@ def test_a_second_load_at_the_same_time_is_told_so(tmp_path):
     store.preflight(tmp_path / "h")
     with (tmp_path / "h" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(Refused, match="Another load is running"):
+        with pytest.raises(UserError, match="Another load is running"):
             load_tiny(write(tmp_path / "d"), tmp_path / "h")
 
 
@@ -124,7 +124,7 @@ def test_an_increment_that_leaves_a_month_out_is_refused(tmp_path):
     """Fault 69."""
     load_tiny(write(tmp_path / "a"), tmp_path / "h")
     may = write(tmp_path / "b", loan_snapshot=APRIL.replace("04-30", "05-31"))
-    with pytest.raises(Refused, match="starts with 2024-05-31, which does not follow the published 2024-03-31"):
+    with pytest.raises(UserError, match="starts with 2024-05-31, which does not follow the published 2024-03-31"):
         load_tiny(manifest(may, "2024-05-31", kind="increment", first="2024-05-31"), tmp_path / "h", as_of=None)
 
 
@@ -143,7 +143,7 @@ def test_a_link_within_a_delivery_is_refused(tmp_path):
     delivery = write(tmp_path / "d", customer=None)
     (tmp_path / "elsewhere.csv").write_text(CUSTOMER, encoding="utf-8")
     (delivery / "customer.csv").symlink_to(tmp_path / "elsewhere.csv")
-    with pytest.raises(Refused, match=r"customer\.csv is no regular file"):
+    with pytest.raises(UserError, match=r"customer\.csv is no regular file"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -151,20 +151,20 @@ def test_a_file_name_that_leaves_the_folder_is_refused(tmp_path):
     delivery = manifest(write(tmp_path / "d"))
     path = delivery / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"loan.csv"', '"../loan.csv"'), encoding="utf-8")
-    with pytest.raises(Refused, match=r"\.\./loan\.csv in manifest\.json is not a plain name"):
+    with pytest.raises(UserError, match=r"\.\./loan\.csv in manifest\.json is not a plain name"):
         load_tiny(delivery, tmp_path / "h")
 
 
 def test_a_file_that_the_manifest_does_not_know_is_refused(tmp_path):
     delivery = manifest(write(tmp_path / "d"))
     (delivery / "income.csv").write_text("income_id\n", encoding="utf-8")
-    with pytest.raises(Refused, match=r"income\.csv is not listed in manifest\.json"):
+    with pytest.raises(UserError, match=r"income\.csv is not listed in manifest\.json"):
         load_tiny(delivery, tmp_path / "h")
 
 
 def test_what_was_published_keeps_serving_after_a_refused_delivery(tmp_path):
     first = load_tiny(write(tmp_path / "a"), tmp_path / "h")
-    with pytest.raises(Refused):
+    with pytest.raises(UserError):
         load_tiny(write(tmp_path / "b", loan=LOAN.replace("1000.00", "x")), tmp_path / "h")
     assert store.current(tmp_path / "h").id == first.id
     assert rows(first, tmp_path / "h", "select count(*) as loans from loan") == [{"loans": 2}]

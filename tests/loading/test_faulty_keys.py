@@ -5,7 +5,7 @@ import hmac
 import pytest
 
 from data.editions.store import secret_key
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
 
 
@@ -33,7 +33,7 @@ def test_customers_in_conflict_stop_the_load_by_default(tmp_path):
     customer = "customer_id,valid_from,gender\nC1,2024-01-01,\nC2,2024-01-01,\n"
     customer += "C3,2024-01-01,male\nC3,2024-01-01,female\n"
     message = r"customer: 2 rows repeat a key with different content, 50\.00%, over the limit 0\.01%"
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(UserError, match=message):
         load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
 
 
@@ -51,7 +51,7 @@ def test_a_snapshot_that_stands_twice_is_kept_once_and_in_conflict_refused(tmp_p
 
 def test_a_loan_number_that_stands_twice_refuses_the_delivery(tmp_path):
     """Fault 52."""
-    with pytest.raises(Refused, match=r"1 loan numbers occur twice, for instance loan\.csv, line 4"):
+    with pytest.raises(UserError, match=r"1 loan numbers occur twice, for instance loan\.csv, line 4"):
         load_tiny(write(tmp_path / "d", loan=LOAN + "L1,C1,1000.00,2024-01-10\n"), tmp_path / "h", limits=LENIENT)
 
 
@@ -68,7 +68,7 @@ def test_a_loan_without_its_customer_is_kept_apart_and_counted(tmp_path):
 def test_orphan_loans_stop_the_load_by_default(tmp_path):
     """Fault 53."""
     with pytest.raises(
-        Refused, match=r"loan: 1 rows refer to unknown customers or loans, 33\.33%, over the limit 0\.10%"
+        UserError, match=r"loan: 1 rows refer to unknown customers or loans, 33\.33%, over the limit 0\.10%"
     ):
         load_tiny(write(tmp_path / "d", loan=LOAN + "L3,C9,3000.00,2024-01-10\n"), tmp_path / "h")
 

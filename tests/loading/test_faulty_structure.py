@@ -2,12 +2,12 @@
 
 import pytest
 
-from data.errors import Refused
+from data.errors import UserError
 from tests.support.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
 
 
 def refuse(tmp_path, match, **tables):
-    with pytest.raises(Refused, match=match):
+    with pytest.raises(UserError, match=match):
         load_tiny(write(tmp_path / "d", **tables), tmp_path / "h")
     assert not (tmp_path / "h" / "CURRENT").exists()
 
@@ -147,7 +147,7 @@ def test_a_file_cut_within_its_last_value_is_found_by_the_total(tmp_path):
     snapshot = "as_of,loan_id,days_past_due,balance\n2024-03-31,L1,0,900.00\n2024-03-31,L2,31,2000.00\n"
     delivery = write(tmp_path / "d", loan_snapshot=snapshot.removesuffix("00.00\n"))
     manifest(delivery, totals={"loan_snapshot": {"balance": "2900.00"}})
-    with pytest.raises(Refused, match=r"loan_snapshot\.balance sums to 920\.00, the control total says 2900\.00"):
+    with pytest.raises(UserError, match=r"loan_snapshot\.balance sums to 920\.00, the control total says 2900\.00"):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -155,7 +155,7 @@ def test_a_file_cut_after_its_manifest_was_written_is_found_by_its_sha256(tmp_pa
     """Fault 29."""
     delivery = manifest(write(tmp_path / "d"))
     (delivery / "loan_snapshot.csv").write_text(SNAPSHOT[:-3], encoding="utf-8")
-    with pytest.raises(Refused, match=r"sha256 of loan_snapshot\.csv differs"):
+    with pytest.raises(UserError, match=r"sha256 of loan_snapshot\.csv differs"):
         load_tiny(delivery, tmp_path / "h")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analytics.marts.bit_packing import Code, Count, Flag, Packed, packed
 from analytics.marts.columns import Column, number
-from data.errors import Refused
+from data.errors import UserError
 
 GRADE = Code("grade", ("low", "middle", "high"))
 FIELDS = (GRADE, Flag("is_new"), Flag("is_bad", may_be_null=True), Count("loans", 5), Count("days", 20, "integer"))
@@ -59,17 +59,17 @@ def test_columns_in_memory_are_packed_as_a_query_packs_them(given):
 
 @pytest.mark.parametrize("loans", [31, -1])
 def test_a_count_in_memory_that_does_not_fit_stops_the_build_and_is_named(loans):
-    with pytest.raises(Refused, match="loans is not from 0 to 30"):
+    with pytest.raises(UserError, match="loans is not from 0 to 30"):
         Count("loans", 5).numbers(number(np.array([3, loans])))
 
 
 def test_a_code_in_memory_that_is_not_among_the_values_stops_the_build():
-    with pytest.raises(Refused, match=r"grade has values that are not known: \['lowest'\]"):
+    with pytest.raises(UserError, match=r"grade has values that are not known: \['lowest'\]"):
         GRADE.numbers(Column(pa.string(), np.array([0]), None, ("lowest",)))
 
 
 def test_a_flag_in_memory_that_must_be_known_stops_the_build_where_it_is_not():
-    with pytest.raises(Refused, match="is_new is not known of some rows"):
+    with pytest.raises(UserError, match="is_new is not known of some rows"):
         Flag("is_new").numbers(number(np.array([True, False]), np.array([True, False])))
 
 

@@ -21,7 +21,7 @@ from analytics.marts.customer_state import (
     services_held,
     twelve_months,
 )
-from data.errors import Refused
+from data.errors import UserError
 
 NEW = 5
 
@@ -88,7 +88,7 @@ def test_days_are_not_known_where_they_are_known_of_no_loan_with_a_balance():
 
 def test_loans_of_one_customer_that_no_mart_could_hold_stop_the_load():
     # 6e12 and 4e12 yuan
-    with pytest.raises(Refused, match="overdue_amount of the loans of one customer add up to 1e13 yuan or more"):
+    with pytest.raises(UserError, match="overdue_amount of the loans of one customer add up to 1e13 yuan or more"):
         by_customer(overdue_amount=fen(6 * 10**14, 4 * 10**14, 0, 0, 0))
 
 

@@ -8,7 +8,7 @@ from analytics.marts.build import build
 from analytics.marts.row_layout import HISTORY_BITS, recoded, shift
 from analytics.rulebooks.schemes import NEW, class_codes
 from data import demo
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import load
 
 SCHEMES = rulebooks.read()
@@ -54,5 +54,5 @@ def test_an_edition_without_a_state_is_not_continued_but_refused(tmp_path):
     demo.write(tmp_path / "first", 200, 3, 5)
     demo.write_next(tmp_path / "next", 200, 3, 5)
     load(tmp_path / "first", "contract", tmp_path / "home", build_marts=None)
-    with pytest.raises(Refused, match="load the full delivery again"):
+    with pytest.raises(UserError, match="load the full delivery again"):
         load(tmp_path / "next", "contract", tmp_path / "home", build_marts=build)

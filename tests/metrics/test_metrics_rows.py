@@ -15,7 +15,7 @@ from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 
 TODAY = date(2026, 10, 31)
 LIVE = [metric.id for metric in METRICS.values() if not metric.retired]
@@ -101,12 +101,12 @@ def test_a_list_can_be_put_in_each_order(demo_bank, metric, order):
 
 
 def test_a_list_in_an_unknown_order_is_refused(demo_bank):
-    with pytest.raises(Refused, match="cannot be put in order by 'name'"):
+    with pytest.raises(UserError, match="cannot be put in order by 'name'"):
         rows(demo_bank, Question("loans", TODAY), order="name")
 
 
 def test_a_cell_of_another_split_is_refused(demo_bank):
-    with pytest.raises(Refused, match="not split by"):
+    with pytest.raises(UserError, match="not split by"):
         rows(demo_bank, Question("loans", TODAY, by=("family",)), {"branch_1": "N"})
 
 

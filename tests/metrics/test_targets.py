@@ -11,7 +11,7 @@ from analytics.metrics.targets import NONE, Mark, beside, marks, missed, place, 
 from analytics.rulebooks import read
 from data.dates import month_end
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import load
 from pages.parts.sections.tiers import told
 from tests.support import deliveries
@@ -74,7 +74,7 @@ def test_a_code_that_is_no_metric_is_named(tiny):
     {"where": (("branch_1", ("N", "S")),)},
 ])  # fmt: skip
 def test_what_is_narrowed_by_more_than_a_branch_is_held_against_nothing(tiny, about):
-    with pytest.raises(Refused, match="Targets and red lines are set for branches"):
+    with pytest.raises(UserError, match="Targets and red lines are set for branches"):
         beside(tiny, Question("overdue_rate_30", MARCH, **about))
 
 

@@ -53,7 +53,16 @@ def app(demo_home, monkeypatch):
 VIEWS = [
     ("changes", {}),
     ("changes", {"metric": "contribution_net", "by": "age_band", "then": "class"}),
-    ("changes", {"metric": "npl_ratio", "by": "channel", "then": "branch_1", "part": "partner", "days": "0"}),
+    (
+        "changes",
+        {
+            "metric": "npl_ratio",
+            "by": "channel",
+            "then": "branch_1",
+            "part": "partner",
+            "days": "0",
+        },
+    ),
     ("migration", {"view": "class", "measure": "balance"}),
     ("migration", {"view": "rates"}),
     ("migration", {"view": "bucket", "buckets": "months"}),
@@ -111,14 +120,18 @@ def test_the_chips_say_the_verdicts(app, bank):
 @pytest.mark.parametrize("term", ["rolled_in", "cured", "stayed", "closing"])
 def test_a_term_of_the_money_bridge_opens_its_loans(app, bank, term):
     found = flows(bank, Moves(Question("loans", LAST), BEFORE))
-    counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True)) | {"closing": found.loans}
+    counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True)) | {
+        "closing": found.loans
+    }
     assert f"共 {counts[term]:,} 笔借据" in printed(app("changes", moved=f"term:{term}"))
 
 
 def test_a_cell_of_the_matrix_opens_its_customers(app, bank):
     found = matrix(bank, Moves(Question("customers", LAST), BEFORE))
     for row in found.sort_values("n").tail(2).itertuples():
-        said = printed(app("migration", scheme="abcd", moved=f"before:{row.before}~after:{row.after}"))
+        said = printed(
+            app("migration", scheme="abcd", moved=f"before:{row.before}~after:{row.after}")
+        )
         assert f"共 {row.n:,} 位客户" in said
 
 
@@ -130,15 +143,25 @@ def test_a_row_of_the_explorer_opens_exactly_the_n_that_it_printed(app, bank):
     test = app("explorer", scheme="abcd", cut="class,branch_1", path="class:C")
     shown = test.dataframe[0].value
     assert f"{int(row['n']):,}" in set(shown["n"])
-    said = printed(app("explorer", scheme="abcd", cut="class,branch_1", open="overdue_rate_30", cell=cell))
+    said = printed(
+        app("explorer", scheme="abcd", cut="class,branch_1", open="overdue_rate_30", cell=cell)
+    )
     assert f"共 {int(row['n']):,} 笔借据" in said
 
 
 @pytest.mark.parametrize(
     ("address", "call", "unit"),
     [
-        ({"view": "vintage", "moved": "cohort:2025-10-01~month:6"}, ("vintage", {"month": "6"}), "笔借据"),
-        ({"view": "vintage", "moved": "cohort:2025-10-01~judged:yes"}, ("first", {"judged": "yes"}), "笔借据"),
+        (
+            {"view": "vintage", "moved": "cohort:2025-10-01~month:6"},
+            ("vintage", {"month": "6"}),
+            "笔借据",
+        ),
+        (
+            {"view": "vintage", "moved": "cohort:2025-10-01~judged:yes"},
+            ("first", {"judged": "yes"}),
+            "笔借据",
+        ),
     ],
 )
 def test_a_cell_of_a_cohort_opens_its_loans(app, bank, address, call, unit):
@@ -150,17 +173,29 @@ def test_a_cell_of_a_cohort_opens_its_loans(app, bank, address, call, unit):
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    metric=st.sampled_from(["overdue_rate_30", "overdue_rate_customers", "npl_ratio", "balance", "reloan_rate_90"]),
-    cut_=st.permutations(["class", "branch_1", "branch_2", "age_band", "credit_grade", "education"]),
-    deep=st.integers(1, 3), back=st.sampled_from([0, 1, 3]), hit=st.booleans(), data=st.data(),
-)  # fmt: skip
-def test_any_cell_of_the_explorer_opens_exactly_the_n_that_it_printed(demo_home, metric, cut_, deep, back, hit, data):
+    metric=st.sampled_from(
+        ["overdue_rate_30", "overdue_rate_customers", "npl_ratio", "balance", "reloan_rate_90"]
+    ),
+    cut_=st.permutations(
+        ["class", "branch_1", "branch_2", "age_band", "credit_grade", "education"]
+    ),
+    deep=st.integers(1, 3),
+    back=st.sampled_from([0, 1, 3]),
+    hit=st.booleans(),
+    data=st.data(),
+)
+def test_any_cell_of_the_explorer_opens_exactly_the_n_that_it_printed(
+    demo_home, metric, cut_, deep, back, hit, data
+):
     bank = Bank(demo_home, verify="stamp")
     try:
         question, cell = Question(metric, month_end(LAST, -back)), {}
         # Down from the whole bank, a level at a time, as the explorer goes: each level within the cells above it.
         for split in cut_[:deep]:
-            level = ask(bank, question.about(by=(split,), where=tuple((s, (code,)) for s, code in cell.items())))
+            level = ask(
+                bank,
+                question.about(by=(split,), where=tuple((s, (code,)) for s, code in cell.items())),
+            )
             assume(len(level))
             row = level.iloc[data.draw(st.integers(0, len(level) - 1))]
             cell = cell | {split: row[split]}
@@ -177,14 +212,20 @@ def test_the_totals_of_the_heat_map_are_those_of_the_splits(app, bank):
     whole = ask(bank, Question("overdue_rate_30", LAST)).iloc[0]["value"]
     assert table.iloc[-1, -1] == f"{whole:.2%}"
     by_class = ask(bank, Question("overdue_rate_30", LAST, by=("class",)))
-    assert [said.split()[0] for said in table.iloc[:-1, -1]] == [f"{value:.2%}" for value in by_class["value"]]
+    assert [said.split()[0] for said in table.iloc[:-1, -1]] == [
+        f"{value:.2%}" for value in by_class["value"]
+    ]
 
 
 def test_an_empty_selection_says_so_in_every_view_of_the_explorer(app, bank):
-    lent = {(row["channel"], row["product"]) for row in ask(
-        bank, Question("loans", LAST, by=("channel", "product"))).to_dict("records")}  # fmt: skip
+    lent = {
+        (row["channel"], row["product"])
+        for row in ask(bank, Question("loans", LAST, by=("channel", "product"))).to_dict("records")
+    }
     products = {product for _, product in lent}
-    channel, product = next((c, p) for c, _ in sorted(lent) for p in sorted(products) if (c, p) not in lent)
+    channel, product = next(
+        (c, p) for c, _ in sorted(lent) for p in sorted(products) if (c, p) not in lent
+    )
     for view in ("table", "bars", "heat", "trend"):
         said = printed(app("explorer", view=view, f__channel=channel, f__product=product))
         assert "数据不足" in said or say("figure.nobody", "zh-CN") in said

@@ -23,7 +23,17 @@ LAST = date(2026, 10, 31)
 def bare_home(tmp_path_factory):
     """A bank that delivers nothing but customers, loans and their history, 13 months of it."""
     base = tmp_path_factory.mktemp("bare")
-    run("demo", "--customers", "300", "--months", "13", "--seed", "3", "--to", str(base / "delivery"))
+    run(
+        "demo",
+        "--customers",
+        "300",
+        "--months",
+        "13",
+        "--seed",
+        "3",
+        "--to",
+        str(base / "delivery"),
+    )
     manifest = json.loads((base / "delivery" / "manifest.json").read_text())
     kept = {"customer", "loan", "instalment", "payment", "branch", "product", "manager"}
     manifest["tables"] = {name: told for name, told in manifest["tables"].items() if name in kept}
@@ -37,13 +47,17 @@ def bare_home(tmp_path_factory):
 
 
 def run(*command):
-    done = subprocess.run([sys.executable, "-m", "data", *command], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "data", *command], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def asked(bank, metric, by=(), **more):
     answer = query.ask(bank, Question(metric, LAST, by=by, **more))
-    return dict(zip(answer[by[-1]], answer["value"], strict=True)) if by else answer["value"].iloc[0]
+    return (
+        dict(zip(answer[by[-1]], answer["value"], strict=True)) if by else answer["value"].iloc[0]
+    )
 
 
 def test_a_bank_without_targets_sees_none_invented_and_which_table_would_fill_them(app, bare_home):
@@ -55,7 +69,13 @@ def test_a_bank_without_targets_sees_none_invented_and_which_table_would_fill_th
 
 def test_a_line_in_a_cell_leaves_out_months_without_a_value(app, bare_home):
     board = app(home=bare_home).dataframe[0].value
-    lines = [line for column in board if column.endswith("trend") for line in board[column] if line is not None]
+    lines = [
+        line
+        for column in board
+        if column.endswith("trend")
+        for line in board[column]
+        if line is not None
+    ]
     assert lines
     assert all(value == value for line in lines for value in line)
 
@@ -65,7 +85,9 @@ def test_the_tier_board_prints_the_answers_with_their_n(app, bank):
     answer = query.ask(bank, Question("overdue_rate_30", LAST, by=("class",), compare="mom"))
     assert list(board["overdue_rate_30:value"])[:-1] == pytest.approx(list(answer["value"]))
     assert list(board["overdue_rate_30:n"])[:-1] == list(answer["n"])
-    assert list(board["overdue_rate_30:change"])[:-1] == pytest.approx(list(answer["change"]), nan_ok=True)
+    assert list(board["overdue_rate_30:change"])[:-1] == pytest.approx(
+        list(answer["change"]), nan_ok=True
+    )
 
 
 def test_the_shares_of_the_tiers_are_shares_of_the_whole_bank(app, bank):
@@ -81,7 +103,9 @@ def test_the_shares_of_the_tiers_over_time_end_at_those_of_the_board(app, bank):
     balances = asked(bank, "balance", ("class",))
     lines = charts(app("overall/tiers"))[2]["data"]
     last = {line["customdata"][-1][0]: line["y"][-1] for line in lines}
-    assert last == pytest.approx({code: held / sum(balances.values()) for code, held in balances.items()})
+    assert last == pytest.approx(
+        {code: held / sum(balances.values()) for code, held in balances.items()}
+    )
 
 
 def test_gains_and_losses_that_cancel_have_no_share():
@@ -111,15 +135,24 @@ def test_below_a_branch_come_its_own_branches(app, bank):
 def test_a_cell_of_tier_and_branch_opens_its_n(app, bank):
     answer = query.ask(bank, Question("overdue_rate_30", LAST, by=("class", "branch_1")))
     cell = answer.iloc[3]
-    test = app("overall/tiers", open="overdue_rate_30", cell=f"class:{cell['class']}~branch_1:{cell['branch_1']}")
+    test = app(
+        "overall/tiers",
+        open="overdue_rate_30",
+        cell=f"class:{cell['class']}~branch_1:{cell['branch_1']}",
+    )
     assert f"共 {int(cell['n']):,} 笔" in printed(test)
 
 
-@pytest.mark.parametrize(("days", "by", "metric"), [
-    ("30", "balance", "overdue_rate_30"), ("0", "balance", "overdue_rate"),
-    ("90", "customers", "overdue_rate_90_customers"),
-    ("60", "loans", "overdue_rate_60_loans"), ("30", "written_off", "overdue_rate_30_with_written_off"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("days", "by", "metric"),
+    [
+        ("30", "balance", "overdue_rate_30"),
+        ("0", "balance", "overdue_rate"),
+        ("90", "customers", "overdue_rate_90_customers"),
+        ("60", "loans", "overdue_rate_60_loans"),
+        ("30", "written_off", "overdue_rate_30_with_written_off"),
+    ],
+)
 def test_the_overdue_page_counts_as_the_reader_chose(app, bank, days, by, metric):
     test = app("overall/overdue", days=days, by=by)
     assert marks(charts(test)[1]) == pytest.approx(asked(bank, metric, ("class",)))
@@ -127,7 +160,9 @@ def test_the_overdue_page_counts_as_the_reader_chose(app, bank, days, by, metric
 
 
 def test_written_off_is_only_declared_over_thirty_days_and_the_page_says_so(app):
-    assert say("overdue.written_off_30", "zh-CN") in printed(app("overall/overdue", days="90", by="written_off"))
+    assert say("overdue.written_off_30", "zh-CN") in printed(
+        app("overall/overdue", days="90", by="written_off")
+    )
 
 
 def test_the_buckets_hold_all_that_is_late(app, bank):
@@ -150,7 +185,10 @@ def test_the_waterfall_steps_from_interest_to_net(app, bank):
     lengths = dict(zip((mark[0] for mark in bars["customdata"]), bars["x"], strict=True))
     assert lengths["contribution_net"] == pytest.approx(asked(bank, "contribution_net"))
     # gross 100 = 80 + 5 + 15; net 40 = 100 − 45 − 10 − 5: the bar before a total ends where the total ends.
-    for total, last in (("contribution_gross", "contribution_deposits"), ("contribution_net", "cost_operating")):
+    for total, last in (
+        ("contribution_gross", "contribution_deposits"),
+        ("contribution_net", "cost_operating"),
+    ):
         place = [mark[0] for mark in bars["customdata"]].index(last)
         assert bars["base"][place] + bars["x"][place] == pytest.approx(lengths[total], abs=0.01)
 
@@ -208,7 +246,9 @@ def test_every_invariant_was_compared_on_this_bank(bank):
 
 
 def test_an_invariant_that_does_not_hold_fails_and_names_the_case():
-    broken = _made(1, iter([("balance abcd 2026-10", 10.0, 10.0, True), ("x 2026-09", 9.0, 8.0, False)]))
+    broken = _made(
+        1, iter([("balance abcd 2026-10", 10.0, 10.0, True), ("x 2026-09", 9.0, 8.0, False)])
+    )
     assert broken.holds is False
     assert (broken.cases, broken.failed) == (2, ("x 2026-09: 9.00 / 8.00",))
     assert _made(1, iter([])).holds is None
@@ -219,7 +259,10 @@ def test_the_ledger_balances_read_against_loaded_rejected_and_skipped(app, bank)
     assert ledger["balanced"].all()
     loans = ledger[ledger["table"] == "loan"].iloc[0]
     assert loans["loaded"] == bank.one("select count(*) from loan")[0]
-    assert number(loans["read"], "count", "en") in app("about/data", lang="en").dataframe[2].value["Read"].tolist()
+    assert (
+        number(loans["read"], "count", "en")
+        in app("about/data", lang="en").dataframe[2].value["Read"].tolist()
+    )
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -235,13 +278,17 @@ def test_the_definitions_page_shows_the_query_of_the_metric_picked(app):
 
 
 def test_the_list_behind_a_cell_is_masked(bank):
-    names = drilldown.rows(bank, Question("customers", LAST, by=("class",)), {"class": "B"}, limit=50)["name"]
+    names = drilldown.rows(
+        bank, Question("customers", LAST, by=("class",)), {"class": "B"}, limit=50
+    )["name"]
     assert names.str.contains("*", regex=False).all()
 
 
 def test_a_bank_of_one_month_opens_with_todays_tier(app, tmp_path_factory):
     base = tmp_path_factory.mktemp("young")
-    run("demo", "--customers", "200", "--months", "1", "--seed", "3", "--to", str(base / "delivery"))
+    run(
+        "demo", "--customers", "200", "--months", "1", "--seed", "3", "--to", str(base / "delivery")
+    )
     run("load", str(base / "delivery"), "--source", "contract", "--home", str(base / "home"))
     for page in ("tiers", "overdue", "reloan", "contribution"):
         said = printed(app(f"overall/{page}", home=base / "home"))

@@ -23,7 +23,9 @@ def test_each_of_the_six_tiles_prints_value_and_what_it_is_held_against(app, ban
         declared = METRICS[metric]
         row = targets.beside(bank, Question(metric, LAST)).iloc[0]
         assert f'<p class="lp-value">{number(row["value"], declared.unit, lang)}</p>' in said
-        assert f"{say('tile.target', lang)} {number(row['target'], declared.unit, lang)}</td>" in said
+        assert (
+            f"{say('tile.target', lang)} {number(row['target'], declared.unit, lang)}</td>" in said
+        )
         gap = change(row["to_target"], declared.unit, declared.better, lang)
         assert str(gap) in said
         size = change(row["to_red_line"], declared.unit, "higher", lang).words[1:]
@@ -50,7 +52,8 @@ def test_a_branch_is_held_against_its_own_targets_and_another_filter_against_non
 def test_the_board_shows_the_share_of_customers_and_how_it_changed(app, bank):
     board = app().dataframe[0].value
     now, then = (
-        query.ask(bank, Question("customers", day, by=("class",))).set_index("class")["value"] for day in (LAST, BEFORE)
+        query.ask(bank, Question("customers", day, by=("class",))).set_index("class")["value"]
+        for day in (LAST, BEFORE)
     )
     # the tiers in the order of the board, then the whole
     assert list(board["customers:share"])[:-1] == pytest.approx(list(now / now.sum()))
@@ -86,13 +89,21 @@ def test_at_most_five_alerts_are_listed_and_each_opens_its_list(app, bank):
     cell = {"branch_1": first["branch"]} if first["branch"] else {}
     asked = Question(first["metric"], LAST, by=tuple(cell))
     answer = query.ask(bank, asked)
-    n = answer.loc[answer["branch_1"] == first["branch"], "n"].iloc[0] if cell else answer["n"].iloc[0]
+    n = (
+        answer.loc[answer["branch_1"] == first["branch"], "n"].iloc[0]
+        if cell
+        else answer["n"].iloc[0]
+    )
     assert f"共 {int(n):,} " in printed(test)
 
 
 def test_a_list_of_a_tier_leads_to_the_tier_branch_by_branch(app):
     test = app(open="overdue_rate_30", cell="class:C", vs="yoy")
-    (link,) = (link.proto for link in test.get("page_link") if link.proto.label == say("drill.down", "zh-CN"))
+    (link,) = (
+        link.proto
+        for link in test.get("page_link")
+        if link.proto.label == say("drill.down", "zh-CN")
+    )
     assert link.page == "tiers"
     assert all(part in link.query_string for part in ("tier=C", "metric=overdue_rate_30", "vs=yoy"))
 

@@ -13,8 +13,14 @@ from pages.parts.state import navigation
 from tests.conftest import APP
 from tests.support.page_text import printed
 
-PAGES = [(section, page) for section, pages in navigation.present().items() for page in pages]
+PAGES = [(section, page) for section, pages in navigation.SECTIONS.items() for page in pages]
 LAST = date(2026, 10, 31)
+
+
+def test_the_menu_lists_every_page_file():
+    files = navigation.PAGES_FOLDER.glob("*/*.py")
+    on_disk = {(file.parent.name, file.stem) for file in files if file.parent.name != "parts"}
+    assert on_disk == set(PAGES)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -26,7 +32,9 @@ def test_a_page_opens_in_the_frame(app, section, page, lang):
     assert say("app.name", lang) in said
 
 
-@pytest.mark.parametrize("metric", ["customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net"])
+@pytest.mark.parametrize(
+    "metric", ["customers", "overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net"]
+)
 def test_a_tile_prints_the_answer_of_the_metric(app, bank, metric):
     answer = query.ask(bank, Question(metric, LAST)).iloc[0]
     unit = metric_named(metric).unit
@@ -58,7 +66,14 @@ def test_a_cell_opens_exactly_the_n_that_it_printed(app, bank, metric, code):
     n = int(found["n"].iloc[0]) if len(found) else 0
     test = app(open=metric, cell=f"class:{code}")
     assert f"共 {n:,} " in printed(test)
-    assert len(drilldown.rows(bank, Question(metric, LAST, by=("class",)), {"class": code}, limit=10**6)) == n
+    assert (
+        len(
+            drilldown.rows(
+                bank, Question(metric, LAST, by=("class",)), {"class": code}, limit=10**6
+            )
+        )
+        == n
+    )
 
 
 def test_a_cell_that_does_not_exist_opens_the_whole_and_says_so(app, bank):

@@ -96,7 +96,10 @@ def test_the_compliance_page_prints_the_counts(app, bank, lang):
         assert f'<td class="num">{row.breaches:,}</td>' in said
         assert number(row.share, "rate", lang) in said
         # the line of the last twelve months, in words for who cannot see it
-        name, months = compliance.rules(LAST)[row.rule].names[short(lang)], [month_end(LAST, -back) for back in (11, 0)]
+        name, months = (
+            compliance.rules(LAST)[row.rule].names[short(lang)],
+            [month_end(LAST, -back) for back in (11, 0)],
+        )
         over = compliance.trend(bank, months).query("rule == @row.rule")["breaches"]
         ends = {"first": f"{over.iloc[0]:,}", "last": f"{over.iloc[-1]:,}"}
         assert say("rules.spark", lang, name=name, months=12, **ends) in said
@@ -158,7 +161,9 @@ def shelf(tmp_path, monkeypatch):
 
 def spoil(file):
     text = file.read_text("utf-8")
-    file.write_text(text.replace("max_days_past_due_12m > 90", "max_days_past_duo_12m > 90"), "utf-8")
+    file.write_text(
+        text.replace("max_days_past_due_12m > 90", "max_days_past_duo_12m > 90"), "utf-8"
+    )
 
 
 @pytest.mark.parametrize("page", ["overall/overview", "rules/rulebooks", "about/data"])
@@ -167,7 +172,9 @@ def test_a_broken_rulebook_leaves_the_one_that_graded_the_data_in_force(app, she
     test = app(page, lang="en", scheme="abcd")
     assert "A prime" in json.dumps([printed(test), str(schemes()["abcd"].editions[-1].classes)])
     if page != "overall/overview":
-        assert any("did you mean max_days_past_due_12m?" in warning.value for warning in test.warning)
+        assert any(
+            "did you mean max_days_past_due_12m?" in warning.value for warning in test.warning
+        )
 
 
 def test_a_broken_new_edition_leaves_the_one_before_in_force(app, shelf):
@@ -180,7 +187,9 @@ def test_a_broken_new_edition_leaves_the_one_before_in_force(app, shelf):
 
 
 def test_a_new_edition_is_read_at_once_and_said_not_to_have_graded_the_data(app, shelf):
-    text = (shelf / "abcd" / "1990-01-01.toml").read_text("utf-8").replace("1990-01-01", "2027-01-01")
+    text = (
+        (shelf / "abcd" / "1990-01-01.toml").read_text("utf-8").replace("1990-01-01", "2027-01-01")
+    )
     (shelf / "abcd" / "2027-01-01.toml").write_text(text, "utf-8")
     test = app("rules/rulebooks", lang="en", scheme="abcd", edition="2027-01-01")
     assert "have not graded" in test.info[0].value or "has not graded" in test.info[0].value
@@ -192,4 +201,7 @@ def test_the_history_writes_a_class_where_it_begins_as_far_as_it_fits():
     frame = pd.DataFrame({"as_of": months, "days_past_due": [0.0] * 12, "tier": ["A"] * 11 + ["D"]})
     ladders = {"tier": ("等级", ("A", "D"), {"A": "优质客户", "D": "风险预警"})}
     written = rulebook_charts.history(frame, ladders, "zh-CN")["layout"]["annotations"]
-    assert [(note["x"], note["y"], note["text"]) for note in written] == [(-0.5, 0, "优质客户"), (10.5, 0, "风险…")]
+    assert [(note["x"], note["y"], note["text"]) for note in written] == [
+        (-0.5, 0, "优质客户"),
+        (10.5, 0, "风险…"),
+    ]

@@ -4,16 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from pages.parts.state.selection import Choice, Offer, default, read, said, write
+from pages.parts.state.selection import (
+    Selection,
+    SelectionOptions,
+    default_selection,
+    describe_corrections,
+    from_url_params,
+    to_url_params,
+)
 
-OFFER = Offer(
+OPTIONS = SelectionOptions(
     months=("2026-08-31", "2026-09-30", "2026-10-31"),
     schemes=("abcd", "loan_five"),
     branches={"01": ("01",), "0101": ("01", "0101")},
-    splits=("channel", "family"),
+    dimensions=("channel", "family"),
     values=lambda column: {"channel": {"mobile", "partner"}, "family": {"home"}}[column],
 )
-FULL = Choice(
+FULL = Selection(
     as_of="2026-09-30",
     compare="yoy",
     scheme="loan_five",
@@ -21,24 +28,24 @@ FULL = Choice(
     branch=("01", "0101"),
     where=(("channel", ("mobile", "partner")),),
     lang="en",
-    picks=(("metric", "overdue_rate"),),
+    page_params=(("metric", "overdue_rate"),),
 )
 
 
-def test_an_address_gives_back_the_choice_that_wrote_it():
-    assert read(write(FULL), OFFER) == (FULL, [])
+def test_an_address_gives_back_the_selection_that_wrote_it():
+    assert from_url_params(to_url_params(FULL), OPTIONS) == (FULL, [])
 
 
 def test_a_tier_is_not_taken_before_the_bank_begins():
-    young = replace(OFFER, months=OFFER.months[-2:])
-    assert default(young).opening == 1
-    choice, problems = read({"opening": ["12"]}, young)
-    assert choice.opening == 1
-    assert problems[0][1]["used"] == "1"
+    young = replace(OPTIONS, months=OPTIONS.months[-2:])
+    assert default_selection(young).opening == 1
+    selection, corrections = from_url_params({"opening": ["12"]}, young)
+    assert selection.opening == 1
+    assert corrections[0][1]["used"] == "1"
 
 
 def test_the_address_names_codes_and_no_words():
-    assert write(FULL) == {
+    assert to_url_params(FULL) == {
         "asof": ["2026-09-30"],
         "vs": ["yoy"],
         "scheme": ["loan_five"],
@@ -51,13 +58,13 @@ def test_the_address_names_codes_and_no_words():
 
 
 def test_the_same_address_shows_the_same_rows_in_the_other_language():
-    chinese, _ = read(write(replace(FULL, lang="zh-CN")), OFFER)
+    chinese, _ = from_url_params(to_url_params(replace(FULL, lang="zh-CN")), OPTIONS)
     assert chinese.filters == FULL.filters
 
 
 def test_an_empty_address_is_the_newest_month_of_the_whole_bank():
-    assert read({}, OFFER) == (default(OFFER), [])
-    assert default(OFFER).as_of == "2026-10-31"
+    assert from_url_params({}, OPTIONS) == (default_selection(OPTIONS), [])
+    assert default_selection(OPTIONS).as_of == "2026-10-31"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,7 @@ def test_an_empty_address_is_the_newest_month_of_the_whole_bank():
     ],
 )
 def test_an_unknown_month_becomes_the_nearest_valid_one(asked, used):
-    assert read({"asof": [asked]}, OFFER)[0].as_of == used
+    assert from_url_params({"asof": [asked]}, OPTIONS)[0].as_of == used
 
 
 @pytest.mark.parametrize(
@@ -89,16 +96,18 @@ def test_an_unknown_month_becomes_the_nearest_valid_one(asked, used):
     ],
 )
 def test_what_cannot_be_used_is_said(address):
-    choice, problems = read(address, OFFER)
-    assert choice == default(OFFER)
-    assert said(problems, "zh-CN").startswith("链接里的部分条件无法使用")
-    assert next(iter(address.values()))[0][:5] in said(problems, "en") or "id_number" in said(problems, "en")
+    selection, corrections = from_url_params(address, OPTIONS)
+    assert selection == default_selection(OPTIONS)
+    assert describe_corrections(corrections, "zh-CN").startswith("链接里的部分条件无法使用")
+    assert next(iter(address.values()))[0][:5] in describe_corrections(
+        corrections, "en"
+    ) or "id_number" in describe_corrections(corrections, "en")
 
 
 def test_the_valid_part_of_a_filter_is_kept():
-    choice, problems = read({"f.channel": ["mobile", "pigeon"]}, OFFER)
-    assert choice.where == (("channel", ("mobile",)),)
-    assert len(problems) == 1
+    selection, corrections = from_url_params({"f.channel": ["mobile", "pigeon"]}, OPTIONS)
+    assert selection.where == (("channel", ("mobile",)),)
+    assert len(corrections) == 1
 
 
 def test_a_branch_narrows_by_its_own_level_only():
@@ -106,11 +115,13 @@ def test_a_branch_narrows_by_its_own_level_only():
 
 
 def test_an_unknown_switch_of_a_page_is_its_default():
-    assert FULL.pick("metric", ["npl_ratio", "balance"]) == "npl_ratio"
-    assert FULL.pick("metric", ["npl_ratio", "overdue_rate"]) == "overdue_rate"
+    assert FULL.page_param("metric", ["npl_ratio", "balance"]) == "npl_ratio"
+    assert FULL.page_param("metric", ["npl_ratio", "overdue_rate"]) == "overdue_rate"
 
 
 def test_a_page_that_was_not_there_is_said_and_leaves_the_address():
-    choice, problems = read({"lost": ["nope"], "lang": ["en"]}, OFFER)
-    assert said(problems, "en").endswith("there is no page “nope”, showing “Overview”")
-    assert "lost" not in write(choice)
+    selection, corrections = from_url_params({"lost": ["nope"], "lang": ["en"]}, OPTIONS)
+    assert describe_corrections(corrections, "en").endswith(
+        "there is no page “nope”, showing “Overview”"
+    )
+    assert "lost" not in to_url_params(selection)

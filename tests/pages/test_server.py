@@ -10,17 +10,17 @@ import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from pages.parts.app.server import (  # fmt: skip
+from pages.parts.app.server import (
     STATIC,
-    Bundles,
-    Document,
-    Guard,
-    bundle,
+    CompressedStatic,
+    LocalisedDocument,
+    SecurityHeaders,
+    bundle_file,
     chart_script,
-    imported,
     is_loopback,
-    masked,
+    mask_numbers,
     security_headers,
+    with_imports,
 )
 
 
@@ -48,11 +48,13 @@ def ask(app, path, headers=None, method="GET", server="127.0.0.1", query=""):
 
 
 HELLO = PlainTextResponse("hello")
-PAGE = HTMLResponse('<html lang="en"><head><title>Streamlit</title></head></html>', headers={"etag": "x"})
+PAGE = HTMLResponse(
+    '<html lang="en"><head><title>Streamlit</title></head></html>', headers={"etag": "x"}
+)
 
 
 def test_every_answer_carries_the_security_headers():
-    _, headers, body = ask(Guard(HELLO), "/")
+    _, headers, body = ask(SecurityHeaders(HELLO), "/")
     assert body == b"hello"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
@@ -60,26 +62,34 @@ def test_every_answer_carries_the_security_headers():
 
 
 def test_scripts_run_only_from_our_files_or_by_hash():
-    policy = dict(part.split(" ", 1) for part in security_headers()["content-security-policy"].split("; "))
+    policy = dict(
+        part.split(" ", 1) for part in security_headers()["content-security-policy"].split("; ")
+    )
     assert "unsafe-inline" not in policy["script-src"]
     assert "'unsafe-eval'" not in policy["script-src"]
     assert "://" not in security_headers()["content-security-policy"]
 
 
 def test_a_download_is_not_stored_on_the_way():
-    assert ask(Guard(HELLO), "/media/abc.csv")[1]["cache-control"] == "no-store"
+    assert ask(SecurityHeaders(HELLO), "/media/abc.csv")[1]["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
-    "path", ["/_stcore/metrics", "/_stcore/agent/interact", "/deep/_stcore/agent/mcp", "/_stcore/script-health-check"]
+    "path",
+    [
+        "/_stcore/metrics",
+        "/_stcore/agent/interact",
+        "/deep/_stcore/agent/mcp",
+        "/_stcore/script-health-check",
+    ],
 )
 def test_what_is_not_for_readers_is_not_found(path):
-    assert ask(Guard(HELLO), path)[0] == 404
+    assert ask(SecurityHeaders(HELLO), path)[0] == 404
 
 
 def test_nobody_is_answered_on_an_address_that_others_can_reach():
-    assert ask(Guard(HELLO), "/", server="192.168.1.5")[0] == 403
-    assert ask(Guard(HELLO), "/", server="::1")[0] == 200
+    assert ask(SecurityHeaders(HELLO), "/", server="192.168.1.5")[0] == 403
+    assert ask(SecurityHeaders(HELLO), "/", server="::1")[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,7 @@ def test_only_loopback_addresses_are_listened_on(address, expected):
 
 @pytest.fixture(scope="module")
 def bundles():
-    return Bundles(HELLO)
+    return CompressedStatic(HELLO)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +132,8 @@ def test_a_browser_without_gzip_gets_the_plain_file(bundles, script):
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/js/none.js", "/index.html", "/static/js/../../index.html"]
+    "path",
+    ["/static/../app.py", "/static/js/none.js", "/index.html", "/static/js/../../index.html"],
 )
 def test_only_bundles_listed_at_start_are_served(bundles, path):
     assert ask(bundles, path, {"accept-encoding": "gzip"})[2] == b"hello"
@@ -130,10 +141,14 @@ def test_only_bundles_listed_at_start_are_served(bundles, path):
 
 @pytest.mark.parametrize(
     ("query", "lang", "title"),
-    [("lang=en", "en", "Loan Panorama"), ("", "zh-CN", "信贷全景"), ("lang=xx", "zh-CN", "信贷全景")],
+    [
+        ("lang=en", "en", "Loan Panorama"),
+        ("", "zh-CN", "信贷全景"),
+        ("lang=xx", "zh-CN", "信贷全景"),
+    ],
 )
 def test_the_document_is_in_the_language_of_its_reader(query, lang, title):
-    _, headers, body = ask(Document(PAGE), "/overdue", query=query)
+    _, headers, body = ask(LocalisedDocument(PAGE), "/overdue", query=query)
     assert f'<html lang="{lang}">' in body.decode()
     assert f"<title>{title}</title>" in body.decode()
     assert int(headers["content-length"]) == len(body)
@@ -142,7 +157,9 @@ def test_the_document_is_in_the_language_of_its_reader(query, lang, title):
 
 def test_the_document_is_rewritten_though_the_server_would_compress_it():
     page = GZipMiddleware(HTMLResponse('<html lang="en">' + " " * 2000 + "</html>"))
-    assert b'lang="zh-CN"' in ask(Document(page), "/overdue", {"accept-encoding": "gzip"})[2]
+    assert (
+        b'lang="zh-CN"' in ask(LocalisedDocument(page), "/overdue", {"accept-encoding": "gzip"})[2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,18 +171,22 @@ def test_the_document_is_rewritten_though_the_server_would_compress_it():
     ],
 )
 def test_a_page_that_is_not_there_leads_to_the_first_which_is_told(path, query, there):
-    status, headers, _ = ask(Document(PAGE), path, {"accept": "text/html,*/*"}, query=query)
+    status, headers, _ = ask(
+        LocalisedDocument(PAGE), path, {"accept": "text/html,*/*"}, query=query
+    )
     assert (status, headers["location"]) == (307, there)
 
 
 @pytest.mark.parametrize("path", ["/", "/overdue", "/favicon.png"])
 def test_a_page_or_file_that_is_there_is_not_led_away(path):
     accept = "image/*" if path.endswith(".png") else "text/html"
-    assert ask(Document(PAGE), path, {"accept": accept})[0] == 200
+    assert ask(LocalisedDocument(PAGE), path, {"accept": accept})[0] == 200
 
 
 def test_the_chart_engine_is_not_among_the_bundles_of_a_first_page():
-    links = ask(Document(HTMLResponse('<html lang="en"><head></head></html>')), "/")[2].decode()
+    links = ask(LocalisedDocument(HTMLResponse('<html lang="en"><head></head></html>')), "/")[
+        2
+    ].decode()
     assert "DataFrame." in links
     assert not re.search(r'href="[^"]*PlotlyChart', links)
     assert f"<script>{chart_script()}</script>" in links
@@ -174,15 +195,17 @@ def test_the_chart_engine_is_not_among_the_bundles_of_a_first_page():
 
 
 def test_every_bundle_named_early_exists_with_what_it_imports():
-    files = imported(map(bundle, ["Html", "DataFrame"]))
-    assert {bundle("Html"), bundle("DataFrame")} <= set(files)
+    files = with_imports(map(bundle_file, ["Html", "DataFrame"]))
+    assert {bundle_file("Html"), bundle_file("DataFrame")} <= set(files)
     assert len(files) > 20
     assert all((STATIC / "static" / "js" / file).is_file() for file in files)
 
 
 def test_what_is_not_a_document_passes_untouched():
-    assert ask(Document(HELLO), "/overdue")[2] == b"hello"
+    assert ask(LocalisedDocument(HELLO), "/overdue")[2] == b"hello"
 
 
 def test_a_trace_in_the_log_shows_no_number_of_a_person():
-    assert masked("ValueError: 11010119900101123X at line 12") == "ValueError: ****** at line 12"
+    assert (
+        mask_numbers("ValueError: 11010119900101123X at line 12") == "ValueError: ****** at line 12"
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from analytics.analysis.cross_tab import crossed
 from analytics.metrics.query import Question, ask, monthly_shares
-from data.errors import Refused
+from data.errors import UserError
 from pages.parts.sections.tiers import told
 
 LAST = date(2026, 10, 31)
@@ -19,32 +19,59 @@ def test_the_margins_of_the_cross_table_are_the_counts_of_both_schemes(bank, whe
     frame = crossed(bank, question, "consumer_five")
     for scheme, side in (("abcd", "class_from"), ("consumer_five", "class_to")):
         answer = ask(bank, question.about(scheme=scheme, by=("class",)))
-        assert frame.groupby(side)["n"].sum().to_dict() == dict(zip(answer["class"], answer["n"], strict=True))
+        assert frame.groupby(side)["n"].sum().to_dict() == dict(
+            zip(answer["class"], answer["n"], strict=True)
+        )
 
 
 def test_a_filter_of_loans_is_refused_for_customers(bank):
-    with pytest.raises(Refused):
+    with pytest.raises(UserError):
         crossed(bank, Question("customers", LAST, where=(("family", ("home",)),)), "consumer_five")
 
 
 def test_an_unknown_scheme_is_refused(bank):
-    with pytest.raises(Refused, match="no scheme"):
+    with pytest.raises(UserError, match="no scheme"):
         crossed(bank, Question("customers", LAST), "none; drop table loan")
 
 
 def test_shares_are_those_of_the_month():
     # January 30 of 40 = 75 %, February 10 of 40 = 25 %; a month without a whole has no share
-    rows = [("2026-01-31", "A", 30.0), ("2026-01-31", "B", 10.0), ("2026-02-28", "A", 10.0), ("2026-02-28", "B", 30.0),
-            ("2026-03-31", "A", 0.0)]  # fmt: skip
+    rows = [
+        ("2026-01-31", "A", 30.0),
+        ("2026-01-31", "B", 10.0),
+        ("2026-02-28", "A", 10.0),
+        ("2026-02-28", "B", 30.0),
+        ("2026-03-31", "A", 0.0),
+    ]
     told = monthly_shares(pd.DataFrame(rows, columns=["as_of", "class", "value"]))
     assert told["value"].tolist()[:4] == [0.75, 0.25, 0.25, 0.75]
     assert told["value"].isna().tolist()[4]
 
 
 def test_moves_are_up_down_the_same_or_beyond_the_ladder():
-    rows = [("A", "B", 3, 10.0, 9.0), ("C", "A", 2, 5.0, 6.0), ("B", "B", 4, 1.0, 2.0), ("A", "unrated", 1, 1.0, 1.0),
-            ("joined", "A", 5, 0.0, 7.0), ("D", "settled", 6, 8.0, 0.0)]  # fmt: skip
+    rows = [
+        ("A", "B", 3, 10.0, 9.0),
+        ("C", "A", 2, 5.0, 6.0),
+        ("B", "B", 4, 1.0, 2.0),
+        ("A", "unrated", 1, 1.0, 1.0),
+        ("joined", "A", 5, 0.0, 7.0),
+        ("D", "settled", 6, 8.0, 0.0),
+    ]
     frame = pd.DataFrame(rows, columns=["before", "after", "n", "balance_before", "balance"])
     ways = told(frame, ("A", "B", "C", "D"))
-    assert ways["n"].to_dict() == {"up": 2, "down": 3, "same": 4, "unrated": 1, "came": 5, "left": 6}
-    assert ways["balance"].to_dict() == {"up": 6.0, "down": 9.0, "same": 2.0, "unrated": 1.0, "came": 7.0, "left": 8.0}
+    assert ways["n"].to_dict() == {
+        "up": 2,
+        "down": 3,
+        "same": 4,
+        "unrated": 1,
+        "came": 5,
+        "left": 6,
+    }
+    assert ways["balance"].to_dict() == {
+        "up": 6.0,
+        "down": 9.0,
+        "same": 2.0,
+        "unrated": 1.0,
+        "came": 7.0,
+        "left": 8.0,
+    }

@@ -39,7 +39,7 @@ def test_nothing_is_judged_from_a_small_sample(row):
 
 
 def test_nothing_is_said_about_what_was_not_answered():
-    assert headlines.sentence([headlines.level("overdue_rate_30", None, None, "mom", "en")], "en") == ""
+    assert headlines.join_facts([headlines.level("overdue_rate_30", None, None, "mom", "en")], "en") == ""
 
 
 def test_a_tile_shows_a_rise_of_overdue_in_the_colour_of_bad_with_arrow_and_word(row):

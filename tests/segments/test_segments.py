@@ -34,7 +34,7 @@ from analytics.segments import (
 from data.dates import month_end
 from data.demo import hidden_misgraded, hidden_types
 from data.editions.engine import Bank
-from data.errors import Refused
+from data.errors import UserError
 from data.loading.pipeline import load
 
 ROOT = Path(__file__).parents[2]
@@ -482,7 +482,7 @@ def test_a_list_of_one_branch_is_part_of_the_whole(bank, of):
 
 
 def test_too_few_customers_are_refused(small_home):
-    with pytest.raises(Refused, match=r"少于 200.*200 or more"):
+    with pytest.raises(UserError, match=r"少于 200.*200 or more"):
         pipeline.fit(Bank(small_home))
 
 
@@ -499,7 +499,7 @@ def test_constant_missing_and_infinite_facts_are_noted_and_the_rest_works(frame)
 
 def test_facts_that_are_the_same_for_everybody_make_no_segments(frame):
     flat = pd.DataFrame({fact: [frame[fact].iloc[0]] * 300 for fact in definitions.FACTS})
-    with pytest.raises(Refused, match="Only 0 facts differ"):
+    with pytest.raises(UserError, match="Only 0 facts differ"):
         feature_space.make(flat)
 
 
@@ -567,17 +567,17 @@ def test_one_class_only_is_said_and_the_segments_are_judged_alone():
 
 
 def test_a_month_that_was_never_fitted_is_a_sentence(bank):
-    with pytest.raises(Refused, match=r"2026-05-31 was never fitted; fitted month ends: 2026-10-31"):
+    with pytest.raises(UserError, match=r"2026-05-31 was never fitted; fitted month ends: 2026-10-31"):
         report.read(bank, date(2026, 5, 31))
 
 
 def test_an_edition_without_a_fit_says_what_to_run(demo_home):
-    with pytest.raises(Refused, match="segments fit"):
+    with pytest.raises(UserError, match="segments fit"):
         report.read(Bank(demo_home))
 
 
 def test_a_month_end_that_the_edition_lacks_is_refused(bank):
-    with pytest.raises(Refused, match="no month end 2031-01-31"):
+    with pytest.raises(UserError, match="no month end 2031-01-31"):
         pipeline.fit(bank, date(2031, 1, 31))
 
 
@@ -585,16 +585,16 @@ def test_a_damaged_table_is_refused(of, tmp_path):
     folder = tmp_path / store.FOLDER / of.told["edition"]
     folder.mkdir(parents=True)
     (folder / of.told["table"]).write_bytes(b"PAR1 nothing")
-    with pytest.raises(Refused, match="missing or damaged"):
+    with pytest.raises(UserError, match="missing or damaged"):
         store.members(tmp_path, dict(of.told))
 
 
 def test_a_short_history_gives_segments_without_validation(bank, of, tmp_path):
     short = replace(of, told=dict(of.told) | {"base": None, "outcomes": {}})
     assert "无法检验" in short.verdict("abcd", "zh-CN")
-    with pytest.raises(Refused, match="cannot be validated"):
+    with pytest.raises(UserError, match="cannot be validated"):
         short.validation("abcd")
-    with pytest.raises(Refused, match="no disagreement"):
+    with pytest.raises(UserError, match="no disagreement"):
         short.disagreements(bank, "abcd", "good_in_bad")
 
 
@@ -661,7 +661,7 @@ def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch
 
 
 def test_no_page_imports_scikit_learn():
-    told = "import sys, pages.parts.told_apart; sys.exit('sklearn' in sys.modules)"
+    told = "import sys, pages.parts.sections.segment_methods; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
 
 

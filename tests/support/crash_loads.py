@@ -38,7 +38,7 @@ def seen(home: Path) -> dict:
         rows = bank.one(sql, day=edition.as_of)
         return {
             "edition": edition.id,
-            "alarm": bank.alarm,
+            "alarm": bank.alarm and str(bank.alarm),
             "balance": round(float(rows[0]), 2),
             "loans": rows[1],
             "asked": round(float(answer["value"].sum()), 2),

@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from data.editions import store
 from data.editions.engine import Bank, Workshop
-from data.errors import Refused
+from data.errors import UserError
 
 ROWS = 500
 JANUARY, FEBRUARY, MARCH = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31)
@@ -67,7 +67,7 @@ def forked(work) -> tuple[int, int]:
         os.close(pipe)
         try:
             answer = work()
-        except Refused as error:
+        except UserError as error:
             answer = {"outcome": "refused", "message": str(error)}
         except BaseException as error:
             answer = {"outcome": "crashed", "message": repr(error)}

@@ -1,4 +1,4 @@
-"""The frame around every page: configuration, language, menu, header; then the page itself."""
+"""The frame of every page: configuration, language, menu and header; then the page itself."""
 
 from __future__ import annotations
 
@@ -7,52 +7,63 @@ from pathlib import Path
 
 import streamlit as st
 
-from analytics.i18n.text import LANGUAGES, half, say
-from data.errors import Refused
+from analytics.i18n.text import LANGUAGES, say
+from data.errors import UserError
 from pages.parts.app import header, server
-from pages.parts.state import navigation, queries, selection
+from pages.parts.state import navigation, queries
+from pages.parts.state.selection import (
+    describe_corrections,
+    link_params,
+    sync_with_url,
+    update_selection,
+)
 from pages.parts.widgets import drilldown
 
 _CSS = f"<style>{(Path(__file__).parent / 'style.css').read_text('utf-8')}</style>"
 
 
 def show() -> None:
-    """One run of the script."""
+    """Run the script once: frame and page."""
     lang = _language()
-    st.set_page_config(page_title=say("app.name", lang), layout="wide", initial_sidebar_state="auto")
+    st.set_page_config(
+        page_title=say("app.name", lang), layout="wide", initial_sidebar_state="auto"
+    )
     st.html(_CSS)
     sections = navigation.pages(lang)
-    everything = [page for pages in sections.values() for page in pages.values()]
-    if not everything:
-        return _no_edition(lang)
-    page = st.navigation(everything, position="hidden")
+    every_page = [page for pages in sections.values() for page in pages.values()]
+    page = st.navigation(every_page, position="hidden")
     try:
         served = queries.refresh()
-        here, problems = selection.sync(queries.offer(), page.url_path)
-        if here.lang != lang:
+        selection, corrections = sync_with_url(queries.selection_options(), page.url_path)
+        if selection.lang != lang:
             st.rerun()
-        _speak(here.lang)
-        _sidebar(sections, here.lang)
-        header.show(here, served, page.title)
-        problems += drilldown.problems(here)
-        if problems:
-            st.info(selection.said(problems, here.lang))
-        drilldown.show(here)
+        _set_document_language(selection.lang)
+        _sidebar(sections, selection.lang)
+        header.show(selection, served, page.title)
+        corrections += drilldown.problems(selection)
+        if corrections:
+            st.info(describe_corrections(corrections, selection.lang))
+        drilldown.show(selection)
         page.run()
-    except queries.Moved:
+    except queries.EditionChanged:
         st.rerun()
-    except Refused as refusal:
-        _no_edition(lang) if not _has_edition() else st.warning(half(refusal, lang))
+    except UserError as refusal:
+        if _has_edition():
+            st.warning(refusal.text(lang))
+        else:
+            _no_edition(lang)
 
 
 def _language() -> str:
-    """The language of the URL when it names one; else of the session; Chinese at first."""
-    asked = st.query_params.get("lang")
-    return asked if asked in LANGUAGES else st.session_state.get("lang", LANGUAGES[0])
+    """Return the language of the URL, else of the session, else Chinese."""
+    requested = st.query_params.get("lang")
+    if requested in LANGUAGES:
+        return requested
+    return st.session_state.get("lang", LANGUAGES[0])
 
 
-def _speak(lang: str) -> None:
-    """Tell the browser which language it reads: fonts, screen readers and hyphenation follow it."""
+def _set_document_language(lang: str) -> None:
+    """Set the language of the document, which fonts, screen readers and hyphenation follow."""
     st.html(f"<script>{server.LANGUAGE_SCRIPTS[lang]}</script>", unsafe_allow_javascript=True)
 
 
@@ -66,21 +77,21 @@ def _sidebar(sections: dict[str, dict[str, st.Page]], lang: str) -> None:
         for section, pages in sections.items():
             st.html(f'<p class="lp-section">{html.escape(say(f"menu.{section}", lang))}</p>')
             for page in pages.values():
-                st.page_link(page, query_params=selection.carried())
+                st.page_link(page, query_params=link_params())
         st.button(
             say("app.other_language", lang),
             key="language",
             type="tertiary",
             help=say("app.choose_language", lang),
-            on_click=selection.change,
+            on_click=update_selection,
             kwargs={"lang": other},
         )
 
 
 def _has_edition() -> bool:
     try:
-        queries.bank()
-    except Refused:
+        queries.warehouse()
+    except UserError:
         return False
     return True
 

@@ -10,42 +10,77 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import SPLITS
 from data.editions.engine import Bank
-from pages.parts.state import queries, selection
+from pages.parts.state import queries
 from pages.parts.state.filters import applied_filters
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import (
+    COMPARE,
+    Selection,
+    available_openings,
+    filter_by,
+    update_selection,
+)
 from pages.parts.widgets.text import escape_markdown
 
-MORE = ("family", "channel", "guarantee", "customer_kind", "employment", "age_band", "payroll", "credit_grade")
+MORE = (
+    "family",
+    "channel",
+    "guarantee",
+    "customer_kind",
+    "employment",
+    "age_band",
+    "payroll",
+    "credit_grade",
+)
 
 
-def show(here: Choice, served: Bank, title: str) -> None:
+def show(selection: Selection, served: Bank, title: str) -> None:
     """Title, selectors, chips of the applied filters with a reset, edition and data date."""
-    lang, edition = here.lang, served.edition
+    lang, edition = selection.lang, served.edition
     from_where = say(
-        "head.edition", lang, edition=edition.id[:8], as_of=text.day(edition.as_of, lang), source=edition.source
+        "head.edition",
+        lang,
+        edition=edition.id[:8],
+        as_of=text.day(edition.as_of, lang),
+        source=edition.source,
     )
-    st.html(f'<p class="lp-title">{html.escape(title)}</p><p class="lp-edition">{html.escape(from_where)}</p>')
+    st.html(
+        f'<p class="lp-title">{html.escape(title)}</p><p class="lp-edition">{html.escape(from_where)}</p>'
+    )
     if served.alarm:
-        st.warning(say("app.alarm", lang, reason=served.alarm))
+        st.warning(say("app.alarm", lang, reason=served.alarm.text(lang)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _select(
-            "as_of", list(reversed(queries.offer().months)), here.as_of, lambda day: text.month(day, lang), 130, lang
+            "as_of",
+            list(reversed(queries.selection_options().months)),
+            selection.as_of,
+            lambda day: text.month(day, lang),
+            130,
+            lang,
         )
-        _select("compare", selection.COMPARE, here.compare, lambda code: say(f"head.{code}", lang), 150, lang)
-        _select("scheme", list(queries.schemes()), here.scheme, lambda code: queries.scheme_name(code, lang), 215, lang)
+        _select(
+            "compare", COMPARE, selection.compare, lambda code: say(f"head.{code}", lang), 150, lang
+        )
+        _select(
+            "scheme",
+            list(queries.schemes()),
+            selection.scheme,
+            lambda code: queries.scheme_name(code, lang),
+            215,
+            lang,
+        )
         _select(
             "opening",
-            selection.openings(queries.offer()),
-            here.opening,
+            available_openings(queries.selection_options()),
+            selection.opening,
             lambda months: say(f"head.opening_{months}", lang),
             140,
             lang,
         )
-        _branches(here)
-        _more(here)
-    if here.opening == 0:
+        _branches(selection)
+        _more(selection)
+    if selection.opening == 0:
         st.html(f'<p class="lp-note">{html.escape(say("head.opening_0_note", lang))}</p>')
-    _chips(here)
+    _chips(selection)
 
 
 def _select(field: str, options, value, words, width: int, lang: str) -> None:
@@ -54,7 +89,7 @@ def _select(field: str, options, value, words, width: int, lang: str) -> None:
     st.session_state[key] = value
 
     def chosen() -> None:
-        selection.change(**{field: st.session_state[key]})
+        update_selection(**{field: st.session_state[key]})
 
     st.selectbox(
         say(f"head.{field}", lang),
@@ -67,22 +102,24 @@ def _select(field: str, options, value, words, width: int, lang: str) -> None:
     )
 
 
-def _branches(here: Choice) -> None:
+def _branches(selection: Selection) -> None:
     """One selector per level of the tree, as deep as the path chosen so far and one further."""
-    tree, lang = queries.tree(), here.lang
-    for level in range(min(len(here.branch) + 1, 3)):
-        above = here.branch[:level]
+    tree, lang = queries.branch_tree(), selection.lang
+    for level in range(min(len(selection.branch) + 1, 3)):
+        above = selection.branch[:level]
         options = [
-            code for code, branch in tree.items() if len(branch.path) == level + 1 and branch.path[:level] == above
+            code
+            for code, branch in tree.items()
+            if len(branch.path) == level + 1 and branch.path[:level] == above
         ]
         if not options:
             return
         key = f"head_branch_{level}_{lang}_{'/'.join(above)}"
-        st.session_state[key] = here.branch[level] if len(here.branch) > level else ""
+        st.session_state[key] = selection.branch[level] if len(selection.branch) > level else ""
 
         def chosen(key: str = key, above: tuple[str, ...] = above) -> None:
             picked = st.session_state[key]
-            selection.change(branch=(*above, picked) if picked else above)
+            update_selection(branch=(*above, picked) if picked else above)
 
         st.selectbox(
             SPLITS[f"branch_{level + 1}"].name[lang],
@@ -90,22 +127,24 @@ def _branches(here: Choice) -> None:
             key=key,
             on_change=chosen,
             width=150,
-            format_func=lambda code: tree[code].name(lang) if code else say("head.all_branches", lang),
+            format_func=lambda code: (
+                tree[code].name(lang) if code else say("head.all_branches", lang)
+            ),
         )
 
 
-def _more(here: Choice) -> None:
-    lang = here.lang
+def _more(selection: Selection) -> None:
+    lang = selection.lang
     with st.popover(say("head.more", lang)):
         for column in MORE:
             words = queries.labels(column, lang)
             if not words:
                 continue
             key = f"head_where_{column}_{lang}"
-            st.session_state[key] = list(dict(here.where).get(column, ()))
+            st.session_state[key] = list(dict(selection.where).get(column, ()))
 
             def chosen(key: str = key, column: str = column) -> None:
-                selection.filter_by(column, st.session_state[key])
+                filter_by(column, st.session_state[key])
 
             st.multiselect(
                 SPLITS[column].name[lang],
@@ -118,19 +157,23 @@ def _more(here: Choice) -> None:
             )
 
 
-def _chips(here: Choice) -> None:
-    applied = applied_filters(here)
+def _chips(selection: Selection) -> None:
+    applied = applied_filters(selection)
     if not applied:
         return
-    lang = here.lang
+    lang = selection.lang
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.html(f'<p class="lp-note">{html.escape(say("head.applied", lang))}</p>', width="content")
         for column, words in applied:
-            drop = {"branch": ()} if column == "branch" else {"where": tuple(e for e in here.where if e[0] != column)}
+            drop = (
+                {"branch": ()}
+                if column == "branch"
+                else {"where": tuple(e for e in selection.where if e[0] != column)}
+            )
             st.button(
                 f"{escape_markdown(words)} ✕",
                 key=f"chip_{column}",
-                on_click=selection.change,
+                on_click=update_selection,
                 kwargs=drop,
                 help=say("head.remove", lang, label=escape_markdown(words)),
             )
@@ -138,6 +181,6 @@ def _chips(here: Choice) -> None:
             say("head.reset", lang),
             key="chip_reset",
             type="tertiary",
-            on_click=selection.change,
+            on_click=update_selection,
             kwargs={"branch": (), "where": ()},
         )

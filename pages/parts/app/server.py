@@ -1,7 +1,7 @@
-"""The ASGI shell around every page: who may ask, security headers, compressed bundles, the language, the warm-up.
+"""ASGI middleware: access, security headers, compressed bundles, document language, warm-up.
 
-Streamlit sends no security header, does not compress its bundles (11 MB a first page) and fixes <html lang="en">.
-All of it is pure ASGI, so that nothing is buffered but the seven-kilobyte document.
+Streamlit sends no security header, does not compress its bundles (11 MB for a first page) and
+fixes <html lang="en">. The middleware is pure ASGI, so that only the document (7 kB) is buffered.
 """
 
 from __future__ import annotations
@@ -32,53 +32,61 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 from analytics.i18n.text import LANGUAGES, say
-from pages.parts.state import navigation, selection
+from pages.parts.state import navigation
+from pages.parts.state.selection import UNKNOWN_PAGE
 
 STATIC = Path(st.__file__).parent / "static"
-CLOSED = ("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/agent")
+BLOCKED_PATHS = ("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/agent")
 LANGUAGE_SCRIPTS = {lang: f'document.documentElement.lang="{lang}"' for lang in LANGUAGES}
 _LOG = logging.getLogger("loan_panorama")
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.S)
-_FORMS = frozenset((".js", ".css", ".svg", ".json"))
-# Bundles that every page draws with: named in the document with all that they import, they are fetched beside the
-# frame, not one round after the other.
-_EARLY = ("Html", "PageLink", "Button", "ButtonGroup", "Selectbox", "DataFrame")
-_CHART = "PlotlyChart"
-_IMPORTED = re.compile(r"""(?:from|import)\s*["']\./([\w.~-]+\.js)["']""")
-_FAULTS = count(1)
+_COMPRESSED_TYPES = frozenset((".js", ".css", ".svg", ".json"))
+# Bundles that every page needs. Named in the document with everything that they import, they are
+# fetched in parallel with the frame instead of one round trip after the other.
+_PRELOADED_BUNDLES = ("Html", "PageLink", "Button", "ButtonGroup", "Selectbox", "DataFrame")
+_CHART_BUNDLE = "PlotlyChart"
+_IMPORT_STATEMENT = re.compile(r"""(?:from|import)\s*["']\./([\w.~-]+\.js)["']""")
+_FAULT_NUMBERS = count(1)
 
 
 def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def bundle(name: str) -> str:
-    """The file of one of Streamlit's bundles by its name; empty where this version has none."""
+def bundle_file(name: str) -> str:
+    """Return the file name of one of Streamlit's bundles; empty where this version has none."""
     return next((file.name for file in (STATIC / "static" / "js").glob(f"{name}.*.js")), "")
 
 
-def imported(files: Iterable[str]) -> list[str]:
-    """The bundles with all that they import, themselves first."""
-    found: dict[str, None] = {}
-    wanted = [file for file in files if file]
-    while wanted:
-        file = wanted.pop(0)
-        if file not in found:
-            found[file] = None
-            wanted += _IMPORTED.findall((STATIC / "static" / "js" / file).read_text("utf-8"))
-    return list(found)
+def with_imports(files: Iterable[str]) -> list[str]:
+    """Return the bundles and everything that they import, the bundles first."""
+    files_in_order: dict[str, None] = {}
+    queue = [file for file in files if file]
+    while queue:
+        file = queue.pop(0)
+        if file not in files_in_order:
+            files_in_order[file] = None
+            source = (STATIC / "static" / "js" / file).read_text("utf-8")
+            queue += _IMPORT_STATEMENT.findall(source)
+    return list(files_in_order)
 
 
 def chart_script() -> str:
-    """Loads the chart engine when the first page stands: its start takes a second of the browser's only thread, and
-    the first page draws no chart. A page that does has loaded it by then."""
-    file = bundle(_CHART)
+    """Return the script that loads the chart engine once the first page is complete.
+
+    The engine takes a second of the browser's only thread to start, and the first page draws no
+    chart; by the time a page does, it is loaded.
+    """
+    file = bundle_file(_CHART_BUNDLE)
     start = f'setTimeout(()=>requestIdleCallback(()=>import("./static/js/{file}")),4000)'
     return f'addEventListener("load",()=>{start})' if file else ""
 
 
 def security_headers() -> dict[str, str]:
-    """The headers of every answer. Scripts run only from our own files, plus the inline ones known by their hash."""
+    """Return the headers of every response.
+
+    Scripts run only from our own files, and inline only where their hash is listed.
+    """
     document = (STATIC / "index.html").read_text("utf-8")
     inline = [*_INLINE_SCRIPT.findall(document), *LANGUAGE_SCRIPTS.values(), chart_script()]
     policy = {
@@ -95,7 +103,9 @@ def security_headers() -> dict[str, str]:
         "object-src": "'none'",
     }
     return {
-        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
+        "content-security-policy": "; ".join(
+            f"{name} {sources}" for name, sources in policy.items()
+        ),
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",
@@ -106,7 +116,7 @@ def security_headers() -> dict[str, str]:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether an address to listen on is reached from this machine only."""
+    """Return whether an address to listen on can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -115,18 +125,19 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-class Guard:
-    """Refuses what is not for readers, and sets the headers of every answer."""
+class SecurityHeaders:
+    """Refuse requests that no reader makes, and set the security headers of every response."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app, self.headers = app, security_headers()
+        self.app = app
+        self.headers = security_headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         path = scope["path"]
 
-        async def dressed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self.headers)
@@ -135,10 +146,10 @@ class Guard:
             await send(message)
 
         if not is_loopback((scope.get("server") or ("127.0.0.1",))[0]):
-            return await self._refuse(scope, receive, dressed, 403)
-        if any(closed in path for closed in CLOSED):
-            return await self._refuse(scope, receive, dressed, 404)
-        await self.app(scope, receive, dressed)
+            return await self._refuse(scope, receive, send_with_headers, 403)
+        if any(blocked in path for blocked in BLOCKED_PATHS):
+            return await self._refuse(scope, receive, send_with_headers, 404)
+        await self.app(scope, receive, send_with_headers)
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, status: int) -> None:
@@ -148,52 +159,63 @@ class Guard:
         await PlainTextResponse("", status)(scope, receive, send)
 
 
-class Bundles:
-    """Streamlit's hashed, immutable bundles, each compressed once and kept. Only names listed at start are served."""
+class CompressedStatic:
+    """Serve Streamlit's hashed, immutable bundles, each compressed once and cached in memory.
+
+    Only files listed at start are served.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.files = {
             f"/{file.relative_to(STATIC).as_posix()}": file
             for file in STATIC.rglob("*")
-            if file.suffix in _FORMS and file.parent != STATIC
+            if file.suffix in _COMPRESSED_TYPES and file.parent != STATIC
         }
-        self.kept: dict[str, bytes] = {}
-        self.making = threading.Lock()
+        self.cache: dict[str, bytes] = {}
+        self.lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and self.files.get(scope["path"])
-        if not wanted or "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
+        is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        file = self.files.get(scope["path"]) if is_read else None
+        if file is None or "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
             return await self.app(scope, receive, send)
-        body = self.kept.get(scope["path"])
+        path = scope["path"]
+        body = self.cache.get(path)
         if body is None:
-            body = await anyio.to_thread.run_sync(self.compressed, scope["path"])
+            body = await anyio.to_thread.run_sync(self.compressed, path)
         headers = {
             "content-encoding": "gzip",
             "cache-control": "public, immutable, max-age=31536000",
             "vary": "accept-encoding",
         }
-        kind = mimetypes.guess_type(wanted.name)[0] or "application/octet-stream"
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         await Response(body, headers=headers, media_type=kind)(scope, receive, send)
 
     def compressed(self, path: str) -> bytes:
-        """The gzip form of one bundle. 0.1 s for the largest (4.7 MB)."""
-        with self.making:
-            if path not in self.kept:
-                self.kept[path] = gzip.compress(self.files[path].read_bytes(), 5, mtime=0)
-            return self.kept[path]
+        """Return the gzip form of one bundle; 0.1 s for the largest (4.7 MB)."""
+        with self.lock:
+            if path not in self.cache:
+                self.cache[path] = gzip.compress(self.files[path].read_bytes(), 5, mtime=0)
+            return self.cache[path]
 
 
-class Document:
-    """The HTML document in the reader's language: lang, title, description; and the bundles to fetch early."""
+class LocalisedDocument:
+    """Serve the HTML document in the reader's language, with the bundles to fetch early."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        named = (STATIC / "index.html").read_text("utf-8")
-        links = [f"./static/js/{file}" for file in imported(map(bundle, _EARLY)) if file not in named]
-        self.links = "".join(f'<link rel="modulepreload" crossorigin href="{link}">' for link in links)
+        document = (STATIC / "index.html").read_text("utf-8")
+        links = [
+            f"./static/js/{file}"
+            for file in with_imports(map(bundle_file, _PRELOADED_BUNDLES))
+            if file not in document
+        ]
+        self.links = "".join(
+            f'<link rel="modulepreload" crossorigin href="{link}">' for link in links
+        )
         self.links += f"<script>{chart_script()}</script>"
-        self.pages = {page for pages in navigation.present().values() for page in pages}
+        self.pages = navigation.page_names()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
@@ -202,23 +224,23 @@ class Document:
             or scope["path"].startswith(("/static/", "/_stcore/", "/media/"))
         ):
             return await self.app(scope, receive, send)
-        asked = scope["path"].strip("/")
-        if (
-            asked
-            and asked not in self.pages - {navigation.FIRST}
-            and "text/html" in Headers(scope=scope).get("accept", "")
-        ):
-            return await RedirectResponse(self._nearest(asked, scope))(scope, receive, send)
+        page = scope["path"].strip("/")
+        accepts_html = "text/html" in Headers(scope=scope).get("accept", "")
+        if page and page not in self.pages - {navigation.HOME_PAGE} and accepts_html:
+            return await RedirectResponse(self._home_address(page, scope))(scope, receive, send)
         start: Message = {}
         body = b""
+
+        def is_document(message: Message) -> bool:
+            return Headers(scope=message).get("content-type", "").startswith("text/html")
 
         async def collect(message: Message) -> None:
             nonlocal start, body
             if message["type"] == "http.response.start":
                 start = message
-                if not Headers(scope=message).get("content-type", "").startswith("text/html"):
+                if not is_document(message):
                     await send(message)
-            elif not Headers(scope=start).get("content-type", "").startswith("text/html"):
+            elif not is_document(start):
                 await send(message)
             else:
                 body += message.get("body", b"")
@@ -230,69 +252,80 @@ class Document:
         headers = [(name, value) for name, value in scope["headers"] if name not in hidden]
         await self.app({**scope, "headers": headers}, receive, collect)
 
-    def _nearest(self, asked: str, scope: Scope) -> str:
-        """The address shown instead of a page that is not there: the first page, told in `lost` what was asked for.
-        Streamlit would lay a window in English over it."""
-        query = scope["query_string"].decode("latin-1")
-        lost = "" if asked == navigation.FIRST else urlencode({selection.LOST: asked[:40]})
-        return "/?" + "&".join(part for part in (query, lost) if part)
+    @staticmethod
+    def _home_address(page: str, scope: Scope) -> str:
+        """Return the address of the home page with the name of the page that does not exist.
+
+        Streamlit itself would show a dialog in English.
+        """
+        parts = [scope["query_string"].decode("latin-1")]
+        if page != navigation.HOME_PAGE:
+            parts.append(urlencode({UNKNOWN_PAGE: page[:40]}))
+        return "/?" + "&".join(part for part in parts if part)
 
     async def _send(self, scope: Scope, start: Message, body: bytes, send: Send) -> None:
-        asked = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[0]
-        lang = asked if asked in LANGUAGES else LANGUAGES[0]
+        requested = parse_qs(scope["query_string"].decode("latin-1")).get("lang", [""])[0]
+        lang = requested if requested in LANGUAGES else LANGUAGES[0]
         page = body.decode("utf-8").replace('<html lang="en">', f'<html lang="{lang}">', 1)
-        page = page.replace("<title>Streamlit</title>", f"<title>{say('app.name', lang)}</title>", 1)
+        page = page.replace(
+            "<title>Streamlit</title>", f"<title>{say('app.name', lang)}</title>", 1
+        )
         page = page.replace("</head>", f"{self.links}</head>", 1)
         headers = MutableHeaders(scope=start)
         for name in ("etag", "last-modified", "content-length"):
             del headers[name]
-        sent = page.encode()
-        headers["content-length"] = str(len(sent))
+        content = page.encode()
+        headers["content-length"] = str(len(content))
         headers["cache-control"] = "no-cache"
         await send(start)
-        await send({"type": "http.response.body", "body": sent})
+        await send({"type": "http.response.body", "body": content})
 
 
 def middleware() -> list[Middleware]:
-    """The shell, outermost first. Ends the program with a sentence when it would listen beyond this machine."""
+    """Return the middleware, outermost first.
+
+    Ends the program when the server would listen beyond this machine.
+    """
     address = st.get_option("server.address")
     if not is_loopback(address):
         sys.exit(
             f"Loan Panorama has no sign-in of its own and will not listen on {address or 'all addresses'}. "
             "Keep server.address at 127.0.0.1 and put an authenticating reverse proxy on this machine in front of it."
         )
-    # A folder named pages/ starts Streamlit in its legacy mode until st.navigation has run once: the first deep link
-    # after a start would meet "Page not found".
+    # A folder named pages/ starts Streamlit in its legacy mode until st.navigation has run once:
+    # the first deep link after a start would meet "Page not found".
     PagesManager.uses_pages_directory = False
     # Streamlit would log the same trace once more, with its values.
-    logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
+    logging.getLogger("streamlit.error_util").addFilter(
+        lambda record: record.msg != "Uncaught app execution"
+    )
     hosts = [*(st.get_option("server.allowedHosts") or ()), "127.0.0.1", "localhost"]
     return [
-        Middleware(Guard),
+        Middleware(SecurityHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
-        Middleware(Bundles),
-        Middleware(Document),
+        Middleware(CompressedStatic),
+        Middleware(LocalisedDocument),
     ]
 
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    """Open the bank and ask what the first page asks, in a thread, so that the first reader does not wait for it."""
+    """Warm the caches in a thread, so that the first reader does not wait for them."""
     from pages.parts.app import warmup
 
-    threading.Thread(target=warmup.up, daemon=True, name="warm-up").start()
+    threading.Thread(target=warmup.warm_caches, daemon=True, name="warm-up").start()
     yield
 
 
-def masked(trace: str) -> str:
-    """A trace without long runs of digits: an error's text may quote a value, and a value may be somebody's number."""
+def mask_numbers(trace: str) -> str:
+    """Mask long runs of digits: a trace may quote a value, and a value may identify a person."""
     return re.sub(r"\d{5,}[\dXx]?", "******", trace)
 
 
 def on_script_error(error: Exception) -> bool:
-    """Log the fault under a number and show the reader that number, never the trace or its values."""
-    number = next(_FAULTS)
-    _LOG.error("fault %d\n%s", number, masked("".join(traceback.format_exception(error))))
+    """Log the error under a number and show the reader that number, never the trace or its values."""
+    number = next(_FAULT_NUMBERS)
+    _LOG.error("fault %d\n%s", number, mask_numbers("".join(traceback.format_exception(error))))
     lang = st.session_state.get("lang", LANGUAGES[0])
     st.error(say("app.error", lang, number=number))
     return True

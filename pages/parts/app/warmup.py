@@ -1,4 +1,4 @@
-"""What is done before the first reader comes: imports, the bundles of a first page, the questions of the overview."""
+"""Work done before the first reader comes: imports, the first queries, the garbage collector."""
 
 from __future__ import annotations
 
@@ -12,38 +12,49 @@ import streamlit.emojis  # noqa: F401
 from analytics.analysis import attribution, significance
 from analytics.metrics import targets
 from analytics.presentation import metric_charts
-from data.errors import Refused
+from data.errors import UserError
 from pages.parts.sections import alerts, change
 from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS, SECONDARY_METRICS, SIZE_METRIC
-from pages.parts.state import queries, selection
+from pages.parts.state import queries
+from pages.parts.state.selection import default_selection
 from pages.parts.widgets import boards, kpi_tiles, metric_table
 
 
-def up() -> None:
+def warm_caches() -> None:
     """Warm the caches for the view that somebody who asks for nothing will get. A bank without edition stays cold."""
     metric_charts.warm()
     # At the first element Streamlit asks whether it runs in a notebook, and finds where each module lies: 0.3 s, once.
     inspect.stack()
     try:
-        here = selection.default(queries.offer())
+        selection = default_selection(queries.selection_options())
         for metric in KPI_METRICS:
-            queries.composed(kpi_tiles.answers, here, metric, SECONDARY_METRICS.get(metric, ""))
-        queries.composed(metric_table.answers, here, (SIZE_METRIC, *BOARD_METRICS), "class", True)
-        before = change.against(here)
+            queries.cached_view(
+                kpi_tiles.answers, selection, metric, SECONDARY_METRICS.get(metric, "")
+            )
+        queries.cached_view(
+            metric_table.answers, selection, (SIZE_METRIC, *BOARD_METRICS), "class", True
+        )
+        before = change.comparison_month(selection)
         for metric in BOARD_METRICS:
-            question = change.asked_of(here, metric, ("class",))
-            queries.analysed(attribution.bridge, question, before)
+            question = change.asked_of(selection, metric, ("class",))
+            queries.cached_analysis(attribution.bridge, question, before)
             if metric == BOARD_METRICS[0]:
-                queries.analysed(significance.noise, question, before)
-            queries.ask(queries.about(here, metric, (alerts.below(here),), compare=False))
-        for split in boards.BY:
-            queries.held(split)
-        queries.analysed(targets.missed, queries.about(here, SIZE_METRIC, compare=False), alerts.below(here))
+                queries.cached_analysis(significance.noise, question, before)
+            queries.ask(
+                queries.question_for(selection, metric, (alerts.below(selection),), compare=False)
+            )
+        for split in boards.DIMENSIONS_OFFERED:
+            queries.has_variation(split)
+        queries.cached_analysis(
+            targets.missed,
+            queries.question_for(selection, SIZE_METRIC, compare=False),
+            alerts.below(selection),
+        )
         for metric in KPI_METRICS:
-            queries.whole(queries.about(here, metric, last=36), here.lang)
-        queries.absent()
-        queries.checks(here.as_of)
-    except (Refused, queries.Moved):
+            queries.total_row(queries.question_for(selection, metric, last=36), selection.lang)
+        queries.empty_tables()
+        queries.checks(selection.as_of)
+    except (UserError, queries.EditionChanged):
         return
     finally:
         # A million objects of modules that are never thrown away: looking through them for garbage takes 0.1 s, in

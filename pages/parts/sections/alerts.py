@@ -12,29 +12,29 @@ from analytics.metrics import targets
 from analytics.metrics.definitions import METRICS
 from analytics.presentation.theme import look
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, drilldown
 from pages.parts.widgets.theme import is_dark
 
 MOST = 5
 
 
-def show(here: Choice) -> None:
+def show(selection: Selection) -> None:
     """At most five, the farthest first: of the place that is looked at and of the branches one level below."""
-    lang, question = here.lang, queries.about(here, "customers", compare=False)
-    if here.where:
-        boards.note(say("alert.narrowed", lang))
+    lang, question = selection.lang, queries.question_for(selection, "customers", compare=False)
+    if selection.where:
+        boards.caption(say("alert.narrowed", lang))
         return
-    by = below(here)
-    found = queries.analysed(targets.missed, question, by)
+    by = below(selection)
+    found = queries.cached_analysis(targets.missed, question, by)
     if found.empty:
-        if "target" in queries.absent():
-            boards.note(say("alert.unset", lang))
+        if "target" in queries.empty_tables():
+            boards.caption(say("alert.unset", lang))
         else:
-            boards.heading(say("alert.none", lang))
+            boards.section_title(say("alert.none", lang))
         return
     beyond = int(found["is_beyond"].sum())
-    boards.heading(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))
+    boards.section_title(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))
     tone = look(is_dark())
 
     def draw() -> None:
@@ -42,31 +42,39 @@ def show(here: Choice) -> None:
             cell = {by: row["branch"]} if row["branch"] != targets.WHOLE else {}
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 colour = tone.bad if row["is_beyond"] else tone.ink
-                st.html(f'<p class="lp-alert" style="border-color:{colour}">{html.escape(words(here, row))}</p>')
+                st.html(
+                    f'<p class="lp-alert" style="border-color:{colour}">{html.escape(words(selection, row))}</p>'
+                )
                 st.button(
-                    say("tile.list", lang), key=f"alert_{place}_{lang}", type="tertiary", on_click=drilldown.open_cell,
+                    say("tile.list", lang),
+                    key=f"alert_{place}_{lang}",
+                    type="tertiary",
+                    on_click=drilldown.open_cell,
                     args=(row["metric"], cell),
-                )  # fmt: skip
+                )
 
-    drilldown.part(here, f"alerts_{lang}", draw)
+    drilldown.rerunnable_section(selection, f"alerts_{lang}", draw)
     if len(found) > MOST:
-        boards.note(say("alert.first", lang, shown=MOST))
+        boards.caption(say("alert.first", lang, shown=MOST))
 
 
-def below(here: Choice) -> str:
+def below(selection: Selection) -> str:
     """The level of branches under the one that is looked at."""
-    return f"branch_{min(len(here.branch) + 1, 3)}"
+    return f"branch_{min(len(selection.branch) + 1, 3)}"
 
 
-def words(here: Choice, row: dict) -> str:
+def words(selection: Selection, row: dict) -> str:
     """One alert in a sentence."""
-    lang, metric, tree = here.lang, METRICS[row["metric"]], queries.tree()
-    code = row["branch"] or (here.branch[-1] if here.branch else "")
+    lang, metric, tree = selection.lang, METRICS[row["metric"]], queries.branch_tree()
+    code = row["branch"] or (selection.branch[-1] if selection.branch else "")
     line = row["red_line"] if row["is_beyond"] else row["target"]
     side = "over" if metric.better == "lower" else "under"
     return say(
-        f"alert.{side if row['is_beyond'] else 'short'}", lang, metric=metric.name[lang],
+        f"alert.{side if row['is_beyond'] else 'short'}",
+        lang,
+        metric=metric.name[lang],
         name=tree[code].name(lang) if code in tree else say("head.all_branches", lang),
-        value=text.number(row["value"], metric.unit, lang), line=text.number(line, metric.unit, lang),
+        value=text.number(row["value"], metric.unit, lang),
+        line=text.number(line, metric.unit, lang),
         gap=text.change(row["gap"], metric.unit, "neither", lang).words[1:],
-    )  # fmt: skip
+    )

@@ -10,7 +10,7 @@ from analytics.i18n.text import say
 from analytics.metrics.assumptions import assumptions
 from analytics.metrics.definitions import METRICS
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, metric_table, rulebook_tables
 
 
@@ -19,40 +19,56 @@ def rows(as_of: date, lang: str) -> list[tuple[str, str]]:
     told = assumptions(as_of)
     rates = ("deposit_margin", "funding_rate", "lgd_secured", "lgd_unsecured")
     costs = ("operating_cost_loan", "operating_cost_deposit")
-    found = [(say(f"assumed.{name}", lang), text.number(told[name], "rate", lang)) for name in rates]
-    found += [(say(f"assumed.{name}", lang), text.exact(told[name], "money", lang)) for name in costs]
+    found = [
+        (say(f"assumed.{name}", lang), text.number(told[name], "rate", lang)) for name in rates
+    ]
+    found += [
+        (say(f"assumed.{name}", lang), text.exact(told[name], "money", lang)) for name in costs
+    ]
     five = rulebooks.read()["loan_five"]
     found += [
-        (say("assumed.pd", lang, name=five.class_names(code)["zh" if lang == "zh-CN" else "en"]),
-         text.number(rate, "rate", lang))
+        (
+            say("assumed.pd", lang, name=five.class_names(code)["zh" if lang == "zh-CN" else "en"]),
+            text.number(rate, "rate", lang),
+        )
         for code, rate in told["pd"].items()
-    ]  # fmt: skip
+    ]
     return found
 
 
-def show(here: Choice) -> None:
+def show(selection: Selection) -> None:
     """A quiet table with its edition and who approved it."""
-    lang, as_of = here.lang, date.fromisoformat(here.as_of)
+    lang, as_of = selection.lang, date.fromisoformat(selection.as_of)
     told = assumptions(as_of)
-    since = say("assumed.since", lang, day=text.day(told["effective_on"], lang), by=told["approved_by"][lang])
+    since = say(
+        "assumed.since",
+        lang,
+        day=text.day(told["effective_on"], lang),
+        by=told["approved_by"][lang],
+    )
     metric_table.pairs(say("assumed.title", lang), rows(as_of, lang), since)
 
 
-def marks(here: Choice) -> None:
+def marks(selection: Selection) -> None:
     """The targets and red lines in force at the month end for the place that is looked at, and where each stands."""
-    lang, found = here.lang, queries.marks(here)
-    boards.heading(say("assumed.marks" if found else "assumed.no_marks", lang, count=len(found)))
+    lang, found = selection.lang, queries.targets_of(selection)
+    boards.section_title(
+        say("assumed.marks" if found else "assumed.no_marks", lang, count=len(found))
+    )
     rows = [
         (
-            METRICS[id].name[lang], text.number(mark.target, METRICS[id].unit, lang),
+            METRICS[id].name[lang],
+            text.number(mark.target, METRICS[id].unit, lang),
             text.number(mark.red_line, METRICS[id].unit, lang),
             mark.document[lang] if mark.document else say("assumed.own", lang),
         )
         for id, mark in sorted(found.items(), key=lambda entry: list(METRICS).index(entry[0]))
-    ]  # fmt: skip
+    ]
     if rows:
-        heads = [say(f"assumed.{head}", lang) for head in ("metric", "target", "red_line", "stands_in")]
+        heads = [
+            say(f"assumed.{head}", lang) for head in ("metric", "target", "red_line", "stands_in")
+        ]
         rulebook_tables.table(heads, rows, right=(1, 2))
     lost = queries.unknown_targets()
     if lost:
-        boards.note(say("assumed.unknown", lang, codes=text.listing(lost, lang)))
+        boards.caption(say("assumed.unknown", lang, codes=text.listing(lost, lang)))

@@ -15,53 +15,74 @@ from analytics.presentation import export
 from analytics.rulebooks.service_rules import ServiceRule
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.filters import applied_filters
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import drilldown, rulebook_tables
 
 MONTHS = 12
 _HEADS = ("rule", "clause", "looked_at", "breaches", "trend", "share", "undecided", "amount")
-_UNITS = {"bool": "text", "code": "text", "int": "count", "money": "money", "rate": "rate", "number": "number"}
+_UNITS = {
+    "bool": "text",
+    "code": "text",
+    "int": "count",
+    "money": "money",
+    "rate": "rate",
+    "number": "number",
+}
 
 
 @st.fragment(parallel=True)
-def board(here: Choice, counts: pd.DataFrame) -> None:
+def board(selection: Selection, counts: pd.DataFrame) -> None:
     """Every rule with what `counts` found; its line of months is drawn when the months before are counted as well."""
     spot = st.empty()
     with spot:
-        _board(here, counts, counts)
-    over = rulebook_queries.trend(here.as_of, MONTHS)
+        _board(selection, counts, counts)
+    over = rulebook_queries.trend(selection.as_of, MONTHS)
     with spot:
-        _board(here, counts, over)
+        _board(selection, counts, over)
 
 
-def _board(here: Choice, counts: pd.DataFrame, over: pd.DataFrame) -> None:
-    lang, known = here.lang, compliance.rules(date.fromisoformat(here.as_of))
-    names = {rule.id: rule.names[rulebook_tables.short(lang)] for rule in known.values()}
+def _board(selection: Selection, counts: pd.DataFrame, over: pd.DataFrame) -> None:
+    lang, known = selection.lang, compliance.rules(date.fromisoformat(selection.as_of))
+    names = {rule.id: rule.names[rulebook_tables.rulebook_lang(lang)] for rule in known.values()}
     rulebook_tables.table(
         [say(f"compliance.{head}", lang, months=MONTHS) for head in _HEADS],
         [
             (
-                names[row.rule], known[row.rule].clause, f"{row.looked_at:,}", f"{row.breaches:,}",
-                rulebook_tables.sparkline(over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang),
-                text.number(row.share, "rate", lang), f"{row.undecided:,}", text.number(row.amount, "money", lang),
+                names[row.rule],
+                known[row.rule].clause,
+                f"{row.looked_at:,}",
+                f"{row.breaches:,}",
+                rulebook_tables.sparkline(
+                    over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang
+                ),
+                text.number(row.share, "rate", lang),
+                f"{row.undecided:,}",
+                text.number(row.amount, "money", lang),
             )
             for row in counts.itertuples()
         ],
-        right=(2, 3, 4, 5, 6, 7), tight=(1,),
-    )  # fmt: skip
+        right=(2, 3, 4, 5, 6, 7),
+        tight=(1,),
+    )
 
 
 def facts_of(rule: ServiceRule) -> dict:
     """Name → the fact, for everything that a rule asks."""
-    return {leaf.fact.name: leaf.fact for part in (rule.applies, rule.breach) for leaf in part.leaves()}
+    return {
+        leaf.fact.name: leaf.fact for part in (rule.applies, rule.breach) for leaf in part.leaves()
+    }
 
 
 def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, export.Column]:
     """Header and unit of every column of the list."""
-    facts, known = facts_of(rule), drilldown.columns(frame.drop(columns=list(facts_of(rule))), lang)
+    facts, known = (
+        facts_of(rule),
+        drilldown.export_columns(frame.drop(columns=list(facts_of(rule))), lang),
+    )
     return known | {
         name: export.Column(
-            fact.words(rulebook_tables.short(lang)), "rate" if name.endswith("_ratio") else _UNITS[fact.type]
+            fact.words(rulebook_tables.rulebook_lang(lang)),
+            "rate" if name.endswith("_ratio") else _UNITS[fact.type],
         )
         for name, fact in facts.items()
     }
@@ -71,25 +92,30 @@ def aligned(columns: Mapping[str, export.Column]) -> dict:
     """The settings of the list: numbers stand to the right."""
     return {
         column.header: st.column_config.Column(alignment="right")
-        for column in columns.values() if column.unit not in ("text", "date")
-    }  # fmt: skip
+        for column in columns.values()
+        if column.unit not in ("text", "date")
+    }
 
 
-def worded(rule: ServiceRule, frame: pd.DataFrame, here: Choice) -> pd.DataFrame:
+def worded(rule: ServiceRule, frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     """The list with words in place of codes."""
-    facts, short = facts_of(rule), rulebook_tables.short(here.lang)
+    facts, short = facts_of(rule), rulebook_tables.rulebook_lang(selection.lang)
     told = {}
     for name, fact in facts.items():
         if fact.type == "bool":
-            told[name] = [rulebook_tables.yes_no(value, here.lang) for value in frame[name]]
+            told[name] = [rulebook_tables.yes_no(value, selection.lang) for value in frame[name]]
         elif fact.type == "code":
             told[name] = [fact.value_words(value, short) for value in frame[name]]
-    return drilldown.worded(frame, here).assign(**told)
+    return drilldown.with_labels(frame, selection).assign(**told)
 
 
-def notes(rule: ServiceRule, here: Choice) -> list[tuple[str, str]]:
+def notes(rule: ServiceRule, selection: Selection) -> list[tuple[str, str]]:
     """What a download says: the rule, its clause and words, month, edition."""
-    lang, short, edition = here.lang, rulebook_tables.short(here.lang), queries.bank().edition
+    lang, short, edition = (
+        selection.lang,
+        rulebook_tables.rulebook_lang(selection.lang),
+        queries.warehouse().edition,
+    )
     return [
         (say("compliance.rule", lang), f"{rule.names[short]} ({rule.id})"),
         (say("rules.clause", lang), f"{rule.document[short]} {rule.clause}"),
@@ -97,7 +123,13 @@ def notes(rule: ServiceRule, here: Choice) -> list[tuple[str, str]]:
             say("export.definition", lang),
             f"{rule.applies.words(short)} | {rule.breach.words(short)} | {rule.note[short]}",
         ),
-        (say("export.as_of", lang), here.as_of),
-        (say("export.filters", lang), say(f"{'compliance' if applied_filters(here) else 'export'}.no_filters", lang)),
-        (say("export.edition", lang), f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}"),
+        (say("export.as_of", lang), selection.as_of),
+        (
+            say("export.filters", lang),
+            say(f"{'compliance' if applied_filters(selection) else 'export'}.no_filters", lang),
+        ),
+        (
+            say("export.edition", lang),
+            f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}",
+        ),
     ]

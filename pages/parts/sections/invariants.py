@@ -7,7 +7,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, metric_table
 
 VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
@@ -15,21 +15,35 @@ _HEIGHT = 330
 
 
 @st.fragment(parallel=True)
-def invariants(here: Choice) -> None:
+def invariants(selection: Selection) -> None:
     """Each invariant with its verdict. Drawn by itself: it takes seconds at a million customers."""
-    lang, spot = here.lang, st.empty()
+    lang, spot = selection.lang, st.empty()
     with spot:
         st.skeleton(height=_HEIGHT)
-    checks = queries.checks(here.as_of)
+    checks = queries.checks(selection.as_of)
     broken = [check for check in checks if check.failed]
     with spot.container():
-        boards.heading(say("data.checks_broken" if broken else "data.checks_hold", lang, count=len(broken or checks)))
+        boards.section_title(
+            say(
+                "data.checks_broken" if broken else "data.checks_hold",
+                lang,
+                count=len(broken or checks),
+            )
+        )
         metric_table.plain(
-            "data", ("number", "rule", "verdict", "cases", "example"),
+            "data",
+            ("number", "rule", "verdict", "cases", "example"),
             [
-                (check.number, say(f"check.rule_{check.number}", lang), say(VERDICTS[check.holds], lang),
-                 text.number(check.cases, "count", lang), check.failed[0] if check.failed else "")
+                (
+                    check.number,
+                    say(f"check.rule_{check.number}", lang),
+                    say(VERDICTS[check.holds], lang),
+                    text.number(check.cases, "count", lang),
+                    check.failed[0] if check.failed else "",
+                )
                 for check in checks
             ],
-            say("data.rule", lang), lang, right=("cases",),
-        )  # fmt: skip
+            say("data.rule", lang),
+            lang,
+            right=("cases",),
+        )

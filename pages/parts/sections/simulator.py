@@ -24,18 +24,24 @@ EVERY = ""
 AT_ONCE = 9
 
 
-def part_of(book: Rulebook, known: Sequence[Threshold], lang: str) -> tuple[list[Threshold], list[Threshold]]:
+def part_of(
+    book: Rulebook, known: Sequence[Threshold], lang: str
+) -> tuple[list[Threshold], list[Threshold]]:
     """The thresholds to show, and those of other parts of a long rulebook, whose sliders keep what was chosen."""
     if len(known) <= AT_ONCE:
         return list(known), []
-    short = rulebook_tables.short(lang)
+    short = rulebook_tables.rulebook_lang(lang)
     parts = {
         (t.stage, t.code): f"{say(f'rules.stage_{t.stage}', lang)} "
         f"{book.class_names(t.code)[short] if t.code else ''}".strip()
         for t in known
     }
     chosen = st.selectbox(
-        say("simulate.part", lang), list(parts), key=f"part_{book.digest}_{lang}", format_func=parts.get, width=320
+        say("simulate.part", lang),
+        list(parts),
+        key=f"part_{book.digest}_{lang}",
+        format_func=parts.get,
+        width=320,
     )
     shown = [t for t in known if (t.stage, t.code) == chosen]
     return shown, [t for t in known if t not in shown]
@@ -60,7 +66,7 @@ def reset(book: Rulebook, known: Sequence[Threshold]) -> None:
 
 def slider(book: Rulebook, threshold: Threshold, lang: str) -> Any:
     """A slider for one threshold, the value in force marked by its start; what it gives is the new value."""
-    rule, fact, short = threshold.rule, threshold.rule.fact, rulebook_tables.short(lang)
+    rule, fact, short = threshold.rule, threshold.rule.fact, rulebook_tables.rulebook_lang(lang)
     ends = (say("rules.from", lang), say("rules.to", lang))
     sign = ends[threshold.place] if rule.sign == "between" else rule.sign
     label = escape_markdown(f"{rule.note.clause or threshold.clause}　{fact.words(short)} {sign}")
@@ -70,14 +76,19 @@ def slider(book: Rulebook, threshold: Threshold, lang: str) -> Any:
         # the start is set here and not passed: a slider whose start changes is a new one and loses the keyboard
         st.session_state.setdefault(key, now)
         made = st.select_slider(
-            label, list(fact.ascending), key=key, format_func=lambda code: fact.value_words(code, short)
+            label,
+            list(fact.ascending),
+            key=key,
+            format_func=lambda code: fact.value_words(code, short),
         )
     else:
         whole = fact.type == "int" or (fact.type == "money" and float(threshold.value).is_integer())
         low, high, step = _reach(float(threshold.value), whole, fact.name.endswith("_percentile"))
         kind = int if whole else float
         st.session_state.setdefault(key, kind(now))
-        moved = st.slider(label, kind(low), kind(high), step=kind(step), key=key, help=fact.unit(short) or None)
+        moved = st.slider(
+            label, kind(low), kind(high), step=kind(step), key=key, help=fact.unit(short) or None
+        )
         made = moved if fact.type == "int" else Decimal(str(moved))
     st.session_state[key_of(book, threshold)] = made
     return made
@@ -102,14 +113,20 @@ def totals(made: Swaps, names: Mapping[str, str], lang: str) -> None:
     """Per class: before, in, out, after, and the balance."""
     rows = [
         (
-            names[row["class"]], f"{row['n_from']:,}", _signed(row["swapped_in"], "+"),
-            _signed(row["swapped_out"], "−"), f"{row['n_to']:,}",
+            names[row["class"]],
+            f"{row['n_from']:,}",
+            _signed(row["swapped_in"], "+"),
+            _signed(row["swapped_out"], "−"),
+            f"{row['n_to']:,}",
             *(text.number(row[f"balance_{end}"], "money", lang) for end in ("from", "to")),
         )
-        for row in made.totals().to_dict("records") if row["n_from"] or row["n_to"]
-    ]  # fmt: skip
+        for row in made.totals().to_dict("records")
+        if row["n_from"] or row["n_to"]
+    ]
     heads = ("class", "n_from", "swapped_in", "swapped_out", "n_to", "balance_from", "balance_to")
-    rulebook_tables.table([say(f"simulate.{head}", lang) for head in heads], rows, right=range(1, 7), tight=(0,))
+    rulebook_tables.table(
+        [say(f"simulate.{head}", lang) for head in heads], rows, right=range(1, 7), tight=(0,)
+    )
 
 
 def _signed(count: int, sign: str) -> str:
@@ -127,24 +144,40 @@ def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
     provision = made.frame["provision_change"].notna().any()
     rows = [
         (
-            say("simulate.stay", lang, name=names[row.class_from]) if row.stays
+            say("simulate.stay", lang, name=names[row.class_from])
+            if row.stays
             else f"{names[row.class_from]} → {names[row.class_to]}",
-            f"{row.n:,}", text.number(row.balance, "money", lang),
-            _interval(row.overdue_rate, row.overdue_low, row.overdue_high, row.observed, "rate", lang),
+            f"{row.n:,}",
+            text.number(row.balance, "money", lang),
+            _interval(
+                row.overdue_rate, row.overdue_low, row.overdue_high, row.observed, "rate", lang
+            ),
             _interval(row.reloan_rate, row.reloan_low, row.reloan_high, row.settled, "rate", lang),
-            _interval(row.contribution, row.contribution_low, row.contribution_high, row.contributing, "money", lang),
+            _interval(
+                row.contribution,
+                row.contribution_low,
+                row.contribution_high,
+                row.contributing,
+                "money",
+                lang,
+            ),
             *((text.number(row.provision_change, "money", lang),) if provision else ()),
         )
-        for part in (shown[~shown["stays"]].sort_values("n", ascending=False), shown[shown["stays"]])
+        for part in (
+            shown[~shown["stays"]].sort_values("n", ascending=False),
+            shown[shown["stays"]],
+        )
         for row in part.itertuples()
-    ]  # fmt: skip
+    ]
     if provision:
         heads.append("provision")
-    rulebook_tables.table([say(f"simulate.{head}", lang) for head in heads], rows, right=range(1, len(heads)))
-    boards.note(say("simulate.intervals", lang))
+    rulebook_tables.table(
+        [say(f"simulate.{head}", lang) for head in heads], rows, right=range(1, len(heads))
+    )
+    boards.caption(say("simulate.intervals", lang))
     if provision:
         whole = text.number(float(made.frame["provision_change"].sum()), "money", lang)
-        boards.note(say("simulate.provision_note", lang, whole=whole))
+        boards.caption(say("simulate.provision_note", lang, whole=whole))
 
 
 def _interval(value: float, low: float, high: float, n: float, unit: str, lang: str) -> str:

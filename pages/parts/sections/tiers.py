@@ -16,70 +16,105 @@ from analytics.metrics.query import monthly_shares
 from analytics.presentation import metric_charts, rulebook_charts
 from data.dates import month_end
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, chart, headlines, rulebook_tables
 from pages.parts.widgets.theme import is_dark
 
 
-def held(here: Choice, key: str = "held") -> None:
+def held(selection: Selection, key: str = "held") -> None:
     """What each tier holds of the whole over twenty-four months, of the balance or of the customers."""
-    lang = here.lang
+    lang = selection.lang
     metric = chart.picker(
-        here, key, ("balance", "customers"), lambda id: say(f"tiers.share_{id}", lang), say("tiers.share", lang)
+        selection,
+        key,
+        ("balance", "customers"),
+        lambda id: say(f"tiers.share_{id}", lang),
+        say("tiers.share", lang),
     )
-    with boards.part(here, metric):
-        question = queries.about(here, metric, ("class",), last=boards.MONTHS)
+    with boards.guarded_section(selection, metric):
+        question = queries.question_for(selection, metric, ("class",), last=boards.MONTHS)
         answer = queries.ask(question)
         if answer["as_of"].nunique() < 2:
             return
-        names = queries.labels("class", lang, here.scheme)
+        names = queries.labels("class", lang, selection.scheme)
         share = replace(
-            METRICS[metric], name={lang: say(f"tiers.share_{metric}", lang)}, unit="rate", better="neither"
-        )  # fmt: skip
+            METRICS[metric],
+            name={lang: say(f"tiers.share_{metric}", lang)},
+            unit="rate",
+            better="neither",
+        )
         told = monthly_shares(answer)
         figure = metric_charts.multiples(
-            told, share, "class", names, lang, dark=is_dark(), order=list(names),
+            told,
+            share,
+            "class",
+            names,
+            lang,
+            dark=is_dark(),
+            order=list(names),
             columns=4 if len(answer["class"].unique()) > 6 else 3,
-        )  # fmt: skip
-        chart.show(here, key, headlines.way(share, told, "class", names, lang), figure, answer, question, ("class",))
+        )
+        chart.show(
+            selection,
+            key,
+            headlines.largest_mover(share, told, "class", names, lang),
+            figure,
+            answer,
+            question,
+            ("class",),
+        )
 
 
-def cross(here: Choice) -> None:
+def cross(selection: Selection) -> None:
     """The customers by the classes of the scheme in the header and of another; margins are the schemes' own counts."""
-    lang = here.lang
-    others = [scheme for scheme in queries.schemes() if scheme != here.scheme]
-    boards.heading(say("tiers.cross", lang, scheme=queries.scheme_name(here.scheme, lang)))
-    other = chart.chooser(
-        here, "other", others, lambda code: queries.scheme_name(code, lang), say("tiers.other_scheme", lang)
+    lang = selection.lang
+    others = [scheme for scheme in queries.schemes() if scheme != selection.scheme]
+    boards.section_title(
+        say("tiers.cross", lang, scheme=queries.scheme_name(selection.scheme, lang))
     )
-    with boards.part(here, "customers"):
-        question = queries.about(here, "customers", compare=False).about(opening=0)
-        frame = queries.analysed(cross_tab.crossed, question, other)
-        down, across = (queries.labels("class", lang, scheme) for scheme in (here.scheme, other))
-        alt = say("tiers.cross", lang, scheme=queries.scheme_name(here.scheme, lang))
+    other = chart.chooser(
+        selection,
+        "other",
+        others,
+        lambda code: queries.scheme_name(code, lang),
+        say("tiers.other_scheme", lang),
+    )
+    with boards.guarded_section(selection, "customers"):
+        question = queries.question_for(selection, "customers", compare=False).about(opening=0)
+        frame = queries.cached_analysis(cross_tab.crossed, question, other)
+        down, across = (
+            queries.labels("class", lang, scheme) for scheme in (selection.scheme, other)
+        )
+        alt = say("tiers.cross", lang, scheme=queries.scheme_name(selection.scheme, lang))
         chart.draw(rulebook_charts.cross(frame, down, across, dark=is_dark()), f"cross_{lang}", alt)
-        boards.note(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
+        boards.caption(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
 
 
-def moved(here: Choice) -> None:
+def moved(selection: Selection) -> None:
     """How many went up, down, stayed, came and left since the opening, and what they owe."""
-    lang, months = here.lang, here.opening or 1
-    as_of = date.fromisoformat(here.as_of)
-    with boards.part(here, "customers"):
-        question = queries.about(here, "customers", compare=False).about(opening=0)
-        frame = queries.analysed(migration.matrix, Moves(question, month_end(as_of, -months)))
-        ways = told(frame, queries.schemes()[here.scheme].class_codes[:-1])
+    lang, months = selection.lang, selection.opening or 1
+    as_of = date.fromisoformat(selection.as_of)
+    with boards.guarded_section(selection, "customers"):
+        question = queries.question_for(selection, "customers", compare=False).about(opening=0)
+        frame = queries.cached_analysis(
+            migration.matrix, Moves(question, month_end(as_of, -months))
+        )
+        ways = told(frame, queries.schemes()[selection.scheme].class_codes[:-1])
         up, down = (f"{int(ways.loc[way, 'n']):,}" for way in ("up", "down"))
-        boards.heading(say("tiers.moved", lang, months=months, up=up, down=down))
+        boards.section_title(say("tiers.moved", lang, months=months, up=up, down=down))
         rulebook_tables.table(
             [say(f"tiers.{head}", lang) for head in ("way", "moved_n", "moved_balance")],
             [
-                (say(f"tiers.way_{way}", lang), f"{int(row['n']):,}", text.number(row["balance"], "money", lang))
+                (
+                    say(f"tiers.way_{way}", lang),
+                    f"{int(row['n']):,}",
+                    text.number(row["balance"], "money", lang),
+                )
                 for way, row in ways.iterrows()
             ],
             right=(1, 2),
         )
-        boards.note(say("tiers.moved_note", lang))
+        boards.caption(say("tiers.moved_note", lang))
 
 
 def told(frame: pd.DataFrame, ladder: tuple[str, ...]) -> pd.DataFrame:

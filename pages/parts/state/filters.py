@@ -5,17 +5,25 @@ from __future__ import annotations
 from analytics.i18n import text
 from analytics.metrics.definitions import SPLITS
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 
 
-def applied_filters(here: Choice) -> list[tuple[str, str]]:
+def applied_filters(selection: Selection) -> list[tuple[str, str]]:
     """(column, words) of every applied filter, the branch path as one."""
-    lang, found = here.lang, []
-    if here.branch:
-        found.append(("branch", " › ".join(queries.tree()[code].name(lang) for code in here.branch)))
-    for column, codes in here.where:
+    lang, found = selection.lang, []
+    if selection.branch:
+        found.append(
+            (
+                "branch",
+                " › ".join(queries.branch_tree()[code].name(lang) for code in selection.branch),
+            )
+        )
+    for column, codes in selection.where:
         words = queries.labels(column, lang)
         found.append(
-            (column, f"{SPLITS[column].name[lang]} = {text.listing([words.get(code, code) for code in codes], lang)}")
+            (
+                column,
+                f"{SPLITS[column].name[lang]} = {text.listing([words.get(code, code) for code in codes], lang)}",
+            )
         )
     return found

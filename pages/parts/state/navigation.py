@@ -1,4 +1,4 @@
-"""The menu: sections and pages in the order of the product; only pages that exist are offered."""
+"""The menu: sections and their pages, in the order of the product."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ import streamlit as st
 
 from analytics.i18n.text import say
 
-ROOT = Path(__file__).parents[2]
-FIRST = "overview"
+PAGES_FOLDER = Path(__file__).parents[2]
+HOME_PAGE = "overview"
 SECTIONS = {
     "overall": ("overview", "tiers", "overdue", "reloan", "contribution"),
     "analysis": ("changes", "migration", "segments", "explorer", "customer"),
     "rules": ("rulebooks", "compare", "compliance"),
-    "management": ("warning", "post_loan", "lifecycle", "no_loan", "expansion", "process"),
-    "about": ("data", "definitions", "meeting"),
+    "about": ("data", "definitions"),
 }
 
 
-def present() -> dict[str, list[str]]:
-    """Section → the pages that exist as pages/<section>/<page>.py."""
-    found = {
-        section: [page for page in pages if (ROOT / section / f"{page}.py").exists()]
-        for section, pages in SECTIONS.items()
-    }
-    return {section: pages for section, pages in found.items() if pages}
+def page_names() -> frozenset[str]:
+    """Return the names of all pages: pages/<section>/<name>.py."""
+    return frozenset(name for names in SECTIONS.values() for name in names)
 
 
 def pages(lang: str) -> dict[str, dict[str, st.Page]]:
-    """Section → page name → Streamlit page, titled in the reader's language. The first lies at the root address."""
-    made: dict[str, dict[str, st.Page]] = {}
-    for section, names in present().items():
-        made[section] = {}
-        for name in names:
-            first = not any(made.values())
-            path = None if first else name
-            made[section][name] = st.Page(
-                ROOT / section / f"{name}.py", title=say(f"page.{name}", lang), url_path=path, default=first
-            )
-    return made
+    """Return section → page name → Streamlit page with its title in the reader's language.
+
+    The home page lies at the root address.
+    """
+    return {
+        section: {name: _page(section, name, lang) for name in names}
+        for section, names in SECTIONS.items()
+    }
+
+
+def _page(section: str, name: str, lang: str) -> st.Page:
+    is_home = name == HOME_PAGE
+    return st.Page(
+        PAGES_FOLDER / section / f"{name}.py",
+        title=say(f"page.{name}", lang),
+        url_path=None if is_home else name,
+        default=is_home,
+    )

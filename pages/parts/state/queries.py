@@ -1,4 +1,4 @@
-"""The bank that pages ask: one per process, answers cached by edition, row scope and question. All caching is here."""
+"""The queries of the pages, all cached here by edition, row scope and question; one warehouse per process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ import pandas as pd
 import streamlit as st
 
 from analytics import rulebooks
+from analytics.analysis import invariants
 from analytics.analysis.cohorts import Cohorts
 from analytics.analysis.invariants import Check
 from analytics.analysis.migration import Moves
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics import branches, edition_metadata, load_report, query, targets
-from analytics.metrics import drilldown as listed
+from analytics.metrics import (
+    branches,
+    drilldown,
+    edition_metadata,
+    load_report,
+    query,
+    targets,
+)
 from analytics.metrics.definitions import METRICS, SPLITS
 from analytics.metrics.query import Question
 from analytics.metrics.targets import Mark
@@ -29,195 +36,233 @@ from data.contract.schema import read_contract
 from data.editions import store
 from data.editions.engine import Bank
 from data.editions.manifest import Edition
-from data.errors import Refused
-from pages.parts.state.selection import Choice, Offer
+from data.errors import UserError
+from pages.parts.state.selection import Selection, SelectionOptions
 
-# Whose rows may be seen. Part of every cache key, so that one reader's rows can never answer another's question.
-SCOPE = "whole bank"
-ANSWERS = 2_000
-LISTS = 200
+# Whose rows may be seen. Part of every cache key: rows of one reader never answer another's query.
+ROW_SCOPE = "whole bank"
+MAX_ANSWERS = 2_000
+MAX_LISTS = 200
 
 
-class Moved(Exception):
+class EditionChanged(Exception):
     """The edition changed while a question was being answered: the run starts again with the new one."""
 
 
 @st.cache_resource(show_spinner=False)
-def _bank(home: str) -> Bank:
-    found = Bank(home, verify="background", threads=2)
-    registry.keep(found)
-    return found
+def _open_warehouse(home: str) -> Bank:
+    opened = Bank(home, verify="background", threads=2)
+    registry.keep(opened)
+    return opened
 
 
 def home() -> Path:
-    """Where the editions lie: LOAN_PANORAMA_HOME, else .bank/home beside app.py."""
-    return Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[3] / ".bank" / "home")
+    """Return the folder of the editions: LOAN_PANORAMA_HOME, else .bank/home beside app.py."""
+    return Path(
+        os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[3] / ".bank" / "home"
+    )
 
 
-def bank() -> Bank:
-    """The process's bank. Raises Refused when no edition can be served."""
-    return _bank(str(home()))
+def warehouse() -> Bank:
+    """Return the warehouse of this process. Raises UserError when no edition can be served."""
+    return _open_warehouse(str(home()))
 
 
 def refresh() -> Bank:
-    """The bank, after a look whether a newer edition was published. Once per run."""
-    found = bank()
-    found.refresh()
-    return found
+    """Return the warehouse after moving to the newest published edition. Once per run."""
+    served = warehouse()
+    served.refresh()
+    return served
 
 
-def _keyed(edition: str) -> Bank:
-    found = bank()
-    if found.edition.id != edition:
-        raise Moved
-    return found
+def _warehouse_at(edition: str) -> Bank:
+    served = warehouse()
+    if served.edition.id != edition:
+        raise EditionChanged
+    return served
 
 
-@st.cache_data(show_spinner=False, max_entries=ANSWERS, hash_funcs={Question: repr})
+@st.cache_data(show_spinner=False, max_entries=MAX_ANSWERS, hash_funcs={Question: repr})
 def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
-    answer = query.ask(_keyed(edition), question)
-    _keyed(edition)
+    answer = query.ask(_warehouse_at(edition), question)
+    _warehouse_at(edition)
     if question.last > 1 and "as_of" not in answer:  # a history of one month is a history too
         answer.insert(0, "as_of", pd.Timestamp(question.as_of))
     return answer
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr})
-def _rows(edition: str, scope: str, question: Question, asked: tuple) -> pd.DataFrame:
-    cell, hit, limit, offset, order = asked
-    answer = listed.rows(_keyed(edition), question, dict(cell), hit, limit, offset, order)
-    _keyed(edition)
+@st.cache_data(show_spinner=False, max_entries=MAX_LISTS, hash_funcs={Question: repr})
+def _rows(edition: str, scope: str, question: Question, page: tuple) -> pd.DataFrame:
+    cell, hit, limit, offset, order = page
+    answer = drilldown.rows(_warehouse_at(edition), question, dict(cell), hit, limit, offset, order)
+    _warehouse_at(edition)
     return answer
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Question: repr})
+@st.cache_data(show_spinner=False, max_entries=MAX_LISTS, hash_funcs={Question: repr})
 def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool) -> int:
-    answer = listed.count(_keyed(edition), question, dict(cell), hit)
-    _keyed(edition)
+    answer = drilldown.count(_warehouse_at(edition), question, dict(cell), hit)
+    _warehouse_at(edition)
     return answer
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS)
+@st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _labels(edition: str, scope: str, split: str, lang: str, scheme: str) -> dict[str, str]:
-    with _keyed(edition).lease() as view:
+    with _warehouse_at(edition).lease() as view:
         return dict(edition_metadata.labels(view, split, lang, scheme))
-
-
-@st.cache_data(show_spinner=False, max_entries=32)
-def _told(edition: str, scope: str, what: str, *given) -> Any:
-    answer = getattr(load_report, what)(_keyed(edition), *given)
-    _keyed(edition)
-    return answer
 
 
 def _qualified_name(function: FunctionType) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-@st.cache_data(
-    show_spinner=False,
-    max_entries=LISTS,
-    hash_funcs={FunctionType: _qualified_name, Question: repr, Moves: repr, Cohorts: repr},
-)
-def _analysed(edition: str, scope: str, function: Callable, asked: Question | Moves | Cohorts, given: tuple) -> Any:
-    answer = function(_keyed(edition), asked, *given)
-    _keyed(edition)
+@st.cache_data(show_spinner=False, max_entries=32, hash_funcs={FunctionType: _qualified_name})
+def _cached_report(edition: str, scope: str, function: Callable, *arguments: Any) -> Any:
+    answer = function(_warehouse_at(edition), *arguments)
+    _warehouse_at(edition)
     return answer
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS)
-def _marks(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Mark]:
-    return targets.marks(_keyed(edition), as_of)
+@st.cache_data(
+    show_spinner=False,
+    max_entries=MAX_LISTS,
+    hash_funcs={FunctionType: _qualified_name, Question: repr, Moves: repr, Cohorts: repr},
+)
+def _cached_analysis(
+    edition: str,
+    scope: str,
+    function: Callable,
+    question: Question | Moves | Cohorts,
+    arguments: tuple,
+) -> Any:
+    answer = function(_warehouse_at(edition), question, *arguments)
+    _warehouse_at(edition)
+    return answer
+
+
+@st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
+def _targets(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Mark]:
+    return targets.marks(_warehouse_at(edition), as_of)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _unknown_targets(edition: str, scope: str) -> list[str]:
-    return targets.unknown(_keyed(edition))
+    return targets.unknown(_warehouse_at(edition))
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
-    return branches.tree(_keyed(edition))
+    return branches.tree(_warehouse_at(edition))
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS, hash_funcs={Choice: repr})
-def _composed(edition: str, scope: str, what: str, here: Choice, given: tuple, _make: Callable) -> Any:
-    answer = _make(here, *given)
-    _keyed(edition)
+@st.cache_data(
+    show_spinner=False,
+    max_entries=MAX_LISTS,
+    hash_funcs={Selection: repr, FunctionType: _qualified_name},
+)
+def _cached_view(
+    edition: str, scope: str, build: Callable, selection: Selection, arguments: tuple
+) -> Any:
+    answer = build(selection, *arguments)
+    _warehouse_at(edition)
     return answer
 
 
-def composed(make: Callable, here: Choice, *given: Any) -> Any:
-    """What `make` puts together from answers for this view, kept: a board is dozens of answers, each quick."""
-    what = f"{make.__module__}.{make.__qualname__}"
-    return _composed(bank().edition.id, SCOPE, what, replace(here, picks=()), given, make)
+def cached_view(build: Callable, selection: Selection, *arguments: Any) -> Any:
+    """Return the cached result of `build(selection, *arguments)`.
+
+    A board is made of dozens of answers; each is quick, all together are not. The page's own
+    switches are no part of the key.
+    """
+    scoped = replace(selection, page_params=())
+    return _cached_view(warehouse().edition.id, ROW_SCOPE, build, scoped, arguments)
 
 
 def schemes() -> dict[str, rulebooks.Scheme]:
-    """Scheme → its rulebooks, in the order of the menu: those that grade customers first."""
-    return dict(sorted(registry.schemes().items(), key=lambda entry: (entry[1].grain != "customer", entry[0])))
+    """Scheme id → scheme, in the order of the menu: those that grade customers first."""
+
+    def menu_order(entry: tuple[str, rulebooks.Scheme]) -> tuple[bool, str]:
+        id, scheme = entry
+        return scheme.grain != "customer", id
+
+    return dict(sorted(registry.schemes().items(), key=menu_order))
 
 
 def scheme_name(scheme: str, lang: str) -> str:
-    """The name of a scheme in the reader's language."""
+    """Return the name of a scheme in the reader's language."""
     return schemes()[scheme].names["zh" if lang == "zh-CN" else "en"]
 
 
-def name_of_split(split: str, lang: str) -> str:
-    """The name of a split column in the reader's language."""
+def dimension_name(split: str, lang: str) -> str:
+    """Return the name of a dimension in the reader's language."""
     return say("table.class", lang) if split == "class" else SPLITS[split].name[lang]
 
 
 def sql(question: Question) -> str:
-    """The SQL that answers the question, with its bound values."""
-    return query.sql_of(bank(), question)
+    """Return the SQL that answers the question, with its bound values."""
+    return query.sql_of(warehouse(), question)
 
 
 def ask(question: Question) -> pd.DataFrame:
-    """The answer: split columns, numerator, denominator, value, n (with a comparison also …_before, change).
+    """Answer a question.
 
-    Raises Refused with a sentence when the question cannot be answered from this edition.
+    Returns
+    -------
+    The dimension columns, numerator, denominator, value, n; with a comparison also the same with
+    the suffix _before, and change.
+
+    Raises
+    ------
+    UserError
+        When the question cannot be answered from this edition.
     """
-    return _ask(bank().edition.id, SCOPE, question)
+    return _ask(warehouse().edition.id, ROW_SCOPE, question)
 
 
-def whole(question: Question, lang: str) -> tuple[pd.Series | None, str]:
-    """The one row of a question without splits, or None and the reason in the reader's language.
+def total_row(question: Question, lang: str) -> tuple[pd.Series | None, str]:
+    """Return the one row of a question without dimensions, or None and the reason why not.
 
-    Where the month compared with is not there, the row comes without a change.
+    Where the warehouse lacks the month of comparison, the row has no change.
     """
     try:
         return ask(question).iloc[0], ""
-    except Refused as refusal:
+    except UserError as refusal:
         if question.compare:
-            return whole(question.about(compare=None), lang)
-        return None, why(question, refusal, lang)
+            return total_row(question.about(compare=None), lang)
+        return None, explain_refusal(question, refusal, lang)
 
 
-def why(question: Question, refusal: Refused, lang: str) -> str:
-    """Why a question is not answered, in words: the tables it lacks, the filters that do not fit, or the refusal."""
+def explain_refusal(question: Question, refusal: UserError, lang: str) -> str:
+    """Say why a question cannot be answered: missing tables, unsupported filters, or the error itself."""
     metric = METRICS[question.metric]
-    contract, missing = read_contract(), [table for table in metric.needs if table in absent()]
+    contract = read_contract()
+    missing = [table for table in metric.needs if table in empty_tables()]
     if missing:
-        named = [f"{getattr(contract.table(table), lang[:2])} ({table})" for table in missing]
-        return say("missing.tables", lang, metric=metric.name[lang], tables=text.listing(named, lang))
-    unfit = [name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])]
-    if unfit:
-        named = [name_of_split(name, lang) for name in unfit]
-        return say("words.unfit", lang, metric=metric.name[lang], splits=text.listing(named, lang))
-    return text.half(refusal, lang)
+        names = [f"{getattr(contract.table(table), lang[:2])} ({table})" for table in missing]
+        return say(
+            "missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang)
+        )
+    unsupported = [
+        name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])
+    ]
+    if unsupported:
+        names = [dimension_name(name, lang) for name in unsupported]
+        return say("words.unfit", lang, metric=metric.name[lang], splits=text.listing(names, lang))
+    return refusal.text(lang)
 
 
-def held(split: str) -> bool:
-    """Whether the newest month's loans differ at all in a split; one value for everybody tells nothing."""
-    return _held(bank().edition.id, SCOPE, split)
+def has_variation(split: str) -> bool:
+    """Return whether the dimension has more than one value among the loans of the latest month."""
+    return _has_variation(warehouse().edition.id, ROW_SCOPE, split)
 
 
-@st.cache_data(show_spinner=False, max_entries=LISTS)
-def _held(edition: str, scope: str, split: str) -> bool:
+@st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
+def _has_variation(edition: str, scope: str, split: str) -> bool:
     try:
-        return len(ask(Question("loans", _keyed(edition).edition.months[-1], by=(split,)))) > 1
-    except Refused:
+        return (
+            len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(split,)))) > 1
+        )
+    except UserError:
         return False
 
 
@@ -230,91 +275,106 @@ def rows(
     offset: int = 0,
     order: str | None = None,
 ) -> pd.DataFrame:
-    """The customers or loans behind one cell of an answer; `hit` those in the numerator only. Raises Refused."""
-    asked = (tuple(sorted(cell.items())), hit, limit, offset, order)
-    return _rows(bank().edition.id, SCOPE, question, asked)
+    """Return the customers or loans behind one cell of an answer; `hit`: of its numerator only.
+
+    Raises UserError when the cell cannot be listed.
+    """
+    page = (tuple(sorted(cell.items())), hit, limit, offset, order)
+    return _rows(warehouse().edition.id, ROW_SCOPE, question, page)
 
 
 def count(question: Question, cell: Mapping[str, str], *, hit: bool = False) -> int:
-    """How many customers or loans stand behind the cell: the n that it printed, or those in its numerator."""
-    return _count(bank().edition.id, SCOPE, question, tuple(sorted(cell.items())), hit)
+    """Count the customers or loans behind a cell: its n, or with `hit` those in its numerator."""
+    return _count(warehouse().edition.id, ROW_SCOPE, question, tuple(sorted(cell.items())), hit)
 
 
 def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:
-    """Code → words of one split, in the order to print them; `scheme` says whose classes the split `class` means."""
-    return _labels(bank().edition.id, SCOPE, split, lang, scheme or next(iter(schemes())))
+    """Return code → words of a dimension in printing order; `scheme` is the scheme of `class`."""
+    return _labels(warehouse().edition.id, ROW_SCOPE, split, lang, scheme or next(iter(schemes())))
 
 
-def tree() -> dict[str, branches.Branch]:
+def branch_tree() -> dict[str, branches.Branch]:
     """Branch code → Branch, parents first."""
-    return _branches(bank().edition.id, SCOPE)
+    return _branches(warehouse().edition.id, ROW_SCOPE)
 
 
-def analysed(function: Callable, asked: Question | Moves | Cohorts, *given: Any) -> Any:
-    """Return the cached answer of a function of analytics.analysis or analytics.metrics.
+def cached_analysis(
+    function: Callable, question: Question | Moves | Cohorts, *arguments: Any
+) -> Any:
+    """Return the cached result of `function(warehouse, question, *arguments)`.
 
-    `function` takes the open warehouse, the question and further arguments. Raises Refused as it does.
+    For functions of analytics.analysis and analytics.metrics. Raises UserError as they do.
     """
-    return _analysed(bank().edition.id, SCOPE, function, asked, given)
+    return _cached_analysis(warehouse().edition.id, ROW_SCOPE, function, question, arguments)
 
 
-def marks(here: Choice) -> dict[str, Mark]:
-    """Metric → target and red line of the place that the choice looks at; nothing where it is narrowed otherwise."""
-    place = targets.place(about(here, "customers", compare=False))
-    found = _marks(bank().edition.id, SCOPE, date.fromisoformat(here.as_of))
-    return {metric: mark for (metric, branch), mark in found.items() if branch == place}
+def targets_of(selection: Selection) -> dict[str, Mark]:
+    """Return metric → target and red line of the selected branch; empty under any other filter."""
+    branch = targets.place(question_for(selection, "customers", compare=False))
+    as_of = date.fromisoformat(selection.as_of)
+    every = _targets(warehouse().edition.id, ROW_SCOPE, as_of)
+    return {metric: mark for (metric, place), mark in every.items() if place == branch}
 
 
 def unknown_targets() -> list[str]:
     """Codes of the target table that name no metric."""
-    return _unknown_targets(bank().edition.id, SCOPE)
+    return _unknown_targets(warehouse().edition.id, ROW_SCOPE)
 
 
 def checks(as_of: str) -> list[Check]:
-    """The invariants, asked of this edition."""
-    return _told(bank().edition.id, SCOPE, "checks", date.fromisoformat(as_of))
-
-
-def reconciliation() -> pd.DataFrame:
-    """Per delivery and table: read, loaded, rejected, skipped, orphans, whether they balance, control totals."""
-    return _told(bank().edition.id, SCOPE, "reconciliation")
-
-
-def refused(limit: int = 200) -> pd.DataFrame:
-    """The rows that the loads of this edition refused, masked."""
-    return _told(bank().edition.id, SCOPE, "refused", limit)
-
-
-def absent() -> dict[str, list[str]]:
-    """Contract table without rows → the metrics that need it."""
-    return _told(bank().edition.id, SCOPE, "absent")
-
-
-def history() -> list[Edition]:
-    """The editions kept, newest first."""
-    return list(reversed(store.history(home())))
-
-
-def offer() -> Offer:
-    """What the choice may be made from in this edition."""
-    return Offer(
-        months=tuple(day.isoformat() for day in bank().edition.months),
-        schemes=tuple(schemes()),
-        branches={code: branch.path for code, branch in tree().items()},
-        splits=tuple(SPLITS),
-        values=lambda split: labels(split, "en"),
+    """Check the invariants on this edition."""
+    return _cached_report(
+        warehouse().edition.id, ROW_SCOPE, invariants.checks, date.fromisoformat(as_of)
     )
 
 
-def about(here: Choice, metric: str, by: tuple[str, ...] = (), *, last: int = 1, compare: bool = True) -> Question:
-    """The question that the choice asks about a metric: same month, comparison, scheme and filters on every page."""
+def reconciliation() -> pd.DataFrame:
+    """Return per delivery and table the row counts, whether they balance, and the control totals."""
+    return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.reconciliation)
+
+
+def rejected_rows(limit: int = 200) -> pd.DataFrame:
+    """Return the rows that the loads of this edition rejected, masked."""
+    return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.refused, limit)
+
+
+def empty_tables() -> dict[str, list[str]]:
+    """Contract table without rows → the metrics that need it."""
+    return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.absent)
+
+
+def history() -> list[Edition]:
+    """Return the retained editions, newest first."""
+    return list(reversed(store.history(home())))
+
+
+def selection_options() -> SelectionOptions:
+    """Return what may be selected in this edition."""
+    return SelectionOptions(
+        months=tuple(day.isoformat() for day in warehouse().edition.months),
+        schemes=tuple(schemes()),
+        branches={code: branch.path for code, branch in branch_tree().items()},
+        dimensions=tuple(SPLITS),
+        values=lambda dimension: labels(dimension, "en"),
+    )
+
+
+def question_for(
+    selection: Selection,
+    metric: str,
+    by: tuple[str, ...] = (),
+    *,
+    last: int = 1,
+    compare: bool = True,
+) -> Question:
+    """Build the question about a metric from the month, comparison, scheme and filters selected."""
     return Question(
         metric,
-        date.fromisoformat(here.as_of),
+        date.fromisoformat(selection.as_of),
         by=by,
-        where=here.filters,
-        scheme=here.scheme,
-        opening=here.opening,
+        where=selection.filters,
+        scheme=selection.scheme,
+        opening=selection.opening,
         last=last,
-        compare=here.against if compare and last == 1 else None,
+        compare=selection.comparison if compare and last == 1 else None,
     )

@@ -1,8 +1,8 @@
-"""What the reader looks at, frozen: month, comparison, scheme, branch, filters. Kept in the URL by language-free codes.
+"""What the reader looks at: month, comparison, scheme, branch, filters. Kept in the URL by language-free codes.
 
-The URL is the memory: a copied link, a reload and the browser's back button all show the same view in either language.
-Values that the bank does not know are replaced by the nearest valid one and said aloud. No customer ever
-stands in a URL.
+The URL is the memory: a copied link, a reload and the browser's back button all show the same
+view in either language. Values that the warehouse does not have are replaced by the nearest valid
+one, and the page says so. No customer number ever stands in a URL.
 """
 
 from __future__ import annotations
@@ -16,26 +16,53 @@ from analytics.i18n.text import LANGUAGES, listing, month, say
 
 COMPARE = ("mom", "yoy", "none")
 OPENINGS = (3, 1, 12, 0)
-FILTER = "f."
-LOST = "lost"
+FILTER_PREFIX = "f."
+UNKNOWN_PAGE = "lost"
+_HEADER_PARAMS = {"asof", "vs", "scheme", "opening", "lang", "branch", UNKNOWN_PAGE}
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What the bank can show. `branches` maps a branch to its path from the top, itself last; `splits` are the columns
-    one may filter by; `values(column)` gives the codes of one."""
+class SelectionOptions:
+    """What one edition of the warehouse can show.
+
+    Parameters
+    ----------
+    months
+        Month ends as ISO dates, oldest first.
+    schemes
+        Scheme ids, the default first.
+    branches
+        Branch code → its path from the top, the branch itself last.
+    dimensions
+        The columns that a filter may name.
+    values
+        The codes of one of these columns.
+    """
 
     months: tuple[str, ...]
     schemes: tuple[str, ...]
     branches: Mapping[str, tuple[str, ...]]
-    splits: Collection[str]
+    dimensions: Collection[str]
     values: Callable[[str], Collection[str]]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One view. `as_of` is an ISO month end; `opening` the months before it at which the tier is taken, 0 for today's;
-    `branch` a path of branch codes; `where` (column, codes) in the order chosen; `picks` what one page adds."""
+class Selection:
+    """What one page view shows.
+
+    Parameters
+    ----------
+    as_of
+        Month end as an ISO date.
+    opening
+        Months before `as_of` at which the tier is taken; 0 for today's.
+    branch
+        Path of branch codes from the top.
+    where
+        (column, codes) in the order in which they were chosen.
+    page_params
+        (name, value) of the switches that belong to one page.
+    """
 
     as_of: str
     compare: str = "mom"
@@ -44,185 +71,251 @@ class Choice:
     branch: tuple[str, ...] = ()
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
     lang: str = LANGUAGES[0]
-    picks: tuple[tuple[str, str], ...] = ()
+    page_params: tuple[tuple[str, str], ...] = ()
 
-    def pick(self, name: str, options: Sequence[str], default: str | None = None) -> str:
-        """A page's own switch, such as the metric of a chart; an unknown value is the default (the first option)."""
-        value = dict(self.picks).get(name)
-        return value if value in options else default if default is not None else options[0]
+    def page_param(self, name: str, options: Sequence[str], default: str | None = None) -> str:
+        """Return a page's own switch; an unknown value gives the default, else the first option."""
+        value = dict(self.page_params).get(name)
+        if value in options:
+            return value
+        return options[0] if default is None else default
 
     @property
     def filters(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Everything that narrows the rows: the branch as a filter on its level, then the chosen ones."""
-        branch = ((f"branch_{len(self.branch)}", (self.branch[-1],)),) if self.branch else ()
-        return branch + self.where
+        """Everything that narrows the rows: the branch as a filter on its level, then `where`."""
+        if not self.branch:
+            return self.where
+        return ((f"branch_{len(self.branch)}", (self.branch[-1],)), *self.where)
 
     @property
-    def against(self) -> str | None:
+    def comparison(self) -> str | None:
         """The comparison as a question takes it."""
         return None if self.compare == "none" else self.compare
 
 
-def openings(offer: Offer) -> list[int]:
-    """The months before at which a tier can be taken in a bank of so many months; 0, today's, always can."""
-    return [months for months in OPENINGS if months < len(offer.months)]
+def available_openings(options: SelectionOptions) -> list[int]:
+    """Return the openings for which the warehouse has enough months; 0 is always among them."""
+    return [months for months in OPENINGS if months < len(options.months)]
 
 
-Problem = tuple[str, dict[str, str]]
+# A value of the URL that had to be replaced: locale key and the values of its sentence.
+Correction = tuple[str, dict[str, str]]
 
 
-def default(offer: Offer, lang: str = LANGUAGES[0]) -> Choice:
-    """The view of somebody who asked for nothing: the newest month, the first scheme, the whole bank."""
-    return Choice(as_of=offer.months[-1], scheme=offer.schemes[0], opening=openings(offer)[0], lang=lang)
+def default_selection(options: SelectionOptions, lang: str = LANGUAGES[0]) -> Selection:
+    """Return the view without parameters: the newest month, the first scheme, the whole bank."""
+    return Selection(
+        as_of=options.months[-1],
+        scheme=options.schemes[0],
+        opening=available_openings(options)[0],
+        lang=lang,
+    )
 
 
-def write(choice: Choice) -> dict[str, list[str]]:
-    """A choice → query parameters, in a fixed order."""
-    address = {
-        "asof": [choice.as_of],
-        "vs": [choice.compare],
-        "scheme": [choice.scheme],
-        "opening": [str(choice.opening)],
-        "lang": [choice.lang],
+def to_url_params(selection: Selection) -> dict[str, list[str]]:
+    """Return the query parameters of a selection, in a fixed order."""
+    params = {
+        "asof": [selection.as_of],
+        "vs": [selection.compare],
+        "scheme": [selection.scheme],
+        "opening": [str(selection.opening)],
+        "lang": [selection.lang],
     }
-    if choice.branch:
-        address["branch"] = [choice.branch[-1]]
-    address |= {f"{FILTER}{column}": list(codes) for column, codes in choice.where}
-    address |= {name: [value] for name, value in choice.picks}
-    return address
+    if selection.branch:
+        params["branch"] = [selection.branch[-1]]
+    params |= {f"{FILTER_PREFIX}{column}": list(codes) for column, codes in selection.where}
+    params |= {name: [value] for name, value in selection.page_params}
+    return params
 
 
-def read(address: Mapping[str, Sequence[str]], offer: Offer) -> tuple[Choice, list[Problem]]:
-    """Query parameters → the nearest valid choice, and what had to be changed: (locale key, values) each."""
-    problems: list[Problem] = []
-    known = {"asof", "vs", "scheme", "opening", "lang", "branch", LOST}
+def from_url_params(
+    params: Mapping[str, Sequence[str]], options: SelectionOptions
+) -> tuple[Selection, list[Correction]]:
+    """Return the nearest valid selection of query parameters, and what had to be replaced."""
+    return _UrlReader(params, options).read()
 
-    def one(name: str, options: Sequence[str], label: str) -> str:
-        value = address[name][-1] if address.get(name) else options[0]
-        if value not in options:
-            problems.append(("address.unknown_choice", {"label": label, "value": value, "used": options[0]}))
-            return options[0]
+
+class _UrlReader:
+    """Reads one address; `corrections` collects what had to be replaced."""
+
+    def __init__(self, params: Mapping[str, Sequence[str]], options: SelectionOptions) -> None:
+        self.params = params
+        self.options = options
+        self.corrections: list[Correction] = []
+        self.lang = LANGUAGES[0]
+
+    def read(self) -> tuple[Selection, list[Correction]]:
+        self.lang = self._language()
+        self._unknown_page()
+        as_of = self._month()
+        branch = self._branch()
+        where = self._filters()
+        openings = [str(months) for months in available_openings(self.options)]
+        selection = Selection(
+            as_of=as_of,
+            compare=self._one_of("vs", COMPARE, "compare"),
+            scheme=self._one_of("scheme", self.options.schemes, "scheme"),
+            opening=int(self._one_of("opening", openings, "opening")),
+            branch=branch,
+            where=where,
+            lang=self.lang,
+            page_params=self._page_params(),
+        )
+        return selection, self.corrections
+
+    def _last(self, name: str) -> str | None:
+        values = self.params.get(name)
+        return values[-1] if values else None
+
+    def _correct(self, key: str, **values: str) -> None:
+        self.corrections.append((f"address.{key}", values))
+
+    def _one_of(self, name: str, allowed: Sequence[str], label: str) -> str:
+        value = self._last(name)
+        if value is None:
+            return allowed[0]
+        if value not in allowed:
+            words = say(f"head.{label}", self.lang)
+            self._correct("unknown_choice", label=words, value=value, used=allowed[0])
+            return allowed[0]
         return value
 
-    lang = address["lang"][-1] if address.get("lang") and address["lang"][-1] in LANGUAGES else LANGUAGES[0]
-    if address.get("lang") and address["lang"][-1] != lang:
-        problems.append(("address.unknown_choice", {"label": "lang", "value": address["lang"][-1], "used": lang}))
+    def _language(self) -> str:
+        value = self._last("lang")
+        if value is None:
+            return LANGUAGES[0]
+        if value in LANGUAGES:
+            return value
+        self._correct("unknown_choice", label="lang", value=value, used=LANGUAGES[0])
+        return LANGUAGES[0]
 
-    if address.get(LOST):
-        used = say("page.overview", lang)
-        problems.append(("address.unknown_page", {"value": address[LOST][-1], "used": used}))
+    def _unknown_page(self) -> None:
+        page = self._last(UNKNOWN_PAGE)
+        if page is not None:
+            self._correct("unknown_page", value=page, used=say("page.overview", self.lang))
 
-    asked = address["asof"][-1] if address.get("asof") else offer.months[-1]
-    as_of = asked
-    if asked not in offer.months:
-        as_of = next((stamp for stamp in offer.months if stamp[:7] == asked[:7]), None) or max(
-            (stamp for stamp in offer.months if stamp <= asked), default=offer.months[0]
+    def _month(self) -> str:
+        months = self.options.months
+        value = self._last("asof")
+        if value is None:
+            return months[-1]
+        if value in months:
+            return value
+        same_month = next((day for day in months if day[:7] == value[:7]), None)
+        as_of = same_month or max((day for day in months if day <= value), default=months[0])
+        if value != as_of[:7]:
+            self._correct("unknown_month", value=value, used=month(as_of, self.lang))
+        return as_of
+
+    def _branch(self) -> tuple[str, ...]:
+        code = self._last("branch")
+        if code is None:
+            return ()
+        path = self.options.branches.get(code, ())
+        if not path:
+            self._correct("unknown_value", label=say("head.branch", self.lang), value=code)
+        return path
+
+    def _filters(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        where = []
+        for name, codes in self.params.items():
+            if not name.startswith(FILTER_PREFIX):
+                continue
+            column = name.removeprefix(FILTER_PREFIX)
+            if column not in self.options.dimensions:
+                self._correct("unknown_filter", value=column)
+                continue
+            allowed = self.options.values(column)
+            for code in codes:
+                if code not in allowed:
+                    self._correct("unknown_value", label=column, value=code)
+            valid = tuple(dict.fromkeys(code for code in codes if code in allowed))
+            if valid:
+                where.append((column, valid))
+        return tuple(where)
+
+    def _page_params(self) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (name, values[-1])
+            for name, values in self.params.items()
+            if name not in _HEADER_PARAMS and not name.startswith(FILTER_PREFIX) and values
         )
-        if asked not in (as_of, as_of[:7]):
-            problems.append(("address.unknown_month", {"value": asked, "used": month(as_of, lang)}))
-
-    branch: tuple[str, ...] = ()
-    if address.get("branch"):
-        branch = offer.branches.get(address["branch"][-1], ())
-        if not branch:
-            label, value = say("head.branch", lang), address["branch"][-1]
-            problems.append(("address.unknown_value", {"label": label, "value": value}))
-
-    where = []
-    for name, codes in address.items():
-        if not name.startswith(FILTER):
-            continue
-        column = name.removeprefix(FILTER)
-        if column not in offer.splits:
-            problems.append(("address.unknown_filter", {"value": column}))
-            continue
-        valid = offer.values(column)
-        kept = tuple(dict.fromkeys(code for code in codes if code in valid))
-        for code in codes:
-            if code not in valid:
-                problems.append(("address.unknown_value", {"label": column, "value": code}))
-        if kept:
-            where.append((column, kept))
-
-    picks = tuple(
-        (name, values[-1])
-        for name, values in address.items()
-        if name not in known and not name.startswith(FILTER) and values
-    )
-    choice = Choice(
-        as_of=as_of,
-        compare=one("vs", COMPARE, say("head.compare", lang)),
-        scheme=one("scheme", offer.schemes, say("head.scheme", lang)),
-        opening=int(one("opening", [str(months) for months in openings(offer)], say("head.opening", lang))),
-        branch=branch,
-        where=tuple(where),
-        lang=lang,
-        picks=picks,
-    )
-    return choice, problems
 
 
-def said(problems: Sequence[Problem], lang: str) -> str:
-    """One sentence for all that was changed in an address."""
-    parts = [say(key, lang, **{name: value[:40] for name, value in values.items()}) for key, values in problems]
+def describe_corrections(corrections: Sequence[Correction], lang: str) -> str:
+    """Return one sentence for everything that was replaced in an address."""
+    parts = [
+        say(key, lang, **{name: value[:40] for name, value in values.items()})
+        for key, values in corrections
+    ]
     return say("address.corrected", lang) + listing(parts, lang)
 
 
-def sync(offer: Offer, page: str) -> tuple[Choice, list[Problem]]:
-    """Bring URL and session together at the start of a run, and return the choice with the problems to print.
+def sync_with_url(options: SelectionOptions, page: str) -> tuple[Selection, list[Correction]]:
+    """Bring URL and session together at the start of a run.
 
-    The URL rules when it differs from what was last written: a link, a reload, back or forward. A page reached without
-    parameters keeps the choice.
+    The URL wins when it differs from what was last written: a link, a reload, back or forward.
+    A page reached without parameters keeps the selection of the session.
     """
     state = st.session_state
-    address = {name: st.query_params.get_all(name) for name in st.query_params}
-    moved = state.get("page") != page
-    problems: list[Problem] = []
-    if "choice" not in state or (address != state.get("address") and not (moved and not address)):
-        state.choice, problems = read(address, offer)
+    params = _url()
+    is_menu_click = state.get("page") != page and not params
+    if "choice" not in state or (params != state.get("address") and not is_menu_click):
+        state.choice, corrections = from_url_params(params, options)
     else:
-        state.choice, problems = read(write(state.choice), offer)
+        state.choice, corrections = from_url_params(to_url_params(state.choice), options)
     state.page = page
-    _publish()
-    return state.choice, problems
+    _write_url()
+    return state.choice, corrections
 
 
-def now() -> Choice:
-    """The choice of this run."""
+def current_selection() -> Selection:
+    """Return the selection of this run."""
     return st.session_state.choice
 
 
-def change(**fields: object) -> None:
-    """Replace fields of the choice and write the URL. For callbacks of widgets."""
+def update_selection(**fields: object) -> None:
+    """Replace fields of the selection and write the URL. For callbacks of widgets."""
     st.session_state.choice = replace(st.session_state.choice, **fields)
-    _publish()
+    _write_url()
 
 
-def pick(**values: str | None) -> None:
-    """Set (or, with None, drop) some of the page's own switches: one step back for the browser. For callbacks."""
-    rest = tuple(entry for entry in now().picks if entry[0] not in values)
-    change(picks=(*rest, *((name, value) for name, value in values.items() if value is not None)))
+def set_param(**values: str | None) -> None:
+    """Set (or, with None, drop) switches of the page, as one step in the browser's history.
+
+    For callbacks.
+    """
+    others = without_params(current_selection(), *values).page_params
+    changed = ((name, value) for name, value in values.items() if value is not None)
+    update_selection(page_params=(*others, *changed))
 
 
-def without(choice: Choice, *names: str) -> Choice:
-    """The choice without some of the page's own switches."""
-    return replace(choice, picks=tuple(entry for entry in choice.picks if entry[0] not in names))
+def without_params(selection: Selection, *names: str) -> Selection:
+    """Return the selection without some of the page's own switches."""
+    others = tuple(entry for entry in selection.page_params if entry[0] not in names)
+    return replace(selection, page_params=others)
 
 
 def filter_by(column: str, codes: Sequence[str]) -> None:
     """Set the filter on one column; no codes drops it. For callbacks."""
-    rest = tuple(entry for entry in now().where if entry[0] != column)
-    change(where=(*rest, (column, tuple(codes))) if codes else rest)
+    where = tuple(entry for entry in current_selection().where if entry[0] != column)
+    if codes:
+        where = (*where, (column, tuple(codes)))
+    update_selection(where=where)
 
 
-def carried() -> dict[str, list[str]]:
-    """The query parameters that a link to another page takes along: everything but the page's own switches."""
-    return write(replace(now(), picks=()))
+def link_params() -> dict[str, list[str]]:
+    """Return the query parameters of a link to another page: all but the page's own switches."""
+    return to_url_params(replace(current_selection(), page_params=()))
 
 
-def _publish() -> None:
-    address = write(st.session_state.choice)
-    if {name: st.query_params.get_all(name) for name in st.query_params} != address:
-        st.query_params.from_dict(address)
-    st.session_state.address = address
+def _url() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _write_url() -> None:
+    params = to_url_params(st.session_state.choice)
+    if _url() != params:
+        st.query_params.from_dict(params)
+    st.session_state.address = params
     st.session_state.lang = st.session_state.choice.lang

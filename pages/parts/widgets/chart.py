@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,34 +15,75 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
 from analytics.presentation import metric_charts
-from pages.parts.state import queries, selection
-from pages.parts.state.selection import Choice
+from pages.parts.state import queries
+from pages.parts.state.selection import Selection, describe_corrections, set_param
 from pages.parts.widgets import definition, drilldown
 
-_CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "showTips": False, "responsive": True}
+_CONFIG = {
+    "displayModeBar": False,
+    "displaylogo": False,
+    "scrollZoom": False,
+    "showTips": False,
+    "responsive": True,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure with what belongs to it.
+
+    Parameters
+    ----------
+    key
+        Names the chart on its page.
+    title
+        A sentence; empty for none.
+    figure, answer
+        The figure, and the answer to `question` that it is made from.
+    dimensions
+        What the customdata of a mark stands for, in its order, such as ("class",) or ("as_of",).
+        A click opens the list of that cell, or calls `on_click` with {dimension: code}.
+    draw_table
+        Draws the table view of a figure that shows more than one metric.
+    """
+
+    key: str
+    title: str
+    figure: Mapping[str, Any]
+    answer: pd.DataFrame
+    question: Question
+    dimensions: Sequence[str] = ()
+    on_click: Callable[[dict[str, str]], None] | None = None
+    draw_table: Callable[[], None] | None = None
+
+    @property
+    def section(self) -> str:
+        """The name of the section that the chart is drawn in."""
+        return f"chart_{self.key}"
 
 
 def show(
-    here: Choice, key: str, title: str, figure: Mapping[str, Any], answer: pd.DataFrame, question: Question,
-    splits: Sequence[str] = (), on_pick: Callable[[dict[str, str]], None] | None = None,
-    behind: Callable[[], None] | None = None,
-) -> None:  # fmt: skip
-    """Draw `figure`, made from `answer`, the answer to `question`. `title` is a sentence.
+    selection: Selection,
+    key: str,
+    title: str,
+    figure: Mapping[str, Any],
+    answer: pd.DataFrame,
+    question: Question,
+    dimensions: Sequence[str] = (),
+    on_click: Callable[[dict[str, str]], None] | None = None,
+    draw_table: Callable[[], None] | None = None,
+) -> None:
+    """Draw a `Chart` in a section of its own, which a click redraws without the page."""
+    chart = Chart(key, title, figure, answer, question, dimensions, on_click, draw_table)
+    drilldown.rerunnable_section(selection, chart.section, lambda: _draw_chart(selection, chart))
 
-    splits   what a mark's customdata stands for, in its order, such as ("class",) or ("as_of",); a click opens the list
-             of that cell, or calls `on_pick` with {split: code}
-    behind   draws the table view where the figure shows more than one metric
-    """
-    name = f"chart_{key}"
-    drilldown.part(here, name, lambda: _part(here, name, key, title, figure, answer, question, splits, on_pick, behind))
 
-
-def _part(here, name, key, title, figure, answer, question, splits, on_pick, behind) -> None:
-    lang = here.lang
+def _draw_chart(selection: Selection, chart: Chart) -> None:
+    lang = selection.lang
     with st.container(gap="xsmall"):
-        if title:
-            st.html(f'<p class="lp-message">{html.escape(title)}</p>')
-        if answer.empty:
+        if chart.title:
+            st.html(f'<p class="lp-message">{html.escape(chart.title)}</p>')
+        if chart.answer.empty:
             st.html(f'<p class="lp-note">{html.escape(say("figure.nobody", lang))}</p>')
             return
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -50,93 +92,146 @@ def _part(here, name, key, title, figure, answer, question, splits, on_pick, beh
                 ["chart", "table"],
                 default="chart",
                 required=True,
-                key=f"kind_{key}_{lang}",
+                key=f"kind_{chart.key}_{lang}",
                 format_func=lambda code: say(f"figure.{code}", lang),
                 label_visibility="collapsed",
             )
-            definition.popover(question, lang, key)
-        if kind == "table":
-            return behind() if behind else table(here, answer, question)
-        slot = drilldown.slot(name)
-
-        def picked() -> None:
-            points = st.session_state[slot]["selection"]["points"]
-            marks = [point["customdata"] for point in points if point.get("customdata")]
-            if marks:
-                mark = marks[0] if isinstance(marks[0], (list, tuple)) else [marks[0]]
-                cell = {split: str(code) for split, code in zip(splits, mark, strict=False)}
-                drilldown.mark(name)
-                on_pick(cell) if on_pick else drilldown.open_cell(question.metric, cell)
-
-        draw(figure, slot, say("figure.alt", lang, title=title), picked if splits else None)
+            definition.popover(chart.question, lang, chart.key)
+        if kind == "chart":
+            _draw_figure(chart, lang)
+        elif chart.draw_table:
+            chart.draw_table()
+        else:
+            table(selection, chart.answer, chart.question)
 
 
-def draw(figure: Mapping[str, Any], key: str, alt: str, picked: Callable[[], None] | None = None) -> None:
-    """The figure itself; a click on a mark calls `picked`."""
+def _draw_figure(chart: Chart, lang: str) -> None:
+    key = drilldown.widget_key(chart.section)
+
+    def open_mark() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        marks = [point["customdata"] for point in points if point.get("customdata")]
+        if not marks:
+            return
+        codes = marks[0] if isinstance(marks[0], (list, tuple)) else [marks[0]]
+        cell = {name: str(code) for name, code in zip(chart.dimensions, codes, strict=False)}
+        drilldown.mark_clicked(chart.section)
+        if chart.on_click:
+            chart.on_click(cell)
+        else:
+            drilldown.open_cell(chart.question.metric, cell)
+
+    alt = say("figure.alt", lang, title=chart.title)
+    draw(chart.figure, key, alt, open_mark if chart.dimensions else None)
+
+
+def draw(
+    figure: Mapping[str, Any], key: str, alt: str, on_select: Callable[[], None] | None = None
+) -> None:
+    """Draw the figure itself; a click on a mark calls `on_select`."""
     st.plotly_chart(
-        metric_charts.sent(figure), theme=None, key=key, on_select=picked or "ignore", selection_mode="points",
-        config=_CONFIG, alt=alt,
-    )  # fmt: skip
+        metric_charts.sent(figure),
+        theme=None,
+        key=key,
+        on_select=on_select or "ignore",
+        selection_mode="points",
+        config=_CONFIG,
+        alt=alt,
+    )
 
 
-def table(here: Choice, answer: pd.DataFrame, question: Question) -> None:
+def table(selection: Selection, answer: pd.DataFrame, question: Question) -> None:
     """The figures behind a chart, every number written out."""
-    lang, metric = here.lang, METRICS[question.metric]
+    lang, metric = selection.lang, METRICS[question.metric]
     out = pd.DataFrame(index=answer.index)
     for split in (["as_of"] if "as_of" in answer else []) + list(question.by):
-        words = {} if split == "as_of" else queries.labels(split, lang, here.scheme)
-        head = say("head.as_of", lang) if split == "as_of" else queries.name_of_split(split, lang)
-        out[head] = [text.month(code, lang) if split == "as_of" else words.get(code, code) for code in answer[split]]
+        words = {} if split == "as_of" else queries.labels(split, lang, selection.scheme)
+        head = say("head.as_of", lang) if split == "as_of" else queries.dimension_name(split, lang)
+        out[head] = [
+            text.month(code, lang) if split == "as_of" else words.get(code, code)
+            for code in answer[split]
+        ]
     for column, unit in (
         ("value", metric.unit),
         ("numerator", metric.measure),
         ("denominator", metric.measure),
         ("n", "count"),
     ):
-        out[say(f"definition.{column}", lang)] = [text.exact(value, unit, lang) for value in answer[column]]
+        out[say(f"definition.{column}", lang)] = [
+            text.exact(value, unit, lang) for value in answer[column]
+        ]
     if "change" in answer:
         out[say("table.change", lang)] = [
             str(text.change(value, metric.unit, metric.better, lang)) for value in answer["change"]
         ]
     right = {
-        column: st.column_config.Column(alignment="right") for column in list(out)[-5 if "change" in answer else -4 :]
+        column: st.column_config.Column(alignment="right")
+        for column in list(out)[-5 if "change" in answer else -4 :]
     }
     st.dataframe(out, hide_index=True, column_config=right, height="content", alt=metric.name[lang])
 
 
 def picker(
-    here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str, default: str | None = None
+    selection: Selection,
+    name: str,
+    options: Sequence[str],
+    words: Callable[[str], str],
+    label: str,
+    default: str | None = None,
 ) -> str:
-    """A page's own switch, kept in the URL: which metric, which split. `default` is the first option unless named."""
-    key, used = f"pick_{name}_{here.lang}", _picked(here, name, options, words, label, default)
-    st.session_state[key] = used
+    """Draw a row of options kept in the URL, such as the metric or dimension; return the value.
 
-    def chosen() -> None:
-        selection.pick(**{name: st.session_state[key]})
+    `default` is the first option unless named.
+    """
+    key = f"pick_{name}_{selection.lang}"
+    value = _valid_option(selection, name, options, words, label, default)
+    st.session_state[key] = value
+
+    def write_url() -> None:
+        set_param(**{name: st.session_state[key]})
 
     st.segmented_control(
-        label, options, key=key, format_func=words, on_change=chosen, required=True, label_visibility="collapsed"
+        label,
+        options,
+        key=key,
+        format_func=words,
+        on_change=write_url,
+        required=True,
+        label_visibility="collapsed",
     )
-    return used
+    return value
 
 
-def _picked(
-    here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str, default: str | None = None
+def chooser(
+    selection: Selection,
+    name: str,
+    options: Sequence[str],
+    words: Callable[[str], str],
+    label: str,
 ) -> str:
-    """The option that the URL names; an unknown one is replaced by the default, and said."""
-    used, asked = here.pick(name, options, default), dict(here.picks).get(name)
-    if asked is not None and asked not in options:
-        problem = ("address.unknown_choice", {"label": label, "value": asked, "used": words(used)})
-        st.info(selection.said([problem], here.lang))
-    return used
+    """Draw a select box kept in the URL, for more options than fit in a row; return the value."""
+    key = f"choose_{name}_{selection.lang}"
+    st.session_state[key] = _valid_option(selection, name, options, words, label)
 
+    def write_url() -> None:
+        set_param(**{name: st.session_state[key]})
 
-def chooser(here: Choice, name: str, options: Sequence[str], words: Callable[[str], str], label: str) -> str:
-    """As `picker`, for more options than fit in a row."""
-    key = f"choose_{name}_{here.lang}"
-    st.session_state[key] = _picked(here, name, options, words, label)
-    st.selectbox(
-        label, options, key=key, format_func=words, width=420,
-        on_change=lambda: selection.pick(**{name: st.session_state[key]}),
-    )  # fmt: skip
+    st.selectbox(label, options, key=key, format_func=words, width=420, on_change=write_url)
     return st.session_state[key]
+
+
+def _valid_option(
+    selection: Selection,
+    name: str,
+    options: Sequence[str],
+    words: Callable[[str], str],
+    label: str,
+    default: str | None = None,
+) -> str:
+    """Return the option that the URL names; replace an unknown one by the default, with a notice."""
+    value = selection.page_param(name, options, default)
+    requested = dict(selection.page_params).get(name)
+    if requested is not None and requested not in options:
+        values = {"label": label, "value": requested, "used": words(value)}
+        st.info(describe_corrections([("address.unknown_choice", values)], selection.lang))
+    return value

@@ -16,7 +16,12 @@ from pages.parts.state import queries
 
 def popover(question: Question, lang: str, key: str) -> None:
     """A quiet button; opened, it asks the question as a whole and prints how its value came about."""
-    box = st.popover(say("definition.button", lang), type="tertiary", key=f"define_{key}_{lang}", on_change="rerun")
+    box = st.popover(
+        say("definition.button", lang),
+        type="tertiary",
+        key=f"define_{key}_{lang}",
+        on_change="rerun",
+    )
     if box.open:
         with box:
             _content(question, lang)
@@ -27,7 +32,11 @@ def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str
     metric = METRICS[question.metric]
     found = [
         (say("definition.meaning", lang), metric.meaning[lang]),
-        *([(say("definition.formula", lang), metric.formula[lang])] if metric.formula != metric.meaning else []),
+        *(
+            [(say("definition.formula", lang), metric.formula[lang])]
+            if metric.formula != metric.meaning
+            else []
+        ),
         (say("definition.better", lang), say(f"definition.better_{metric.better}", lang)),
         (say("definition.owner", lang), say(f"owner.{metric.owner}", lang)),
     ]
@@ -46,7 +55,10 @@ def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str
 def _content(question: Question, lang: str) -> None:
     whole = question.about(by=(), last=1, compare=None)
     lines = facts(whole, queries.ask(whole), lang)
-    rows = "".join(f"<tr><td>{html.escape(label)}</td><td>{html.escape(words)}</td></tr>" for label, words in lines)
+    rows = "".join(
+        f"<tr><td>{html.escape(label)}</td><td>{html.escape(words)}</td></tr>"
+        for label, words in lines
+    )
     st.html(
         f'<div class="lp-define"><p class="lp-message">{html.escape(METRICS[question.metric].name[lang])}</p>'
         f"<table>{rows}</table><p class='lp-note'>{html.escape(say('definition.sql', lang))}</p></div>"

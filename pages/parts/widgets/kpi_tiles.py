@@ -15,7 +15,7 @@ from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
 from analytics.metrics.targets import NONE, Mark
 from analytics.presentation.theme import Look, look, sparkline
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import definition, drilldown
 from pages.parts.widgets.theme import is_dark
 
@@ -36,35 +36,46 @@ class Tile:
     second: tuple[str, pd.Series] | None = None
 
 
-def answers(here: Choice, metric: str, second: str = "") -> Tile:
+def answers(selection: Selection, metric: str, second: str = "") -> Tile:
     """Ask everything one tile prints."""
-    plain = queries.about(here, metric, compare=False)
-    now, reason = queries.whole(plain, here.lang)
+    plain = queries.question_for(selection, metric, compare=False)
+    now, reason = queries.total_row(plain, selection.lang)
     if now is None:
         return Tile(metric, None, None, None, (), reason)
 
     def changed(compare: str) -> float | None:
-        row, _ = queries.whole(plain.about(compare=compare), here.lang)
+        row, _ = queries.total_row(plain.about(compare=compare), selection.lang)
         return None if row is None else row.get("change")
 
     trend = queries.ask(plain.about(last=MONTHS))["value"].tolist()
-    beside = queries.whole(plain.about(second, compare="mom"), here.lang)[0] if second else None
+    beside = (
+        queries.total_row(plain.about(second, compare="mom"), selection.lang)[0] if second else None
+    )
     return Tile(
-        metric, now, changed("mom"), changed("yoy"), trend, mark=queries.marks(here).get(metric, NONE),
+        metric,
+        now,
+        changed("mom"),
+        changed("yoy"),
+        trend,
+        mark=queries.targets_of(selection).get(metric, NONE),
         second=None if beside is None else (second, beside),
-    )  # fmt: skip
+    )
 
 
-def show(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str] | None = None) -> None:
+def show(
+    selection: Selection, metrics: Sequence[str], seconds: Mapping[str, str] | None = None
+) -> None:
     """A responsive wall of tiles, with the legend of the colours below. `seconds`: tile → the metric beside it."""
-    drilldown.part(here, f"tiles_{here.lang}", lambda: _wall(here, metrics, seconds or {}))
+    drilldown.rerunnable_section(
+        selection, f"tiles_{selection.lang}", lambda: _draw_tiles(selection, metrics, seconds or {})
+    )
 
 
-def _wall(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str]) -> None:
-    lang = here.lang
+def _draw_tiles(selection: Selection, metrics: Sequence[str], seconds: Mapping[str, str]) -> None:
+    lang = selection.lang
     with st.grid(3, min_column_width=260, border=True, gap="small") as wall:
         for metric in metrics:
-            tile = queries.composed(answers, here, metric, seconds.get(metric, ""))
+            tile = queries.cached_view(answers, selection, metric, seconds.get(metric, ""))
             with wall.cell():
                 st.html(face(tile, lang, dark=is_dark()))
                 if tile.now is not None:
@@ -76,11 +87,15 @@ def _wall(here: Choice, metrics: Sequence[str], seconds: Mapping[str, str]) -> N
                             on_click=drilldown.open_cell,
                             args=(metric, {}),
                         )
-                        definition.popover(queries.about(here, metric, compare=False), lang, f"tile_{metric}")
+                        definition.popover(
+                            queries.question_for(selection, metric, compare=False),
+                            lang,
+                            f"tile_{metric}",
+                        )
     said = [say("tile.legend", lang)]
-    if "target" in queries.absent():
+    if "target" in queries.empty_tables():
         said.append(say("tile.absent", lang))
-    elif here.where:
+    elif selection.where:
         said.append(say("tile.narrowed", lang))
     st.html(f'<p class="lp-note">{html.escape(" ".join(said))}</p>')
 
@@ -91,18 +106,28 @@ def face(tile: Tile, lang: str, *, dark: bool = False) -> str:
     name = html.escape(metric.name[lang])
     if tile.now is None:
         reason = f'<p class="lp-note">{html.escape(tile.reason)}</p>'
-        return (
-            f'<div class="lp-tile"><p class="lp-label">{name}</p><p class="lp-value">{text.NOTHING}</p>{reason}</div>'
-        )
+        return f'<div class="lp-tile"><p class="lp-label">{name}</p><p class="lp-value">{text.NOTHING}</p>{reason}</div>'
     few = tile.now["n"] < MIN_GROUP_SIZE
     value = text.number(tile.now["value"], metric.unit, lang)
     lines = [
-        _line(say("tile.mom", lang), text.change(tile.mom, metric.unit, metric.better, lang), tone, lang),
-        _line(say("tile.yoy", lang), text.change(tile.yoy, metric.unit, metric.better, lang), tone, lang),
-        *_held_against(tile, lang, tone),
+        _line(
+            say("tile.mom", lang),
+            text.change(tile.mom, metric.unit, metric.better, lang),
+            tone,
+            lang,
+        ),
+        _line(
+            say("tile.yoy", lang),
+            text.change(tile.yoy, metric.unit, metric.better, lang),
+            tone,
+            lang,
+        ),
+        *_target_lines(tile, lang, tone),
     ]
     alt = say("tile.spark", lang, metric=metric.name[lang], months=len(tile.trend), value=value)
-    count = say("tile.n", lang, n=f"{int(tile.now['n']):,}") + (f" · {say('figure.few', lang)}" if few else "")
+    count = say("tile.n", lang, n=f"{int(tile.now['n']):,}") + (
+        f" · {say('figure.few', lang)}" if few else ""
+    )
     return (
         f'<div class="lp-tile{" lp-few" if few else ""}"><p class="lp-label">{name}</p><p class="lp-value">{value}</p>'
         f"{_second(tile, lang, tone)}<table>{''.join(lines)}</table>"
@@ -120,7 +145,7 @@ def _line(label: str, moved: text.Change, tone: Look, lang: str, hint: str = "")
     )
 
 
-def _held_against(tile: Tile, lang: str, tone: Look) -> list[str]:
+def _target_lines(tile: Tile, lang: str, tone: Look) -> list[str]:
     """Gap to the target and distance to the red line, the one that is missing said to be unset; nothing where nobody
     set either."""
     metric, mark, value = METRICS[tile.metric], tile.mark, tile.now["value"]
@@ -129,7 +154,8 @@ def _held_against(tile: Tile, lang: str, tone: Look) -> list[str]:
     gap, room = mark.gap(value), mark.room(value, metric.better)
     unset = text.Change("", say("tile.unset", lang), "plain")
     target, line = (
-        "" if one is None else f" {text.number(one, metric.unit, lang)}" for one in (mark.target, mark.red_line)
+        "" if one is None else f" {text.number(one, metric.unit, lang)}"
+        for one in (mark.target, mark.red_line)
     )
     unknown = text.Change("", text.NOTHING, "plain")
     moved, left = (unset if one is None else unknown for one in (mark.target, mark.red_line))

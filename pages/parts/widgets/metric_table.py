@@ -14,66 +14,75 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
 from analytics.metrics.query import shares
 from analytics.presentation.theme import look
-from data.errors import Refused
+from data.errors import UserError
 from pages.parts.state import queries
-from pages.parts.state.selection import Choice
+from pages.parts.state.selection import Selection
 from pages.parts.widgets import drilldown
 from pages.parts.widgets.theme import is_dark
 
 MONTHS = 24
-WHOLE = ""
-PARTS = ("value", "change", "trend")
-SHARES = ("share", "share_change", "share_trend")
+TOTAL = ""
+COLUMNS = ("value", "change", "trend")
+SHARE_COLUMNS = ("share", "share_change", "share_trend")
 
 
 def answers(
-    here: Choice, metrics: Sequence[str], by: str = "class", trend: bool = True
+    selection: Selection, metrics: Sequence[str], by: str = "class", trend: bool = True
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """One row per code of `by` in the order of its labels, then the whole; per metric: value, change, n and trend; of
     sums also the share of the whole with its own change and trend.
 
     The second result says, per metric, why it could not be answered.
     """
-    order = [*queries.labels(by, here.lang, here.scheme), WHOLE]
+    order = [*queries.labels(by, selection.lang, selection.scheme), TOTAL]
     found: dict[str, dict[str, Any]] = {code: {} for code in order}
     reasons: dict[str, str] = {}
     months: dict[str, dict[str, dict[Any, float]]] = {}
     for metric in metrics:
         for split in ((by,), ()):
-            question = queries.about(here, metric, split)
+            question = queries.question_for(selection, metric, split)
             try:
-                now = _compared(question)
-            except Refused as refusal:
-                reasons[metric] = queries.why(question, refusal, here.lang)
+                now = _with_comparisons(question)
+            except UserError as refusal:
+                reasons[metric] = queries.explain_refusal(question, refusal, selection.lang)
                 continue
             series = _series(question) if trend else {}
             months.setdefault(metric, {}).update(series)
             for row in now.to_dict("records"):
-                code = row[by] if split else WHOLE
+                code = row[by] if split else TOTAL
                 entry = found.setdefault(code, {})
                 entry[f"{metric}:value"], entry[f"{metric}:n"] = row["value"], row["n"]
                 entry[f"{metric}:change"] = row.get("change")
                 entry[f"{metric}:before"] = row.get("value_before")
                 # A line chart in a cell draws no gaps: a month without a value would be printed as text.
-                known = [value for value in series.get(code, {}).values() if not text.is_missing(value)]
+                known = [
+                    value for value in series.get(code, {}).values() if not text.is_missing(value)
+                ]
                 entry[f"{metric}:trend"] = known
-        if METRICS[metric].unit in ("money", "count") and found[WHOLE].get(f"{metric}:n"):
-            _shared(found, metric, months[metric])
+        if METRICS[metric].unit in ("money", "count") and found[TOTAL].get(f"{metric}:n"):
+            _add_shares(found, metric, months[metric])
     filled = {
-        code: entry for code, entry in found.items() if any(entry.get(f"{metric}:n", 0) > 0 for metric in metrics)
+        code: entry
+        for code, entry in found.items()
+        if any(entry.get(f"{metric}:n", 0) > 0 for metric in metrics)
     }
-    wanted = [f"{metric}:{part}" for metric in metrics if metric not in reasons for part in (*PARTS, *SHARES, "n")]
+    wanted = [
+        f"{metric}:{part}"
+        for metric in metrics
+        if metric not in reasons
+        for part in (*COLUMNS, *SHARE_COLUMNS, "n")
+    ]
     frame = pd.DataFrame.from_dict(filled, orient="index").reindex(columns=wanted)
     return frame, reasons
 
 
-def _compared(question) -> pd.DataFrame:
+def _with_comparisons(question) -> pd.DataFrame:
     """The answer with its comparison; without it where the month compared with is not there."""
     if question.compare is None:
         return queries.ask(question)
     try:
         return queries.ask(question)
-    except Refused:
+    except UserError:
         return queries.ask(question.about(compare=None))
 
 
@@ -81,14 +90,16 @@ def _series(question) -> dict[str, dict[Any, float]]:
     """Code → month → value."""
     answer = queries.ask(question.about(compare=None, last=MONTHS))
     if not question.by:
-        return {WHOLE: dict(zip(answer["as_of"], answer["value"], strict=True))}
+        return {TOTAL: dict(zip(answer["as_of"], answer["value"], strict=True))}
     return {
         code: dict(zip(part["as_of"], part["value"], strict=True))
         for code, part in answer.groupby(question.by[0], sort=False)
     }
 
 
-def _shared(found: dict[str, dict[str, Any]], metric: str, months: Mapping[str, Mapping[Any, float]]) -> None:
+def _add_shares(
+    found: dict[str, dict[str, Any]], metric: str, months: Mapping[str, Mapping[Any, float]]
+) -> None:
     """Put the share of the whole beside each value, with its change and its trend."""
     parts = [code for code in found if f"{metric}:value" in found[code]]
     told = {}
@@ -97,62 +108,87 @@ def _shared(found: dict[str, dict[str, Any]], metric: str, months: Mapping[str, 
         sums = [0.0 if text.is_missing(one) else one for one in sums]
         # A share of a sum in which gains and losses cancel says nothing.
         nothing = [None] * len(sums)
-        told[name] = shares(sums, sums[parts.index(WHOLE)]) if min(sums) >= 0 else nothing
-    wholes = {month: total for month, total in months.get(WHOLE, {}).items() if total}
+        told[name] = shares(sums, sums[parts.index(TOTAL)]) if min(sums) >= 0 else nothing
+    wholes = {month: total for month, total in months.get(TOTAL, {}).items() if total}
     for code, share, before in zip(parts, told["value"], told["before"], strict=True):
         entry, line = found[code], months.get(code, {})
         entry[f"{metric}:share"] = share
-        entry[f"{metric}:share_change"] = None if share is None or before is None else share - before
+        entry[f"{metric}:share_change"] = (
+            None if share is None or before is None else share - before
+        )
         if share is not None:
-            entry[f"{metric}:share_trend"] = [line.get(month, 0.0) / total for month, total in wholes.items()]
+            entry[f"{metric}:share_trend"] = [
+                line.get(month, 0.0) / total for month, total in wholes.items()
+            ]
 
 
 def board(
-    here: Choice, metrics: Sequence[str], by: str = "class", *, key: str = "board",
+    selection: Selection,
+    metrics: Sequence[str],
+    by: str = "class",
+    *,
+    key: str = "board",
     parts: Mapping[str, Sequence[str]] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """The board, its reading help, and what could not be answered. A click on a cell opens its list.
 
     parts  per metric what to print of it, in order: value, change, trend, share, share_change, share_trend, n; PARTS
            where it is not named
     """
-    lang, parts = here.lang, parts or {}
-    trend = any(part.endswith("trend") for metric in metrics for part in parts.get(metric, PARTS))
-    frame, reasons = queries.composed(answers, here, tuple(metrics), by, trend)
+    lang, parts = selection.lang, parts or {}
+    trend = any(part.endswith("trend") for metric in metrics for part in parts.get(metric, COLUMNS))
+    frame, reasons = queries.cached_view(answers, selection, tuple(metrics), by, trend)
     for reason in dict.fromkeys(reasons.values()):
         st.html(f'<p class="lp-note">{html.escape(reason)}</p>')
     if frame.empty or not len(frame.columns):
         return
-    names = queries.labels(by, lang, here.scheme)
+    names = queries.labels(by, lang, selection.scheme)
     codes = list(frame.index)
-    wanted = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, PARTS)]
+    wanted = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, COLUMNS)]
     shown = frame[[column for column in wanted if column in frame]].copy()
-    title = say("table.class", lang) if by == "class" else queries.name_of_split(by, lang)
-    shown.insert(0, "name", [names.get(code, code) if code else say("table.total", lang) for code in codes])
+    title = say("table.class", lang) if by == "class" else queries.dimension_name(by, lang)
+    shown.insert(
+        0, "name", [names.get(code, code) if code else say("table.total", lang) for code in codes]
+    )
 
     def clicked(row: int, column: str) -> None:
         metric = column.split(":")[0] if ":" in column else metrics[0]
         drilldown.open_cell(metric, {by: codes[row]} if codes[row] else {})
 
-    drilldown.grid(
-        here, f"{key}_{by}_{lang}", _styled(shown, frame, lang), clicked, row_height=38, placeholder=text.NOTHING,
-        height="content", column_config=_columns(shown, title, lang), alt=say("table.alt", lang, title=title),
-    )  # fmt: skip
-    st.html(f'<p class="lp-note">{html.escape(say("table.click", lang))} {html.escape(say("table.units", lang))}</p>')
+    drilldown.clickable_table(
+        selection,
+        f"{key}_{by}_{lang}",
+        _style(shown, frame, lang),
+        clicked,
+        row_height=38,
+        placeholder=text.NOTHING,
+        height="content",
+        column_config=_columns(shown, title, lang),
+        alt=say("table.alt", lang, title=title),
+    )
+    st.html(
+        f'<p class="lp-note">{html.escape(say("table.click", lang))} {html.escape(say("table.units", lang))}</p>'
+    )
 
 
-def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
+def _style(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
     tone = look(is_dark())
-    few = {column: set(frame.index[frame[f"{column}:n"].fillna(0) < MIN_GROUP_SIZE]) for column in _metrics(shown)}
+    few = {
+        column: set(frame.index[frame[f"{column}:n"].fillna(0) < MIN_GROUP_SIZE])
+        for column in _metrics(shown)
+    }
 
     def paint(column: pd.Series) -> list[str]:
         if ":" not in str(column.name) or str(column.name).endswith("trend"):
             return [""] * len(column)
         metric, part = str(column.name).split(":")
         if not part.endswith("change"):
-            return [f"color: {tone.grey}" if code in few[metric] else f"color: {tone.ink}" for code in column.index]
+            return [
+                f"color: {tone.grey}" if code in few[metric] else f"color: {tone.ink}"
+                for code in column.index
+            ]
         return [
-            f"color: {tone.grey if code in few[metric] else tone.of(_moved(value, metric, lang, part).verdict)}"
+            f"color: {tone.grey if code in few[metric] else tone.of(_change(value, metric, lang, part).verdict)}"
             for code, value in column.items()
         ]
 
@@ -161,9 +197,13 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         unit = {"value": METRICS[metric].unit, "share": "rate", "n": "count"}.get(part)
         if unit:
             return lambda value: text.number(value, unit, lang)
-        return lambda value: str(_moved(value, metric, lang, part))
+        return lambda value: str(_change(value, metric, lang, part))
 
-    formats = {column: written(column) for column in shown if ":" in column and not column.endswith("trend")}
+    formats = {
+        column: written(column)
+        for column in shown
+        if ":" in column and not column.endswith("trend")
+    }
     note = say("figure.few", lang)
     style = shown.style.format(formats, na_rep=text.NOTHING)
     for metric, codes in few.items():
@@ -171,12 +211,13 @@ def _styled(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         if column not in shown:
             continue
         style = style.format(
-            lambda v, unit=unit: f"{text.number(v, unit, lang)} {note}", subset=(list(codes), [column])
+            lambda v, unit=unit: f"{text.number(v, unit, lang)} {note}",
+            subset=(list(codes), [column]),
         )
     return style.apply(paint)
 
 
-def _moved(value: float, metric: str, lang: str, part: str = "change") -> text.Change:
+def _change(value: float, metric: str, lang: str, part: str = "change") -> text.Change:
     if part == "share_change":
         return text.change(value, "rate", "neither", lang, bare=True)
     return text.change(value, METRICS[metric].unit, METRICS[metric].better, lang, bare=True)
@@ -196,45 +237,71 @@ def _columns(shown: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
         if part.endswith("trend"):
             config[column] = st.column_config.LineChartColumn(say("table.trend", lang), width=72)
             continue
-        points = "table.change_points" if declared.unit == "rate" or part == "share_change" else "table.change"
+        points = (
+            "table.change_points"
+            if declared.unit == "rate" or part == "share_change"
+            else "table.change"
+        )
         share = say("table.share", lang)
         if f"{metric}:value" not in shown:
             share = say("table.share_of", lang, metric=declared.name[lang])
         heads = {"value": declared.name[lang], "share": share, "n": "n"}
         head = heads.get(part) or say(points, lang)
-        config[column] = st.column_config.Column(head, alignment="right", help=declared.meaning[lang])
+        config[column] = st.column_config.Column(
+            head, alignment="right", help=declared.meaning[lang]
+        )
     return config
 
 
-def listed(here: Choice, metrics: Sequence[str]) -> None:
+def listing(selection: Selection, metrics: Sequence[str]) -> None:
     """Several metrics under each other, whole values: the table behind a figure that draws them together."""
-    lang, found = here.lang, []
+    lang, found = selection.lang, []
     for metric in metrics:
-        row, _ = queries.whole(queries.about(here, metric), lang)
+        row, _ = queries.total_row(queries.question_for(selection, metric), lang)
         declared = METRICS[metric]
         value = text.NOTHING if row is None else text.exact(row["value"], declared.unit, lang)
-        change = text.change(None if row is None else row.get("change"), declared.unit, declared.better, lang)
-        found.append((declared.name[lang], value, str(change), "" if row is None else f"{int(row['n']):,}"))
-    heads = (say("export.metric", lang), say("definition.value", lang), say("table.change", lang), "n")
+        change = text.change(
+            None if row is None else row.get("change"), declared.unit, declared.better, lang
+        )
+        found.append(
+            (declared.name[lang], value, str(change), "" if row is None else f"{int(row['n']):,}")
+        )
+    heads = (
+        say("export.metric", lang),
+        say("definition.value", lang),
+        say("table.change", lang),
+        "n",
+    )
     right = {head: st.column_config.Column(alignment="right") for head in heads[1:]}
     frame = pd.DataFrame(found, columns=list(heads))
     st.dataframe(frame, hide_index=True, column_config=right, height="content", alt=heads[0])
 
 
 def plain(
-    words: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], alt: str, lang: str, *, right: Sequence[str] = (),
+    words: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    alt: str,
+    lang: str,
+    *,
+    right: Sequence[str] = (),
     **more: Any,
-) -> None:  # fmt: skip
+) -> None:
     """A printed list. `heads` are locale keys under `words`, those in `right` right-aligned; `more`: st.dataframe's."""
     said = {head: say(f"{words}.{head}", lang) for head in heads}
     aligned = {said[head]: st.column_config.Column(alignment="right") for head in right}
     frame = pd.DataFrame([list(row) for row in rows], columns=list(said.values()), dtype="str")
-    st.dataframe(frame, hide_index=True, column_config=aligned, alt=alt, placeholder=text.NOTHING, **more)
+    st.dataframe(
+        frame, hide_index=True, column_config=aligned, alt=alt, placeholder=text.NOTHING, **more
+    )
 
 
 def pairs(title: str, rows: Sequence[tuple[str, str]], note: str = "") -> None:
     """A quiet list of (what, words) under a title."""
-    lines = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows)
+    lines = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
+        for name, value in rows
+    )
     small = f'<p class="lp-note">{html.escape(note)}</p>' if note else ""
     st.html(
         f'<p class="lp-message">{html.escape(title)}</p>{small}'

@@ -1,0 +1,64 @@
+"""The sentences of errors and of the load report: one catalogue per language (zh-CN.toml, en.toml), the same codes in each."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("zh-CN", "en")
+_NOTHING = {"zh-CN": "无", "en": "none"}
+_COMMA = {"zh-CN": "、", "en": ", "}
+
+
+def _read(language: str) -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
+
+
+_CATALOGUES = {language: _read(language) for language in LANGUAGES}
+_ERRORS = {language: catalogue["load"] | catalogue["question"] for language, catalogue in _CATALOGUES.items()}
+REASONS = tuple(_CATALOGUES["en"]["reason"])
+
+
+def error_text(code: str, facts: Mapping[str, Any], language: str) -> str:
+    """Return the sentence of an error in one language.
+
+    A fact that is a mapping of languages is given in that language; a list is joined; nothing reads 无 or none.
+    Raises KeyError for an unknown code or a missing fact.
+    """
+    words = {name: _in_language(value, language) for name, value in facts.items()}
+    return _ERRORS[language][code].format(**words)
+
+
+def in_both(chinese: str, english: str) -> str:
+    """Return both languages in one line, Chinese first; a slash stands between them unless a full stop does."""
+    separator = "" if chinese.endswith("。") else " / "
+    return f"{chinese}{separator}{english}"
+
+
+def reason(code: str) -> str:
+    """Return why a row was rejected, Chinese first."""
+    return in_both(*(_CATALOGUES[language]["reason"][code] for language in LANGUAGES))
+
+
+def reason_in(code: str, language: str) -> str:
+    """Return why a row was rejected, in one language; an unknown code as it is."""
+    return _CATALOGUES[language]["reason"].get(code, code)
+
+
+def note(code: str) -> str:
+    """Return a remark of the reconciliation, Chinese first."""
+    return in_both(*(_CATALOGUES[language]["note"][code] for language in LANGUAGES))
+
+
+def _in_language(value: Any, language: str) -> Any:
+    if isinstance(value, Mapping) and language in value:
+        return value[language]
+    if isinstance(value, Exception) and hasattr(value, "text"):
+        return value.text(language)
+    if value is None:
+        return _NOTHING[language]
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        return value
+    return _COMMA[language].join(str(_in_language(part, language)) for part in value) or _NOTHING[language]
