@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from analytics.presentation import segment_charts
-from analytics.presentation.theme import look
+from analytics.presentation.theme import theme_for
 from analytics.segments import definitions, report
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from tests.browser import harness
 
 pytestmark = [
@@ -48,12 +48,12 @@ def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
         assert "'unsafe-eval'" not in policy.replace("'wasm-unsafe-eval'", "")
         reader.settle()
         reader.page.locator(CANVAS).scroll_into_view_if_needed()
-        reader.until(lambda: inked(reader, look(dark).accent) > 200)
+        reader.until(lambda: inked(reader, theme_for(dark).accent) > 200)
         assert reader.faults == []
 
 
 def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home):
-    bank = Bank(fitted_home)
+    bank = Warehouse(fitted_home)
     of = report.read(bank)
     names = {code: of.name(code, "en") for code in of.order if code != definitions.IDLE}
     picked = list(names)[-1]
@@ -68,7 +68,7 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
         reader.open("/segments?lang=en&why=map")
         canvas = reader.page.locator(CANVAS)
         canvas.scroll_into_view_if_needed()
-        reader.until(lambda: inked(reader, look(False).accent) > 200)
+        reader.until(lambda: inked(reader, theme_for(False).accent) > 200)
         reader.settle()
 
         def clicked() -> bool:

@@ -9,7 +9,7 @@ from analytics.i18n.text import LANGUAGES, change, number, say
 from analytics.metrics import query, targets
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
-from analytics.presentation.theme import bar
+from analytics.presentation.theme import bar_svg
 from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS
 from tests.support.page_text import printed
 
@@ -112,7 +112,7 @@ def test_bars_in_a_table_start_from_zero_on_one_scale():
     from base64 import b64decode
 
     def drawn(value):
-        return b64decode(bar(value, -1, 3, "#000", "#ccc", width=42).split(",")[1]).decode()
+        return b64decode(bar_svg(value, -1, 3, "#000", "#ccc", width=42).split(",")[1]).decode()
 
     # 40 units for −1 … 3: zero lies at 1 + 10; 2 reaches 20 to its right, −1 reaches 10 to its left
     assert 'x="11.0" y="4" width="20.0"' in drawn(2)

@@ -124,7 +124,7 @@ def test_a_bundle_is_compressed_once_and_kept_for_good(bundles, script):
     assert headers["content-encoding"] == "gzip"
     assert "immutable" in headers["cache-control"]
     assert gzip.decompress(body) == bundles.files[script].read_bytes()
-    assert bundles.kept[script] is bundles.compressed(script)
+    assert bundles.cache[script] is bundles.compressed(script)
 
 
 def test_a_browser_without_gzip_gets_the_plain_file(bundles, script):

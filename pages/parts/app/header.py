@@ -9,7 +9,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import SPLITS
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from pages.parts.state import queries
 from pages.parts.state.filters import applied_filters
 from pages.parts.state.selection import (
@@ -33,7 +33,7 @@ MORE = (
 )
 
 
-def show(selection: Selection, served: Bank, title: str) -> None:
+def show(selection: Selection, served: Warehouse, title: str) -> None:
     """Title, selectors, chips of the applied filters with a reset, edition and data date."""
     lang, edition = selection.lang, served.edition
     from_where = say(
@@ -43,11 +43,9 @@ def show(selection: Selection, served: Bank, title: str) -> None:
         as_of=text.day(edition.as_of, lang),
         source=edition.source,
     )
-    st.html(
-        f'<p class="lp-title">{html.escape(title)}</p><p class="lp-edition">{html.escape(from_where)}</p>'
-    )
-    if served.alarm:
-        st.warning(say("app.alarm", lang, reason=served.alarm.text(lang)))
+    st.html(f'<p class="lp-title">{html.escape(title)}</p><p class="lp-edition">{html.escape(from_where)}</p>')
+    if served.degraded_reason:
+        st.warning(say("app.alarm", lang, reason=served.degraded_reason.text(lang)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _select(
             "as_of",
@@ -57,9 +55,7 @@ def show(selection: Selection, served: Bank, title: str) -> None:
             130,
             lang,
         )
-        _select(
-            "compare", COMPARE, selection.compare, lambda code: say(f"head.{code}", lang), 150, lang
-        )
+        _select("compare", COMPARE, selection.compare, lambda code: say(f"head.{code}", lang), 150, lang)
         _select(
             "scheme",
             list(queries.schemes()),
@@ -108,9 +104,7 @@ def _branches(selection: Selection) -> None:
     for level in range(min(len(selection.branch) + 1, 3)):
         above = selection.branch[:level]
         options = [
-            code
-            for code, branch in tree.items()
-            if len(branch.path) == level + 1 and branch.path[:level] == above
+            code for code, branch in tree.items() if len(branch.path) == level + 1 and branch.path[:level] == above
         ]
         if not options:
             return
@@ -127,9 +121,7 @@ def _branches(selection: Selection) -> None:
             key=key,
             on_change=chosen,
             width=150,
-            format_func=lambda code: (
-                tree[code].name(lang) if code else say("head.all_branches", lang)
-            ),
+            format_func=lambda code: tree[code].name(lang) if code else say("head.all_branches", lang),
         )
 
 
@@ -166,9 +158,7 @@ def _chips(selection: Selection) -> None:
         st.html(f'<p class="lp-note">{html.escape(say("head.applied", lang))}</p>', width="content")
         for column, words in applied:
             drop = (
-                {"branch": ()}
-                if column == "branch"
-                else {"where": tuple(e for e in selection.where if e[0] != column)}
+                {"branch": ()} if column == "branch" else {"where": tuple(e for e in selection.where if e[0] != column)}
             )
             st.button(
                 f"{escape_markdown(words)} ✕",

@@ -10,7 +10,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics import targets
 from analytics.metrics.definitions import METRICS
-from analytics.presentation.theme import look
+from analytics.presentation.theme import theme_for
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, drilldown
@@ -35,7 +35,7 @@ def show(selection: Selection) -> None:
         return
     beyond = int(found["is_beyond"].sum())
     boards.section_title(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))
-    tone = look(is_dark())
+    tone = theme_for(is_dark())
 
     def draw() -> None:
         for place, row in enumerate(found.head(MOST).to_dict("records")):

@@ -19,7 +19,7 @@ from analytics.metrics.query import Question
 from analytics.metrics.sql_builder import COMPARISONS
 from analytics.presentation import change_charts, contribution_charts
 from analytics.presentation.contribution_charts import Step
-from analytics.presentation.theme import look
+from analytics.presentation.theme import theme_for
 from data.dates import month_end
 from data.errors import UserError
 from pages.parts.state import queries
@@ -107,7 +107,7 @@ def verdicts(
         return
     if lead:
         top.html(_lead(selection, question, before, judged))
-    metric, tone = METRICS[question.metric], look(is_dark())
+    metric, tone = METRICS[question.metric], theme_for(is_dark())
     order = {code: place for place, code in enumerate(names)}
     rows = sorted(
         judged.parts.to_dict("records"), key=lambda row: order.get(row[split], len(order))

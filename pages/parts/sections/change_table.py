@@ -16,7 +16,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, Metric
 from analytics.metrics.query import Question
-from analytics.presentation.theme import bar, look
+from analytics.presentation.theme import bar_svg, theme_for
 from pages.parts.sections import change
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -57,7 +57,7 @@ def table(
     found: Bridge, names: Mapping[str, str], metric: Metric, lang: str, *, dark: bool = False
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Per part: the figure before and now, each effect in words and as a bar, all on one scale; n of both months."""
-    tone, split = look(dark), found.question.by[0]
+    tone, split = theme_for(dark), found.question.by[0]
     effects = ("effect",) if found.rate is None else EFFECTS
     parts = found.parts.to_dict("records")
     whole = found.whole.to_dict() | {effect: float(found.parts[effect].sum()) for effect in effects}
@@ -80,7 +80,7 @@ def table(
             moved = text.change(float(row[effect]), metric.unit, metric.better, lang, bare=True)
             told[effect] = moved.words
             colour = tone.ink if is_sum else tone.of(moved.verdict)
-            told[f"{effect}_bar"] = bar(float(row[effect]), low, high, colour, tone.faint)
+            told[f"{effect}_bar"] = bar_svg(float(row[effect]), low, high, colour, tone.faint)
         told["n"] = f"{int(row['n_before']):,} → {int(row['n']):,}"
         rows.append(told)
     heads = {name: say(f"changes.{name}", lang) for name in ("value_before", "value", *effects)} | {

@@ -16,7 +16,7 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS
 from analytics.metrics.query import Question
 from analytics.presentation import metric_charts
-from analytics.presentation.theme import look
+from analytics.presentation.theme import theme_for
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, set_param
@@ -244,7 +244,7 @@ def _table(
     within: Sequence[Cell],
     down,
 ) -> None:
-    lang, declared, tone = selection.lang, METRICS[metric], look(is_dark())
+    lang, declared, tone = selection.lang, METRICS[metric], theme_for(is_dark())
     rows = [*parts.to_dict("records"), whole.to_dict()]
     codes = [row.get(split) for row in rows]
     moved = [

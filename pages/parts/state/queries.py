@@ -34,7 +34,7 @@ from analytics.metrics.targets import Mark
 from analytics.rulebooks import registry
 from data.contract.schema import read_contract
 from data.editions import store
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.editions.manifest import Edition
 from data.errors import UserError
 from pages.parts.state.selection import Selection, SelectionOptions
@@ -50,32 +50,30 @@ class EditionChanged(Exception):
 
 
 @st.cache_resource(show_spinner=False)
-def _open_warehouse(home: str) -> Bank:
-    opened = Bank(home, verify="background", threads=2)
+def _open_warehouse(home: str) -> Warehouse:
+    opened = Warehouse(home, verify="background", threads=2)
     registry.keep(opened)
     return opened
 
 
 def home() -> Path:
     """Return the folder of the editions: LOAN_PANORAMA_HOME, else .bank/home beside app.py."""
-    return Path(
-        os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[3] / ".bank" / "home"
-    )
+    return Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[3] / ".bank" / "home")
 
 
-def warehouse() -> Bank:
+def warehouse() -> Warehouse:
     """Return the warehouse of this process. Raises UserError when no edition can be served."""
     return _open_warehouse(str(home()))
 
 
-def refresh() -> Bank:
+def refresh() -> Warehouse:
     """Return the warehouse after moving to the newest published edition. Once per run."""
     served = warehouse()
     served.refresh()
     return served
 
 
-def _warehouse_at(edition: str) -> Bank:
+def _warehouse_at(edition: str) -> Warehouse:
     served = warehouse()
     if served.edition.id != edition:
         raise EditionChanged
@@ -108,7 +106,7 @@ def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool)
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _labels(edition: str, scope: str, split: str, lang: str, scheme: str) -> dict[str, str]:
-    with _warehouse_at(edition).lease() as view:
+    with _warehouse_at(edition).session() as view:
         return dict(edition_metadata.labels(view, split, lang, scheme))
 
 
@@ -160,9 +158,7 @@ def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
     max_entries=MAX_LISTS,
     hash_funcs={Selection: repr, FunctionType: _qualified_name},
 )
-def _cached_view(
-    edition: str, scope: str, build: Callable, selection: Selection, arguments: tuple
-) -> Any:
+def _cached_view(edition: str, scope: str, build: Callable, selection: Selection, arguments: tuple) -> Any:
     answer = build(selection, *arguments)
     _warehouse_at(edition)
     return answer
@@ -239,12 +235,8 @@ def explain_refusal(question: Question, refusal: UserError, lang: str) -> str:
     missing = [table for table in metric.needs if table in empty_tables()]
     if missing:
         names = [f"{getattr(contract.table(table), lang[:2])} ({table})" for table in missing]
-        return say(
-            "missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang)
-        )
-    unsupported = [
-        name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])
-    ]
+        return say("missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang))
+    unsupported = [name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])]
     if unsupported:
         names = [dimension_name(name, lang) for name in unsupported]
         return say("words.unfit", lang, metric=metric.name[lang], splits=text.listing(names, lang))
@@ -259,9 +251,7 @@ def has_variation(split: str) -> bool:
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _has_variation(edition: str, scope: str, split: str) -> bool:
     try:
-        return (
-            len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(split,)))) > 1
-        )
+        return len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(split,)))) > 1
     except UserError:
         return False
 
@@ -298,9 +288,7 @@ def branch_tree() -> dict[str, branches.Branch]:
     return _branches(warehouse().edition.id, ROW_SCOPE)
 
 
-def cached_analysis(
-    function: Callable, question: Question | Moves | Cohorts, *arguments: Any
-) -> Any:
+def cached_analysis(function: Callable, question: Question | Moves | Cohorts, *arguments: Any) -> Any:
     """Return the cached result of `function(warehouse, question, *arguments)`.
 
     For functions of analytics.analysis and analytics.metrics. Raises UserError as they do.
@@ -323,9 +311,7 @@ def unknown_targets() -> list[str]:
 
 def checks(as_of: str) -> list[Check]:
     """Check the invariants on this edition."""
-    return _cached_report(
-        warehouse().edition.id, ROW_SCOPE, invariants.checks, date.fromisoformat(as_of)
-    )
+    return _cached_report(warehouse().edition.id, ROW_SCOPE, invariants.checks, date.fromisoformat(as_of))
 
 
 def reconciliation() -> pd.DataFrame:

@@ -130,7 +130,7 @@ def draw(
 ) -> None:
     """Draw the figure itself; a click on a mark calls `on_select`."""
     st.plotly_chart(
-        metric_charts.sent(figure),
+        metric_charts.to_streamlit(figure),
         theme=None,
         key=key,
         on_select=on_select or "ignore",

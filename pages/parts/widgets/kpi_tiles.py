@@ -1,4 +1,4 @@
-"""Tiles: value · month on month · year on year · gap to target · distance to red line · 24 months · n."""
+"""KPI tiles: value, month on month, year on year, gap to target, room to red line, 24 months, n."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
 from analytics.metrics.targets import NONE, Mark
-from analytics.presentation.theme import Look, look, sparkline
+from analytics.presentation.theme import Theme, theme_for, sparkline
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import definition, drilldown
@@ -24,10 +24,24 @@ MONTHS = 24
 
 @dataclass(frozen=True)
 class Tile:
-    """The answers behind one tile; `reason` says why there is no value; `second` a metric beside it with its row."""
+    """The answers behind one tile.
+
+    Parameters
+    ----------
+    row
+        The answer of the month; None where there is none, for which `reason` says why.
+    mom, yoy
+        Change on the month and on the year before.
+    trend
+        The value of the last 24 months.
+    mark
+        Target and red line.
+    second
+        A metric printed beside the value, with its row.
+    """
 
     metric: str
-    now: pd.Series | None
+    row: pd.Series | None
     mom: float | None
     yoy: float | None
     trend: Sequence[float]
@@ -37,148 +51,170 @@ class Tile:
 
 
 def answers(selection: Selection, metric: str, second: str = "") -> Tile:
-    """Ask everything one tile prints."""
-    plain = queries.question_for(selection, metric, compare=False)
-    now, reason = queries.total_row(plain, selection.lang)
-    if now is None:
+    """Answer every question of one tile."""
+    question = queries.question_for(selection, metric, compare=False)
+    row, reason = queries.total_row(question, selection.lang)
+    if row is None:
         return Tile(metric, None, None, None, (), reason)
 
-    def changed(compare: str) -> float | None:
-        row, _ = queries.total_row(plain.about(compare=compare), selection.lang)
-        return None if row is None else row.get("change")
+    def change(compare: str) -> float | None:
+        compared, _ = queries.total_row(question.about(compare=compare), selection.lang)
+        return None if compared is None else compared.get("change")
 
-    trend = queries.ask(plain.about(last=MONTHS))["value"].tolist()
-    beside = (
-        queries.total_row(plain.about(second, compare="mom"), selection.lang)[0] if second else None
-    )
+    second_row = None
+    if second:
+        second_question = question.about(second, compare="mom")
+        second_row, _ = queries.total_row(second_question, selection.lang)
     return Tile(
         metric,
-        now,
-        changed("mom"),
-        changed("yoy"),
-        trend,
+        row,
+        mom=change("mom"),
+        yoy=change("yoy"),
+        trend=queries.ask(question.about(last=MONTHS))["value"].tolist(),
         mark=queries.targets_of(selection).get(metric, NONE),
-        second=None if beside is None else (second, beside),
+        second=None if second_row is None else (second, second_row),
     )
 
 
 def show(
     selection: Selection, metrics: Sequence[str], seconds: Mapping[str, str] | None = None
 ) -> None:
-    """A responsive wall of tiles, with the legend of the colours below. `seconds`: tile → the metric beside it."""
-    drilldown.rerunnable_section(
-        selection, f"tiles_{selection.lang}", lambda: _draw_tiles(selection, metrics, seconds or {})
-    )
+    """Draw a grid of tiles with the legend of the colours; `seconds`: tile → metric beside it."""
+
+    def draw() -> None:
+        _draw_tiles(selection, metrics, seconds or {})
+
+    drilldown.rerunnable_section(selection, f"tiles_{selection.lang}", draw)
 
 
 def _draw_tiles(selection: Selection, metrics: Sequence[str], seconds: Mapping[str, str]) -> None:
-    lang = selection.lang
-    with st.grid(3, min_column_width=260, border=True, gap="small") as wall:
+    with st.grid(3, min_column_width=260, border=True, gap="small") as grid:
         for metric in metrics:
             tile = queries.cached_view(answers, selection, metric, seconds.get(metric, ""))
-            with wall.cell():
-                st.html(face(tile, lang, dark=is_dark()))
-                if tile.now is not None:
-                    with st.container(horizontal=True, gap="small"):
-                        st.button(
-                            say("tile.list", lang),
-                            key=f"tile_{metric}_{lang}",
-                            type="tertiary",
-                            on_click=drilldown.open_cell,
-                            args=(metric, {}),
-                        )
-                        definition.popover(
-                            queries.question_for(selection, metric, compare=False),
-                            lang,
-                            f"tile_{metric}",
-                        )
-    said = [say("tile.legend", lang)]
+            with grid.cell():
+                _draw_tile(selection, tile)
+    lang = selection.lang
+    legend = [say("tile.legend", lang)]
     if "target" in queries.empty_tables():
-        said.append(say("tile.absent", lang))
+        legend.append(say("tile.absent", lang))
     elif selection.where:
-        said.append(say("tile.narrowed", lang))
-    st.html(f'<p class="lp-note">{html.escape(" ".join(said))}</p>')
+        legend.append(say("tile.narrowed", lang))
+    st.html(f'<p class="lp-note">{html.escape(" ".join(legend))}</p>')
+
+
+def _draw_tile(selection: Selection, tile: Tile) -> None:
+    lang = selection.lang
+    metric = tile.metric
+    st.html(face(tile, lang, dark=is_dark()))
+    if tile.row is None:
+        return
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            say("tile.list", lang),
+            key=f"tile_{metric}_{lang}",
+            type="tertiary",
+            on_click=drilldown.open_cell,
+            args=(metric, {}),
+        )
+        question = queries.question_for(selection, metric, compare=False)
+        definition.popover(question, lang, f"tile_{metric}")
 
 
 def face(tile: Tile, lang: str, *, dark: bool = False) -> str:
-    """The printed face of a tile as HTML; every word in it is escaped."""
-    metric, tone = METRICS[tile.metric], look(dark)
-    name = html.escape(metric.name[lang])
-    if tile.now is None:
+    """Return the tile as HTML; every word in it is escaped."""
+    metric = METRICS[tile.metric]
+    tone = theme_for(dark)
+    label = f'<p class="lp-label">{html.escape(metric.name[lang])}</p>'
+    if tile.row is None:
         reason = f'<p class="lp-note">{html.escape(tile.reason)}</p>'
-        return f'<div class="lp-tile"><p class="lp-label">{name}</p><p class="lp-value">{text.NOTHING}</p>{reason}</div>'
-    few = tile.now["n"] < MIN_GROUP_SIZE
-    value = text.number(tile.now["value"], metric.unit, lang)
+        return f'<div class="lp-tile">{label}<p class="lp-value">{text.NOTHING}</p>{reason}</div>'
+    value = text.number(tile.row["value"], metric.unit, lang)
+    mom = text.change(tile.mom, metric.unit, metric.better, lang)
+    yoy = text.change(tile.yoy, metric.unit, metric.better, lang)
     lines = [
-        _line(
-            say("tile.mom", lang),
-            text.change(tile.mom, metric.unit, metric.better, lang),
-            tone,
-            lang,
-        ),
-        _line(
-            say("tile.yoy", lang),
-            text.change(tile.yoy, metric.unit, metric.better, lang),
-            tone,
-            lang,
-        ),
-        *_target_lines(tile, lang, tone),
+        _line(say("tile.mom", lang), mom, tone, lang),
+        _line(say("tile.yoy", lang), yoy, tone, lang),
+        *_target_lines(tile, tile.row["value"], lang, tone),
     ]
-    alt = say("tile.spark", lang, metric=metric.name[lang], months=len(tile.trend), value=value)
-    count = say("tile.n", lang, n=f"{int(tile.now['n']):,}") + (
-        f" · {say('figure.few', lang)}" if few else ""
-    )
+    months = len(tile.trend)
+    alt = say("tile.spark", lang, metric=metric.name[lang], months=months, value=value)
+    count = say("tile.n", lang, n=f"{int(tile.row['n']):,}")
+    style = "lp-tile"
+    if tile.row["n"] < MIN_GROUP_SIZE:
+        count += f" · {say('figure.few', lang)}"
+        style = "lp-tile lp-few"
     return (
-        f'<div class="lp-tile{" lp-few" if few else ""}"><p class="lp-label">{name}</p><p class="lp-value">{value}</p>'
+        f'<div class="{style}">{label}<p class="lp-value">{value}</p>'
         f"{_second(tile, lang, tone)}<table>{''.join(lines)}</table>"
-        f'<div class="lp-foot"><span>{html.escape(count)}</span>{sparkline(tile.trend, alt, tone.ink)}</div></div>'
+        f'<div class="lp-foot"><span>{html.escape(count)}</span>'
+        f"{sparkline(tile.trend, alt, tone.ink)}</div></div>"
     )
 
 
-def _line(label: str, moved: text.Change, tone: Look, lang: str, hint: str = "") -> str:
-    colour = "inherit" if moved.verdict == "plain" else tone.of(moved.verdict)
-    hidden = f'<span class="lp-hidden"> {html.escape(say(f"word.{moved.verdict}", lang))}</span>'
+def _line(label: str, change: text.Change, tone: Theme, lang: str, hint: str = "") -> str:
+    verdict = html.escape(say(f"word.{change.verdict}", lang))
+    hidden = f'<span class="lp-hidden"> {verdict}</span>'
     title = f' title="{html.escape(hint, quote=True)}"' if hint else ""
     return (
         f"<tr{title}><td>{html.escape(label)}</td>"
-        f'<td style="color:{colour}">{html.escape(str(moved))}{hidden}</td></tr>'
+        f'<td style="color:{_colour(change, tone)}">{html.escape(str(change))}{hidden}</td></tr>'
     )
 
 
-def _target_lines(tile: Tile, lang: str, tone: Look) -> list[str]:
-    """Gap to the target and distance to the red line, the one that is missing said to be unset; nothing where nobody
-    set either."""
-    metric, mark, value = METRICS[tile.metric], tile.mark, tile.now["value"]
+def _colour(change: text.Change, tone: Theme) -> str:
+    return "inherit" if change.verdict == "plain" else tone.of(change.verdict)
+
+
+def _target_lines(tile: Tile, lang: str, tone: Theme) -> list[str]:
+    """Return gap to target and room to red line; nothing where neither is set."""
+    mark = tile.mark
     if mark.target is None and mark.red_line is None:
         return []
-    gap, room = mark.gap(value), mark.room(value, metric.better)
-    unset = text.Change("", say("tile.unset", lang), "plain")
-    target, line = (
-        "" if one is None else f" {text.number(one, metric.unit, lang)}"
-        for one in (mark.target, mark.red_line)
-    )
-    unknown = text.Change("", text.NOTHING, "plain")
-    moved, left = (unset if one is None else unknown for one in (mark.target, mark.red_line))
-    if gap is not None:
-        moved = text.change(gap, metric.unit, metric.better, lang)
-    if room is not None:
-        size = text.change(room, metric.unit, "higher", lang)
-        beyond = size.verdict == "bad"
-        words = say("tile.beyond" if beyond else "tile.left", lang, size=size.words[1:])
-        left = text.Change("", words, "bad" if beyond else "plain")
     document = mark.document[lang] if mark.document else ""
+    target = say("tile.target", lang) + _number_after(mark.target, tile.metric, lang)
+    red_line = say("tile.red_line", lang) + _number_after(mark.red_line, tile.metric, lang)
     return [
-        _line(say("tile.target", lang) + target, moved, tone, lang),
-        _line(say("tile.red_line", lang) + line, left, tone, lang, document),
+        _line(target, _gap_to_target(tile, value, lang), tone, lang),
+        _line(red_line, _room_to_red_line(tile, value, lang), tone, lang, document),
     ]
 
 
-def _second(tile: Tile, lang: str, tone: Look) -> str:
+def _number_after(value: float | None, metric: str, lang: str) -> str:
+    return "" if value is None else f" {text.number(value, METRICS[metric].unit, lang)}"
+
+
+def _unknown(limit: float | None, lang: str) -> text.Change:
+    """Return the words for a target or red line that is not set, or cannot be compared with."""
+    words = say("tile.unset", lang) if limit is None else text.NOTHING
+    return text.Change("", words, "plain")
+
+
+def _gap_to_target(tile: Tile, value: float, lang: str) -> text.Change:
+    metric = METRICS[tile.metric]
+    gap = tile.mark.gap(value)
+    if gap is None:
+        return _unknown(tile.mark.target, lang)
+    return text.change(gap, metric.unit, metric.better, lang)
+
+
+def _room_to_red_line(tile: Tile, value: float, lang: str) -> text.Change:
+    metric = METRICS[tile.metric]
+    room = tile.mark.room(value, metric.better)
+    if room is None:
+        return _unknown(tile.mark.red_line, lang)
+    size = text.change(room, metric.unit, "higher", lang)
+    if size.verdict == "bad":
+        return text.Change("", say("tile.beyond", lang, size=size.words[1:]), "bad")
+    return text.Change("", say("tile.left", lang, size=size.words[1:]), "plain")
+
+
+def _second(tile: Tile, lang: str, tone: Theme) -> str:
     if tile.second is None:
         return ""
     id, row = tile.second
     metric = METRICS[id]
-    moved = text.change(row.get("change"), metric.unit, metric.better, lang)
-    colour = "inherit" if moved.verdict == "plain" else tone.of(moved.verdict)
-    said = f"{metric.name[lang]} {text.number(row['value'], metric.unit, lang)} · {say('tile.mom', lang)} "
-    return f'<p class="lp-second">{html.escape(said)}<span style="color:{colour}">{html.escape(str(moved))}</span></p>'
+    change = text.change(row.get("change"), metric.unit, metric.better, lang)
+    value = text.number(row["value"], metric.unit, lang)
+    words = html.escape(f"{metric.name[lang]} {value} · {say('tile.mom', lang)} ")
+    span = f'<span style="color:{_colour(change, tone)}">{html.escape(str(change))}</span>'
+    return f'<p class="lp-second">{words}{span}</p>'

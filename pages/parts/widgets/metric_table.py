@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
 from analytics.metrics.query import shares
-from analytics.presentation.theme import look
+from analytics.presentation.theme import theme_for
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -172,7 +172,7 @@ def board(
 
 
 def _style(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
-    tone = look(is_dark())
+    tone = theme_for(is_dark())
     few = {
         column: set(frame.index[frame[f"{column}:n"].fillna(0) < MIN_GROUP_SIZE])
         for column in _metrics(shown)

@@ -243,7 +243,7 @@ def sparkline(values: Sequence[float], name: str, lang: str) -> Html:
         first=f"{values[0]:,}",
         last=f"{values[-1]:,}",
     )
-    return Html(theme.sparkline(values, alt, theme.look(is_dark()).ink))
+    return Html(theme.sparkline(values, alt, theme.theme_for(is_dark()).ink))
 
 
 def yes_no(value: bool | None, lang: str) -> str:
