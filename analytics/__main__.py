@@ -14,7 +14,7 @@ from analytics.metrics.definitions import METRICS, SPLITS
 from analytics.metrics.query import Question, ask, sql_of
 from analytics.metrics.sql_builder import COMPARISONS
 from analytics.metrics.targets import beside
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 
@@ -73,7 +73,7 @@ def _ask(given: argparse.Namespace) -> None:
         last=given.last,
         compare=given.compare,
     )
-    bank = Bank(given.home)
+    bank = Warehouse(given.home)
     if given.sql:
         print(sql_of(bank, question))
     else:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from analytics.metrics.query import Question, ask
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 
 CUSTOMERS = int(os.environ.get("CUSTOMERS", "1000000"))
 MONTHS = int(os.environ.get("MONTHS", "36"))
@@ -69,7 +69,7 @@ def main() -> None:
         timed("invent one more month", "data", "demo", *size, "--next", "--to", second)
         timed("load and build the whole history", "data", "load", first, "--source", "contract", "--home", home)
         timed("load and build one more month", "data", "load", second, "--source", "contract", "--home", home)
-        bank = Bank(Path(home), verify="stamp")
+        bank = Warehouse(Path(home), verify="stamp")
         as_of = bank.edition.as_of
         size = sum(part.stamp[0] for part in bank.edition.parts)
         print(f"\n{'question':<52}{'median':>10}{'':>3}{size / 1e9:.2f} GB in {len(bank.edition.parts)} parts")

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analytics.marts.build import build
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.loading.pipeline import load
 
 ROOT = Path(__file__).parents[1]
@@ -71,9 +71,9 @@ def small_home(once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_bank(small_home) -> Bank:
+def small_bank(small_home) -> Warehouse:
     """The bank of tests/small_bank; its README works every number out."""
-    bank = Bank(small_home)
+    bank = Warehouse(small_home)
     yield bank
     bank.close()
 
@@ -86,7 +86,7 @@ def _run(*command: str) -> None:
 @pytest.fixture(scope="session")
 def bank(demo_home):
     """The invented bank, opened for reading."""
-    opened = Bank(demo_home)
+    opened = Warehouse(demo_home)
     yield opened
     opened.close()
 

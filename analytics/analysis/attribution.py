@@ -74,7 +74,7 @@ def bridge(bank, question: Question, before: date) -> Bridge:
     Raises UserError where either month cannot be asked, where the parts do not add up to the whole, and where there is
     nothing to divide by.
     """
-    with bank.lease() as view:
+    with bank.session() as view:
         return bridge_of(view, question, before)
 
 

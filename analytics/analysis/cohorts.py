@@ -65,7 +65,7 @@ def first_payment(bank, question: Question, period: str = "month") -> pd.DataFra
 
 def _cohorts(bank, question: Question, name: str, period: str, put: dict, given: dict) -> pd.DataFrame:
     metric = "first_payment_default" if name.startswith("first") else "loans"
-    with bank.lease() as view:
+    with bank.session() as view:
         base, params, months = _base(view, question, metric, period)
         steps = [base, *([_filled("first_judged", {}).rstrip()] if metric != "loans" else []), _filled(name, put)]
         found = view.query(",\n\n".join(steps), None, **params, **given, until=question.as_of)
@@ -110,7 +110,7 @@ def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, of
 
     Raises UserError for a cell that is not known.
     """
-    with bank.lease() as view:
+    with bank.session() as view:
         text, params = _picked(view, asked, picked)
         lines = _filled("settled_list" if asked.kind == "curve" else "cohort_list", {})
         return view.query(f"{text},\n\n{lines}", None, **params, until=asked.question.as_of, limit=limit, offset=offset)
@@ -118,7 +118,7 @@ def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, of
 
 def counted(bank, asked: Cohorts, picked: Mapping[str, str]) -> int:
     """How many rows `listed` gives without a limit."""
-    with bank.lease() as view:
+    with bank.session() as view:
         text, params = _picked(view, asked, picked)
         if ":until" in text:
             params = params | {"until": asked.question.as_of}
@@ -196,7 +196,7 @@ def curve(bank, question: Question) -> Curve:
     Kaplan and Meier (1958) by statsmodels. A tier is that of `opening` months before the month end after settling.
     Raises UserError as `ask` does, and where nobody has settled.
     """
-    with bank.lease() as view:
+    with bank.session() as view:
         text, params = _spells(view, question)
         spells = view.query(f"{text}\norder by part, days", None, **params, until=question.as_of)
         followable = "instalment" in known(view).filled

@@ -20,7 +20,7 @@ def crossed(bank, question: Question, other: str) -> pd.DataFrame:
         raise UserError("unknown_scheme", scheme=other, known=schemes())
     asked = question.about("customers", by=(), opening=0, last=1, compare=None)
     metric = metric_named("customers")
-    with bank.lease() as view:
+    with bank.session() as view:
         check(view, asked)
         writer = Writer(view, metric, asked)
         where = writer.conditions([asked.as_of])

@@ -59,7 +59,7 @@ def forecast(
     of_loans = by == "bucket" or schemes()[question.scheme].grain == "loan"
     asked = question.about("loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None)
     back = MONTHS + TESTS + max(HORIZONS)
-    with bank.lease() as view:
+    with bank.session() as view:
         check(view, asked)
         months = [day for day in known(view).months if month_end(asked.as_of, -back) <= day <= asked.as_of]
         if len(months) < LEAST + 1:

@@ -17,7 +17,7 @@ from analytics.metrics.query import Question
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import BOARDS
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 # A sum of exact sums in double: a hundredth of a fen per million yuan is far below the smallest amount there is.
@@ -42,7 +42,7 @@ class Check:
         return not self.failed if self.cases else None
 
 
-def checks(bank: Bank, as_of: date) -> list[Check]:
+def checks(bank: Warehouse, as_of: date) -> list[Check]:
     """Invariants 1 to 6 and 10 of the metrics, asked of this edition: over all months; at `as_of`, against the month
     before, for moves, bridges and lists."""
     months = len([month for month in bank.edition.months if month <= as_of])
@@ -65,7 +65,7 @@ def _made(number: int, cases: Iterator[tuple[str, float, float, bool]]) -> Check
     )
 
 
-def _asked(bank: Bank, question: Question) -> pd.DataFrame | None:
+def _asked(bank: Warehouse, question: Question) -> pd.DataFrame | None:
     """The answer with `as_of` in front, or None where this edition cannot answer."""
     try:
         answer = query.ask(bank, question)
@@ -74,7 +74,7 @@ def _asked(bank: Bank, question: Question) -> pd.DataFrame | None:
     return answer if "as_of" in answer else answer.assign(as_of=pd.Timestamp(question.as_of))
 
 
-def _tiers_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _tiers_add_up(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     for metric in ("customers", "balance", "contribution_net"):
         for scheme in BOARDS:
             for opening in (0, 3):
@@ -88,7 +88,7 @@ def _tiers_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, flo
                     yield name, total, totals[month], abs(total - totals[month]) < CENT
 
 
-def _moves_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _moves_add_up(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     outside = (JOINED, MOVED_IN, *EXITS)
     for scheme in BOARDS:
         of_loans = schemes()[scheme].grain == "loan"
@@ -107,7 +107,7 @@ def _moves_add_up(bank: Bank, asked: Question) -> Iterator[tuple[str, float, flo
                 yield f"{scheme} {side} {str(day)[:7]} {code}", left, right, left == right
 
 
-def _bridges_close(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _bridges_close(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     before = month_end(asked.as_of, -1)
     for metric in ("overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net_per_customer"):
         for split in ("class", "branch_1", "channel"):
@@ -120,7 +120,7 @@ def _bridges_close(bank: Bank, asked: Question) -> Iterator[tuple[str, float, fl
             yield f"{metric} {split} {before}", found.change, explained, abs(found.residual) < 1e-9 * scale
 
 
-def _ratio_is_provision_by_coverage(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _ratio_is_provision_by_coverage(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     ratio, provided, coverage = (
         _asked(bank, asked.about(metric)) for metric in ("npl_ratio", "loan_provision_ratio", "coverage")
     )
@@ -132,7 +132,7 @@ def _ratio_is_provision_by_coverage(bank: Bank, asked: Question) -> Iterator[tup
             yield str(month)[:7], npl, share / cover, abs(npl - share / cover) < 1e-9
 
 
-def _overdue_falls_with_days(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _overdue_falls_with_days(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     for kind in ("", "_customers", "_loans"):
         ladder = [_asked(bank, asked.about(f"overdue_rate{days}{kind}")) for days in ("", "_30", "_60", "_90")]
         for milder, harder in pairwise(ladder):
@@ -142,7 +142,7 @@ def _overdue_falls_with_days(bank: Bank, asked: Question) -> Iterator[tuple[str,
                 yield f"{kind} {str(month)[:7]}", more, less, more >= less
 
 
-def _cells_open_their_n(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _cells_open_their_n(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     for metric in ("customers", "overdue_rate_30", "reloan_rate_90"):
         question = asked.about(metric, by=("class",))
         answer = _asked(bank, question)
@@ -154,7 +154,7 @@ def _cells_open_their_n(bank: Bank, asked: Question) -> Iterator[tuple[str, floa
             yield f"{metric} {row[1]}", row.n, listed, row.n == listed
 
 
-def _one_class_each(bank: Bank, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _one_class_each(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     kept = bank.query("select * from customer_month limit 0").columns
     for scheme in (scheme for scheme in schemes() if scheme in kept):
         told = bank.query(_text("one_class").format(scheme=scheme), None, as_of=asked.as_of).iloc[0]

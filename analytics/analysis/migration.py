@@ -109,7 +109,7 @@ def matrix(bank, asked: Moves) -> pd.DataFrame:
     """Moves by where from and where to. Columns: before, after, n, balance_before, balance (CNY; a joiner has
     no opening balance, a leaver no closing one), share (of the row's n), share_balance (closing balance ÷ the
     row's opening one)."""
-    with bank.lease() as view:
+    with bank.session() as view:
         written = _moved(view, asked)
         found = view.query(f"{written.sql}\n{_text('moved_matrix')}", None, **written.params)
     found[["balance_before", "balance"]] = found[["balance_before", "balance"]].fillna(0.0)
@@ -143,7 +143,7 @@ def flows(bank, asked: Moves) -> Flows:
     outside the filter. Raises UserError as `ask` does.
     """
     asked = Moves(asked.question, asked.before, "late", days=asked.days)
-    with bank.lease() as view:
+    with bank.session() as view:
         written = _moved(view, asked)
         sums = view.arrow(f"{written.sql},\n\n{_termed()}\n\n{_text('flow_sums')}", None, **written.params).to_pylist()
     found = {row["term"]: row for row in sums}
@@ -161,7 +161,7 @@ def rates(bank, question: Question, before: date) -> pd.DataFrame:
     numerator, denominator, value. Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the
     others by class."""
     asked = Moves(question.about(scheme="loan_five"), before)
-    with bank.lease() as view:
+    with bank.session() as view:
         written = _moved(view, asked)
         found = view.query(f"{written.sql}\n{_text('five_rates')}", None, **written.params)
     found = found.set_index("rate").reindex(list(RATES)).rename_axis("rate").reset_index()
@@ -186,7 +186,7 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
     declared = buckets_named(buckets)
     if not declared.monthly:
         raise UserError("buckets_not_monthly", buckets=buckets)
-    with bank.lease() as view:
+    with bank.session() as view:
         asked = question.about("loans", by=(), opening=0, last=1, compare=None)
         check(view, asked)
         months = [m for m in known(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of]
@@ -226,7 +226,7 @@ def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offs
     The terms opening and closing are the stocks. Raises UserError for a cell or term that is not known.
     """
     of_loans = asked.of_loans or bool({"term", "rate"} & set(picked))
-    with bank.lease() as view:
+    with bank.session() as view:
         written, source, test = _picked(view, asked, picked)
         text = _text(f"moved_{'loan' if of_loans else 'customer'}_list")
         text = text.replace("{from}", source).replace("{picked}", test)
@@ -235,7 +235,7 @@ def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offs
 
 def counted(bank, asked: Moves, picked: Mapping[str, str]) -> int:
     """How many rows `listed` gives without a limit."""
-    with bank.lease() as view:
+    with bank.session() as view:
         written, source, test = _picked(view, asked, picked)
         return int(view.one(f"{written.sql}\nselect count(*) from {source} where {test}", None, **written.params)[0])
 

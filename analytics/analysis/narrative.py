@@ -31,7 +31,7 @@ def of(bank, question: Question, before: date, lang: str, halves: bool = False) 
 
     `halves` names numerator and denominator. Raises UserError where the later month itself cannot be asked.
     """
-    with bank.lease() as view:
+    with bank.session() as view:
         check(view, question.about(last=1, compare=None))
         split = question.by[0] if question.by else ""
         names = labels(view, split, lang, question.scheme) if split else {}

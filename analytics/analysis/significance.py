@@ -82,7 +82,7 @@ def noise(
     """
     metric = metric_named(question.metric)
     asked = question.about(last=1, compare=None)
-    with bank.lease() as view:
+    with bank.session() as view:
         check_pair(view, asked, before)
         if not metric.is_additive:
             raise UserError("parts_overlap", metric=metric.name)

@@ -19,7 +19,7 @@ from analytics.metrics import drilldown
 from analytics.metrics.buckets import sets
 from analytics.metrics.query import Question
 from analytics.rulebooks.schemes import OPENINGS
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 Told = tuple[dict[str, Any], dict[str, pd.DataFrame]]
@@ -52,7 +52,7 @@ def _command(
     formatted(parser)
 
     def ran(given: argparse.Namespace) -> None:
-        _print(*run(Bank(given.home), given), given.format)
+        _print(*run(Warehouse(given.home), given), given.format)
 
     parser.set_defaults(run=ran)
     return parser
@@ -71,7 +71,7 @@ def _question(given: argparse.Namespace, metric: str = "loans", by: tuple[str, .
 
 
 def _bridge(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         by = (given.by, given.then) if given.then else (given.by,)
         found = attribution.bridge(bank, _question(given, by=by), given.before)
         head = _pair(given) | {
@@ -87,7 +87,7 @@ def _bridge(commands: Any) -> None:
 
 
 def _flows(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         asked = migration.Moves(_question(given), given.before, "late", days=given.days)
         if given.list:
             return _opened(bank, migration, asked, {"term": given.list}, given)
@@ -102,7 +102,7 @@ def _flows(commands: Any) -> None:
 
 
 def _noise(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         found = judging.noise(bank, _question(given), given.before, given.draws, given.seed)
         head = _pair(given) | {"draws": found.draws, "seed": found.seed}
         head |= {"customers": found.customers, "drawn": found.drawn} | found.whole.to_dict()
@@ -116,7 +116,7 @@ def _noise(commands: Any) -> None:
 
 
 def _sentence(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         said = narrative.of(bank, _question(given, by=(given.by,)), given.before, given.lang, halves=given.halves)
         return {"sentence": said}, {}
 
@@ -129,7 +129,7 @@ def _sentence(commands: Any) -> None:
 
 
 def _migration(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         asked = migration.Moves(_question(given), given.before)
         if given.cell:
             return _opened(bank, migration, asked, _cell(given), given)
@@ -142,7 +142,7 @@ def _migration(commands: Any) -> None:
 
 
 def _rates(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         if given.cell:
             return _opened(bank, migration, migration.Moves(_question(given), given.before), _cell(given), given)
         return _pair(given), {"rates": migration.rates(bank, _question(given), given.before)}
@@ -152,7 +152,7 @@ def _rates(commands: Any) -> None:
 
 
 def _roll(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         if given.last:
             return {}, {"series": migration.roll_series(bank, _question(given), given.last, given.buckets)}
         if given.before is None:
@@ -170,7 +170,7 @@ def _roll(commands: Any) -> None:
 
 
 def _vintage(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         if given.cell:
             asked = cohorts.Cohorts(_question(given), "vintage", given.days, given.late, given.period)
             return _opened(bank, cohorts, asked, _cell(given), given)
@@ -186,7 +186,7 @@ def _vintage(commands: Any) -> None:
 
 
 def _first_payment(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         if given.cell:
             asked = cohorts.Cohorts(_question(given), "first", period=given.period)
             return _opened(bank, cohorts, asked, _cell(given), given)
@@ -198,7 +198,7 @@ def _first_payment(commands: Any) -> None:
 
 
 def _curve(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         if given.cell:
             return _opened(bank, cohorts, cohorts.Cohorts(_question(given), "curve"), _cell(given), given)
         found = cohorts.curve(bank, _question(given))
@@ -210,7 +210,7 @@ def _curve(commands: Any) -> None:
 
 
 def _forecast(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         found = forecast.forecast(bank, _question(given), given.by, given.measure, given.buckets, given.seed)
         return {"measure": found.measure, "of": found.unit, "months": found.months}, {
             "ahead": found.ahead, "tests": found.tests,
@@ -224,7 +224,7 @@ def _forecast(commands: Any) -> None:
 
 
 def _list(commands: Any) -> None:
-    def run(bank: Bank, given: argparse.Namespace) -> Told:
+    def run(bank: Warehouse, given: argparse.Namespace) -> Told:
         cell = _cell(given)
         question = _question(given, by=tuple(cell))
         lines = drilldown.rows(bank, question, cell, given.hit, given.limit, given.offset, given.order)
@@ -258,7 +258,7 @@ def _cell(given: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def _opened(bank: Bank, room: Any, asked: Any, cell: Mapping[str, str], given: argparse.Namespace) -> Told:
+def _opened(bank: Warehouse, room: Any, asked: Any, cell: Mapping[str, str], given: argparse.Namespace) -> Told:
     return {"n": room.counted(bank, asked, cell)}, {"list": room.listed(bank, asked, cell, given.limit, given.offset)}
 
 

@@ -15,7 +15,7 @@ from analytics.cli.options import date_of, formatted, housed, positive, show
 from analytics.grading import compliance, csv_batch, facts, swap_sets
 from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme, service_rules
 from analytics.rulebooks.conditions import plain
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 _HELD = {True: "yes", False: "no", None: "missing"}
@@ -141,7 +141,7 @@ def _explain(given: argparse.Namespace) -> None:
         book = scheme.edition(given.as_of)
     except rulebooks.NoEdition as error:
         raise UserError("rulebook_edition_missing", reason=error) from error
-    with Bank(given.home).lease() as view:
+    with Warehouse(given.home).session() as view:
         cases = facts.cases(view, [book], given.as_of, given.customer)
     told = [(case.number, case.kept, case.decision) for case in cases]
     if not told:
@@ -233,7 +233,7 @@ def _value(book: Rulebook, check: Check, lang: str) -> str:
 def _compare(given: argparse.Namespace) -> None:
     scheme = _scheme(given.scheme)
     before, after = swap_sets.edition(scheme, given.before), swap_sets.edition(scheme, given.after)
-    made = swap_sets.compare(Bank(given.home), before, after, given.as_of)
+    made = swap_sets.compare(Warehouse(given.home), before, after, given.as_of)
     frame = made.totals() if given.totals else made.frame
     show(frame.assign(observed_from=str(made.window.first), observed_to=str(made.window.last)), given.format)
     if not made.window.is_after:
@@ -275,7 +275,7 @@ def _check_service(folder: Path, lang: str) -> int:
 
 
 def _compliance(given: argparse.Namespace) -> None:
-    bank, lang = Bank(given.home), _short(given.lang)
+    bank, lang = Warehouse(given.home), _short(given.lang)
     if given.rule:
         return show(compliance.breaches(bank, given.as_of, given.rule, limit=given.limit), given.format)
     known = compliance.rules(given.as_of)

@@ -13,7 +13,7 @@ from analytics.cli.options import date_of, formatted, housed, positive, show
 from analytics.metrics import branches
 from analytics.segments import report
 from analytics.segments.definitions import FACTS
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 _LANG = "en"
@@ -55,7 +55,7 @@ def _fit(given: argparse.Namespace) -> None:
     # Only here: scikit-learn costs a second to import.
     from analytics.segments.pipeline import fit
 
-    bank = Bank(given.home, verify="stamp")
+    bank = Warehouse(given.home, verify="stamp")
     fit(bank, given.as_of, given.seed, given.monthly, lambda said: print(said, file=sys.stderr))
     of = report.read(bank, given.as_of)
     show(of.table(), given.format)
@@ -66,7 +66,7 @@ def _fit(given: argparse.Namespace) -> None:
 
 
 def _show(given: argparse.Namespace) -> None:
-    of = report.read(Bank(given.home, verify="stamp"), given.as_of)
+    of = report.read(Warehouse(given.home, verify="stamp"), given.as_of)
     if given.what == "tree":
         leaves = [
             {"segment": leaf["segment"], "n": leaf["n"], "share": leaf["share"], "path": of.leaf(leaf, _LANG)}
@@ -88,7 +88,7 @@ def _show(given: argparse.Namespace) -> None:
 
 
 def _profile(given: argparse.Namespace) -> None:
-    rows = report.read(Bank(given.home, verify="stamp"), given.as_of).profile()
+    rows = report.read(Warehouse(given.home, verify="stamp"), given.as_of).profile()
     if given.segment:
         known = list(dict.fromkeys(rows["segment"]))
         if given.segment not in known:
@@ -98,7 +98,7 @@ def _profile(given: argparse.Namespace) -> None:
 
 
 def _disagree(given: argparse.Namespace) -> None:
-    bank = Bank(given.home, verify="stamp")
+    bank = Warehouse(given.home, verify="stamp")
     if given.branch and given.branch not in branches.tree(bank):
         raise UserError("unknown_branch", branch=given.branch)
     found = report.read(bank, given.as_of).disagreements(bank, given.scheme, given.kind, given.branch)
@@ -108,6 +108,6 @@ def _disagree(given: argparse.Namespace) -> None:
 
 
 def _validate(given: argparse.Namespace) -> None:
-    of = report.read(Bank(given.home, verify="stamp"), given.as_of)
+    of = report.read(Warehouse(given.home, verify="stamp"), given.as_of)
     show(of.validation(given.scheme), given.format)
     print(of.verdict(given.scheme, _LANG), file=sys.stderr)

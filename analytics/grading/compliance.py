@@ -47,7 +47,7 @@ def counts(bank, as_of: date) -> pd.DataFrame:
     """
     known, found = rules(as_of), {}
     named = ("looked_at", "breaches", "undecided", "amount")
-    with bank.lease() as view:
+    with bank.session() as view:
         for grain in dict.fromkeys(rule.grain for rule in known.values()):
             own = [rule for rule in known.values() if rule.grain == grain]
             sql, params = _asked(view, grain, as_of)
@@ -99,7 +99,7 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
     if rule_id not in known:
         raise UserError("unknown_service_rule", rule_id=rule_id, known=known)
     rule = known[rule_id]
-    with bank.lease() as view:
+    with bank.session() as view:
         sql, params = _asked(view, rule.grain, as_of)
         applies, breach = rule.applies.sql(_column), rule.breach.sql(_column)
         names = dict.fromkeys(leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves())

@@ -21,7 +21,7 @@ from pyarrow import csv as arrow_csv
 from analytics.rulebooks import UNRATED, Fact, FactError, Rulebook
 from analytics.rulebooks.clause_sql import SEPARATOR, clauses_sql
 from analytics.rulebooks.facts import DIGITS
-from data.editions.engine import workshop
+from data.editions.engine import open_build_session
 from data.errors import UserError
 from data.ingest.encodings import settle_encodings, sight
 
@@ -42,7 +42,7 @@ def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> p
     known = {name: facts[name] for name in header if name in facts}
     strange = [name for name in header if name not in facts and name not in CARRIED]
     with tempfile.TemporaryDirectory(prefix="grading-") as folder:
-        shop = workshop(Path(folder) / "part.duckdb", keep_order=True, threads=2)
+        shop = open_build_session(Path(folder) / "part.duckdb", keep_order=True, threads=2)
         try:
             shop.arrow(rows, "given")
             graded = shop.frame(_sql(book, known, strange, [name for name in CARRIED if name in header]))

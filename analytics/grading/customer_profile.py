@@ -43,7 +43,7 @@ class Card:
 def card(bank, schemes: dict[str, Scheme], as_of: date, customer_id: str) -> Card:
     """The card. Raises UserError for an unknown number, and for a customer who was not there yet."""
     since = month_end(as_of, -MONTHS)
-    with bank.lease() as view:
+    with bank.session() as view:
         key = facts.key_of(view, customer_id)
         who = view.query(_text("customer_who"), None, as_of=as_of, key=key)
         if who.empty:

@@ -98,7 +98,7 @@ def compare(bank, before: Rulebook, after: Rulebook, as_of: date) -> Swaps:
     # a class is told as an enum: a text for everybody is dearer to make and to group by
     kind = ", ".join(f"'{code}'" for code in codes)
     written = f"cast('{{}}' as enum({kind}))".format
-    with bank.lease() as view:
+    with bank.session() as view:
         made = facts.relation(view, grain, names, as_of, extra=f"month.{balance} as outstanding")
         when = window(view.edition.months, as_of)
         put = {

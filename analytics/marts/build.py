@@ -15,12 +15,12 @@ from analytics.marts.row_layout import Layout, lines
 from analytics.metrics.definitions import METRICS
 from analytics.rulebooks.schemes import class_codes
 from analytics.sql.templates import fragment
-from data.editions.engine import Workshop
+from data.editions.engine import BuildSession
 
 CUBES = ("loan", "customer")
 
 
-def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], None] | None = None) -> None:
+def build(shop: BuildSession, months: Sequence[date], progress: Callable[[date], None] | None = None) -> None:
     """Build the marts of the given month ends (consecutive, ascending) into the workshop's part.
 
     The kept tables of the load are in place; older parts, if any, end with the month before months[0].
@@ -35,8 +35,8 @@ def build(shop: Workshop, months: Sequence[date], progress: Callable[[date], Non
     with (
         ThreadPoolExecutor(1) as lending,
         ThreadPoolExecutor(1) as writing,
-        shop.second_hand() as lender,
-        shop.second_hand() as writer,
+        shop.worker_session() as lender,
+        shop.worker_session() as writer,
     ):
         loans, customers, marts = LoanSteps(lender, course), CustomerSteps(shop, course), _Marts(writer, course)
         begun = lending.submit(loans.begin)
@@ -71,7 +71,7 @@ def _after(first: Future[None], step: Callable[[], None]) -> None:
     step()
 
 
-def _make_tables(shop: Workshop, course: Course) -> None:
+def _make_tables(shop: BuildSession, course: Course) -> None:
     """The empty marts, what readers need to know of their columns, and the rulebooks by which they are graded."""
     run_step(shop, "tables.sql", {}, **course.layout.columns())
     insert_rows(shop, "part.head.derived", course.layout.derived())
@@ -87,7 +87,7 @@ def _make_tables(shop: Workshop, course: Course) -> None:
 class _Marts:
     """Rows and cells of both marts."""
 
-    def __init__(self, shop: Workshop, course: Course) -> None:
+    def __init__(self, shop: BuildSession, course: Course) -> None:
         self.shop, self.course = shop, course
 
     def month(self, month: date, customers: Mapping[str, Column], loans: Mapping[str, Column]) -> None:
@@ -123,7 +123,7 @@ class _Marts:
         )
 
 
-def _sum_up(shop: Workshop, layout: Layout, waiting: Iterator[tuple]) -> None:
+def _sum_up(shop: BuildSession, layout: Layout, waiting: Iterator[tuple]) -> None:
     """The cells of all months, far fewer than the rows, summed again into one cube per grain and scheme of the boards:
     its classes today and at the openings.
     """

@@ -17,18 +17,18 @@ from analytics.marts.row_layout import Layout, recoded
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import BOARDS, class_codes, in_force
 from data.dates import month_end
-from data.editions.engine import Workshop
+from data.editions.engine import BuildSession
 
 MARTS = Path(__file__).parents[1] / "sql" / "marts"
 BEGINNING = date(1, 1, 1)
 
 
-def run_step(shop: Workshop, name: str, bound: Mapping[str, Any], **put: str) -> None:
+def run_step(shop: BuildSession, name: str, bound: Mapping[str, Any], **put: str) -> None:
     """Run analytics/sql/marts/`name`: `put` fills its places in braces, `bound` its parameters."""
     shop.run(_step(name, put), name, **bound)
 
 
-def step_table(shop: Workshop, name: str, bound: Mapping[str, Any], **put: str):
+def step_table(shop: BuildSession, name: str, bound: Mapping[str, Any], **put: str):
     """As `run_step`; the last statement's rows as a pyarrow table."""
     return shop.table(_step(name, put), name, **bound)
 
@@ -40,7 +40,7 @@ def _step(name: str, put: Mapping[str, str]) -> str:
     return text
 
 
-def insert_rows(shop: Workshop, table: str, rows: Sequence[tuple]) -> None:
+def insert_rows(shop: BuildSession, table: str, rows: Sequence[tuple]) -> None:
     """Rows into a small table, their values bound."""
     if not rows:
         return
@@ -49,7 +49,7 @@ def insert_rows(shop: Workshop, table: str, rows: Sequence[tuple]) -> None:
     shop.run(f"insert into {table} values {values}", table, **bound)
 
 
-def columns_of(shop: Workshop, table: str, catalog: str | None = None) -> list[str]:
+def columns_of(shop: BuildSession, table: str, catalog: str | None = None) -> list[str]:
     """The columns of a table in their order; none where there is no such table."""
     sql = (
         "select column_name from duckdb_columns() "
@@ -61,7 +61,7 @@ def columns_of(shop: Workshop, table: str, catalog: str | None = None) -> list[s
 class Course:
     """The months of a build (consecutive, ascending) and everything that is known before the first of them."""
 
-    def __init__(self, shop: Workshop, months: Sequence[date]) -> None:
+    def __init__(self, shop: BuildSession, months: Sequence[date]) -> None:
         self.months, self.older = months, shop.older
         schemes = rulebooks.read().values()
         self.by_loan = [s for s in schemes if s.grain == "loan"]
@@ -76,7 +76,7 @@ class Course:
         """Whether nothing was built before."""
         return not self.older
 
-    def look(self, shop: Workshop) -> None:
+    def look(self, shop: BuildSession) -> None:
         """See what the delivery holds, once the views stand."""
 
         def filled(table: str) -> bool:
@@ -120,16 +120,16 @@ class Course:
             **{key: value for key, value in assumptions(month).items() if isinstance(value, float)},
         }
 
-    def left(self, shop: Workshop, state: str, columns: Sequence[str]) -> str:
+    def left(self, shop: BuildSession, state: str, columns: Sequence[str]) -> str:
         """The question for what the last load left in head.`state`; histories in the numbers of today's classes."""
         told = ", ".join(f"{self._history(shop, name)} as {name}" for name in columns)
         return f"select {told} from {self.older[-1]}.head.{state}"
 
-    def resume(self, shop: Workshop, table: str, state: str, columns: Sequence[str]) -> None:
+    def resume(self, shop: BuildSession, table: str, state: str, columns: Sequence[str]) -> None:
         """Take up in `table` what the last load left in head.`state`."""
         shop.run(f"insert into {table} by name {self.left(shop, state, columns)}", state)
 
-    def _history(self, shop: Workshop, column: str) -> str:
+    def _history(self, shop: BuildSession, column: str) -> str:
         """The classes of a scheme's rulebook may have changed since the last load, and with them their numbers."""
         scheme = next((s for s in self.boards if column == f"history_{s.id}"), None)
         if scheme is None:

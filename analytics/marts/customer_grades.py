@@ -17,7 +17,7 @@ from analytics.marts.context import Course, step_table
 from analytics.marts.row_layout import class_number, lines
 from analytics.rulebooks.schemes import in_force
 from analytics.sql.templates import fragment
-from data.editions.engine import Workshop
+from data.editions.engine import BuildSession
 
 # Facts that follow from attributes, and from another fact's column: they move when these do.
 _OF_ATTRIBUTES = ("family_monthly_income",)
@@ -31,7 +31,7 @@ class Classes:
     signals  the facts that customer_signals_known.sql tells out of columns of the same names
     """
 
-    def __init__(self, shop: Workshop, course: Course, schemes: Sequence, signals: Sequence[str]) -> None:
+    def __init__(self, shop: BuildSession, course: Course, schemes: Sequence, signals: Sequence[str]) -> None:
         self.shop, self.course, self.schemes, self.signals = shop, course, schemes, signals
         self._graded_by: tuple = ()
         self._sides: dict[str, np.ndarray] = {}

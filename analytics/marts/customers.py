@@ -30,7 +30,7 @@ from analytics.sql.templates import fragment
 from data.contract.schema import OTHER, read_contract
 from data.contract.tables import literal
 from data.dates import month_end
-from data.editions.engine import Workshop
+from data.editions.engine import BuildSession
 from data.errors import UserError
 
 _RAW = (
@@ -50,7 +50,7 @@ _ALIAS = re.compile(r" as (has_signal_\w+)")
 class CustomerSteps:
     """The customers of one build."""
 
-    def __init__(self, shop: Workshop, course: Course) -> None:
+    def __init__(self, shop: BuildSession, course: Course) -> None:
         self.shop, self.course = shop, course
         self._part_schemes()
 

@@ -29,7 +29,7 @@ from analytics.marts.row_layout import class_number, lines
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import NEW, class_codes, in_force
 from analytics.sql.templates import fragment
-from data.editions.engine import Workshop
+from data.editions.engine import BuildSession
 
 _SECURED = ("mortgaged", "pledged")
 # What the facts of dates look at (loan_dates.sql).
@@ -43,7 +43,7 @@ class LoanSteps:
     customers may be made of it while the next month's loans are under way.
     """
 
-    def __init__(self, shop: Workshop, course: Course) -> None:
+    def __init__(self, shop: BuildSession, course: Course) -> None:
         self.shop, self.course = shop, course
         self._made: dict[date, dict[str, Column]] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 
 _TREE = Path(__file__).parents[1] / "sql" / "questions" / "branch_tree.sql"
 
@@ -24,7 +24,7 @@ class Branch:
         return self.zh if lang == "zh-CN" else self.en or self.zh
 
 
-def tree(bank: Bank) -> dict[str, Branch]:
+def tree(bank: Warehouse) -> dict[str, Branch]:
     """Branch code → Branch, parents before children; branches below the third level are not offered as filters."""
     found: dict[str, Branch] = {}
     for row in bank.query(_TREE.read_text("utf-8")).itertuples():

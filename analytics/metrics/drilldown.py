@@ -78,7 +78,7 @@ def rows(
     order  one of ORDERS[source], descending, then by number
     Raises UserError as `ask` does, and for an order or a cell that is not known.
     """
-    with bank.lease() as view:
+    with bank.session() as view:
         where, writer = _where(view, question, cell, hit)
         metric = writer.metric
         source, key = metric.source.id, f"{metric.grain}_key"
@@ -118,7 +118,7 @@ def rows(
 
 def count(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = False) -> int:
     """How many rows `rows` gives without a limit."""
-    with bank.lease() as view:
+    with bank.session() as view:
         where, writer = _where(view, question, cell, hit)
         counted = "count(distinct fact.customer_key)" if not writer.metric.is_additive else "count(*)"
         sql = (

@@ -9,12 +9,12 @@ import pandas as pd
 
 from analytics.metrics.definitions import METRICS
 from data.contract.schema import read_contract
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 
 
-def reconciliation(bank: Bank) -> pd.DataFrame:
+def reconciliation(bank: Warehouse) -> pd.DataFrame:
     """Per delivery and table what was read, loaded, rejected, skipped and orphaned, with the control totals in words.
 
     Columns: delivery, as_of, table, read, loaded, rejected, skipped, orphans, balanced, totals.
@@ -31,7 +31,7 @@ def reconciliation(bank: Bank) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns)
 
 
-def refused(bank: Bank, limit: int = 200) -> pd.DataFrame:
+def refused(bank: Warehouse, limit: int = 200) -> pd.DataFrame:
     """The rows refused at load, newest delivery first.
 
     Columns: delivery, table_name, file, line, column_name, value_masked, reason.
@@ -39,10 +39,10 @@ def refused(bank: Bank, limit: int = 200) -> pd.DataFrame:
     return bank.query(_text("refused_rows"), None, limit=limit)
 
 
-def absent(bank: Bank) -> dict[str, list[str]]:
+def absent(bank: Warehouse) -> dict[str, list[str]]:
     """Contract table without rows → the metrics that need it. A bank tells its history by one of two ways, so the other
     way's tables do not count as absent."""
-    with bank.lease() as view:
+    with bank.session() as view:
         empty = [
             table
             for table in read_contract().tables

@@ -49,7 +49,7 @@ class Question:
 
 def ask(bank, question: Question) -> pd.DataFrame:
     """The answer frame (see the module). Raises UserError with a sentence for what cannot be asked or answered."""
-    with bank.lease() as view:
+    with bank.session() as view:
         plan = plan_of(view, question)
         frame = view.query(plan.sql, None, **plan.params)
         if metric_named(question.metric).is_move and "as_of" in plan.columns and not question.by:
@@ -66,7 +66,7 @@ def _all_months(frame: pd.DataFrame, months: Sequence[date]) -> pd.DataFrame:
 
 def sql_of(bank, question: Question) -> str:
     """The question as SQL over the marts, its values in a comment; a cube that answers instead holds the same sums."""
-    with bank.lease() as view:
+    with bank.session() as view:
         check(view, question)
         plan = Writer(view, metric_named(question.metric), question).plan(cubes=False)
     return plan.sql + "\n-- " + ", ".join(f":{name} = {value}" for name, value in plan.params.items())

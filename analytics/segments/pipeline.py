@@ -79,7 +79,7 @@ def fit(
     Raises UserError for a month end that the edition does not have, for fewer than 200 customers with dealings, or for
     too few facts.
     """
-    with bank.lease() as view:
+    with bank.session() as view:
         months = tuple(view.edition.months)
         as_of = as_of or months[-1]
         base = features.base_of(months, as_of)

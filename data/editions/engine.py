@@ -1,4 +1,4 @@
-"""The only home of duckdb: a workshop to build a part in, and the bank to read editions from.
+"""The only home of duckdb: a session to build a part in, and the warehouse to read editions from.
 
 Every connection is an in-memory root to which the parts are attached; the parts' own names never change, so no process
 can be given the old content under a known name. A reading root holds one view per table under the table's bare name
@@ -121,8 +121,8 @@ def _comment_end(sql: str, at: int) -> int:
     return len(sql)
 
 
-class Workshop:
-    """One writable part under construction. Made by `workshop`.
+class BuildSession:
+    """One writable part under construction. Made by `open_build_session`.
 
     The new part is the catalog `part` with empty schemas `part.kept` and `part.head`; the older parts are p0 (oldest) …
     pk, read-only. Unqualified tables (`create table staged as …`) live in memory, may spill to disk, and are gone at
@@ -134,11 +134,11 @@ class Workshop:
         self._runner = ThreadPoolExecutor(1, "workshop")
 
     @contextmanager
-    def second_hand(self) -> Iterator[Workshop]:
-        """The same workshop for another thread, to run statements at the same time. Temp tables and `arrow` names are
+    def worker_session(self) -> Iterator[BuildSession]:
+        """The same session for another thread, to run statements at the same time. Temp tables and `arrow` names are
         each hand's own, all else is seen by both. An exception in the block stops what the second hand is running.
         """
-        hand = Workshop(self._root.cursor(), self.path, self.older)
+        hand = BuildSession(self._root.cursor(), self.path, self.older)
         try:
             yield hand
         except BaseException:
@@ -222,7 +222,7 @@ class Workshop:
             raise
 
 
-def workshop(
+def open_build_session(
     part: Path,
     older: Iterable[Path] = (),
     *,
@@ -232,8 +232,8 @@ def workshop(
     spill: Path | None = None,
     read_dirs: Iterable[Path] = (),
     keep_order: bool = False,
-) -> Workshop:
-    """Open a workshop on a new file.
+) -> BuildSession:
+    """Open a build session on a new file.
 
     memory      DuckDB's limit, as "4GB"; None: 60 % of the machine's memory, or what is enough for the delivery
     input_bytes size of the delivery, 0 where it is not known
@@ -264,11 +264,11 @@ def workshop(
     except BaseException:
         root.close()
         raise
-    return Workshop(root, part, names)
+    return BuildSession(root, part, names)
 
 
-class View:
-    """Some parts, opened for reading: what `Bank.lease` hands out, and what a candidate is checked with.
+class EditionReader:
+    """Some parts, opened for reading: what `Warehouse.session` hands out, and what a candidate is checked with.
 
     newest  the catalog of the last part
     """
@@ -339,15 +339,15 @@ class View:
             _RUNNING.release()
 
 
-class Bank:
+class Warehouse:
     """The read side of one home: serves the edition that CURRENT names and follows it.
 
     verify  "now": the sha256 of every part is taken before it is served (once per process and file)
             "background": a part whose stamp is as at publishing is served at once and read through in a thread; if it
-            is damaged the bank falls back and sets `alarm`. For the app.
+            is damaged the bank falls back and sets `degraded_reason`. For the app.
             "stamp": such a part is served without reading it through; DuckDB's block checksums stand guard. For one-off
             commands.
-    alarm   None, or a sentence saying why the bank does not serve what CURRENT names.
+    degraded_reason  None, or a sentence saying why the bank does not serve what CURRENT names.
     """
 
     def __init__(
@@ -361,12 +361,12 @@ class Bank:
         verify: Literal["now", "background", "stamp"] = "now",
     ):
         """Raises UserError when neither CURRENT nor PREVIOUS can be served."""
-        self.home, self.alarm = Path(home), None
+        self.home, self.degraded_reason = Path(home), None
         self._how = {"memory": memory, "threads": threads, "spill": spill, "timeout": timeout}
         self._verify = verify
         self._swap, self._opening = threading.Lock(), threading.Lock()
         self._seen: tuple | None = None
-        self._view: View | None = None
+        self._view: EditionReader | None = None
         self._serve(self._open_best())
 
     @property
@@ -378,8 +378,8 @@ class Bank:
         return self._view.tables
 
     @contextmanager
-    def lease(self) -> Iterator[View]:
-        """Hold one edition for several questions: `with bank.lease() as view: view.query(…)`, `view.edition`."""
+    def session(self) -> Iterator[EditionReader]:
+        """Hold one edition for several queries: `with warehouse.session() as reader: …`."""
         with self._swap:
             view = self._view
             if view is None:
@@ -390,8 +390,8 @@ class Bank:
         except QueryError as error:
             if error.is_damage:
                 self._distrust(view)
-                if self.alarm:
-                    raise UserError("ask_again", reason=self.alarm) from error
+                if self.degraded_reason:
+                    raise UserError("ask_again", reason=self.degraded_reason) from error
             raise
         finally:
             with self._swap:
@@ -401,26 +401,27 @@ class Bank:
                 view.close()
 
     def query(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """`View.query` in the edition served now."""
-        with self.lease() as view:
+        """`EditionReader.query` in the edition served now."""
+        with self.session() as view:
             return view.query(sql, timeout, **params)
 
     def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """`View.arrow` in the edition served now."""
-        with self.lease() as view:
+        """`EditionReader.arrow` in the edition served now."""
+        with self.session() as view:
             return view.arrow(sql, timeout, **params)
 
     def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
-        """`View.one` in the edition served now."""
-        with self.lease() as view:
+        """`EditionReader.one` in the edition served now."""
+        with self.session() as view:
             return view.one(sql, timeout, **params)
 
     def refresh(self) -> bool:
         """Take up a newly published edition; True when it changed. One stat when nothing changed.
 
-        Any failure keeps the edition that is served and sets `alarm`. While another thread is opening, returns at once.
+        Any failure keeps the edition that is served and sets `degraded_reason`. Returns at once
+        while another thread is opening an edition.
         """
-        if _sight(self.home / CURRENT) == self._seen and self.alarm is None:
+        if _sight(self.home / CURRENT) == self._seen and self.degraded_reason is None:
             return False
         if not self._opening.acquire(blocking=False):
             return False
@@ -438,17 +439,19 @@ class Bank:
         try:
             edition = manifest.read(self.home / CURRENT)
             if edition.id == self.edition.id:
-                self.alarm = None
+                self.degraded_reason = None
                 return False
             view = self._open(edition)
         except UserError as error:
-            self.alarm = UserError("edition_still_served", reason=error, id=self.edition.id, as_of=self.edition.as_of)
+            self.degraded_reason = UserError(
+                "edition_still_served", reason=error, id=self.edition.id, as_of=self.edition.as_of
+            )
             return False
         self._serve(view)
-        self.alarm = None
+        self.degraded_reason = None
         return True
 
-    def _serve(self, view: View | None) -> None:
+    def _serve(self, view: EditionReader | None) -> None:
         with self._swap:
             old, self._view = self._view, view
             idle = old is not None and old.readers == 0
@@ -457,11 +460,11 @@ class Bank:
         if view and self._verify == "background":
             threading.Thread(target=self._read_through, args=(view,), daemon=True).start()
 
-    def _open(self, edition: Edition, trust: bool = True) -> View:
+    def _open(self, edition: Edition, trust: bool = True) -> EditionReader:
         manifest.verify(edition, self.home, trust_stamps=trust and self._verify != "now")
-        return View(edition.paths(self.home), edition, **self._how)
+        return EditionReader(edition.paths(self.home), edition, **self._how)
 
-    def _open_best(self, trust: bool = True) -> View:
+    def _open_best(self, trust: bool = True) -> EditionReader:
         self._seen = _sight(self.home / CURRENT)
         if not (self.home / CURRENT).exists() and not (self.home / PREVIOUS).exists():
             raise UserError("no_edition", home=self.home)
@@ -473,19 +476,19 @@ class Bank:
                 reasons.append(error)
                 continue
             if reasons:
-                self.alarm = UserError(
+                self.degraded_reason = UserError(
                     "previous_edition_served", reason=reasons[0], id=view.edition.id, as_of=view.edition.as_of
                 )
             return view
         raise UserError("no_edition_served", reasons=reasons)
 
-    def _read_through(self, view: View) -> None:
+    def _read_through(self, view: EditionReader) -> None:
         try:
             manifest.verify(view.edition, self.home)
         except UserError:
             self._distrust(view)
 
-    def _distrust(self, view: View) -> None:
+    def _distrust(self, view: EditionReader) -> None:
         """Reading failed under this view: look at every byte again and serve the best edition that stands."""
         with self._opening:
             if view is not self._view:
@@ -494,7 +497,7 @@ class Bank:
             try:
                 self._serve(self._open_best(trust=False))
             except UserError as error:
-                self.alarm = error
+                self.degraded_reason = error
 
 
 def _root(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from data.editions import manifest
-from data.editions.engine import VERSION, DiskFull, View, Workshop, workshop
+from data.editions.engine import VERSION, BuildSession, DiskFull, EditionReader, open_build_session
 from data.editions.manifest import CURRENT, PARTS, PREVIOUS, Edition, Part
 from data.errors import InvalidRequest, UserError
 
@@ -38,8 +38,8 @@ REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ceph", "
 
 def publish(
     home: Path | str,
-    build: Callable[[Workshop], dict],
-    check: Callable[[View], dict] = lambda candidate: {},
+    build: Callable[[BuildSession], dict],
+    check: Callable[[EditionReader], dict] = lambda candidate: {},
     *,
     kind: Literal["full", "increment"],
     source: str = "",
@@ -52,12 +52,12 @@ def publish(
 ) -> Edition:
     """Build one part aside, check it as readers will see it, and make it the current edition.
 
-    build        fills the workshop's part; returns {"as_of": date, "months": [month ends of this part],
+    build        fills the session's part; returns {"as_of": date, "months": [month ends of this part],
                  "notes": [sentences], …facts}; `months` are those of kept.loan_month and kept.customer_month
     check        looks at the candidate edition, opened read-only with all its parts; raises UserError to stop;
                  returns more facts
     input_bytes  size of the delivery; three times as much must be free on the volume; what memory it needs, see
-                 `workshop`
+                 `open_build_session`
     created      time of publishing, for people; None: now
 
     Raises UserError when another load is running, the home cannot serve, space is short or the months overlap those of
@@ -80,7 +80,7 @@ def publish(
             facts = _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order)
             months = _months(chain, facts)
             how = {"memory": memory, "threads": threads, "spill": part.parent, "timeout": 3600}
-            with contextlib.closing(View([*older, part], **how)) as candidate:
+            with contextlib.closing(EditionReader([*older, part], **how)) as candidate:
                 facts |= check(candidate) or {}
             with _disk(home):
                 parts = (*(chain.parts if chain else ()), _settle(part, home))
@@ -120,8 +120,8 @@ def rollback(home: Path | str, id: str) -> Edition:
 
     id  may be shortened to an unambiguous beginning
 
-    Raises InvalidRequest when no or more than one edition answers to `id`, UserError when one of its parts is missing or
-    damaged.
+    Raises InvalidRequest when no or more than one edition answers to `id`, UserError when one of
+    its parts is missing or damaged.
     """
     home = Path(home)
     preflight(home)
@@ -239,7 +239,7 @@ def _writer(home: Path) -> Iterator[None]:
 
 def _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order) -> dict:
     spill = part.parent / "spill"
-    work = workshop(
+    work = open_build_session(
         part, older, memory=memory, input_bytes=input_bytes, threads=threads, spill=spill, read_dirs=read_dirs,
         keep_order=keep_order,
     )  # fmt: skip

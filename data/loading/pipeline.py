@@ -16,7 +16,7 @@ from data.contract.schema import Contract, read_contract
 from data.contract.tables import DIMENSIONS, NUMBERED, make_tables
 from data.dates import is_month_end, months_between, next_month_end
 from data.editions import store
-from data.editions.engine import View, Workshop
+from data.editions.engine import BuildSession, EditionReader
 from data.editions.manifest import Edition
 from data.errors import InvalidRequest, UserError
 from data.ingest.delivery import Delivery, find
@@ -54,7 +54,7 @@ def load(
     source: str,
     home: Path,
     *,
-    build_marts: Callable[[Workshop, list[dt.date]], None] | None,
+    build_marts: Callable[[BuildSession, list[dt.date]], None] | None,
     as_of: dt.date | None = None,
     kind: str | None = None,
     overrides: Overrides | None = None,
@@ -90,7 +90,7 @@ def rehearse(delivery: Path | str, source: str, home: Path, **how) -> dict:
     )  # fmt: skip
     judge = asked.check
 
-    def stop(candidate: View) -> dict:
+    def stop(candidate: EditionReader) -> dict:
         judge(candidate)
         raise _Rehearsed
 
@@ -161,7 +161,7 @@ class _Load:
             created=self.now,
         )
 
-    def build(self, shop: Workshop) -> dict:
+    def build(self, shop: BuildSession) -> dict:
         """Fill the part; the facts that the edition keeps."""
         work = self.home / store.BUILDING / "staged"
         work.mkdir(mode=0o700, exist_ok=True)
@@ -170,7 +170,7 @@ class _Load:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def _build(self, shop: Workshop, work: Path) -> dict:
+    def _build(self, shop: BuildSession, work: Path) -> dict:
         shop.run(RULES)
         shop.run(make_tables(self.contract), "tables")
         number = 1 + (self.before.facts.get("deliveries", 0) if self.kind == "increment" else 0)
@@ -237,7 +237,7 @@ class _Load:
         # table's time is planning, which is one core's.
         others = [given for name, given in delivered.items() if name not in (*DIMENSIONS, *NUMBERED)]
         waiting = iter(sorted(others, key=lambda given: given.rows, reverse=True))
-        with ThreadPoolExecutor(1) as helping, keeper.shop.second_hand() as hand:
+        with ThreadPoolExecutor(1) as helping, keeper.shop.worker_session() as hand:
             helped = helping.submit(self._keep_each, keep_events, replace(keeper, shop=hand), waiting)
             self._keep_each(keep_events, keeper, waiting)
             helped.result()
@@ -291,7 +291,7 @@ class _Load:
             c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)
         }
 
-    def _months(self, shop: Workshop, history: str) -> list[dt.date]:
+    def _months(self, shop: BuildSession, history: str) -> list[dt.date]:
         last = self.before.as_of if self.kind == "increment" else None
         told = self.manifest.get("from") or (None if last else self.source.first)
         if last:
@@ -347,7 +347,7 @@ class _Load:
             manifest=json.dumps(manifest, ensure_ascii=False),
         )
 
-    def check(self, candidate: View) -> dict:
+    def check(self, candidate: EditionReader) -> dict:
         """Count in the finished part, opened as readers will, what the reconciliation says is there. The older parts
         cannot have changed.
         """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from data.contract.formats import NULLS
 from data.contract.schema import Contract, Table
-from data.editions.engine import Workshop
+from data.editions.engine import BuildSession
 from data.loading.casting import judged, shown_value
 from data.loading.reconciliation import Tally
 from data.messages import REASONS, reason
@@ -29,7 +29,7 @@ class Delivered:
 class Keeper:
     """Puts delivered relations into the part under construction. One per load."""
 
-    shop: Workshop
+    shop: BuildSession
     contract: Contract
     delivery: int
     as_of: dt.date

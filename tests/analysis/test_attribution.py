@@ -13,7 +13,7 @@ from analytics.analysis.attribution import BARE, GONE, NEW, bridge, cells_of, ef
 from analytics.analysis.significance import noise
 from analytics.metrics.edition_metadata import labels
 from analytics.metrics.query import Question
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
@@ -21,7 +21,7 @@ LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     yield bank
     bank.close()
 
@@ -110,7 +110,7 @@ months = [date(2025, 7, 31), date(2025, 12, 31), date(2026, 3, 31), date(2026, 8
     where=st.sampled_from([(), (("channel", ("mobile", "branch")),), (("payroll", ("yes",)),)]),
 )
 def test_the_bridge_closes_for_any_months_split_and_filter(demo_home, pair, by, where):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     try:
         found = bridge(bank, Question("overdue_rate", pair[1], by=(by,), where=where), pair[0])
     finally:
@@ -148,7 +148,7 @@ def story(tmp_path_factory):
     home = tmp_path_factory.mktemp("story")
     write(home / "delivery", 20_000, 26, 7)
     load(home / "delivery", "contract", home / "home", build_marts=build)
-    bank = Bank(home / "home", verify="stamp")
+    bank = Warehouse(home / "home", verify="stamp")
     yield bank
     bank.close()
 
@@ -181,7 +181,7 @@ def test_a_sentence_that_the_data_do_not_carry_says_so(bank, lang):
 def test_a_sentence_prints_only_figures_that_were_computed(bank, lang):
     question = Question("overdue_rate_30_customers", LAST, by=("class",))
     found, judged = bridge(bank, question, YEAR), noise(bank, question, YEAR)
-    with bank.lease() as view:
+    with bank.session() as view:
         names = labels(view, "class", lang)
     said = narrative.told(found, judged, names, lang)
     assert f"{found.whole['value']:.2%}" in said

@@ -15,7 +15,7 @@ from analytics.analysis.migration import Moves, matrix
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 
@@ -26,7 +26,7 @@ ASKED = Question("loans", LAST)
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     yield bank
     bank.close()
 
@@ -145,7 +145,7 @@ def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
     days=st.sampled_from([0, 30]), period=st.sampled_from(["month", "quarter", "year"]), data=st.data(),
 )  # fmt: skip
 def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(demo_home, by, late, days, period, data):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     try:
         question = ASKED.about(by=by)
         found = vintage(bank, question, days, late, period)
@@ -206,7 +206,7 @@ def superlender(tmp_path_factory):
         pytest.skip("../shared/real is not there")
     home = tmp_path_factory.mktemp("superlender")
     load(REAL / "superlender", "superlender", home, build_marts=build)
-    bank = Bank(home, verify="stamp")
+    bank = Warehouse(home, verify="stamp")
     yield bank
     bank.close()
 
@@ -226,7 +226,7 @@ def test_superlenders_cohorts_and_curves_hold_every_loan_and_settlement(superlen
 @pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
 def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
-    bank = Bank(tmp_path / "home", verify="stamp")
+    bank = Warehouse(tmp_path / "home", verify="stamp")
     with pytest.raises(UserError, match="snapshots only"):
         curve(bank, Question("customers", date(2012, 11, 30)))
     bank.close()

@@ -13,7 +13,7 @@ from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, ask
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 
@@ -24,14 +24,14 @@ SOURCES = ("superlender", "berka", "ondeck")
 @pytest.fixture(scope="module")
 def opened(once):
     """Open a bank by name: one that is loaded already, or a real source, loaded once for all workers."""
-    banks: dict[str, Bank] = {}
+    banks: dict[str, Warehouse] = {}
 
-    def by_name(name: str, home: Path | None = None) -> Bank:
+    def by_name(name: str, home: Path | None = None) -> Warehouse:
         if name in banks:
             return banks[name]
         if home is None:
             home = _loaded(name, once)
-        banks[name] = Bank(home)
+        banks[name] = Warehouse(home)
         return banks[name]
 
     yield by_name
@@ -46,35 +46,35 @@ def _loaded(source: str, once) -> Path:
 
 
 @pytest.fixture(params=["demo", "small", *SOURCES])
-def bank(request, opened) -> Bank:
+def bank(request, opened) -> Warehouse:
     if request.param in SOURCES:
         return opened(request.param)
     return opened(request.param, request.getfixturevalue(f"{request.param}_home"))
 
 
 @pytest.fixture
-def superlender(opened) -> Bank:
+def superlender(opened) -> Warehouse:
     return opened("superlender")
 
 
 @pytest.fixture
-def berka(opened) -> Bank:
+def berka(opened) -> Warehouse:
     return opened("berka")
 
 
 @pytest.fixture
-def ondeck(opened) -> Bank:
+def ondeck(opened) -> Warehouse:
     return opened("ondeck")
 
 
-def _months(bank: Bank) -> list[date]:
+def _months(bank: Warehouse) -> list[date]:
     """The first month end that can be asked by today's class, one in the middle and the last."""
-    with bank.lease() as view:
+    with bank.session() as view:
         months = known(view).months
     return sorted({months[0], months[len(months) // 2], months[-1]})
 
 
-def _answer(bank: Bank, question: Question):
+def _answer(bank: Warehouse, question: Question):
     """The answer, or None where this bank has not delivered what the figure needs."""
     try:
         return ask(bank, question)
@@ -202,7 +202,7 @@ JULY_2017 = date(2017, 7, 31)
 REPEAT = (("borrowed_before", ("yes",)),)
 
 
-def _by(bank: Bank, question: Question) -> dict:
+def _by(bank: Warehouse, question: Question) -> dict:
     """Code → (numerator, n)."""
     frame = ask(bank, question)
     return {row[question.by[0]]: (row["numerator"], row["n"]) for row in frame.to_dict("records")}

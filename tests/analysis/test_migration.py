@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analytics.analysis.migration import EXITS, TERMS, Moves, counted, flows, listed, matrix, rates, roll, roll_series
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 
@@ -24,7 +24,7 @@ PAIRS = [(a, b) for a in MONTHS for b in MONTHS if a < b]
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     yield bank
     bank.close()
 
@@ -58,7 +58,7 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
     ),
 )
 def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     try:
         asked = Moves(Question("loans", pair[1], where=where), pair[0], "late", days=days)
         found = flows(bank, asked)
@@ -79,7 +79,7 @@ def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home,
     where=st.sampled_from([(), (("branch_1", ("01", "03")),), (("payroll", ("yes",)),)]),
 )
 def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(demo_home, pair, scheme, where):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     try:
         question = Question("loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme)
         found = matrix(bank, Moves(question, pair[0]))
@@ -145,7 +145,7 @@ def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank
 @pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
 def test_the_published_roll_matrix_of_ondeck(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
-    bank = Bank(tmp_path / "home", verify="stamp")
+    bank = Warehouse(tmp_path / "home", verify="stamp")
     found = roll(bank, Question("loans", date(2012, 11, 30)), date(2012, 10, 31), "short")
     assert found["n"].sum() == 474
     shares = found.set_index(["before", "after"])["share"].round(2)

@@ -8,7 +8,7 @@ import pytest
 from analytics.analysis.significance import FEW, Sums, judge, noise, resample
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 from tests.support.invented_books import book
 
@@ -18,7 +18,7 @@ LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Bank(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="stamp")
     yield bank
     bank.close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from analytics import rulebooks
 from analytics.__main__ import main
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 
 LAST = "2026-10-31"
 ABCD = rulebooks.FOLDER / "abcd" / "1990-01-01.toml"
@@ -39,7 +39,7 @@ def test_schemes_lists_every_edition(run):
 @pytest.fixture(scope="module")
 def one_of_each_class(demo_home):
     """Scheme → class → a customer of the invented bank who is in it."""
-    bank, found = Bank(demo_home), {}
+    bank, found = Warehouse(demo_home), {}
     for scheme in (scheme.id for scheme in rulebooks.read().values() if scheme.grain == "customer"):
         rows = bank.query(
             f"select cast({scheme} as varchar) as class, min(customer_id) as customer_id from customer_month "
@@ -73,7 +73,7 @@ def test_explain_in_words_names_clause_value_and_boundary(run, one_of_each_class
 
 
 def test_explain_of_a_scheme_of_loans_explains_every_loan(run, demo_home):
-    bank = Bank(demo_home)
+    bank = Warehouse(demo_home)
     customer, loans = bank.one(
         "select customer_id, count(distinct loan_key) from loan_month join customer_number using (customer_key) "
         "where as_of = :d group by customer_id order by 2 desc, 1 limit 1",

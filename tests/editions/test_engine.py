@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from data.editions import engine
-from data.editions.engine import Bank, Busy, QueryError, TooSlow, View, bind, workshop
+from data.editions.engine import Busy, EditionReader, QueryError, TooSlow, Warehouse, bind, open_build_session
 from data.errors import UserError
 from tests.support.disk_faults import FEBRUARY, JANUARY, publish, small
 
@@ -26,14 +26,14 @@ def bank(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     publish(home, 1)
     publish(home, 2, FEBRUARY, kind="increment")
-    with_limit = Bank(home, memory="300MB", threads=2)
+    with_limit = Warehouse(home, memory="300MB", threads=2)
     yield with_limit
     with_limit.close()
 
 
 @pytest.fixture
 def work(tmp_path):
-    made = workshop(tmp_path / "new.duckdb", memory="500MB", threads=2)
+    made = open_build_session(tmp_path / "new.duckdb", memory="500MB", threads=2)
     yield made
     made.abandon()
 
@@ -87,11 +87,11 @@ def test_kept_tables_are_the_union_of_the_chain_and_head_tables_the_newest(bank)
     assert bank.one("select max(load), count(*) from branch") == (2, 1)
 
 
-def offers(folder, *parts: tuple[int, str]) -> View:
+def offers(folder, *parts: tuple[int, str]) -> EditionReader:
     """A view of parts with one row each: what `packed` holds, and the rule by which the price follows from it."""
     paths = [folder / f"{number}.duckdb" for number in range(len(parts))]
     for path, (value, rule) in zip(paths, parts, strict=True):
-        made = workshop(path, memory="300MB", threads=1)
+        made = open_build_session(path, memory="300MB", threads=1)
         made.run(
             "create table part.kept.offer (packed integer); insert into part.kept.offer values (:value);"
             "create table part.head.derived "
@@ -101,7 +101,7 @@ def offers(folder, *parts: tuple[int, str]) -> View:
             rule=rule,
         )
         made.close()
-    return View(paths)
+    return EditionReader(paths)
 
 
 def test_columns_that_follow_from_others_stand_in_the_view_each_part_by_its_own_rule(tmp_path):
@@ -202,7 +202,7 @@ def test_a_select_cannot_reach_a_file_the_network_or_a_setting(bank, sql):
 )
 def test_the_reading_connection_itself_refuses(bank, sql):
     # The second wall: the locked connection, without the first one that lets only SELECT through.
-    with bank.lease() as view:
+    with bank.session() as view:
         cursor = view._root.cursor()
         with pytest.raises(engine.duckdb.Error):
             cursor.execute(sql)
@@ -256,7 +256,7 @@ def test_what_does_not_fit_memory_spills_and_leaves_no_file(tmp_path):
     publish(tmp_path / "home", 1)
     spill = tmp_path / "spill"
     spill.mkdir()
-    small_bank = Bank(tmp_path / "home", memory="120MB", threads=2, spill=spill)
+    small_bank = Warehouse(tmp_path / "home", memory="120MB", threads=2, spill=spill)
     # 3 million strings of up to 99 characters do not fit 120 MB; the greatest is 'x' * 92 || '999999
     wide = "select i, repeat('x', 92) || i as t from range(3000000) as r(i) order by hash(i)"
     assert small_bank.one(f"select length(max(t)) from (select t, row_number() over () as n from ({wide}))") == (98,)
@@ -301,7 +301,7 @@ def test_a_workshop_keeps_its_blocks_up_to_its_limit_of_memory(work):
 def test_a_view_names_its_newest_part(tmp_path):
     publish(tmp_path, 1)
     edition = publish(tmp_path, 2, FEBRUARY, kind="increment")
-    view = View(edition.paths(tmp_path))
+    view = EditionReader(edition.paths(tmp_path))
     assert view.one(f"select count(distinct as_of), min(as_of) from {view.newest}.kept.loan_month") == (1, FEBRUARY)
     view.close()
 
@@ -326,7 +326,7 @@ def test_each_thread_gets_its_own_answer(bank):
 
 
 def test_two_banks_over_one_home_live_in_one_process(bank):
-    other = Bank(bank.home)
+    other = Warehouse(bank.home)
     assert other.one("select count(*) from loan_month") == bank.one("select count(*) from loan_month")
     other.close()
     with pytest.raises(UserError, match="closed"):
@@ -338,7 +338,7 @@ def test_two_banks_over_one_home_live_in_one_process(bank):
     [(1_000_000, None, 5_000_000_000), (1_000_000, "300MB", 300_000_000)],
 )
 def test_a_load_takes_no_more_memory_than_serves_it(tmp_path, delivered, given, at_most):
-    made = workshop(tmp_path / "new.duckdb", memory=given, input_bytes=delivered)
+    made = open_build_session(tmp_path / "new.duckdb", memory=given, input_bytes=delivered)
     limit = made.one("select parse_formatted_bytes(current_setting('memory_limit'))")[0]
     made.abandon()
     assert limit <= at_most
@@ -348,7 +348,7 @@ def test_a_large_delivery_may_take_more_memory(tmp_path):
     """8 times a delivery that no machine could hold: the limit stays that of the machine."""
     limits = []
     for delivered in (0, 10**15):
-        made = workshop(tmp_path / f"{delivered}.duckdb", input_bytes=delivered)
+        made = open_build_session(tmp_path / f"{delivered}.duckdb", input_bytes=delivered)
         limits.append(made.one("select current_setting('memory_limit')")[0])
         made.abandon()
     assert limits[0] == limits[1]
@@ -358,7 +358,7 @@ def test_a_second_hand_sees_the_tables_of_the_first_but_not_its_temp_tables(work
     work.run(
         "create table seen as select 1 as a; create temp table own as select 2 as a; create table part.kept.t (a int)"
     )
-    with work.second_hand() as hand:
+    with work.worker_session() as hand:
         hand.run("insert into part.kept.t select a from seen")
         with pytest.raises(QueryError, match="own"):
             hand.run("select a from own")
@@ -375,7 +375,7 @@ def test_a_fault_of_the_first_hand_stops_what_the_second_is_running(work):
             heard.append("stopped")
 
     def both():
-        with work.second_hand() as hand:
+        with work.worker_session() as hand:
             thread.append(threading.Thread(target=second, args=(hand,)))
             thread[0].start()
             time.sleep(0.5)
@@ -394,7 +394,7 @@ def test_the_workshop_reads_only_from_the_delivery(tmp_path):
     (inbox / "a.csv").write_text("a\n1\n")
     (tmp_path / "b.csv").write_text("a\n2\n")
     (inbox / "link.csv").symlink_to(tmp_path / "b.csv")
-    work = workshop(tmp_path / "new.duckdb", read_dirs=[inbox], threads=1)
+    work = open_build_session(tmp_path / "new.duckdb", read_dirs=[inbox], threads=1)
     assert work.one("select a from read_csv(:file)", file=str(inbox / "a.csv")) == (1,)
     for other in [tmp_path / "b.csv", inbox / ".." / "b.csv", inbox / "link.csv", "/etc/passwd"]:
         with pytest.raises(QueryError, match="Permission"):
@@ -435,10 +435,10 @@ def test_arrow_data_is_read_under_its_name(work):
 
 def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
-    first = workshop(old)
+    first = open_build_session(old)
     first.run("create table part.kept.t as select 1 as a; create table part.head.h as select 1 as v")
     first.close()
-    second = workshop(new, [old])
+    second = open_build_session(new, [old])
     assert second.views() == ["h", "t"]
     second.run("create table part.kept.t as select 'x' as b, 2 as a")
     second.views()
@@ -447,7 +447,7 @@ def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
     # head.h was not delivered again: the older part's is still the newest
     assert second.one("select v from h") == (1,)
     second.close()
-    view = View([old, new])
+    view = EditionReader([old, new])
     assert view.tables == ("h", "t")
     assert view.one("select sum(a)::int from t") == (3,)
     view.close()
@@ -456,10 +456,10 @@ def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
 def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
     parts = [tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
     for part in parts:
-        work = workshop(part)
+        work = open_build_session(part)
         work.run("create table part.kept.t as select 'low'::enum('low', 'high', 'other') as level")
         work.close()
-    view = View(parts)
+    view = EditionReader(parts)
     # In the declared order low < high; as text 'high' < 'low', and a bare literal makes the comparison one of texts.
     kind = "enum('low', 'high', 'other')"
     assert view.one("select count(*) from t where typeof(level) like 'ENUM(%low%high%other%)'") == (2,)
@@ -471,11 +471,11 @@ def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
 def test_a_table_cannot_be_kept_in_one_part_and_head_in_another(tmp_path):
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
     for part, schema in [(old, "kept"), (new, "head")]:
-        work = workshop(part)
+        work = open_build_session(part)
         work.run(f"create table part.{schema}.t as select 1 as a")
         work.close()
     with pytest.raises(UserError, match="Table t"):
-        View([old, new])
+        EditionReader([old, new])
 
 
 def test_order_by_holds_in_the_part_though_order_is_not_preserved_elsewhere(work):
@@ -486,7 +486,7 @@ def test_order_by_holds_in_the_part_though_order_is_not_preserved_elsewhere(work
 
 
 def test_a_finished_part_has_no_write_ahead_log(tmp_path):
-    work = workshop(tmp_path / "new.duckdb")
+    work = open_build_session(tmp_path / "new.duckdb")
     small(1, JANUARY)(work)
     work.close()
     assert [path.name for path in Path(tmp_path).iterdir()] == ["new.duckdb"]

@@ -6,7 +6,7 @@ import pytest
 
 from analytics import rulebooks
 from analytics.grading import facts
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 LAST, EARLIER = date(2026, 10, 31), date(2026, 3, 31)
@@ -15,8 +15,8 @@ SCHEMES = rulebooks.read()
 
 @pytest.fixture(scope="module")
 def view(demo_home):
-    bank = Bank(demo_home)
-    with bank.lease() as view:
+    bank = Warehouse(demo_home)
+    with bank.session() as view:
         yield view
     bank.close()
 

@@ -14,7 +14,7 @@ from analytics.marts.context import Course
 from analytics.metrics.assumptions import assumptions
 from data import demo
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.loading.pipeline import load
 from tests.support.allocation_oracle import (
     NOTHING,
@@ -38,11 +38,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(folder) -> Bank:
+def whole(folder) -> Warehouse:
     """The bank of 18 months in one load; its story hangs on the month before the last, as that of `grown` does."""
     demo.write(folder / "full", CUSTOMERS, MONTHS, SEED, AS_OF, anchor=month_end(AS_OF, -1))
     load(folder / "full", "contract", folder / "whole", build_marts=build)
-    bank = Bank(folder / "whole")
+    bank = Warehouse(folder / "whole")
     yield bank
     bank.close()
 
@@ -265,7 +265,7 @@ def first(folder) -> Path:
 
 
 @pytest.fixture(scope="module", params=["as kept", "turned round"])
-def grown(first, folder, request) -> Bank:
+def grown(first, folder, request) -> Warehouse:
     """The bank of 17 months, then the increment of the eighteenth. DuckDB tells the rows of a large table in any order:
     turned round, those that the first load left come last first.
     """
@@ -277,7 +277,7 @@ def grown(first, folder, request) -> Bank:
             left = Course.left
             patch.setattr(Course, "left", lambda *given: f"{left(*given)} order by rowid desc")
         load(delivery, "contract", home, build_marts=build)
-    bank = Bank(home)
+    bank = Warehouse(home)
     yield bank
     bank.close()
 

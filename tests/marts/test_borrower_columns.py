@@ -12,7 +12,7 @@ from analytics.metrics import drilldown
 from analytics.metrics.definitions import METRICS, SPLITS
 from analytics.metrics.query import Question, ask, sql_of
 from data import demo
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.loading.pipeline import load
 from tests.conftest import ROOT
 from tests.support.deliveries import manifest
@@ -50,7 +50,7 @@ def delivery(tmp_path_factory):
 def told(delivery, tmp_path_factory):
     home = tmp_path_factory.mktemp("told")
     load(delivery, "contract", home, build_marts=build)
-    bank = Bank(home)
+    bank = Warehouse(home)
     yield bank
     bank.close()
 
@@ -60,7 +60,7 @@ def joined(delivery, tmp_path_factory):
     """The same bank, loaded by the program before."""
     home = tmp_path_factory.mktemp("joined")
     load(delivery, "contract", home, build_marts=build_older)
-    bank = Bank(home)
+    bank = Warehouse(home)
     yield bank
     bank.close()
 
@@ -136,11 +136,11 @@ def two_loads(tmp_path_factory):
     demo.write(folder / "first", 200, 2, 5)
     demo.write_next(folder / "next", 200, 2, 5)
 
-    def made(first, then) -> Bank:
+    def made(first, then) -> Warehouse:
         home = folder / f"{first.__name__}_{then.__name__}"
         for delivery, builder in (("first", first), ("next", then)):
             load(folder / delivery, "contract", home, build_marts=builder)
-        return Bank(home)
+        return Warehouse(home)
 
     return made
 

@@ -10,7 +10,7 @@ import pytest
 
 from data import demo
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 
 ROOT = Path(__file__).parents[2]
 LAST, CUSTOMERS, MONTHS, SEED = date(2026, 10, 31), 400, 4, 7
@@ -54,13 +54,13 @@ def banks(tmp_path_factory):
     program.ask_for_a_home()
     program.load(folder / "next", folder / "grown")
     program.load(folder / "full", folder / "whole")
-    opened = {name: Bank(folder / name) for name in ("before", "grown", "whole")}
+    opened = {name: Warehouse(folder / name) for name in ("before", "grown", "whole")}
     yield opened
     for bank in opened.values():
         bank.close()
 
 
-def month_of(bank: Bank, grain: str, as_of: date):
+def month_of(bank: Warehouse, grain: str, as_of: date):
     """The mart of a month end by the bank's own numbers, without the keys, which each load gives anew."""
     kept = [c for c in bank.query(f"select * from {grain}_month limit 0").columns if not c.endswith("_key")]
     return bank.arrow(

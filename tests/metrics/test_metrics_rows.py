@@ -14,7 +14,7 @@ from analytics.metrics.query import Question, ask
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 
 TODAY = date(2026, 10, 31)
@@ -25,7 +25,7 @@ ALL = 1_000_000
 
 @pytest.fixture(scope="module")
 def demo_bank(demo_home):
-    bank = Bank(demo_home)
+    bank = Warehouse(demo_home)
     yield bank
     bank.close()
 
@@ -139,7 +139,7 @@ def test_a_list_shows_no_full_name(small_bank):
 
 
 def _answers(bank, question: Question) -> tuple[bool, pd.DataFrame]:
-    with bank.lease() as view:
+    with bank.session() as view:
         writer = Writer(view, METRICS[question.metric], question)
         from_cube = writer._cube(writer._months()) is not None
     return from_cube, ask(bank, question)
@@ -166,7 +166,7 @@ def test_the_trend_cubes_answer_what_the_marts_answer(demo_bank, metric, monkeyp
 
 
 def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(demo_bank, monkeypatch):
-    with demo_bank.lease() as view:
+    with demo_bank.session() as view:
         some = view.one("select branch_1 from branch where branch_1 is not null order by 1 limit 1")[0]
         assert known(view).cubes
     question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (some,)),))

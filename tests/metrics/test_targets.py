@@ -10,7 +10,7 @@ from analytics.metrics.query import Question, ask
 from analytics.metrics.targets import NONE, Mark, beside, marks, missed, place, red_lines, unknown
 from analytics.rulebooks import read
 from data.dates import month_end
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 from pages.parts.sections.tiers import told
@@ -30,7 +30,7 @@ TARGET = """as_of,branch_id,metric,value,red_line
 def opened(folder, **tables):
     given = deliveries.write(folder / "in", branch=BRANCH, loan=LOAN, **tables)
     load(given, "contract", folder / "home", build_marts=build, as_of=MARCH)
-    return Bank(folder / "home")
+    return Warehouse(folder / "home")
 
 
 @pytest.fixture(scope="module")

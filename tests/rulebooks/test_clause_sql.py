@@ -26,7 +26,7 @@ ARROW = {"int": pa.int32(), "number": pa.float64(), "money": pa.decimal128(18, 2
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """An in-memory root of the engine, as the build has one."""
-    shop = engine.workshop(tmp_path_factory.mktemp("part") / "part.duckdb", keep_order=True, threads=2)
+    shop = engine.open_build_session(tmp_path_factory.mktemp("part") / "part.duckdb", keep_order=True, threads=2)
     yield shop
     shop.abandon()
 

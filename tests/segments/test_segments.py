@@ -33,7 +33,7 @@ from analytics.segments import (
 )
 from data.dates import month_end
 from data.demo import hidden_misgraded, hidden_types
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 
@@ -50,7 +50,7 @@ def home(fitted_home) -> Path:
 
 @pytest.fixture(scope="module")
 def bank(home):
-    bank = Bank(home)
+    bank = Warehouse(home)
     yield bank
     bank.close()
 
@@ -63,7 +63,7 @@ def of(bank) -> report.Segments:
 @pytest.fixture(scope="module")
 def frame(bank) -> pd.DataFrame:
     """The facts of the newest month end."""
-    with bank.lease() as view:
+    with bank.session() as view:
         return features.facts_at(view, LAST)
 
 
@@ -127,7 +127,7 @@ def test_reduction_is_kept_only_where_the_same_method_gains_by_it(of):
 
 def test_the_choice_sees_the_outcomes_of_half_and_the_other_half_judges_it(bank, of):
     base = month_end(LAST, -12)
-    with bank.lease() as view:
+    with bank.session() as view:
         dealt = int(features.dealt(features.facts_at(view, base)).sum())
         known = int(features.outcomes_after(view, base)["contribution"].notna().sum())
     assert of.told["seen"] == dealt // 2
@@ -177,7 +177,7 @@ def test_the_segments_order_later_overdue_and_add_to_the_classes(of):
 
 
 def test_two_fits_with_one_seed_are_identical(home, of, tmp_path):
-    bank = Bank(home)
+    bank = Warehouse(home)
     bank.home = tmp_path
     again = pipeline.fit(bank, monthly=True)
     bank.close()
@@ -230,8 +230,8 @@ def test_a_fit_of_the_edition_before_hands_on_its_names(home, tmp_path):
     assert run("data", "demo", *size, "--next", "--to", str(tmp_path / "next")).returncode == 0
     told = run("data", "load", str(tmp_path / "next"), "--source", "contract", "--home", str(copied))
     assert told.returncode == 0, told.stderr
-    before = report.read(Bank(home)).told
-    bank = Bank(copied)
+    before = report.read(Warehouse(home)).told
+    bank = Warehouse(copied)
     earlier = store.earlier(bank.home, bank.edition, LAST)
     now = pipeline.fit(bank)
     assert earlier["names"] == before["names"]
@@ -308,7 +308,7 @@ def test_rates_tell_lift_interval_and_n_by_hand():
 
 def test_outcomes_count_only_those_in_order_with_a_balance_later(bank):
     base = month_end(LAST, -12)
-    with bank.lease() as view:
+    with bank.session() as view:
         found = features.outcomes_after(view, base)
         by_hand = view.one(
             "select count(*) from customer_month as t where as_of = :base and days_past_due <= 30 and exists ("
@@ -355,7 +355,7 @@ def test_facts_of_one_customer_are_those_counted_by_hand(bank, frame):
 
 def test_facts_read_twice_are_the_same_to_the_last_digit(bank, frame):
     """Sums of doubles would depend on which thread met which row first."""
-    with bank.lease() as view:
+    with bank.session() as view:
         for _ in range(3):
             pd.testing.assert_frame_equal(features.facts_at(view, LAST), frame, check_exact=True)
 
@@ -483,7 +483,7 @@ def test_a_list_of_one_branch_is_part_of_the_whole(bank, of):
 
 def test_too_few_customers_are_refused(small_home):
     with pytest.raises(UserError, match=r"少于 200.*200 or more"):
-        pipeline.fit(Bank(small_home))
+        pipeline.fit(Warehouse(small_home))
 
 
 def test_constant_missing_and_infinite_facts_are_noted_and_the_rest_works(frame):
@@ -533,7 +533,7 @@ def poor_home(tmp_path_factory) -> Path:
 def test_a_bank_without_deposits_fees_and_history_has_segments_and_a_page(poor_home, monkeypatch):
     done = run("analytics", "segments", "fit", "--home", str(poor_home))
     assert done.returncode == 0, done.stderr[-2000:]
-    bank = Bank(poor_home)
+    bank = Warehouse(poor_home)
     of = report.read(bank)
     assert not {"deposits", "fees", "fee_kind"} & {axis["fact"] for axis in of.told["space"]["axes"]}
     assert len(of.told["codes"]) >= 2
@@ -573,7 +573,7 @@ def test_a_month_that_was_never_fitted_is_a_sentence(bank):
 
 def test_an_edition_without_a_fit_says_what_to_run(demo_home):
     with pytest.raises(UserError, match="segments fit"):
-        report.read(Bank(demo_home))
+        report.read(Warehouse(demo_home))
 
 
 def test_a_month_end_that_the_edition_lacks_is_refused(bank):
@@ -639,7 +639,7 @@ def test_the_page_prints_the_kept_fit(home, of, monkeypatch, lang):
     test.switch_page("pages/analysis/segments.py").run()
     assert not test.exception
     said = "\n".join(block.proto.body for block in test.get("html"))
-    listed = of.disagreements(Bank(home), "abcd", "good_in_bad")
+    listed = of.disagreements(Warehouse(home), "abcd", "good_in_bad")
     balance = text.number(listed.balance, "money", lang)
     assert text.say("segments.list", lang, n=f"{len(listed):,}", balance=balance) in said
     assert text.say("segments.never", lang) in said
@@ -668,9 +668,9 @@ def test_no_page_imports_scikit_learn():
 def test_the_outcomes_and_the_validation_are_sound_figures(of):
     rows = of.validation("abcd")
     for dark in (False, True):
-        drawn = metric_charts.drawn(segment_charts.outcomes(of.table(), 0.1, "en", dark=dark))
+        drawn = metric_charts.to_plotly(segment_charts.outcomes(of.table(), 0.1, "en", dark=dark))
         assert len(drawn.data[0].x) == len(of.order)
-        drawn = metric_charts.drawn(segment_charts.validation(rows, "en", dark=dark))
+        drawn = metric_charts.to_plotly(segment_charts.validation(rows, "en", dark=dark))
         assert [trace.name for trace in drawn.data] == ["classes alone", "segments alone", "both"]
         assert list(drawn.data[2].x) == rows["both_auc"].tolist()
     judged = pd.DataFrame([{"outcome": "overdue", "n": 9, "events": 1, "verdict": "too_few"}])
@@ -706,7 +706,7 @@ def test_a_real_bank_is_fitted_and_its_verdict_printed(source, tmp_path, capsys)
     if not (REAL / source).is_dir():
         pytest.skip(f"no {REAL / source}")
     load(REAL / source, source, tmp_path, build_marts=build)
-    bank = Bank(tmp_path)
+    bank = Warehouse(tmp_path)
     pipeline.fit(bank)
     of = report.read(bank)
     with capsys.disabled():

@@ -23,14 +23,14 @@ if __name__ == "__main__":
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.editions import store
-from data.editions.engine import Bank
+from data.editions.engine import Warehouse
 from data.loading.pipeline import load
 from tests.support.disk_faults import ended, forked
 
 
 def seen(home: Path) -> dict:
     """What a reader sees: the edition, and the last month's balance as summed by the mart and as asked for."""
-    bank = Bank(home)
+    bank = Warehouse(home)
     try:
         edition = bank.edition
         answer = ask(bank, Question("balance", edition.as_of, by=("class",), opening=0))
@@ -38,7 +38,7 @@ def seen(home: Path) -> dict:
         rows = bank.one(sql, day=edition.as_of)
         return {
             "edition": edition.id,
-            "alarm": bank.alarm and str(bank.alarm),
+            "alarm": bank.degraded_reason and str(bank.degraded_reason),
             "balance": round(float(rows[0]), 2),
             "loans": rows[1],
             "asked": round(float(answer["value"].sum()), 2),

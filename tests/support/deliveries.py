@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from data.editions.engine import View
+from data.editions.engine import EditionReader
 from data.loading.pipeline import Overrides, load
 
 CUSTOMER = "customer_id,valid_from\nC1,2024-01-01\nC2,2024-01-01\n"
@@ -51,7 +51,7 @@ def load_tiny(folder: Path, home: Path, *, as_of: dt.date | None = AS_OF, limits
 
 
 def rows(edition, home: Path, sql: str) -> list[dict]:
-    view = View(edition.paths(home))
+    view = EditionReader(edition.paths(home))
     try:
         return view.arrow(sql).to_pylist()
     finally:

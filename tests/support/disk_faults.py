@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.editions import store
-from data.editions.engine import Bank, Workshop
+from data.editions.engine import BuildSession, Warehouse
 from data.errors import UserError
 
 ROWS = 500
@@ -38,7 +38,7 @@ create table part.head.branch as select 1 as branch_key, :load::integer as load;
 def small(load: int, month: date = JANUARY, rows: int = ROWS):
     """A build of one month: `rows` loans and one branch, all marked with the number of the load."""
 
-    def build(work: Workshop) -> dict:
+    def build(work: BuildSession) -> dict:
         work.run(MAKE, "small load", load=load, month=month, rows=rows)
         return {"as_of": month, "months": [month]}
 
@@ -51,12 +51,12 @@ def publish(home: Path, load: int, month: date = JANUARY, kind: str = "full", ro
 
 def served(home: Path) -> tuple[int, str | None]:
     """The number of the one load whose rows a reader sees, and the bank's alarm. Raises AssertionError on a mix."""
-    bank = Bank(home)
+    bank = Warehouse(home)
     seen = bank.one("select min(load), max(load), count(*), (select max(load) from branch) from loan_month")
     bank.close()
     assert seen[0] == seen[1] == seen[3], f"a mix of two loads: {seen}"
     assert seen[2] == ROWS, f"half a load: {seen}"
-    return seen[0], bank.alarm
+    return seen[0], bank.degraded_reason
 
 
 def forked(work) -> tuple[int, int]:
