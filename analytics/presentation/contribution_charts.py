@@ -1,4 +1,4 @@
-"""Sums and their parts as figures: a waterfall from gross to net, two amounts side by side. Dicts as in `figures`."""
+"""Charts of sums and their parts: a waterfall from gross to net, two amounts side by side."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 import pandas as pd
 
 from analytics.i18n import text
-from analytics.metrics.definitions import MIN_GROUP_SIZE
-from analytics.presentation.theme import axis, layout, look
-
-Figure = dict[str, Any]
+from analytics.presentation import marks
+from analytics.presentation.marks import Figure
+from analytics.presentation.theme import Theme, layout, theme_for, value_axis
 
 
 @dataclass(frozen=True)
 class Step:
-    """One bar of a waterfall: an amount that is added, taken away, or a total that stands from zero."""
+    """One bar of a waterfall, in CNY.
+
+    `kind` is plus (added), minus (taken away) or total (drawn from zero).
+    """
 
     code: str
     name: str
@@ -27,101 +29,164 @@ class Step:
     hint: str = ""
 
 
+_SIGNS = {"plus": "+", "minus": "−", "total": ""}
+
+
 def waterfall(steps: Sequence[Step], lang: str, *, dark: bool = False) -> Figure:
-    """Steps from top to bottom, each beginning where the one before ended; totals from zero in ink. Money in CNY."""
-    tone = look(dark)
-    colours = {"plus": tone.accent, "minus": tone.faint, "total": tone.ink}
-    at, bases, ends = 0.0, [], []
-    for step in steps:
-        bases.append(0.0 if step.kind == "total" else at)
-        at = step.value if step.kind == "total" else at + step.value * (-1 if step.kind == "minus" else 1)
-        ends.append(at)
-    signs = {"plus": "+", "minus": "−", "total": ""}
-    said = [signs[step.kind] + text.number(step.value, "money", lang) for step in steps]
-    spots = list(range(len(steps)))
-    joints = [
-        {
-            "type": "line", "x0": end, "x1": end, "y0": spot, "y1": spot + 1,
-            "line": {"color": tone.rule, "width": 1}, "layer": "below",
-        }
-        for spot, end in zip(spots[:-1], ends[:-1], strict=True)
-    ]  # fmt: skip
+    """Draw steps from top to bottom, each from where the one before ended; totals in ink."""
+    theme = theme_for(dark)
+    colours = {"plus": theme.accent, "minus": theme.faint, "total": theme.ink}
+    bases, ends = _spans(steps)
+    words = [_SIGNS[step.kind] + text.number(step.value, "money", lang) for step in steps]
+    rows = list(range(len(steps)))
+    connectors = [
+        marks.line((end, end), (row, row + 1), theme.rule, layer="below")
+        for row, end in zip(rows[:-1], ends[:-1], strict=True)
+    ]
     labels = [
-        {
-            "x": max(base, end), "y": spot, "xanchor": "left", "xshift": 6, "showarrow": False, "text": words,
-            "font": {"color": tone.ink, "size": 13},
-        }
-        for spot, base, end, words in zip(spots, bases, ends, said, strict=True)
-    ]  # fmt: skip
-    scale = axis([*bases, *ends], "money", lang, tone)
+        marks.note(max(base, end), row, label, theme.ink, 13, xanchor="left", xshift=6)
+        for row, base, end, label in zip(rows, bases, ends, words, strict=True)
+    ]
+    scale = value_axis([*bases, *ends], "money", lang, theme)
     reach = max(0.0, *bases, *ends)
     scale["range"] = [min(scale["range"][0], *bases, *ends), reach * 1.42]
-    scale |= {"showticklabels": False, "showgrid": False}
-    bars = {
-        "type": "bar", "orientation": "h", "y": spots, "base": bases,
-        "x": [end - base for base, end in zip(bases, ends, strict=True)],
-        "customdata": [[step.code] for step in steps],
-        "marker": {"color": [colours[step.kind] for step in steps]},
-        "hoverinfo": "text",
-        "hovertext": [
-            f"<b>{html.escape(step.name)}</b><br>{words}" + (f"<br>{html.escape(step.hint)}" if step.hint else "")
-            for step, words in zip(steps, said, strict=True)
-        ],
-        "selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}},
-    }  # fmt: skip
-    rows = {
-        "range": [len(steps) - 0.5, -0.5], "tickvals": spots, "ticktext": [html.escape(step.name) for step in steps],
-        "tickfont": {"color": tone.ink, "size": 13},
-    }  # fmt: skip
-    page = layout(dark, 32 * len(steps) + 24, bargap=0.35, shapes=joints, annotations=labels, xaxis=scale, yaxis=rows)
-    return {"data": [bars], "layout": page}
+    trace = marks.horizontal_bars(
+        [end - base for base, end in zip(bases, ends, strict=True)],
+        rows,
+        [colours[step.kind] for step in steps],
+        **marks.KEEP_OPACITY,
+        base=bases,
+        customdata=[[step.code] for step in steps],
+        hovertext=[_step_hover(step, label) for step, label in zip(steps, words, strict=True)],
+    )
+    page = layout(
+        dark,
+        32 * len(steps) + 24,
+        bargap=0.35,
+        shapes=connectors,
+        annotations=labels,
+        xaxis=marks.without_ticks(scale),
+        yaxis=marks.row_axis([html.escape(step.name) for step in steps], theme),
+    )
+    return {"data": [trace], "layout": page}
+
+
+def _spans(steps: Sequence[Step]) -> tuple[list[float], list[float]]:
+    """Return where each bar begins and where it ends."""
+    bases = []
+    ends = []
+    level = 0.0
+    for step in steps:
+        if step.kind == "total":
+            bases.append(0.0)
+            level = step.value
+        else:
+            bases.append(level)
+            level += -step.value if step.kind == "minus" else step.value
+        ends.append(level)
+    return bases, ends
+
+
+def _step_hover(step: Step, label: str) -> str:
+    lines = [f"<b>{html.escape(step.name)}</b>", label]
+    if step.hint:
+        lines.append(html.escape(step.hint))
+    return "<br>".join(lines)
 
 
 def pairs(
-    frames: tuple[pd.DataFrame, pd.DataFrame], metrics: tuple[Any, Any], by: str, labels: Mapping[str, str], lang: str,
-    *, dark: bool = False,
-) -> Figure:  # fmt: skip
-    """Two amounts per value of a split on one scale, the first grey, the second in the accent, both from zero.
+    frames: tuple[pd.DataFrame, pd.DataFrame],
+    metrics: tuple[Any, Any],
+    by: str,
+    labels: Mapping[str, str],
+    lang: str,
+    *,
+    dark: bool = False,
+) -> Figure:
+    """Draw two amounts (CNY) per value of a dimension on one scale: first grey, second accent.
 
-    Each frame is the answer of its metric: the split, value, n. Groups below 30 are faint and say so.
+    Each frame is the answer of its metric: the dimension `by`, value, n. Both bars start at zero.
+    Groups below 30 are faint and say so.
     """
-    tone = look(dark)
-    kept = [dict(zip(frame[by].astype("str"), frame.itertuples(), strict=True)) for frame in frames]
-    codes = [code for code in labels if code in kept[0] or code in kept[1]]
-    everything = [float(row.value) for side in kept for row in side.values() if not text.is_missing(row.value)]
-    scale = axis(everything, "money", lang, tone)
-    low, high = min(0.0, *everything, 0.0), max(0.0, *everything, 0.0)
+    theme = theme_for(dark)
+    sides = [
+        dict(zip(frame[by].astype("str"), frame.itertuples(), strict=True)) for frame in frames
+    ]
+    codes = [code for code in labels if code in sides[0] or code in sides[1]]
+    data = [
+        _pair_bars(sides[0], codes, -0.19, metrics[0], labels, lang, theme.faint, theme),
+        _pair_bars(sides[1], codes, 0.19, metrics[1], labels, lang, theme.accent, theme),
+    ]
+    page = layout(
+        dark,
+        44 * max(2, len(codes)) + 20,
+        barmode="overlay",
+        xaxis=_pair_scale(sides, lang, theme),
+        yaxis=marks.row_axis([html.escape(labels[code]) for code in codes], theme),
+    )
+    return {"data": data, "layout": page}
+
+
+def _pair_scale(sides: Sequence[Mapping[str, Any]], lang: str, theme: Theme) -> dict[str, Any]:
+    """Return the scale of both amounts, with room for the labels at the ends of the bars."""
+    every = [
+        float(row.value)
+        for side in sides
+        for row in side.values()
+        if not text.is_missing(row.value)
+    ]
+    low = min(0.0, 0.0, *every)
+    high = max(0.0, 0.0, *every)
     room = (high - low) * 0.17
-    scale["range"] = [low - room if low < 0 else 0.0, high + room]
-    scale |= {"showticklabels": False, "showgrid": False, "zeroline": True, "zerolinecolor": tone.faint}
-    data = []
-    for side, metric, shift, colour in zip(kept, metrics, (-0.19, 0.19), (tone.faint, tone.accent), strict=True):
-        rows = [(spot, code, side[code]) for spot, code in enumerate(codes) if code in side]
-        values = [None if text.is_missing(row.value) else float(row.value) for _, _, row in rows]
-        said = [text.number(value, metric.unit, lang) for value in values]
-        few = [text.say("figure.few", lang) if row.n < MIN_GROUP_SIZE else "" for _, _, row in rows]
-        data.append(
-            {
-                "type": "bar", "orientation": "h", "name": metric.name[lang], "width": 0.34,
-                "x": values, "y": [spot + shift for spot, _, _ in rows],
-                "customdata": [[metric.id, code] for _, code, _ in rows],
-                "marker": {"color": [tone.rule if small else colour for small in few]},
-                "text": [f"{words}  {small}".strip() for words, small in zip(said, few, strict=True)],
-                "textposition": "outside", "cliponaxis": False, "textfont": {"color": tone.ink, "size": 12},
-                "hoverinfo": "text",
-                "hovertext": [
-                    f"<b>{html.escape(labels[code])}</b><br>{html.escape(metric.name[lang])} {words}"
-                    f"<br>n = {int(row.n):,}"
-                    for (_, code, row), words in zip(rows, said, strict=True)
-                ],
-                "selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}},
-            }
-        )  # fmt: skip
-    rows = {
-        "range": [len(codes) - 0.5, -0.5], "tickvals": list(range(len(codes))),
-        "ticktext": [html.escape(labels[code]) for code in codes], "tickfont": {"color": tone.ink, "size": 13},
-    }  # fmt: skip
-    return {
-        "data": data,
-        "layout": layout(dark, 44 * max(2, len(codes)) + 20, barmode="overlay", xaxis=scale, yaxis=rows),
+    scale = marks.without_ticks(value_axis(every, "money", lang, theme))
+    return scale | {
+        "range": [low - room if low < 0 else 0.0, high + room],
+        "zeroline": True,
+        "zerolinecolor": theme.faint,
     }
+
+
+def _pair_bars(
+    side: Mapping[str, Any],
+    codes: Sequence[str],
+    shift: float,
+    metric: Any,
+    labels: Mapping[str, str],
+    lang: str,
+    colour: str,
+    theme: Theme,
+) -> dict[str, Any]:
+    name = metric.name[lang]
+    positions = []
+    values = []
+    colours = []
+    words = []
+    marked = []
+    hover = []
+    for position, code in enumerate(codes):
+        if code not in side:
+            continue
+        row = side[code]
+        few = marks.small_group_note(row.n, lang)
+        value = None if text.is_missing(row.value) else float(row.value)
+        amount = text.number(value, metric.unit, lang)
+        positions.append(position + shift)
+        values.append(value)
+        colours.append(theme.rule if few else colour)
+        words.append(f"{amount}  {few}".strip())
+        marked.append([metric.id, code])
+        hover.append(
+            f"<b>{html.escape(labels[code])}</b><br>"
+            f"{html.escape(name)} {amount}<br>n = {int(row.n):,}"
+        )
+    return marks.horizontal_bars(
+        values,
+        positions,
+        colours,
+        **marks.labels_at_end(words, theme, 12),
+        **marks.KEEP_OPACITY,
+        name=name,
+        width=0.34,
+        customdata=marked,
+        hovertext=hover,
+    )

@@ -1,8 +1,10 @@
-"""A frame and its metric → a figure, in the look of `analytics.presentation.theme`. The only home of plotly.
+"""Charts of metrics: trend, bars, small multiples; and the conversions to Plotly's classes.
 
-A figure is a plain dict {"data": […], "layout": {…}} that Plotly draws as it is: building one costs under two
-milliseconds, with plotly.express fifty. Frames are answers of `analytics.metrics.query.ask`: split columns, numerator,
-denominator, value, n. Marks carry the language-free code of what they show in `customdata`, never a label.
+A chart is a plain dict {"data": […], "layout": {…}} that Plotly draws as it is: building one takes
+under two milliseconds, with plotly.express fifty. Frames are answers of
+`analytics.metrics.query.ask`: dimension columns, numerator, denominator, value, n. Marks carry the
+language-free code of what they show in `customdata`, never a label. Only this
+module imports plotly.
 """
 
 from __future__ import annotations
@@ -16,118 +18,126 @@ from typing import Any
 import pandas as pd
 
 from analytics.i18n import text
-from analytics.metrics.definitions import MIN_GROUP_SIZE
-from analytics.presentation.theme import axis, layout, look
-
-Figure = dict[str, Any]
-
-
-def _small(frame: pd.DataFrame) -> list[bool]:
-    return [bool(n < MIN_GROUP_SIZE) for n in frame["n"]]
-
-
-def _hover(row: Any, label: str, unit: str, lang: str) -> str:
-    few = f"<br>{text.say('figure.few', lang)}" if row.n < MIN_GROUP_SIZE else ""
-    return (
-        f"<b>{html.escape(label)}</b><br>{text.number(row.value, unit, lang)}"
-        f"<br>{text.say('figure.halves', lang, numerator=_plain(row.numerator), denominator=_plain(row.denominator))}"
-        f"<br>n = {int(row.n):,}{few}"
-    )
-
-
-def _plain(value: float | None) -> str:
-    return text.NOTHING if text.is_missing(value) else f"{float(value):,.0f}"
-
-
-def _last_years(months: Sequence[str], values: Mapping[str, float]) -> list[float | None]:
-    """The value of the same month a year before, None where there is none."""
-    return [values.get(f"{int(month[:4]) - 1}{month[4:7]}") for month in months]
+from analytics.presentation import marks
+from analytics.presentation.marks import Figure
+from analytics.presentation.theme import Theme, layout, theme_for, value_axis
 
 
 def trend(
-    frame: pd.DataFrame, metric: Any, lang: str, *, dark: bool = False, show: int = 24, height: int = 260
+    frame: pd.DataFrame,
+    metric: Any,
+    lang: str,
+    *,
+    dark: bool = False,
+    show: int = 24,
+    height: int = 260,
 ) -> Figure:
-    """A metric over month ends: the last `show` months solid, the same months a year before in grey where known.
+    """Draw a metric over month ends, and the same months a year before in grey.
 
-    `frame` has as_of, value, numerator, denominator, n; one row per month.
+    Parameters
+    ----------
+    frame
+        One row per month end: as_of, value, numerator, denominator, n.
+    show
+        How many of the last months are drawn; earlier rows serve only as the year before.
     """
-    tone = look(dark)
+    theme = theme_for(dark)
     rows = frame.sort_values("as_of")
-    stamps = [str(day)[:10] for day in rows["as_of"]]
+    stamps = marks.iso_dates(rows["as_of"])
     by_month = {
-        stamp[:7]: value for stamp, value in zip(stamps, rows["value"], strict=True) if not text.is_missing(value)
+        stamp[:7]: value
+        for stamp, value in zip(stamps, rows["value"], strict=True)
+        if not text.is_missing(value)
     }
-    rows, stamps = rows.tail(show), stamps[-show:]
-    before = _last_years(stamps, by_month)
-    hover = [
-        _hover(row, text.month(stamp, lang), metric.unit, lang)
-        for row, stamp in zip(rows.itertuples(), stamps, strict=True)
-    ]
-    values = [None if text.is_missing(value) else float(value) for value in rows["value"]]
+    rows = rows.tail(show)
+    stamps = stamps[-show:]
+    last_year = _last_year_values(stamps, by_month)
+    values = marks.numbers(rows["value"])
     lines = []
-    if any(value is not None for value in before):
-        lines.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": stamps,
-                "y": before,
-                "hoverinfo": "skip",
-                "line": {"color": tone.faint, "width": 1.5},
-                "name": text.say("figure.last_year", lang),
-            }
-        )
-    lines.append(
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "x": stamps,
-            "y": values,
-            "customdata": [[stamp] for stamp in stamps],
-            "hovertext": hover,
-            "hoverinfo": "text",
-            "name": text.say("figure.actual", lang),
-            "line": {"color": tone.ink, "width": 2},
-            "marker": {"size": 5, "color": tone.ink},
-        }
-    )
-    labels = [
-        {
-            "x": stamps[-1],
-            "y": series[-1],
-            "xanchor": "left",
-            "xshift": 8,
-            "showarrow": False,
-            "text": said,
-            "font": {"color": colour, "size": 12},
-        }
-        for series, said, colour in (
-            (before, text.say("figure.last_year", lang), tone.grey),
-            (values, text.number(values[-1], metric.unit, lang) if values else "", tone.ink),
-        )
-        if series and series[-1] is not None
+    if any(value is not None for value in last_year):
+        lines.append(_last_year_line(stamps, last_year, lang, theme))
+    hover = [
+        marks.hover(row, text.month(stamp, lang), metric.unit, lang)
+        for row, stamp in zip(marks.records(rows), stamps, strict=True)
     ]
-    if len(labels) == 2 and values[-1] is not None:
-        labels[0]["yshift"], labels[1]["yshift"] = (-9, 9) if values[-1] >= before[-1] else (9, -9)
-    elif labels and not (values[-1] or 0):
-        labels[-1]["yshift"] = 9
-    step = max(1, len(stamps) // 6)
-    shown = stamps[::-1][::step][::-1]
+    lines.append(_actual_line(stamps, values, hover, lang, theme))
     return {
         "data": lines,
         "layout": layout(
             dark,
             height,
             margin={"r": 72},
-            annotations=labels,
-            xaxis={
-                "type": "category",
-                "tickvals": shown,
-                "ticktext": [text.month(stamp, lang, short=True) for stamp in shown],
-            },
-            yaxis=axis([*values, *before], metric.unit, lang, tone),
+            annotations=_end_labels(stamps, values, last_year, metric.unit, lang, theme),
+            xaxis=marks.month_ticks(stamps, lang, 6),
+            yaxis=value_axis([*values, *last_year], metric.unit, lang, theme),
         ),
     }
+
+
+def _last_year_values(months: Sequence[str], values: Mapping[str, float]) -> list[float | None]:
+    """Return the value of the same month a year before, None where there is none."""
+    return [values.get(f"{int(month[:4]) - 1}{month[4:7]}") for month in months]
+
+
+def _last_year_line(
+    stamps: list[str], values: list[float | None], lang: str, theme: Theme
+) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": stamps,
+        "y": values,
+        "hoverinfo": "skip",
+        "line": {"color": theme.faint, "width": 1.5},
+        "name": text.say("figure.last_year", lang),
+    }
+
+
+def _actual_line(
+    stamps: list[str], values: list[float | None], hover: list[str], lang: str, theme: Theme
+) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": stamps,
+        "y": values,
+        "customdata": [[stamp] for stamp in stamps],
+        "hovertext": hover,
+        "hoverinfo": "text",
+        "name": text.say("figure.actual", lang),
+        "line": {"color": theme.ink, "width": 2},
+        "marker": {"size": 5, "color": theme.ink},
+    }
+
+
+def _end_labels(
+    stamps: list[str],
+    values: list[float | None],
+    last_year: list[float | None],
+    unit: str,
+    lang: str,
+    theme: Theme,
+) -> list[dict[str, Any]]:
+    """Return the labels at the right end of both lines, moved apart where both are there."""
+    if not stamps:
+        return []
+    now = values[-1]
+    before = last_year[-1]
+    beside: dict[str, Any] = {"xanchor": "left", "xshift": 8}
+    labels = []
+    if before is not None:
+        words = text.say("figure.last_year", lang)
+        labels.append(marks.note(stamps[-1], before, words, theme.grey, **beside))
+    if now is not None:
+        words = text.number(now, unit, lang)
+        labels.append(marks.note(stamps[-1], now, words, theme.ink, **beside))
+    if now is not None and before is not None:
+        shift = 9 if now >= before else -9
+        labels[0]["yshift"] = -shift
+        labels[1]["yshift"] = shift
+    elif labels and not now:
+        labels[-1]["yshift"] = 9
+    return labels
 
 
 def bars(
@@ -142,84 +152,49 @@ def bars(
     chosen: Sequence[str] = (),
     whole: float | None = None,
 ) -> Figure:
-    """One bar per value of a split, from zero, labelled at its end; sorted by value, or by `order` for classes.
+    """Draw one horizontal bar per value of a dimension, from zero, labelled at its end.
 
-    `whole` draws the value of everybody as a thin line. Small groups (n < 30) are grey and say so.
+    Parameters
+    ----------
+    frame
+        One row per value of the dimension `by`; small groups (n < 30) are grey and say so.
+    order
+        Codes from top to bottom; without it bars are sorted by value, largest first.
+    chosen
+        Codes in the accent colour; all of them where it is empty.
+    whole
+        The value of all customers or loans, drawn as a thin line.
     """
-    tone = look(dark)
-    rows = frame.assign(**{by: frame[by].astype("str")})
-    if order is None:
-        rows = rows.sort_values("value", ascending=False, na_position="last")
-    else:
-        place = {code: index for index, code in enumerate(order)}
-        rows = rows.sort_values(by, key=lambda codes: codes.map(lambda code: place.get(code, len(place))))
+    theme = theme_for(dark)
+    rows = _sorted_rows(frame, by, order)
     codes = list(rows[by])
     names = [labels.get(code, code) for code in codes]
-    colours = [
-        tone.faint if few else (tone.accent if not chosen or code in chosen else tone.faint)
-        for code, few in zip(codes, _small(rows), strict=True)
-    ]
-    said = [
-        text.number(row.value, metric.unit, lang)
-        + (f"  {text.say('figure.few', lang)}" if row.n < MIN_GROUP_SIZE else "")
-        for row in rows.itertuples()
-    ]
-    values = [None if text.is_missing(value) else float(value) for value in rows["value"]]
-    scale = axis([*values, whole], metric.unit, lang, tone)
+    values = marks.numbers(rows["value"])
+    scale = value_axis([*values, whole], metric.unit, lang, theme)
     scale["range"] = [scale["range"][0], scale["range"][1] * 1.18]
-    scale |= {"showticklabels": False, "showgrid": False}
-    shapes, notes, inside = [], [], [False] * len(values)
-    if not text.is_missing(whole):
-        # A label that would lie on the line of the whole stands within its bar where that is long even on a phone.
-        reach = scale["range"][1] * 0.08
-        inside = [value is not None and value > 2.5 * reach and 0 <= whole - value < reach for value in values]
-        shapes = [
-            {
-                "type": "line",
-                "x0": whole,
-                "x1": whole,
-                "y0": 0,
-                "y1": 1,
-                "yref": "paper",
-                "line": {"color": tone.grey, "width": 1, "dash": "dot"},
-                "layer": "below",
-            }
-        ]
-        notes = [
-            {
-                "x": whole,
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"color": tone.grey, "size": 12},
-                "text": f"{text.say('figure.whole', lang)} {text.number(whole, metric.unit, lang)}",
-            }
-        ]
-    return {
-        "data": [
-            {
-                "type": "bar",
-                "orientation": "h",
-                "x": values,
-                "y": list(range(len(codes))),
-                "customdata": [[code] for code in codes],
-                "marker": {"color": colours},
-                "text": said,
-                "textposition": ["inside" if within else "outside" for within in inside],
-                "insidetextanchor": "end",
-                "insidetextfont": {"color": tone.paper, "size": 13},
-                "constraintext": "none",
-                "cliponaxis": False,
-                "textfont": {"color": tone.ink},
-                "hoverinfo": "text",
-                "hovertext": [
-                    _hover(row, name, metric.unit, lang) for row, name in zip(rows.itertuples(), names, strict=True)
-                ],
-                "selected": {"marker": {"opacity": 1}},
-                "unselected": {"marker": {"opacity": 1}},
-            }
+    shapes = []
+    notes = []
+    if whole is not None and not text.is_missing(whole):
+        shapes.append(marks.whole_line(whole, theme))
+        notes.append(marks.whole_note(whole, metric.unit, lang, theme))
+    trace = marks.horizontal_bars(
+        values,
+        list(range(len(codes))),
+        [_bar_colour(code, n, chosen, theme) for code, n in zip(codes, rows["n"], strict=True)],
+        **marks.labels_at_end(_bar_labels(rows, metric.unit, lang), theme),
+        **marks.KEEP_OPACITY,
+        customdata=[[code] for code in codes],
+        insidetextanchor="end",
+        insidetextfont={"color": theme.paper, "size": 13},
+        constraintext="none",
+        hovertext=[
+            marks.hover(row, name, metric.unit, lang)
+            for row, name in zip(marks.records(rows), names, strict=True)
         ],
+    )
+    trace["textposition"] = _label_positions(values, whole, scale["range"][1])
+    return {
+        "data": [trace],
         "layout": layout(
             dark,
             28 * max(2, len(codes)) + 30,
@@ -227,15 +202,51 @@ def bars(
             shapes=shapes,
             annotations=notes,
             margin={"t": 22 if notes else 8},
-            xaxis=scale,
-            yaxis={
-                "range": [len(codes) - 0.5, -0.5],
-                "tickvals": list(range(len(codes))),
-                "ticktext": [html.escape(name) for name in names],
-                "tickfont": {"color": tone.ink, "size": 13},
-            },
+            xaxis=marks.without_ticks(scale),
+            yaxis=marks.row_axis([html.escape(name) for name in names], theme),
         ),
     }
+
+
+def _sorted_rows(frame: pd.DataFrame, by: str, order: Sequence[str] | None) -> pd.DataFrame:
+    """Return the rows in the given order of codes (unknown ones last), else by value."""
+    rows = frame.assign(**{by: frame[by].astype("str")})
+    if order is None:
+        return rows.sort_values("value", ascending=False, na_position="last")
+    rank = {code: index for index, code in enumerate(order)}
+    return rows.sort_values(by, key=lambda codes: codes.map(lambda code: rank.get(code, len(rank))))
+
+
+def _bar_colour(code: str, n: float, chosen: Sequence[str], theme: Theme) -> str:
+    if marks.is_small(n) or (chosen and code not in chosen):
+        return theme.faint
+    return theme.accent
+
+
+def _bar_labels(rows: pd.DataFrame, unit: str, lang: str) -> list[str]:
+    labels = []
+    for row in marks.records(rows):
+        few = marks.small_group_note(row.n, lang)
+        number = text.number(row.value, unit, lang)
+        labels.append(f"{number}  {few}" if few else number)
+    return labels
+
+
+def _label_positions(
+    values: Sequence[float | None], whole: float | None, scale_end: float
+) -> list[str]:
+    """Return where each label stands: inside its bar where it would lie on the line of the whole.
+
+    Only a bar long enough for its label, on a telephone too, has it inside.
+    """
+    if whole is None or text.is_missing(whole):
+        return ["outside"] * len(values)
+    reach = scale_end * 0.08
+    positions = []
+    for value in values:
+        is_inside = value is not None and value > 2.5 * reach and 0 <= whole - value < reach
+        positions.append("inside" if is_inside else "outside")
+    return positions
 
 
 def multiples(
@@ -249,272 +260,122 @@ def multiples(
     order: Sequence[str] | None = None,
     columns: int = 4,
 ) -> Figure:
-    """A small line per value of a split, all on one scale. `frame` has as_of, the split and value."""
-    tone = look(dark)
+    """Draw a small line per value of a dimension, all on one scale.
+
+    `frame` has as_of, the dimension `by`, value, numerator, denominator and n.
+    """
+    theme = theme_for(dark)
     frame = frame.assign(**{by: frame[by].astype("str")}).sort_values("as_of")
-    codes = [code for code in order if code in set(frame[by])] if order is not None else list(dict.fromkeys(frame[by]))
+    codes = list(dict.fromkeys(frame[by]))
+    if order is not None:
+        present = set(codes)
+        codes = [code for code in order if code in present]
     columns = max(1, min(columns, len(codes)))
-    deep = math.ceil(len(codes) / columns) if codes else 1
-    scale = axis(list(frame["value"]), metric.unit, lang, tone)
-    page = layout(dark, 164 * deep + 10, margin={"l": 44, "r": 20, "t": 4})
+    lines_of_panels = math.ceil(len(codes) / columns) if codes else 1
+    scale = value_axis(list(frame["value"]), metric.unit, lang, theme)
+    page = layout(dark, 164 * lines_of_panels + 10, margin={"l": 44, "r": 20, "t": 4})
     page["annotations"] = []
-    months = [str(day)[:10] for day in sorted(set(frame["as_of"]))]
+    months = marks.iso_dates(sorted(set(frame["as_of"])))
     data = []
-    for place, code in enumerate(codes):
+    for index, code in enumerate(codes):
         part = frame[frame[by] == code]
-        stamps = [str(day)[:10] for day in part["as_of"]]
-        values = [None if text.is_missing(value) else float(value) for value in part["value"]]
-        across, down = place % columns, place // columns
-        left, right = across / columns, (across + 0.86) / columns
-        top, bottom = 1 - down / deep - 0.16 / deep, 1 - (down + 1) / deep + 0.2 / deep
-        tail = "" if place == 0 else str(place + 1)
-        # The same months for all, whatever a line has: the first is named on the left of a row, the last on its right.
-        is_last = across == columns - 1 or place == len(codes) - 1
-        ends = ([months[0]] if across == 0 else []) + ([months[-1]] if is_last else [])
-        few = int(part["n"].iloc[-1]) < MIN_GROUP_SIZE
-        page[f"xaxis{tail}"] = page["xaxis"] | {
-            "domain": [left, right],
-            "anchor": f"y{tail}",
+        name = labels.get(code, code)
+        suffix = "" if index == 0 else str(index + 1)
+        panel = _Panel(index, columns, lines_of_panels, is_last=index == len(codes) - 1)
+        few = marks.small_group_note(part["n"].iloc[-1], lang)
+        trace = _panel_line(part, code, name, metric.unit, lang)
+        trace["line"] = {"color": theme.faint if few else theme.ink, "width": 1.6}
+        trace["xaxis"] = f"x{suffix}"
+        trace["yaxis"] = f"y{suffix}"
+        data.append(trace)
+        page[f"xaxis{suffix}"] = (
+            page["xaxis"] | panel.month_axis(months, lang) | {"anchor": f"y{suffix}"}
+        )
+        page[f"yaxis{suffix}"] = (
+            page["yaxis"] | scale | panel.scale_axis() | {"anchor": f"x{suffix}"}
+        )
+        last_value = few or text.number(trace["y"][-1], metric.unit, lang)
+        title = f"<b>{html.escape(name)}</b>  {last_value}"
+        page["annotations"].append(panel.title(title, theme.grey if few else theme.ink))
+    return {"data": data, "layout": page}
+
+
+def _panel_line(part: pd.DataFrame, code: str, name: str, unit: str, lang: str) -> dict[str, Any]:
+    stamps = marks.iso_dates(part["as_of"])
+    return marks.invisible_points(8) | {
+        "x": stamps,
+        "y": marks.numbers(part["value"]),
+        "customdata": [[code]] * len(stamps),
+        "hoverinfo": "text",
+        "hovertext": [
+            marks.hover(row, f"{name} {text.month(stamp, lang)}", unit, lang)
+            for row, stamp in zip(marks.records(part), stamps, strict=True)
+        ],
+    }
+
+
+class _Panel:
+    """One small chart within a grid: where its axes lie, in shares of the paper."""
+
+    def __init__(self, index: int, columns: int, lines: int, is_last: bool) -> None:
+        self._column = index % columns
+        self._is_right_end = is_last or self._column == columns - 1
+        self._lines = lines
+        line = index // columns
+        self._left = self._column / columns
+        self._right = (self._column + 0.86) / columns
+        self._top = 1 - line / lines - 0.16 / lines
+        self._bottom = 1 - (line + 1) / lines + 0.2 / lines
+
+    def month_axis(self, months: list[str], lang: str) -> dict[str, Any]:
+        """Return the same months for every panel, whatever months its own line has.
+
+        The first month is named at the left end of a line of panels, the last at its right end.
+        """
+        labelled = []
+        if self._column == 0:
+            labelled.append(months[0])
+        if self._is_right_end:
+            labelled.append(months[-1])
+        return {
+            "domain": [self._left, self._right],
             "type": "category",
             "categoryorder": "array",
             "categoryarray": months,
             "range": [-0.2, len(months) - 0.8],
-            "tickvals": ends,
-            "ticktext": [text.month(stamp, lang, short=True) for stamp in ends],
+            "tickvals": labelled,
+            "ticktext": [text.month(stamp, lang, short=True) for stamp in labelled],
             "ticklabelstandoff": 7,
         }
-        page[f"yaxis{tail}"] = (
-            page["yaxis"]
-            | scale
-            | {"domain": [bottom, top], "anchor": f"x{tail}", "showticklabels": across == 0, "automargin": False}
-        )
-        last = values[-1] if values else None
-        page["annotations"].append(
-            {
-                "x": left,
-                "y": top + 0.13 / deep,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "top",
-                "showarrow": False,
-                "text": f"<b>{html.escape(labels.get(code, code))}</b>  "
-                + (text.say("figure.few", lang) if few else text.number(last, metric.unit, lang)),
-                "font": {"size": 13, "color": tone.grey if few else tone.ink},
-            }
-        )
-        data.append(
-            {
-                "type": "scatter",
-                # Marks that are not seen: plotly selects no point of a bare line.
-                "mode": "lines+markers",
-                "marker": {"size": 8, "opacity": 0},
-                "selected": {"marker": {"opacity": 0}},
-                "unselected": {"marker": {"opacity": 0}},
-                "x": stamps,
-                "y": values,
-                "xaxis": f"x{tail}",
-                "yaxis": f"y{tail}",
-                "line": {"color": tone.faint if few else tone.ink, "width": 1.6},
-                "customdata": [[code]] * len(stamps),
-                "hoverinfo": "text",
-                "hovertext": [
-                    _hover(row, f"{labels.get(code, code)} {text.month(stamp, lang)}", metric.unit, lang)
-                    for row, stamp in zip(part.itertuples(), stamps, strict=True)
-                ],
-            }
-        )
-    return {"data": data, "layout": page}
+
+    def scale_axis(self) -> dict[str, Any]:
+        return {
+            "domain": [self._bottom, self._top],
+            "showticklabels": self._column == 0,
+            "automargin": False,
+        }
+
+    def title(self, words: str, colour: str) -> dict[str, Any]:
+        place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top"}
+        return marks.note(self._left, self._top + 0.13 / self._lines, words, colour, 13, **place)
 
 
-def changes(
-    frame: pd.DataFrame,
-    metric: Any,
-    by: str,
-    labels: Mapping[str, str],
-    lang: str,
-    *,
-    dark: bool = False,
-    order: Sequence[str] | None = None,
-) -> Figure:
-    """Before (grey dot) and now (ink dot) per value of a split, joined in the colour of the change's direction.
+def to_plotly(figure: Figure) -> Any:
+    """Return the chart as a checked `plotly.graph_objects.Figure`, for exports.
 
-    `frame` is an answer with `compare`: value, value_before, change, n, n_before.
+    Raises ValueError for a property that Plotly does not have.
     """
-    tone = look(dark)
-    rows = frame.assign(**{by: frame[by].astype("str")})
-    if order is None:
-        rows = rows.sort_values("change", ascending=metric.better == "higher", na_position="last")
-    else:
-        place = {code: index for index, code in enumerate(order)}
-        rows = rows.sort_values(by, key=lambda codes: codes.map(lambda code: place.get(code, len(place))))
-    codes = list(rows[by])
-    names = [labels.get(code, code) for code in codes]
-    spots = list(range(len(codes)))
-    now = [None if text.is_missing(value) else float(value) for value in rows["value"]]
-    before = [None if text.is_missing(value) else float(value) for value in rows["value_before"]]
-    shapes, notes = [], []
-    for spot, row, new, old in zip(spots, rows.itertuples(), now, before, strict=True):
-        moved = text.change(row.change, metric.unit, metric.better, lang)
-        colour = tone.faint if row.n < MIN_GROUP_SIZE else tone.of(moved.verdict)
-        if new is not None and old is not None:
-            shapes.append(
-                {
-                    "type": "line",
-                    "x0": old,
-                    "x1": new,
-                    "y0": spot,
-                    "y1": spot,
-                    "line": {"color": colour, "width": 3},
-                    "layer": "below",
-                }
-            )
-        notes.append(
-            {
-                "x": 1,
-                "xref": "paper",
-                "y": spot,
-                "xanchor": "right",
-                "xshift": 118,
-                "showarrow": False,
-                "font": {"color": colour, "size": 13},
-                "text": text.say("figure.few", lang) if row.n < MIN_GROUP_SIZE else str(moved),
-            }
-        )
-    scale = axis([*now, *before], metric.unit, lang, tone)
-    hover = [_hover(row, name, metric.unit, lang) for row, name in zip(rows.itertuples(), names, strict=True)]
-    return {
-        "data": [
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": before,
-                "y": spots,
-                "marker": {"size": 9, "color": tone.faint},
-                "hoverinfo": "skip",
-            },
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": now,
-                "y": spots,
-                "marker": {"size": 11, "color": tone.ink},
-                "customdata": [[code] for code in codes],
-                "hovertext": hover,
-                "hoverinfo": "text",
-            },
-        ],
-        "layout": layout(
-            dark,
-            30 * max(2, len(codes)) + 44,
-            shapes=shapes,
-            annotations=notes,
-            margin={"r": 124},
-            xaxis=scale,
-            yaxis={
-                "range": [len(codes) - 0.5, -0.5],
-                "tickvals": spots,
-                "ticktext": [html.escape(name) for name in names],
-                "tickfont": {"color": tone.ink, "size": 13},
-            },
-        ),
-    }
-
-
-def heat(
-    frame: pd.DataFrame,
-    metric: Any,
-    down: str,
-    across: str,
-    down_labels: Mapping[str, str],
-    across_labels: Mapping[str, str],
-    lang: str,
-    *,
-    dark: bool = False,
-) -> Figure:
-    """A table of two splits, every value printed, a light tint for size; small cells say 样本不足 instead."""
-    tone = look(dark)
-    frame = frame.assign(**{down: frame[down].astype("str"), across: frame[across].astype("str")})
-    rows, columns = (
-        [c for c in down_labels if c in set(frame[down])],
-        [c for c in across_labels if c in set(frame[across])],
-    )
-    cells = {(r, c): row for r, c, row in zip(frame[down], frame[across], frame.itertuples(), strict=True)}
-    grid = [[cells.get((r, c)) for c in columns] for r in rows]
-    shade = [
-        [
-            None if cell is None or cell.n < MIN_GROUP_SIZE or text.is_missing(cell.value) else float(cell.value)
-            for cell in line
-        ]
-        for line in grid
-    ]
-    said = [
-        [
-            ""
-            if cell is None
-            else text.say("figure.few", lang)
-            if cell.n < MIN_GROUP_SIZE
-            else text.number(cell.value, metric.unit, lang)
-            for cell in line
-        ]
-        for line in grid
-    ]
-    hover = [
-        [
-            "" if cell is None else _hover(cell, f"{down_labels[r]} · {across_labels[c]}", metric.unit, lang)
-            for c, cell in zip(columns, line, strict=True)
-        ]
-        for r, line in zip(rows, grid, strict=True)
-    ]
-    return {
-        "data": [
-            {
-                "type": "heatmap",
-                "z": shade,
-                "text": said,
-                "texttemplate": "%{text}",
-                "hovertext": hover,
-                "hoverinfo": "text",
-                "customdata": [[[r, c] for c in columns] for r in rows],
-                "xgap": 2,
-                "ygap": 2,
-                "showscale": False,
-                "zmin": 0,
-                "colorscale": [[0, tone.paper], [1, "#c9d8e8" if not dark else "#2d4f73"]],
-                "textfont": {"color": tone.ink},
-            }
-        ],
-        "layout": layout(
-            dark,
-            34 * max(1, len(rows)) + 44,
-            xaxis={
-                "tickvals": list(range(len(columns))),
-                "ticktext": [html.escape(across_labels[c]) for c in columns],
-                "side": "top",
-            },
-            yaxis={
-                "tickvals": list(range(len(rows))),
-                "ticktext": [html.escape(down_labels[r]) for r in rows],
-                "range": [len(rows) - 0.5, -0.5],
-                "tickfont": {"color": tone.ink, "size": 13},
-            },
-        ),
-    }
-
-
-def drawn(figure: Figure) -> Any:
-    """The figure as a checked `plotly.graph_objects.Figure`, for exports. Raises ValueError on an unknown property."""
     import plotly.graph_objects as go
 
     return go.Figure(figure)
 
 
 @cache
-def _as_it_is() -> type:
+def _unchecked_figure() -> type:
     from plotly.basedatatypes import BaseFigure
 
-    class AsItIs(BaseFigure):
-        """A figure that is not looked through again when it is sent, and gets no template."""
+    class UncheckedFigure(BaseFigure):
+        """A figure that is neither validated nor given a template when it is serialised."""
 
         def __init__(self, figure: Figure) -> None:
             self._figure = figure
@@ -522,16 +383,19 @@ def _as_it_is() -> type:
         def to_dict(self) -> Figure:
             return self._figure
 
-    return AsItIs
+    return UncheckedFigure
 
 
-def sent(figure: Figure) -> Any:
-    """The figure as `st.plotly_chart` takes it without a second look. A dict it would check property by property, five
-    times as long as it took to make, and give a template: a new object each time that the browser looks at it, so that
-    Plotly draws the whole chart once more."""
-    return _as_it_is()(figure)
+def to_streamlit(figure: Figure) -> Any:
+    """Return the chart in a form that `st.plotly_chart` serialises unchanged.
+
+    Streamlit would validate a dict property by property, five times as long as it took to build,
+    and add a template. The template is a new object in the browser at each run, so that Plotly
+    would draw the whole chart again.
+    """
+    return _unchecked_figure()(figure)
 
 
-def warm() -> None:
-    """Import Plotly now rather than under the first reader's eyes (0.4 s)."""
-    drawn({"data": [], "layout": {}})
+def preload_plotly() -> None:
+    """Import Plotly (0.4 s), so that the first page with a chart does not wait for it."""
+    to_plotly({"data": [], "layout": {}})

@@ -1,4 +1,4 @@
-"""Figures of classes: a customer's months in every scheme, and who moves from class to class. Dicts as in `figures`."""
+"""Charts of classes: the months of one customer in every scheme, and moves from class to class."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 import pandas as pd
 
 from analytics.i18n import text
-from analytics.presentation.theme import LIGHT, layout, look, roomy
+from analytics.presentation import marks
+from analytics.presentation.marks import Figure
+from analytics.presentation.theme import Theme, fit_margins, layout, theme_for
 
-Figure = dict[str, Any]
-
-# How many Chinese characters a month of the history has room for, on a page of ordinary width.
-_CELL = 3.2
+_CHARACTERS_PER_MONTH = 3.2
+"""Room for Chinese characters in one month of the history, on a page of ordinary width."""
+_STRIP_HEIGHT = 24
+_DAYS_HEIGHT = 84
+"""Pixels of one scheme's strip, and of the bars of the days past due."""
 
 
 def history(
@@ -25,167 +28,264 @@ def history(
     *,
     dark: bool = False,
 ) -> Figure:
-    """A strip per scheme, a column per month: the darker, the worse the class; below it the days past due as bars.
+    """Draw a strip per scheme with a column per month, and the days past due as bars below.
 
-    `frame` has as_of, days_past_due and a class column per scheme; `schemes` maps a scheme to its name, its codes
-    from best to worst, and the words of each code.
+    Parameters
+    ----------
+    frame
+        One row per month end: as_of, days_past_due, and a column of class codes per scheme.
+    schemes
+        Scheme → its name, its codes from best to worst, the words of each code. The worse the
+        class, the darker the column.
     """
-    tone = look(dark)
-    stamps = [str(day)[:10] for day in frame["as_of"]]
-    shades, hover, written = [], [], []
+    theme = theme_for(dark)
+    stamps = marks.iso_dates(frame["as_of"])
+    shades = []
+    hover = []
+    written = []
     for row, (scheme, (name, codes, words)) in enumerate(schemes.items()):
-        ladder = [code for code in codes if code in set(words)]
-        # shades 0.15 for the best to 1 for the worst; classes outside the ladder have none
-        place = {code: 0.15 + 0.85 * rank / max(1, len(ladder) - 1) for rank, code in enumerate(ladder)}
-        line = list(frame[scheme])
-        shades.append([place.get(code) for code in line])
-        starts = [i for i, code in enumerate(line) if i == 0 or code != line[i - 1]]
-        for start, end in pairwise([*starts, len(line)]):
-            word = _fitted(words.get(line[start], text.NOTHING), (end - start) * _CELL)
-            written.append(
-                {
-                    "x": start - 0.5, "y": row, "xref": "x", "yref": "y", "xanchor": "left", "xshift": 3,
-                    "showarrow": False, "text": html.escape(word), "font": {"size": 10, "color": tone.ink},
-                }
-            )  # fmt: skip
-        hover.append([
-            f"<b>{html.escape(name)}</b><br>{text.month(stamp, lang)}<br>{html.escape(words.get(code, text.NOTHING))}"
-            for stamp, code in zip(stamps, line, strict=True)
-        ])  # fmt: skip
+        classes = list(frame[scheme])
+        shade = _class_shades([code for code in codes if code in set(words)])
+        shades.append([shade.get(code) for code in classes])
+        written += _spell_labels(classes, words, row, theme)
+        hover.append(
+            [
+                f"<b>{html.escape(name)}</b><br>{text.month(stamp, lang)}"
+                f"<br>{html.escape(words.get(code, text.NOTHING))}"
+                for stamp, code in zip(stamps, classes, strict=True)
+            ]
+        )
     names = [html.escape(name) for name, _, _ in schemes.values()]
     days = [float(value) for value in frame["days_past_due"]]
-    step = max(1, len(stamps) // 8)
-    shown = stamps[::-1][::step][::-1]
-    rows = len(names)
-    part = 84 / (84 + 24 * rows)
+    strips = _STRIP_HEIGHT * len(names)
+    share_of_days = _DAYS_HEIGHT / (_DAYS_HEIGHT + strips)
     page = layout(
         dark,
-        84 + 24 * rows + 40,
-        xaxis={
-            "type": "category", "tickvals": shown, "anchor": "y2",
-            "ticktext": [text.month(stamp, lang, short=True) for stamp in shown],
-        },
-        yaxis={
-            "domain": [part + 0.04, 1], "range": [rows - 0.5, -0.5], "tickvals": list(range(rows)), "ticktext": names,
-            "tickfont": {"color": tone.ink, "size": 12},
-        },
-    )  # fmt: skip
+        _DAYS_HEIGHT + strips + 40,
+        xaxis=marks.month_ticks(stamps, lang, 8) | {"anchor": "y2"},
+        yaxis=marks.row_axis(names, theme, 12) | {"domain": [share_of_days + 0.04, 1]},
+    )
     page["annotations"] = written
     top = max([*days, 90.0])
     page["yaxis2"] = page["yaxis"] | {
-        "domain": [0, part - 0.02], "range": [0, top * 1.25], "anchor": "x",
-        "tickvals": [top * 0.5], "ticktext": [html.escape(text.say("card.days_past_due", lang))],
-    }  # fmt: skip
+        "domain": [0, share_of_days - 0.02],
+        "range": [0, top * 1.25],
+        "anchor": "x",
+        "tickvals": [top * 0.5],
+        "ticktext": [html.escape(text.say("card.days_past_due", lang))],
+    }
+    darkest = "#35597f" if dark else "#7fa3c7"
+    strip_trace = {
+        "type": "heatmap",
+        "x": stamps,
+        "y": list(range(len(names))),
+        "z": shades,
+        "hovertext": hover,
+        "hoverinfo": "text",
+        "xgap": 1,
+        "ygap": 2,
+        "showscale": False,
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [[0, theme.paper], [1, darkest]],
+    }
     return {
-        "data": [
-            {
-                "type": "heatmap", "x": stamps, "y": list(range(rows)), "z": shades, "hovertext": hover,
-                "hoverinfo": "text", "xgap": 1, "ygap": 2,
-                "showscale": False, "zmin": 0, "zmax": 1,
-                "colorscale": [[0, tone.paper], [1, "#7fa3c7" if tone is LIGHT else "#35597f"]],
-            },
-            {
-                "type": "bar", "x": stamps, "y": days, "yaxis": "y2", "hoverinfo": "text",
-                "marker": {"color": [tone.bad if day > 30 else tone.grey for day in days]},
-                "hovertext": [
-                    f"{text.month(stamp, lang)}<br>{text.number(day, 'days', lang)}"
-                    for stamp, day in zip(stamps, days, strict=True)
-                ],
-                "text": [text.number(day, "days", lang) if day else "" for day in days], "textposition": "outside",
-                "cliponaxis": False, "textfont": {"size": 10, "color": tone.ink},
-            },
+        "data": [strip_trace, _days_bars(stamps, days, lang, theme)],
+        "layout": fit_margins(page),
+    }
+
+
+def _class_shades(ladder: Sequence[str]) -> dict[str, float]:
+    """Return 0.15 for the best class to 1 for the worst; classes outside the ladder have none."""
+    steps = max(1, len(ladder) - 1)
+    return {code: 0.15 + 0.85 * rank / steps for rank, code in enumerate(ladder)}
+
+
+def _spell_labels(
+    classes: Sequence[str], words: Mapping[str, str], row: int, theme: Theme
+) -> list[dict[str, Any]]:
+    """Return the name of a class at the beginning of every run of months in it."""
+    starts = [i for i, code in enumerate(classes) if i == 0 or code != classes[i - 1]]
+    place = {"xref": "x", "yref": "y", "xanchor": "left", "xshift": 3}
+    labels = []
+    for start, end in pairwise([*starts, len(classes)]):
+        room = (end - start) * _CHARACTERS_PER_MONTH
+        word = _shortened(words.get(classes[start], text.NOTHING), room)
+        labels.append(marks.note(start - 0.5, row, html.escape(word), theme.ink, 10, **place))
+    return labels
+
+
+def _days_bars(stamps: list[str], days: list[float], lang: str, theme: Theme) -> dict[str, Any]:
+    labels = [text.number(day, "days", lang) for day in days]
+    shown = [label if day else "" for label, day in zip(labels, days, strict=True)]
+    return marks.labels_at_end(shown, theme, 10) | {
+        "type": "bar",
+        "x": stamps,
+        "y": days,
+        "yaxis": "y2",
+        "hoverinfo": "text",
+        "marker": {"color": [theme.bad if day > 30 else theme.grey for day in days]},
+        "hovertext": [
+            f"{text.month(stamp, lang)}<br>{label}"
+            for stamp, label in zip(stamps, labels, strict=True)
         ],
-        "layout": roomy(page),
-    }  # fmt: skip
+    }
 
 
-def _fitted(word: str, room: float) -> str:
-    """As much of a word as a strip of the history has room for, in Chinese characters."""
+def _shortened(word: str, room: float) -> str:
+    """Return as much of a word as fits, with an ellipsis; `room` in Chinese characters."""
     widths = [1.0 if ord(letter) > 0x2E7F else 0.55 for letter in word]
     if sum(widths) <= room:
         return word
-    kept = max((n for n in range(len(word)) if sum(widths[:n]) + 1 <= room), default=0)
-    return word[:kept].rstrip() + "…" if kept else ""
+    length = max((n for n in range(len(word)) if sum(widths[:n]) + 1 <= room), default=0)
+    return word[:length].rstrip() + "…" if length else ""
 
 
 def moves(
-    frame: pd.DataFrame, codes: Sequence[str], words: Mapping[str, str], lang: str, *, dark: bool = False
+    frame: pd.DataFrame,
+    codes: Sequence[str],
+    words: Mapping[str, str],
+    lang: str,
+    *,
+    dark: bool = False,
 ) -> Figure:
-    """A table of classes: down as graded before, across as graded after; who stays is grey, who moves is tinted by
-    number.
+    """Draw a table of classes: down as graded before, across as graded after.
 
-    `frame` has class_from, class_to, n.
+    Who stays is grey; who moves is tinted by number. `frame` has class_from, class_to, n.
     """
-    tone = look(dark)
-    there = [code for code in codes if code in set(frame["class_from"]) | set(frame["class_to"])]
-    n = {(row.class_from, row.class_to): int(row.n) for row in frame.itertuples()}
-    most = max([count for (before, after), count in n.items() if before != after], default=1)
-    shade, said, hover = [], [], []
-    for before in there:
-        line = [n.get((before, after)) for after in there]
-        shade.append([
-            None if count is None else 0.12 if before == after else 0.3 + 0.7 * count / most
-            for after, count in zip(there, line, strict=True)
-        ])  # fmt: skip
-        said.append(["" if count is None else f"{count:,}" for count in line])
-        hover.append([
-            "" if count is None else f"{html.escape(words[before])} → {html.escape(words[after])}<br>n = {count:,}"
-            for after, count in zip(there, line, strict=True)
-        ])  # fmt: skip
-    names = [html.escape(words[code]) for code in there]
-    axis = {"tickvals": list(range(len(there))), "ticktext": names, "tickfont": {"color": tone.ink, "size": 13}}
-    return {
-        "data": [
-            {
-                "type": "heatmap", "z": shade, "text": said, "texttemplate": "%{text}", "hovertext": hover,
-                "hoverinfo": "text", "xgap": 2, "ygap": 2, "showscale": False, "zmin": 0, "zmax": 1,
-                "colorscale": [[0, tone.paper], [0.12, tone.rule], [0.3, "#dbe6f1" if tone is LIGHT else "#22344a"],
-                               [1, "#8fb3d6" if tone is LIGHT else "#3c648f"]],
-                "textfont": {"color": tone.ink},
-            }
-        ],
-        "layout": layout(
-            dark, 34 * max(2, len(there)) + 50, xaxis=axis | {"side": "top"},
-            yaxis=axis | {"range": [len(there) - 0.5, -0.5]},
-        ),
-    }  # fmt: skip
-
-
-def cross(frame: pd.DataFrame, down: Mapping[str, str], across: Mapping[str, str], *, dark: bool = False) -> Figure:
-    """Two schemes against each other: every cell its number, tinted by its share of the row, with the margins.
-
-    `frame` has class_from, class_to, n; `down` and `across` are the words of the two schemes' codes, in order.
-    """
-    tone = look(dark)
-    n = {(row.class_from, row.class_to): int(row.n) for row in frame.itertuples()}
-    rows = [code for code in down if any(code == one for one, _ in n)]
-    columns = [code for code in across if any(code == other for _, other in n)]
-    whole = {code: sum(n.get((code, other), 0) for other in columns) for code in rows}
-    shade = [[n.get((code, other), 0) / whole[code] for other in columns] for code in rows]
-    said = [[f"{n[code, other]:,}" if (code, other) in n else "" for other in columns] for code in rows]
-    hover = [
-        [
-            f"<b>{html.escape(down[code])} · {html.escape(across[other])}</b><br>n = {n.get((code, other), 0):,}"
-            f"<br>{n.get((code, other), 0) / whole[code]:.2%}"
-            for other in columns
-        ]
-        for code in rows
+    theme = theme_for(dark)
+    present = set(frame["class_from"]) | set(frame["class_to"])
+    classes = [code for code in codes if code in present]
+    counts = _counts(frame)
+    most = max((n for (before, after), n in counts.items() if before != after), default=1)
+    shades = []
+    labels = []
+    hover = []
+    for before in classes:
+        line = [(after, counts.get((before, after))) for after in classes]
+        shades.append([_move_shade(n, before == after, most) for after, n in line])
+        labels.append(["" if n is None else f"{n:,}" for _, n in line])
+        hover.append(
+            [
+                ""
+                if n is None
+                else f"{html.escape(words[before])} → {html.escape(words[after])}<br>n = {n:,}"
+                for after, n in line
+            ]
+        )
+    names = [html.escape(words[code]) for code in classes]
+    rows = marks.row_axis(names, theme)
+    columns = {key: value for key, value in rows.items() if key != "range"}
+    colours = [
+        [0, theme.paper],
+        [0.12, theme.rule],
+        [0.3, "#22344a" if dark else "#dbe6f1"],
+        [1, _strongest_tint(dark)],
     ]
-    tops = [f"{html.escape(across[other])}<br>{sum(n.get((code, other), 0) for code in rows):,}" for other in columns]
-    sides = [f"{html.escape(down[code])}  {whole[code]:,}" for code in rows]
     return {
-        "data": [
-            {
-                "type": "heatmap", "z": shade, "text": said, "texttemplate": "%{text}", "hovertext": hover,
-                "hoverinfo": "text", "xgap": 2, "ygap": 2, "showscale": False, "zmin": 0, "zmax": 1,
-                "colorscale": [[0, tone.paper], [1, "#8fb3d6" if tone is LIGHT else "#3c648f"]],
-                "textfont": {"color": tone.ink},
-            }
-        ],
+        "data": [_table_cells(shades, labels, hover, colours, theme)],
         "layout": layout(
-            dark, 34 * max(2, len(rows)) + 66,
-            xaxis={"tickvals": list(range(len(columns))), "ticktext": tops, "side": "top"},
-            yaxis={"tickvals": list(range(len(rows))), "ticktext": sides, "range": [len(rows) - 0.5, -0.5],
-                   "tickfont": {"color": tone.ink, "size": 13}},
+            dark, 34 * max(2, len(classes)) + 50, xaxis=columns | {"side": "top"}, yaxis=rows
         ),
-    }  # fmt: skip
+    }
+
+
+def _move_shade(n: int | None, stays: bool, most: int) -> float | None:
+    if n is None:
+        return None
+    if stays:
+        return 0.12
+    return 0.3 + 0.7 * n / most
+
+
+def cross(
+    frame: pd.DataFrame,
+    down: Mapping[str, str],
+    across: Mapping[str, str],
+    *,
+    dark: bool = False,
+) -> Figure:
+    """Draw two schemes against each other: every cell its number, tinted by its share of the row.
+
+    `frame` has class_from, class_to, n; `down` and `across` map the codes of the two schemes to
+    their words, in order. The labels of rows and columns carry the sums.
+    """
+    theme = theme_for(dark)
+    counts = _counts(frame)
+    present_down = {code for code, _ in counts}
+    present_across = {code for _, code in counts}
+    rows = [code for code in down if code in present_down]
+    columns = [code for code in across if code in present_across]
+    row_labels = []
+    shades = []
+    labels = []
+    hover = []
+    for code in rows:
+        line = [counts.get((code, other), 0) for other in columns]
+        whole = sum(line)
+        name = html.escape(down[code])
+        row_labels.append(f"{name}  {whole:,}")
+        shades.append([n / whole for n in line])
+        labels.append(
+            [
+                f"{n:,}" if (code, other) in counts else ""
+                for other, n in zip(columns, line, strict=True)
+            ]
+        )
+        hover.append(
+            [
+                f"<b>{name} · {html.escape(across[other])}</b><br>n = {n:,}<br>{n / whole:.2%}"
+                for other, n in zip(columns, line, strict=True)
+            ]
+        )
+    column_labels = []
+    for other in columns:
+        whole = sum(counts.get((code, other), 0) for code in rows)
+        column_labels.append(f"{html.escape(across[other])}<br>{whole:,}")
+    colours = [[0, theme.paper], [1, _strongest_tint(dark)]]
+    return {
+        "data": [_table_cells(shades, labels, hover, colours, theme)],
+        "layout": layout(
+            dark,
+            34 * max(2, len(rows)) + 66,
+            xaxis={
+                "tickvals": list(range(len(columns))),
+                "ticktext": column_labels,
+                "side": "top",
+            },
+            yaxis=marks.row_axis(row_labels, theme),
+        ),
+    }
+
+
+def _counts(frame: pd.DataFrame) -> dict[tuple[str, str], int]:
+    return {(row.class_from, row.class_to): int(row.n) for row in marks.records(frame)}
+
+
+def _strongest_tint(dark: bool) -> str:
+    return "#3c648f" if dark else "#8fb3d6"
+
+
+def _table_cells(
+    shades: list[list[Any]],
+    labels: list[list[str]],
+    hover: list[list[str]],
+    colours: list[list[Any]],
+    theme: Theme,
+) -> dict[str, Any]:
+    """Return a heatmap whose cells print their labels; shades from 0 to 1."""
+    return {
+        "type": "heatmap",
+        "z": shades,
+        "text": labels,
+        "texttemplate": "%{text}",
+        "hovertext": hover,
+        "hoverinfo": "text",
+        "xgap": 2,
+        "ygap": 2,
+        "showscale": False,
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": colours,
+        "textfont": {"color": theme.ink},
+    }

@@ -57,7 +57,7 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
     of = report.read(bank)
     names = {code: of.name(code, "en") for code in of.order if code != definitions.IDLE}
     picked = list(names)[-1]
-    scene = segment_charts.customer_map(of.told["map"], names, picked, "en").told
+    scene = segment_charts.customer_map(of.told["map"], names, picked, "en").payload
     layers = [layer["data"] for layer in scene["layers"] if layer["@@type"] == "ScatterplotLayer"]
     every = np.array([dot["p"] for layer in layers for dot in layer])
     # the loneliest dot of the picked segment: no other one lies on it

@@ -1,4 +1,4 @@
-"""Figures: a frame in; marks, order, labels and colours out. No pictures."""
+"""Charts: a frame in; marks, order, labels and colours out. No pictures."""
 
 import base64
 import json
@@ -43,7 +43,13 @@ def by_class():
 def by_month():
     days = pd.date_range("2024-01-31", periods=30, freq="ME")
     return pd.DataFrame(
-        {"as_of": days, "numerator": range(30), "denominator": 100, "value": [i / 100 for i in range(30)], "n": 100}
+        {
+            "as_of": days,
+            "numerator": range(30),
+            "denominator": 100,
+            "value": [i / 100 for i in range(30)],
+            "n": 100,
+        }
     )
 
 
@@ -53,44 +59,38 @@ def every_figure(by_class, by_month, dark=False):
         metric_charts.trend(by_month, OVERDUE, "zh-CN", dark=dark),
         metric_charts.bars(by_class, OVERDUE, "class", NAMES, "en", dark=dark, whole=0.0805),
         metric_charts.multiples(monthly, OVERDUE, "class", NAMES, "zh-CN", dark=dark, order="ABC"),
-        metric_charts.changes(by_class, OVERDUE, "class", NAMES, "en", dark=dark),
-        metric_charts.heat(
-            by_class.assign(product=["x", "y", "x"]),
-            OVERDUE,
-            "class",
-            "product",
-            NAMES,
-            {"x": "X", "y": "Y"},
-            "en",
-            dark=dark,
-        ),
     ]
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_plotly_accepts_every_property_of_every_figure(by_class, by_month, dark):
     for figure in every_figure(by_class, by_month, dark):
-        assert metric_charts.drawn(figure).data
+        assert metric_charts.to_plotly(figure).data
 
 
-def test_a_figure_is_sent_as_it_is_and_names_nothing_that_makes_plotly_draw_it_twice(by_class, by_month):
+def test_a_figure_is_sent_as_it_is_and_names_nothing_that_makes_plotly_draw_it_twice(
+    by_class, by_month
+):
     for figure in every_figure(by_class, by_month):
-        told = json.loads(plotly.io.to_json(metric_charts.sent(figure), validate=False))
-        assert told == json.loads(json.dumps(figure))
-        assert "template" not in told["layout"]
-        assert told["layout"]["datarevision"] == 1
+        sent = json.loads(plotly.io.to_json(metric_charts.to_streamlit(figure), validate=False))
+        assert sent == json.loads(json.dumps(figure))
+        assert "template" not in sent["layout"]
+        assert sent["layout"]["datarevision"] == 1
 
 
 def test_a_margin_holds_the_longest_label_of_its_axis(by_class):
     names = NAMES | {"A": "朝阳支行"}
     figure = metric_charts.bars(by_class, OVERDUE, "class", names, "zh-CN", order="ABC")
-    # Four Chinese signs of 13 pixels, 3 to the bars, and the narrowest margin (4, at the foot) beside them.
+    # Four Chinese signs of 13 pixels, 3 to the bars, and the narrowest margin
+    # (4, at the foot) beside them.
     assert figure["layout"]["margin"]["l"] == 4 * 13 + 3 + 4
 
 
 def test_a_label_of_two_lines_is_as_wide_as_its_longer_one_and_markup_takes_no_room():
-    assert theme.width("分行<br><b>一二三</b>", 10) == 30
-    assert theme.width("A&amp;B", 10) == theme.width("A", 10) + theme.width("&", 10) + theme.width("B", 10)
+    assert theme.label_width("分行<br><b>一二三</b>", 10) == 30
+    assert theme.label_width("A&amp;B", 10) == theme.label_width("A", 10) + theme.label_width(
+        "&", 10
+    ) + theme.label_width("B", 10)
 
 
 def test_bars_are_sorted_by_value_and_begin_at_zero(by_class):
@@ -100,7 +100,9 @@ def test_bars_are_sorted_by_value_and_begin_at_zero(by_class):
 
 
 def test_bars_of_classes_keep_the_order_of_the_rulebook(by_class):
-    figure = metric_charts.bars(by_class.sample(frac=1, random_state=1), OVERDUE, "class", NAMES, "en", order="ABC")
+    figure = metric_charts.bars(
+        by_class.sample(frac=1, random_state=1), OVERDUE, "class", NAMES, "en", order="ABC"
+    )
     assert [mark[0] for mark in figure["data"][0]["customdata"]] == ["A", "B", "C"]
 
 
@@ -112,7 +114,9 @@ def test_a_group_under_thirty_is_grey_and_says_so(by_class):
 
 
 def test_a_name_from_the_data_never_becomes_markup(by_class):
-    figure = metric_charts.bars(by_class, OVERDUE, "class", {"A": "<a href='//evil'>x</a>"}, "en", order="ABC")
+    figure = metric_charts.bars(
+        by_class, OVERDUE, "class", {"A": "<a href='//evil'>x</a>"}, "en", order="ABC"
+    )
     assert figure["layout"]["yaxis"]["ticktext"][0].startswith("&lt;a href")
     assert "<a" not in figure["data"][0]["hovertext"][0]
 
@@ -125,22 +129,10 @@ def test_last_year_is_the_same_month_twelve_before(by_month):
     assert before["y"][0] is None  # July 2023 is before the first month
 
 
-def test_a_change_is_coloured_by_the_direction_of_the_metric(by_class):
-    figure = metric_charts.changes(by_class, OVERDUE, "class", NAMES, "en", order="ABC")
-    assert [shape["line"]["color"] for shape in figure["layout"]["shapes"]] == [LIGHT.good, LIGHT.bad, LIGHT.faint]
-    assert [note["text"] for note in figure["layout"]["annotations"]] == ["▼ −1.00 pp", "▲ +2.00 pp", "too few"]
-
-
-def test_a_small_cell_of_a_heat_table_shows_no_share(by_class):
-    cells = metric_charts.heat(by_class.assign(product="x"), OVERDUE, "class", "product", NAMES, {"x": "X"}, "zh-CN")[
-        "data"
-    ][0]
-    assert cells["text"][2] == ["样本不足"]
-    assert cells["z"][2] == [None]
-
-
 def test_small_multiples_share_one_scale(by_month):
-    frame = pd.concat([by_month.assign(**{"class": "A"}), by_month.assign(**{"class": "B", "value": 0.001})])
+    frame = pd.concat(
+        [by_month.assign(**{"class": "A"}), by_month.assign(**{"class": "B", "value": 0.001})]
+    )
     page = metric_charts.multiples(frame, OVERDUE, "class", NAMES, "en", order="AB")["layout"]
     assert page["yaxis"]["range"] == page["yaxis2"]["range"]
 
@@ -163,7 +155,9 @@ def contrast(one, other):
 
     def luminance(colour):
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        red, green, blue = (
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     low, high = sorted((luminance(one), luminance(other)))
@@ -182,7 +176,7 @@ def test_a_label_that_would_lie_on_the_line_of_the_whole_stands_within_its_bar()
          "n": [100] * 3}
     )  # fmt: skip
     drawn = metric_charts.bars(frame, OVERDUE, "family", {}, "en", whole=0.55)["data"][0]
-    # the scale ends at 118 %: a label is some 9 points wide, so the one of 50 % would reach over the line at 55 %
+    # The scale ends at 118 %. A label is some 9 points wide: that of 50 % would reach over 55 %.
     assert drawn["textposition"] == ["outside", "inside", "outside"]
 
 

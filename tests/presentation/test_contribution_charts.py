@@ -1,4 +1,4 @@
-"""What the shared parts print: facts in words, the face of a tile. Rows as `ask` gives them, written by hand."""
+"""Headlines and KPI tiles in words, from answers of `ask` written by hand."""
 
 import pandas as pd
 import pytest
@@ -12,7 +12,9 @@ from pages.parts.widgets.text import escape_markdown
 @pytest.fixture
 def row():
     # 30 late of 1,000: 3.00 %; a month before 2.50 %, so half a point more.
-    return pd.Series({"numerator": 30.0, "denominator": 1000.0, "value": 0.03, "n": 400, "change": 0.005})
+    return pd.Series(
+        {"numerator": 30.0, "denominator": 1000.0, "value": 0.03, "n": 400, "change": 0.005}
+    )
 
 
 def test_a_fact_names_month_value_and_change(row):
@@ -26,9 +28,9 @@ def test_a_fall_is_said_without_a_minus(row):
 
 
 def test_a_change_that_rounds_to_nothing_is_unchanged(row):
-    assert headlines.level("overdue_rate_30", row.replace(0.005, 0.00001), None, "mom", "en").endswith(
-        "unchanged on the month before"
-    )
+    assert headlines.level(
+        "overdue_rate_30", row.replace(0.005, 0.00001), None, "mom", "en"
+    ).endswith("unchanged on the month before")
 
 
 def test_nothing_is_judged_from_a_small_sample(row):
@@ -39,7 +41,10 @@ def test_nothing_is_judged_from_a_small_sample(row):
 
 
 def test_nothing_is_said_about_what_was_not_answered():
-    assert headlines.join_facts([headlines.level("overdue_rate_30", None, None, "mom", "en")], "en") == ""
+    assert (
+        headlines.join_facts([headlines.level("overdue_rate_30", None, None, "mom", "en")], "en")
+        == ""
+    )
 
 
 def test_a_tile_shows_a_rise_of_overdue_in_the_colour_of_bad_with_arrow_and_word(row):
@@ -86,7 +91,9 @@ def test_a_tile_without_a_value_still_names_its_red_line(row):
 
 
 def test_a_tile_names_a_second_figure_beside_the_first(row):
-    shown = face(Tile("npl_ratio", row, None, None, [], second=("recognition_deviation", row)), "zh-CN")
+    shown = face(
+        Tile("npl_ratio", row, None, None, [], second=("recognition_deviation", row)), "zh-CN"
+    )
     assert "逾期90+偏离度 3.00% · 环比" in shown
 
 

@@ -7,14 +7,14 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from analytics.presentation.export import Column, csv_bytes, is_formula, xlsx_bytes
+from analytics.presentation.export import ExportColumn, csv_bytes, is_formula, xlsx_bytes
 
 COLUMNS = {
-    "who": Column("客户"),
-    "value": Column("逾期率", "rate"),
-    "balance": Column("余额", "money"),
-    "n": Column("n", "count"),
-    "day": Column("日期", "date"),
+    "who": ExportColumn("客户"),
+    "value": ExportColumn("逾期率", "rate"),
+    "balance": ExportColumn("余额", "money"),
+    "n": ExportColumn("n", "count"),
+    "day": ExportColumn("日期", "date"),
 }
 NOTES = [("指标", "逾期率"), ("数据月份", "2026-10-31"), ("筛选", "渠道 = 合作平台")]
 
@@ -35,7 +35,9 @@ def frame():
 
 @pytest.fixture
 def table(frame):
-    return list(csv.reader(io.StringIO(csv_bytes(frame, COLUMNS, NOTES, "zh-CN").decode("utf-8-sig"))))
+    return list(
+        csv.reader(io.StringIO(csv_bytes(frame, COLUMNS, NOTES, "zh-CN").decode("utf-8-sig")))
+    )
 
 
 def test_a_csv_begins_with_the_mark_that_makes_excel_read_utf_8(frame):

@@ -142,7 +142,8 @@ def draw(
 
 def table(selection: Selection, answer: pd.DataFrame, question: Question) -> None:
     """The figures behind a chart, every number written out."""
-    lang, metric = selection.lang, METRICS[question.metric]
+    lang = selection.lang
+    metric = METRICS[question.metric]
     out = pd.DataFrame(index=answer.index)
     for split in (["as_of"] if "as_of" in answer else []) + list(question.by):
         words = {} if split == "as_of" else queries.labels(split, lang, selection.scheme)

@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
 from analytics.metrics.targets import NONE, Mark
-from analytics.presentation.theme import Theme, theme_for, sparkline
+from analytics.presentation.theme import Theme, sparkline, theme_for
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import definition, drilldown
@@ -162,10 +162,10 @@ def _line(label: str, change: text.Change, tone: Theme, lang: str, hint: str = "
 
 
 def _colour(change: text.Change, tone: Theme) -> str:
-    return "inherit" if change.verdict == "plain" else tone.of(change.verdict)
+    return "inherit" if change.verdict == "plain" else tone.verdict_colour(change.verdict)
 
 
-def _target_lines(tile: Tile, lang: str, tone: Theme) -> list[str]:
+def _target_lines(tile: Tile, value: float, lang: str, tone: Theme) -> list[str]:
     """Return gap to target and room to red line; nothing where neither is set."""
     mark = tile.mark
     if mark.target is None and mark.red_line is None:
