@@ -23,25 +23,21 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
-from analytics.__main__ import main as product
+Ask = Callable[[str], Any]
+Answer = dict[str, Any]
 
-WITHOUT_HOME = ("metrics", "schemes")
 BUCKET_SETS = ("months", "short", "standard")
-DAYS_PAST_DUE = ("0", "30", "60", "90")
-PERIODS = ("month", "quarter", "year")
-LANGUAGES = ("zh-CN", "en")
-# Two counts, two sums and five rates, with loans or customers as their rows.
-TESTED = (
-    "loans", "customers", "balance", "contribution_net", "overdue_rate_30",
-    "overdue_rate_30_customers", "npl_ratio", "reloan_rate_90", "bad_rate",
-)  # fmt: skip
+DAYS_PAST_DUE = (0, 30, 60, 90)
+SUMS = ("loans", "customers", "balance", "contribution_net")
+RATES = ("overdue_rate_30", "overdue_rate_30_customers", "npl_ratio", "reloan_rate_90", "bad_rate")
 
 
 class Recorder:
@@ -52,14 +48,14 @@ class Recorder:
         self.file = file
         self.codes: dict[str, int | str] = {}
 
-    def ask(self, *argv: str) -> Any:
+    def ask(self, question: str) -> Any:
         """Record one question. Return its JSON answer; None if refused or recorded before."""
-        question = [*argv, "--format", "json"]
-        key = shlex.join(question)
+        argv = [*shlex.split(question), "--format", "json"]
+        key = shlex.join(argv)
         if key in self.codes:
             return None
-        place = [] if argv[0] in WITHOUT_HOME else ["--home", str(self.home)]
-        code, stdout, stderr = run([*question, *place])
+        place = [] if argv[0] in ("metrics", "schemes") else ["--home", str(self.home)]
+        code, stdout, stderr = run([*argv, *place])
         stderr = stderr.replace(str(self.home), "HOME")
         self.codes[key] = code
         digest = hashlib.sha256(json.dumps([code, stdout, stderr]).encode()).hexdigest()
@@ -69,7 +65,10 @@ class Recorder:
 
 
 def run(argv: list[str]) -> tuple[int | str, str, str]:
-    """Return exit code, standard output, and standard error as one line. A crash has a text code."""
+    """Return exit code (a text after a crash), standard output, and standard error as one line."""
+    # Imported here because comparing two records needs no product.
+    from analytics.__main__ import main as product
+
     stdout = io.StringIO()
     stderr = io.StringIO()
     code: int | str
@@ -85,204 +84,271 @@ def run(argv: list[str]) -> tuple[int | str, str, str]:
 
 @dataclass(frozen=True)
 class Scope:
-    """What is asked about: the newest month end, the metrics with their splits, the schemes."""
+    """What is asked about: the newest month end, the splits by metric, the editions by scheme."""
 
-    as_of: date
+    newest: date
     splits: dict[str, list[str]]
     editions: dict[str, list[str]]
 
-    def month(self, back: int = 0) -> str:
+    def month(self, back: int) -> str:
         """Return the month end so many months before the newest, YYYY-MM-DD."""
-        months = self.as_of.year * 12 + self.as_of.month - back
+        months = self.newest.year * 12 + self.newest.month - back
         return str(date(months // 12, months % 12 + 1, 1) - timedelta(days=1))
 
-    @property
-    def at(self) -> tuple[str, ...]:
-        """The option for the newest month end."""
-        return ("--as-of", self.month())
+    def at(self, back: int = 0) -> str:
+        """Return the option for one month end."""
+        return f"--as-of {self.month(back)}"
 
-    def pair(self, back: int) -> tuple[str, ...]:
-        """The options for a change up to the newest month end."""
-        return ("--from", self.month(back), "--to", self.month())
-
-
-def newest_month() -> None:
-    """See `find_newest_month`."""
+    def pair(self, back: int) -> str:
+        """Return the options for a change up to the newest month end."""
+        return f"--from {self.month(back)} --to {self.newest}"
 
 
 def find_newest_month(home: Path) -> date:
-    """Find the newest month end of a home: a refusal of a wrong one names the first and the last."""
-    answer = run(["ask", "loans", "--as-of", "1900-01-31", "--home", str(home)])
-    days = re.findall(r"\d{4}-\d\d-\d\d", answer[2])
+    """Find the newest month end of a home, which the refusal of an unknown one names."""
+    refusal = run(["ask", "loans", "--as-of", "1900-01-31", "--home", str(home)])[2]
+    days = re.findall(r"\d{4}-\d\d-\d\d", refusal)
     if len(days) < 2:
-        raise SystemExit(f"No month end found in: {answer[2]}. Give --as-of.")
+        raise SystemExit(f"No month end found in: {refusal}. Give --as-of.")
     return date.fromisoformat(max(days))
 
 
-def middle(rows: list[dict[str, Any]] | None, names: Iterable[str]) -> list[str]:
-    """Return the cell of the middle row as name=code, [] without rows."""
-    if not rows:
-        return []
-    row = rows[len(rows) // 2]
-    return [f"{name}={row[name]}" for name in names]
+def rows_of(answer: Any, name: str) -> list[Answer]:
+    """Return one frame of an answer, [] where the question was refused."""
+    return answer[name] if answer else []
 
 
-def ask_figures(ask: Any, scope: Scope) -> None:
-    """Every metric by every split at three month ends; other classes, comparisons, trends, filters."""
-    month = scope.month
+def list_cell(ask: Ask, question: str, rows: Any, names: Sequence[str], more: str = "") -> None:
+    """Ask for the list behind the middle row of an answer, which `names` identify."""
+    if rows:
+        row = rows[len(rows) // 2]
+        cell = " ".join(f"{name}={row[name]}" for name in names)
+        ask(f"{question} --cell {cell} {more} --limit 20")
+
+
+def ask_figures(ask: Ask, scope: Scope) -> None:
+    """Ask every metric by every split, its lists, other classes, comparisons, trends, and filters.
+
+    To save time, half of the splits are asked 6 months before the newest month end too, and the
+    other half 13 months before.
+    """
+    at = scope.at()
     for metric, splits in scope.splits.items():
-        for split, back in itertools.product(["", *splits], (0, 6, 13)):
-            by = ("--by", split) if split else ()
-            rows = ask("ask", metric, "--as-of", month(back), *by)
-            if back == 0 and split in ("class", "branch_1"):
-                cell = middle(rows, [split])
-                for hit in ((), ("--hit",)) if cell else ():
-                    ask("list", metric, *scope.at, "--cell", *cell, "--limit", "20", *hit)
-        for split in ("", "class", "branch_1"):
-            by = ("--by", split) if split else ()
-            for comparison in ("mom", "yoy"):
-                ask("ask", metric, *scope.at, *by, "--compare", comparison)
-            ask("ask", metric, *scope.at, *by, "--last", "12")
-        ask("ask", metric, *scope.at, "--by", "branch_1", "--targets")
-        ask("ask", metric, *scope.at, "--by", "branch_1,class")
+        for back in (0, 6, 13):
+            ask(f"ask {metric} {scope.at(back)}")
+        for place, split in enumerate(splits):
+            rows = ask(f"ask {metric} {at} --by {split}")
+            ask(f"ask {metric} {scope.at((6, 13)[place % 2])} --by {split}")
+            if split in ("class", "branch_1"):
+                list_cell(ask, f"list {metric} {at}", rows, [split])
+                list_cell(ask, f"list {metric} {at} --hit", rows, [split])
+        for by in ("", "--by class", "--by branch_1"):
+            for more in ("--compare mom", "--compare yoy", "--last 12"):
+                ask(f"ask {metric} {at} {by} {more}")
+        ask(f"ask {metric} {at} --by branch_1 --targets")
+        ask(f"ask {metric} {at} --by branch_1,class")
         if "class" in splits:
-            for opening in ("0", "1", "12"):
-                ask("ask", metric, *scope.at, "--by", "class", "--opening", opening)
+            for opening in (0, 1, 12):
+                ask(f"ask {metric} {at} --by class --opening {opening}")
             for scheme in scope.editions:
-                ask("ask", metric, *scope.at, "--by", "class", "--scheme", scheme)
-        ask("ask", metric, *scope.at, "--where", "class=C,D")
-        ask("ask", metric, *scope.at, "--by", "class", "--where", "branch_1=01,02", "gender=F")
-        ask("ask", metric, *scope.at, "--by", "branch_1", "--where", "product=HM1")
+                ask(f"ask {metric} {at} --by class --scheme {scheme}")
+        ask(f"ask {metric} {at} --where class=C,D")
+        ask(f"ask {metric} {at} --by class --where branch_1=01,02 gender=F")
+        ask(f"ask {metric} {at} --by branch_1 --where product=HM1")
 
 
-def ask_changes(ask: Any, scope: Scope) -> None:
-    """Bridges of every metric; noise and sentences of some."""
+def ask_changes(ask: Ask, scope: Scope) -> None:
+    """Ask for bridges of every metric, and for noise and sentences of some."""
     for metric in scope.splits:
         for split, back in itertools.product(("class", "branch_1", "product"), (1, 12)):
-            ask("bridge", metric, *scope.pair(back), "--by", split)
-        ask("bridge", metric, *scope.pair(1), "--by", "class", "--then", "branch_1")
-    for metric in TESTED:
-        for split in ("", "class", "branch_1"):
-            ask("noise", metric, *scope.pair(1), "--by", split, "--draws", "100")
-        ask("noise", metric, *scope.pair(12), "--by", "class", "--draws", "100", "--seed", "5")
-        for lang in LANGUAGES:
-            ask("sentence", metric, *scope.pair(1), "--lang", lang)
-            ask("sentence", metric, *scope.pair(12), "--lang", lang, "--by", "branch_1", "--halves")
+            ask(f"bridge {metric} {scope.pair(back)} --by {split}")
+        ask(f"bridge {metric} {scope.pair(1)} --by class --then branch_1")
+    for metric in (*SUMS, *RATES):
+        for split in ("''", "class", "branch_1"):
+            ask(f"noise {metric} {scope.pair(1)} --by {split} --draws 100")
+        ask(f"noise {metric} {scope.pair(12)} --by class --draws 100 --seed 5")
+        for lang in ("zh-CN", "en"):
+            ask(f"sentence {metric} {scope.pair(1)} --lang {lang}")
+            ask(f"sentence {metric} {scope.pair(12)} --lang {lang} --by branch_1 --halves")
 
 
-def ask_moves(ask: Any, scope: Scope) -> None:
-    """Flows of the overdue balance, migration between classes, migration rates, roll rates."""
-    where = ("--where", "branch_1=01")
+def ask_moves(ask: Ask, scope: Scope) -> None:
+    """Ask for flows of the overdue balance, migration matrices and rates, and roll rates."""
+    where = "--where branch_1=01"
     for days, back in itertools.product(DAYS_PAST_DUE, (1, 12)):
-        answer = ask("flows", *scope.pair(back), "--days", days)
-        for term in ["opening", *(line["term"] for line in answer["terms"]), "closing"]:
-            ask("flows", *scope.pair(back), "--days", days, "--list", term, "--limit", "5")
-        ask("flows", *scope.pair(back), "--days", days, *where)
-    for scheme, back in itertools.product(scope.editions, (1, 12)):
-        question = ("migration", *scope.pair(back), "--scheme", scheme)
-        cell = middle(ask(*question)["matrix"], ("before", "after"))
-        ask(*question, "--cell", *cell, "--limit", "20")
-        ask(*question, *where)
+        question = f"flows {scope.pair(back)} --days {days}"
+        terms = [line["term"] for line in rows_of(ask(question), "terms")]
+        for term in ("opening", *terms, "closing"):
+            ask(f"{question} --list {term} --limit 5")
+        ask(f"{question} {where}")
+    matrices = [f"migration {{pair}} --scheme {scheme}" for scheme in scope.editions]
+    matrices += [f"roll --from {{before}} {scope.at()} --buckets {name}" for name in BUCKET_SETS]
+    for matrix, back in itertools.product(matrices, (1, 12)):
+        question = matrix.format(pair=scope.pair(back), before=scope.month(back))
+        list_cell(ask, question, rows_of(ask(question), "matrix"), ("before", "after"))
+        ask(f"{question} {where}")
     for back in (1, 12):
-        for row in ask("rates", *scope.pair(back))["rates"]:
-            ask("rates", *scope.pair(back), "--cell", f"rate={row['rate']}", "--limit", "20")
-        ask("rates", *scope.pair(back), *where)
-    for buckets in BUCKET_SETS:
-        ask("roll", *scope.at, "--buckets", buckets, "--last", "12")
-        ask("roll", *scope.at, "--buckets", buckets, "--last", "12", *where)
-        for back in (1, 12):
-            question = ("roll", "--from", scope.month(back), *scope.at, "--buckets", buckets)
-            cell = middle(ask(*question)["matrix"], ("before", "after"))
-            ask(*question, "--cell", *cell, "--limit", "20")
-            ask(*question, *where)
+        for row in rows_of(ask(f"rates {scope.pair(back)}"), "rates"):
+            ask(f"rates {scope.pair(back)} --cell rate={row['rate']} --limit 20")
+        ask(f"rates {scope.pair(back)} {where}")
+    for buckets, more in itertools.product(BUCKET_SETS, ("", where)):
+        ask(f"roll {scope.at()} --buckets {buckets} --last 12 {more}")
 
 
-def ask_cohorts(ask: Any, scope: Scope) -> None:
-    """Vintages, first-payment default, reloan curves, forecasts."""
-    for days, late, period in itertools.product(DAYS_PAST_DUE, ("ever", "now"), PERIODS):
-        question = ("vintage", *scope.at, "--days", days, "--late", late, "--period", period)
-        cell = middle(ask(*question)["vintage"], ("cohort", "month"))
-        ask(*question, "--cell", *cell, "--limit", "20")
+def ask_cohorts(ask: Ask, scope: Scope) -> None:
+    """Ask for vintages, first-payment default, reloan curves, and forecasts."""
+    at = scope.at()
+    periods = ("month", "quarter", "year")
+    for days, late, period in itertools.product(DAYS_PAST_DUE, ("ever", "now"), periods):
+        question = f"vintage {at} --days {days} --late {late} --period {period}"
+        list_cell(ask, question, rows_of(ask(question), "vintage"), ("cohort", "month"))
     for split in ("class", "product", "channel", "branch_1", "gender", "bucket"):
-        for question in (("vintage",), ("vintage", "--days", "90", "--late", "now")):
-            answer = ask(*question, *scope.at, "--by", split) or {}
-            cell = middle(answer.get("vintage"), ("cohort", "month", "part"))
-            ask(*question, *scope.at, "--by", split, "--cell", *cell, "--limit", "20")
-    for split, period in itertools.product(("", "class", "product", "branch_1"), PERIODS):
-        question = ("first-payment", *scope.at, "--by", split, "--period", period)
-        cell = middle(ask(*question)["cohorts"], ("cohort", "part"))
-        for judged in ("judged=missed", "judged=judged"):
-            ask(*question, "--cell", *cell, judged, "--limit", "20")
-    for split in ("", "class", "product", "branch_1", "gender"):
-        answer = ask("curve", *scope.at, "--by", split) or {}
-        cell = middle(answer.get("summary"), ("part",))
-        for more in (("--points",), ("--cell", *cell, "back=yes"), ("--where", "branch_1=01")):
-            ask("curve", *scope.at, "--by", split, *more)
+        for more in ("", "--days 90 --late now"):
+            question = f"vintage {at} --by {split} {more}"
+            rows = rows_of(ask(question), "vintage")
+            list_cell(ask, question, rows, ("cohort", "month", "part"))
+    for split, period in itertools.product(("''", "class", "product", "branch_1"), periods):
+        question = f"first-payment {at} --by {split} --period {period}"
+        rows = rows_of(ask(question), "cohorts")
+        for judged in ("missed", "yes"):
+            list_cell(ask, question, rows, ("cohort", "part"), f"judged={judged}")
+    for split in ("''", "class", "product", "branch_1", "gender"):
+        question = f"curve {at} --by {split}"
+        list_cell(ask, question, rows_of(ask(question), "summary"), ["part"], "back=yes")
+        ask(f"{question} --points")
+        ask(f"{question} --where branch_1=01")
     for measure in ("n", "balance"):
         for scheme in scope.editions:
-            ask("forecast", *scope.at, "--measure", measure, "--scheme", scheme)
+            ask(f"forecast {at} --measure {measure} --scheme {scheme}")
         for buckets in BUCKET_SETS:
-            question = ("forecast", *scope.at, "--measure", measure, "--by", "bucket")
-            ask(*question, "--buckets", buckets)
+            ask(f"forecast {at} --measure {measure} --by bucket --buckets {buckets}")
 
 
-def ask_rulebooks(ask: Any, scope: Scope) -> None:
-    """Explanations of customers, comparisons of editions, compliance."""
-    found = ask("list", "customers", *scope.at, "--limit", "200")["list"]
-    customers = [row["customer_id"] for row in found][::17]
+def ask_rulebooks(ask: Ask, scope: Scope) -> None:
+    """Explain customers, compare editions (one with itself where it is alone), list breaches."""
+    customers = rows_of(ask(f"list customers {scope.at()} --limit 200"), "list")[::17]
     for scheme, editions in scope.editions.items():
-        for customer in customers:
-            ask("explain", customer, *scope.at, "--scheme", scheme)
-        ask("explain", customers[0], *scope.at, "--scheme", scheme, "--lang", "en")
-        pairs = itertools.pairwise(editions) if len(editions) > 1 else [(editions[0], editions[0])]
-        for (before, after), back in itertools.product(pairs, (0, 13)):
-            question = ("compare", "--scheme", scheme, "--from", before, "--to", after)
-            for totals in ((), ("--totals",)):
-                ask(*question, "--as-of", scope.month(back), *totals)
+        for row in customers:
+            ask(f"explain {row['customer_id']} {scope.at()} --scheme {scheme}")
+        for row in customers[:1]:
+            ask(f"explain {row['customer_id']} {scope.at()} --scheme {scheme} --lang en")
+        afters = editions[1:] or editions
+        for pair, back in itertools.product(zip(editions, afters, strict=False), (0, 13)):
+            question = f"compare --scheme {scheme} --from {pair[0]} --to {pair[1]} {scope.at(back)}"
+            ask(question)
+            ask(f"{question} --totals")
     for back in (0, 6, 13):
-        for row in ask("compliance", "--as-of", scope.month(back)):
-            rule = ("--rule", row["rule"], "--limit", "50")
-            ask("compliance", "--as-of", scope.month(back), *rule)
-    ask("compliance", *scope.at, "--lang", "en")
+        for row in ask(f"compliance {scope.at(back)}") or []:
+            ask(f"compliance {scope.at(back)} --rule {row['rule']} --limit 50")
+    ask(f"compliance {scope.at()} --lang en")
 
 
-def ask_segments(ask: Any, scope: Scope) -> None:
-    """The segments that lie in the home; none are fitted here."""
-    for back in (0, 6):
-        at = ("--as-of", scope.month(back))
-        for what in ("segments", "candidates", "facts", "importance", "tree", "months"):
-            ask("segments", "show", *at, "--what", what)
-        codes = {row["segment"] for row in ask("segments", "profile", *at) or ()}
-        for code in sorted(codes):
-            ask("segments", "profile", *at, "--segment", code)
-        for scheme in scope.editions:
-            ask("segments", "validate", *at, "--scheme", scheme)
-            for kind in ("good_in_bad", "bad_in_good"):
-                ask("segments", "disagree", *at, "--scheme", scheme, "--kind", kind)
-        ask("segments", "disagree", *at, "--branch", "01")
+def ask_segments(ask: Ask, scope: Scope) -> None:
+    """Ask for the segments that lie in the home; none are fitted here."""
+    at = scope.at()
+    ask(f"segments show {scope.at(6)}")
+    for what in ("segments", "candidates", "facts", "importance", "tree", "months"):
+        ask(f"segments show {at} --what {what}")
+    for code in sorted({row["segment"] for row in ask(f"segments profile {at}") or []}):
+        ask(f"segments profile {at} --segment {code}")
+    for scheme in scope.editions:
+        ask(f"segments validate {at} --scheme {scheme}")
+        for kind in ("good_in_bad", "bad_in_good"):
+            ask(f"segments disagree {at} --scheme {scheme} --kind {kind}")
+    ask(f"segments disagree {at} --branch 01")
 
 
-def record(home: Path, to: Path, as_of: date | None) -> None:
+PARTS = (ask_segments, ask_rulebooks, ask_cohorts, ask_moves, ask_changes, ask_figures)
+
+
+def record(home: Path, to: Path, newest: date | None) -> None:
     """Ask everything of a home and write the answers to a file."""
     begun = time.monotonic()
     warnings.simplefilter("ignore")
-    print(f"Recording {sys.modules['analytics.__main__'].__file__} on {home}")
     with gzip.open(to, "wt", encoding="utf-8", compresslevel=3) as file:
         recorder = Recorder(home, file)
         splits = {row["metric"]: row["splits"].split(",") for row in recorder.ask("metrics")}
         editions: dict[str, list[str]] = {}
         for row in recorder.ask("schemes"):
             editions.setdefault(row["scheme"], []).append(row["edition"])
-        recorder.ask("schemes", "--lang", "en")
-        scope = Scope(as_of or find_newest_month(home), splits, editions)
-        for part in (
-            ask_segments, ask_rulebooks, ask_cohorts, ask_moves, ask_changes, ask_figures,
-        ):  # fmt: skip
-            start = time.monotonic()
-            before = len(recorder.codes)
+        recorder.ask("schemes --lang en")
+        print(f"Recording {sys.modules['analytics.__main__'].__file__} on {home}")
+        scope = Scope(newest or find_newest_month(home), splits, editions)
+        for part in PARTS:
             part(recorder.ask, scope)
-            spent = time.monotonic() - start
-            print(f"{part.__name__}: {len(recorder.codes) - before} questions, {spent:.0f} s")
-    codes = list(recorder.codes.values())
-    told = ", ".join(f"exit code {code}: {codes.count(code)}" for code in sorted(set(codes), key=str))
-    print(f"{len(codes)} questions in {time.monotonic() - begun:.0f} s; {told}")
+            spent = time.monotonic() - begun
+            print(f"{len(recorder.codes)} questions, {spent:.0f} s after {part.__name__}")
+    counts = Counter(recorder.codes.values())
+    print(", ".join(f"exit code {code}: {counts[code]}" for code in sorted(counts, key=str)))
+
+
+def read(path: Path) -> dict[str, Answer]:
+    """Return the recorded answers by question."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return {line["question"]: line for line in map(json.loads, file)}
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers in a text, as written."""
+    return re.findall(r"\d+(?:[.,]\d+)*", text)
+
+
+def only_wording(before: Answer, after: Answer) -> bool:
+    """Tell whether two unequal answers differ only in the words of a refusal or of a message."""
+    if any(before[name] != after[name] for name in ("code", "stdout")):
+        return False
+    return before["code"] == 2 or numbers(before["stderr"]) == numbers(after["stderr"])
+
+
+def lines_of(answer: Answer) -> list[str]:
+    """Return an answer as lines for people."""
+    return [f"exit code {answer['code']}", *answer["stdout"].splitlines(), answer["stderr"]]
+
+
+def first_difference(before: Answer, after: Answer) -> str:
+    """Return the first line in which two answers differ, of either side."""
+    pairs = itertools.zip_longest(lines_of(before), lines_of(after), fillvalue="(end)")
+    return next((f"  - {a}\n  + {b}" for a, b in pairs if a != b), "  (line ends only)")
+
+
+def compare(before: Path, after: Path, show: int) -> int:
+    """Print how two records differ; return 1 if a figure differs or a question is missing."""
+    old = read(before)
+    new = read(after)
+    common = [name for name in old if name in new]
+    unequal = [name for name in common if old[name]["sha256"] != new[name]["sha256"]]
+    wording = [name for name in unequal if only_wording(old[name], new[name])]
+    different = [name for name in unequal if not only_wording(old[name], new[name])]
+    missing = [name for name in old | new if name not in old or name not in new]
+    print(f"{len(common)} compared, {len(different)} different")
+    print(f"{len(missing)} on one side only")
+    print(f"{len(wording)} with different wording of a refusal or a message only")
+    for title, names in (("Different", different), ("Wording", wording)):
+        for name in names[:show]:
+            print(f"{title}: {name}\n{first_difference(old[name], new[name])}")
+    for name in missing[:show]:
+        print(f"Only in {before if name in old else after}: {name}")
+    return 1 if different or missing else 0
+
+
+def main() -> int:
+    """Run the command line of this script."""
+    parser = argparse.ArgumentParser(prog="python -m tests.compare_answers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    recording = commands.add_parser("record")
+    recording.add_argument("--home", type=Path, required=True)
+    recording.add_argument("--to", type=Path, required=True)
+    recording.add_argument("--as-of", type=date.fromisoformat, help="newest month end of the home")
+    comparing = commands.add_parser("compare")
+    comparing.add_argument("before", type=Path)
+    comparing.add_argument("after", type=Path)
+    comparing.add_argument("--show", type=int, default=10, help="differences to print of each kind")
+    options = parser.parse_args()
+    if options.command == "compare":
+        return compare(options.before, options.after, options.show)
+    record(options.home, options.to, options.as_of)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
