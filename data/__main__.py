@@ -194,9 +194,9 @@ def _report(edition: Edition, form: str, seconds: float) -> None:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from data.loading.pipeline import rehearse
+    from data.loading.pipeline import dry_run
 
-    facts = rehearse(
+    facts = dry_run(
         asked.delivery,
         asked.source,
         asked.home,

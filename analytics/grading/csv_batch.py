@@ -23,7 +23,7 @@ from analytics.rulebooks.clause_sql import SEPARATOR, clauses_sql
 from analytics.rulebooks.facts import DIGITS
 from data.editions.engine import open_build_session
 from data.errors import UserError
-from data.ingest.encodings import settle_encodings, sight
+from data.ingest.encodings import decide_encodings, probe_encoding
 
 CARRIED = ("id", "customer_id", "loan_id")
 # Longer numbers lose digits as a double; they are read one by one.
@@ -65,7 +65,7 @@ def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> p
 
 def _text(path: Path) -> str:
     try:
-        encoding = settle_encodings([sight(path)])[path.name][0]
+        encoding = decide_encodings([probe_encoding(path)])[path.name][0]
         text = path.read_text(encoding=encoding)
     except OSError as error:
         raise UserError("csv_unreadable", name=path.name, strerror=error.strerror) from error

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from analytics.marts.columns import Column
-from data.contract.tables import literal
+from data.contract.tables import sql_literal
 from data.errors import UserError
 
 WIDTH = 64
@@ -67,7 +67,7 @@ class Code:
         return codes[column.filled(len(column.words))]
 
     def read(self, number: str) -> str:
-        listed = ", ".join(literal(value) for value in self.values)
+        listed = ", ".join(sql_literal(value) for value in self.values)
         return f"cast([{listed}] as {self.type}[])[({number})::integer + 1]"
 
 
@@ -205,4 +205,4 @@ def packed(column: str, fields: Iterable[Field]) -> list[Packed]:
 
 
 def enum_of(values: Iterable[str]) -> str:
-    return f"enum({', '.join(literal(value) for value in values)})"
+    return f"enum({', '.join(sql_literal(value) for value in values)})"

@@ -28,7 +28,7 @@ from analytics.marts.row_layout import class_code, class_number, lines
 from analytics.rulebooks.schemes import NEW, NONE, class_codes, in_force
 from analytics.sql.templates import fragment
 from data.contract.schema import OTHER, read_contract
-from data.contract.tables import literal
+from data.contract.tables import sql_literal
 from data.dates import month_end
 from data.editions.engine import BuildSession
 from data.errors import UserError
@@ -95,7 +95,7 @@ class CustomerSteps:
             raise UserError("edition_lacks_build_state")
         changed = self.shop.one(
             "select count(*) from (select scheme, effective_on, digest from part.head.rulebook where scheme in "
-            f"({', '.join(literal(s.id) for s in self.slow) or 'null'}) except "
+            f"({', '.join(sql_literal(s.id) for s in self.slow) or 'null'}) except "
             f"select scheme, effective_on, digest from {older}.head.rulebook)",
             "rulebooks that changed",
         )[0]
@@ -257,7 +257,7 @@ def _service_kinds() -> list[str]:
 def _service_months(kinds: Sequence[str]) -> str:
     """Months since each kind of income was last booked."""
     since = "date_diff('month', booked_on, cast(:as_of as date))"
-    return lines([f"min({since}) filter (where kind = {literal(kind)}) as age_{n}" for n, kind in enumerate(kinds)])
+    return lines([f"min({since}) filter (where kind = {sql_literal(kind)}) as age_{n}" for n, kind in enumerate(kinds)])
 
 
 def _turning(books: Sequence, fact: str) -> list[str]:

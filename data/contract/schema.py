@@ -55,7 +55,7 @@ class BadContract(UserError):
     column."""
 
 
-MOST_MONEY = 9_999_999_999_999.99
+MAX_MONEY = 9_999_999_999_999.99
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Column:
         """The least and the largest value: as declared; of money, at most what the marts hold (decimal(15,2))."""
         if self.type != "money":
             return self.low, self.high
-        return -MOST_MONEY if self.low is None else self.low, MOST_MONEY if self.high is None else self.high
+        return -MAX_MONEY if self.low is None else self.low, MAX_MONEY if self.high is None else self.high
 
     @property
     def is_personal(self) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from data.contract.schema import OTHER, Column, Contract, Table
 
 DIMENSIONS = ("branch", "manager", "product")
-NUMBERED = ("customer", "loan")
-REDELIVERED = ("loan", "application", "signal")
+KEYED_TABLES = ("customer", "loan")
+VERSIONED_TABLES = ("loan", "application", "signal")
 """Tables whose rows are handed over again when something in them changed: `delivery` tells the versions apart."""
 
 KEY_TYPES = {
@@ -46,7 +46,7 @@ EVENT_DATE = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredColumn:
     """One column of a kept table: `made` is the SQL over the judged row (v_<column> typed values, k_<column> keys)."""
 
     name: str
@@ -54,52 +54,55 @@ class Kept:
     made: str
 
 
-def literal(value: str) -> str:
+def sql_literal(value: str) -> str:
     """A declared word as an SQL text."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def enum(column: Column) -> str:
+def enum_type(column: Column) -> str:
     """The enum type of a code column, in the contract's order, `other` last."""
     values = [*column.values, *([] if OTHER in column.values else [OTHER])]
-    return f"enum({', '.join(literal(value) for value in values)})"
+    return f"enum({', '.join(sql_literal(value) for value in values)})"
 
 
-def key_name(column: Column) -> str:
+def key_column(column: Column) -> str:
     return f"{column.name.removesuffix('_id')}_key"
 
 
-def kept_columns(table: Table) -> list[Kept]:
+def stored_columns(table: Table) -> list[StoredColumn]:
     """The columns of kept.<table> (head.<table> for dimensions) in order, without those the loader numbers itself."""
-    columns: list[Kept] = []
+    columns: list[StoredColumn] = []
     for column in table.columns.values():
         value = f"v_{column.name}"
         if table.name == "customer" and column.name == "customer_id":
-            columns.append(Kept("customer_key", "integer", "k_customer_id"))
+            columns.append(StoredColumn("customer_key", "integer", "k_customer_id"))
         elif table.name == "loan" and column.name == "loan_id":
-            columns += [Kept("loan_key", "integer", "k_loan_id"), Kept("delivery", "smallint", ":delivery::smallint")]
+            columns += [
+                StoredColumn("loan_key", "integer", "k_loan_id"),
+                StoredColumn("delivery", "smallint", ":delivery::smallint"),
+            ]
         elif column.name == "rollover_of":
-            columns.append(Kept("rollover_of_key", "integer", "k_rollover_of"))
+            columns.append(StoredColumn("rollover_of_key", "integer", "k_rollover_of"))
         elif column.refers and table.name != "branch":
-            columns.append(Kept(key_name(column), KEY_TYPES[column.refers], f"k_{column.name}"))
+            columns.append(StoredColumn(key_column(column), KEY_TYPES[column.refers], f"k_{column.name}"))
         elif column.type == "code":
-            columns.append(Kept(column.name, enum(column), value))
+            columns.append(StoredColumn(column.name, enum_type(column), value))
         elif column.type == "name":
-            columns.append(Kept("name_masked", "varchar", f"masked_name({value})"))
+            columns.append(StoredColumn("name_masked", "varchar", f"masked_name({value})"))
         elif column.type in ("id_number", "phone"):
             mask = "masked_id" if column.type == "id_number" else "masked_phone"
-            columns.append(Kept(f"{column.name}_masked", "varchar", f"{mask}({value})"))
-            columns.append(Kept(f"{column.name}_hash", "blob", f"keyed_hash({value}, :inner_key, :outer_key)"))
+            columns.append(StoredColumn(f"{column.name}_masked", "varchar", f"{mask}({value})"))
+            columns.append(StoredColumn(f"{column.name}_hash", "blob", f"keyed_hash({value}, :inner_key, :outer_key)"))
         elif column.type == "time":
-            columns.append(Kept(f"{column.name.removesuffix('_at')}_on", "date", value))
+            columns.append(StoredColumn(f"{column.name.removesuffix('_at')}_on", "date", value))
         else:
-            columns.append(Kept(column.name, PLAIN_TYPES[column.type], value))
+            columns.append(StoredColumn(column.name, PLAIN_TYPES[column.type], value))
     if table.name in ("application", "signal"):
-        columns.append(Kept("delivery", "smallint", ":delivery::smallint"))
+        columns.append(StoredColumn("delivery", "smallint", ":delivery::smallint"))
     return columns
 
 
-def kept_name(table: Table, column: str) -> str:
+def stored_name(table: Table, column: str) -> str:
     """The name under which a contract column is kept (keys and dates change theirs)."""
     declared = table.columns[column]
     if (
@@ -111,18 +114,18 @@ def kept_name(table: Table, column: str) -> str:
             ("loan", "loan_id"),
         )
     ):
-        return key_name(declared)
+        return key_column(declared)
     return f"{column.removesuffix('_at')}_on" if declared.type == "time" else column
 
 
-HEAD = {
+DIMENSION_COLUMNS = {
     "branch": "branch_key smallint, branch_id varchar, parent_key smallint, name varchar, name_en varchar, "
     "level tinyint, "
     "branch_1 varchar, branch_2 varchar, branch_3 varchar",
     "manager": "manager_key integer, manager_id varchar, branch_key smallint, name_masked varchar",
     "product": "product_key smallint, product_id varchar, name varchar, name_en varchar, family {family}",
 }
-BOOKS = {
+REGISTER_COLUMNS = {
     "customer_number": "customer_key integer, customer_id varchar",
     "loan_number": "loan_key integer, loan_id varchar, customer_key integer",
     "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, value_masked varchar, "
@@ -133,15 +136,15 @@ BOOKS = {
 }
 
 
-def make_tables(contract: Contract) -> str:
+def create_tables_sql(contract: Contract) -> str:
     """The statements that make every kept and head table, empty, in catalog `part`."""
     made = []
     for name, table in contract.tables.items():
-        if name in HEAD:
-            family = enum(table.columns["family"]) if name == "product" else ""
-            made.append(f"create table part.head.{name} ({HEAD[name].format(family=family)})")
+        if name in DIMENSION_COLUMNS:
+            family = enum_type(table.columns["family"]) if name == "product" else ""
+            made.append(f"create table part.head.{name} ({DIMENSION_COLUMNS[name].format(family=family)})")
         else:
-            columns = ", ".join(f"{kept.name} {kept.type}" for kept in kept_columns(table))
+            columns = ", ".join(f"{kept.name} {kept.type}" for kept in stored_columns(table))
             made.append(f"create table part.kept.{name} ({columns})")
-    made += [f"create table part.kept.{name} ({columns})" for name, columns in BOOKS.items()]
+    made += [f"create table part.kept.{name} ({columns})" for name, columns in REGISTER_COLUMNS.items()]
     return ";\n".join(made)

@@ -30,7 +30,7 @@ import duckdb
 
 from data.editions import manifest
 from data.editions.manifest import CURRENT, PREVIOUS, Edition
-from data.editions.memory import keep_freed
+from data.editions.memory import retain_freed_memory
 from data.errors import UserError
 
 SCHEMAS = ("kept", "head")
@@ -521,7 +521,7 @@ def _keep_blocks(root: duckdb.DuckDBPyConnection) -> None:
     takes pages back and hands them out again, blank, took a fifth of a load's processor time (decision 28).
     """
     root.execute(f"set block_allocator_memory='{_limit(root) // 1_000_000}MB'")
-    keep_freed()
+    retain_freed_memory()
 
 
 def _limit(root: duckdb.DuckDBPyConnection) -> int:
@@ -647,7 +647,7 @@ def _first(error: Exception) -> str:
 
 def _sight(path: Path) -> tuple | None:
     try:
-        return manifest.stamp(path)
+        return manifest.file_fingerprint(path)
     except OSError:
         return None
 

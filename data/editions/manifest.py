@@ -102,16 +102,16 @@ def read(path: Path) -> Edition:
         raise UserError("manifest_unreadable", name=path.name, parent=path.parent, reason=reason) from None
 
 
-def stamp(path: Path) -> tuple[int, ...]:
+def file_fingerprint(path: Path) -> tuple[int, ...]:
     """(size, mtime ns, ctime ns, inode). Raises OSError."""
     found = os.stat(path)
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-def restamped(edition: Edition, home: Path) -> Edition:
+def with_current_fingerprints(edition: Edition, home: Path) -> Edition:
     """The edition with the stamps of its parts as they lie in `home` now."""
     pairs = zip(edition.parts, edition.paths(home), strict=True)
-    return replace(edition, parts=tuple(replace(part, stamp=stamp(path)) for part, path in pairs))
+    return replace(edition, parts=tuple(replace(part, stamp=file_fingerprint(path)) for part, path in pairs))
 
 
 class Digests:
@@ -123,7 +123,7 @@ class Digests:
 
     def of(self, path: Path) -> str:
         """sha256, in hex. 0.7 s per GiB. Raises OSError."""
-        key = (str(path), *stamp(path))
+        key = (str(path), *file_fingerprint(path))
         if key not in self._known:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -133,7 +133,7 @@ class Digests:
 
     def knows(self, path: Path) -> bool:
         """Whether this process has read the file, as it is now, through."""
-        return (str(path), *stamp(path)) in self._known
+        return (str(path), *file_fingerprint(path)) in self._known
 
     def forget(self) -> None:
         with self._lock:
@@ -150,7 +150,7 @@ def verify(edition: Edition, home: Path, trust_stamps: bool = False) -> None:
     """
     for part, path in zip(edition.parts, edition.paths(home), strict=True):
         try:
-            trusted = trust_stamps and stamp(path) == part.stamp and not DIGESTS.knows(path)
+            trusted = trust_stamps and file_fingerprint(path) == part.stamp and not DIGESTS.knows(path)
             if not trusted and DIGESTS.of(path) != part.sha256:
                 raise UserError("part_damaged", file=part.file, id=edition.id)
         except FileNotFoundError:

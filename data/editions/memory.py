@@ -11,7 +11,7 @@ _MAPPED_FROM = 32 * 2**20
 _TRIMMED_FROM = 2**31 - 1
 
 
-def keep_freed() -> None:
+def retain_freed_memory() -> None:
     """Keep what NumPy and Arrow let go of for what comes next, until the process ends; another C library than glibc
     goes its own way. Arrays of some megabytes, made and dropped by the hundred, otherwise fetch blank pages from the
     system every time.

@@ -30,10 +30,10 @@ from data.editions.manifest import CURRENT, PARTS, PREVIOUS, Edition, Part
 from data.errors import InvalidRequest, UserError
 
 EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"
-KEPT = 12
-ROOM = 64 * 2**20
+EDITIONS_KEPT = 12
+MIN_FREE_BYTES = 64 * 2**20
 # Their locks or renames are not those of a local disk.
-REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ceph", "fuse.glusterfs", "lustre"}
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ceph", "fuse.glusterfs", "lustre"}
 
 
 def publish(
@@ -82,11 +82,11 @@ def publish(
             how = {"memory": memory, "threads": threads, "spill": part.parent, "timeout": 3600}
             with contextlib.closing(EditionReader([*older, part], **how)) as candidate:
                 facts |= check(candidate) or {}
-            with _disk(home):
-                parts = (*(chain.parts if chain else ()), _settle(part, home))
+            with _disk_errors(home):
+                parts = (*(chain.parts if chain else ()), _move_to_parts(part, home))
                 edition = Edition(
                     id=manifest.edition_id(parts),
-                    number=1 + max((known.number for known in _known(home)), default=0),
+                    number=1 + max((known.number for known in _known_editions(home)), default=0),
                     kind=kind,
                     source=source or facts.pop("source", ""),
                     as_of=facts.pop("as_of", None) or (months[-1] if months else None),
@@ -99,7 +99,7 @@ def publish(
                 )
                 _commit(home, edition, before)
         except DiskFull as error:
-            raise _full(home, input_bytes) from error
+            raise _disk_full_error(home, input_bytes) from error
         finally:
             _tidy(home)
         return edition
@@ -112,7 +112,7 @@ def current(home: Path | str) -> Edition | None:
 
 def history(home: Path | str) -> list[Edition]:
     """The editions kept, oldest first. Pointer files that cannot be read are left out."""
-    return _known(Path(home))
+    return _known_editions(Path(home))
 
 
 def rollback(home: Path | str, id: str) -> Edition:
@@ -125,8 +125,8 @@ def rollback(home: Path | str, id: str) -> Edition:
     """
     home = Path(home)
     preflight(home)
-    with _writer(home), _disk(home):
-        known = _known(home)
+    with _writer(home), _disk_errors(home):
+        known = _known_editions(home)
         matching = [edition for edition in known if id and edition.id.startswith(id)]
         if len(matching) != 1:
             code = "several_editions" if matching else "unknown_edition"
@@ -136,7 +136,10 @@ def rollback(home: Path | str, id: str) -> Edition:
         # PREVIOUS must not lead back to the edition that was just withdrawn.
         older = [edition for edition in known if edition.number < target.number]
         _commit(
-            home, manifest.restamped(target, home), older[-1] if older else target, withdrawn=_current_or_none(home)
+            home,
+            manifest.with_current_fingerprints(target, home),
+            older[-1] if older else target,
+            withdrawn=_current_or_none(home),
         )
         return target
 
@@ -148,7 +151,7 @@ def sweep(home: Path | str) -> list[str]:
     """
     home = Path(home)
     preflight(home)
-    with _writer(home), _disk(home):
+    with _writer(home), _disk_errors(home):
         _sweep_building(home)
         return _sweep_parts(home)
 
@@ -159,7 +162,7 @@ def secret_key(home: Path | str) -> bytes:
     Raises UserError when others may read the file or it is not whole.
     """
     path = Path(home) / KEY
-    with _disk(Path(home)):
+    with _disk_errors(Path(home)):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             made = path.with_name(f"{KEY}.{secrets.token_hex(8)}")
@@ -195,14 +198,14 @@ def preflight(home: Path | str, input_bytes: int = 0) -> None:
     except OSError as error:
         raise UserError("home_not_writable", home=home, strerror=error.strerror, filename=error.filename) from None
     refuse_remote(home, volume, system)
-    needed = max(ROOM, 3 * input_bytes)
+    needed = max(MIN_FREE_BYTES, 3 * input_bytes)
     if free < needed:
         raise UserError("too_little_space", volume=volume, home=home, needed=needed, free=free)
 
 
 def refuse_remote(home: Path, volume: str, system: str) -> None:
     """Raise UserError when `system`, the file system type of `volume`, is one of another machine's."""
-    if system in REMOTE:
+    if system in NETWORK_FILE_SYSTEMS:
         raise UserError("network_volume", home=home, volume=volume, system=system)
 
 
@@ -229,7 +232,7 @@ def _writer(home: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip()
             raise UserError("load_running", home=home, holder=holder) from None
-        with _disk(home):
+        with _disk_errors(home):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -258,7 +261,7 @@ def _months(chain: Edition | None, facts: dict) -> tuple[date, ...]:
     return (*held, *new)
 
 
-def _settle(part: Path, home: Path) -> Part:
+def _move_to_parts(part: Path, home: Path) -> Part:
     """Give the finished part its name for ever."""
     os.chmod(part, 0o440)
     _fsync(part)
@@ -266,7 +269,7 @@ def _settle(part: Path, home: Path) -> Part:
     final = home / PARTS / f"{digest[:16]}.duckdb"
     os.replace(part, final)
     _fsync(final.parent)
-    return Part(final.name, digest, manifest.stamp(final))
+    return Part(final.name, digest, manifest.file_fingerprint(final))
 
 
 def _commit(home: Path, edition: Edition, previous: Edition | None, withdrawn: Edition | None = None) -> None:
@@ -329,7 +332,7 @@ def _current_or_none(home: Path) -> Edition | None:
     return None
 
 
-def _known(home: Path) -> list[Edition]:
+def _known_editions(home: Path) -> list[Edition]:
     found: dict[str, Edition] = {}
     for path in (*sorted((home / EDITIONS).glob("*.json")), home / PREVIOUS, home / CURRENT):
         with contextlib.suppress(UserError):
@@ -354,9 +357,9 @@ def _tidy(home: Path) -> None:
 
 
 def _sweep_parts(home: Path) -> list[str]:
-    known = _known(home)
+    known = _known_editions(home)
     pointed = [manifest.read(home / name) for name in (CURRENT, PREVIOUS) if (home / name).exists()]
-    kept = {edition.id: edition for edition in [*known[-KEPT:], *pointed]}
+    kept = {edition.id: edition for edition in [*known[-EDITIONS_KEPT:], *pointed]}
     named = {part.file for edition in kept.values() for part in edition.parts}
     for edition in known:
         if edition.id not in kept:
@@ -368,23 +371,23 @@ def _sweep_parts(home: Path) -> list[str]:
 
 
 @contextmanager
-def _disk(home: Path) -> Iterator[None]:
+def _disk_errors(home: Path) -> Iterator[None]:
     """Turn the disk's errors into sentences."""
     try:
         yield
     except OSError as error:
-        raise _refusal(home, error) from error
+        raise _disk_error(home, error) from error
 
 
-def _refusal(home: Path, error: OSError) -> UserError:
+def _disk_error(home: Path, error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _full(home, 0)
+        return _disk_full_error(home, 0)
     return UserError("disk_failed", home=home, strerror=error.strerror, value=error.filename or "writing")
 
 
-def _full(home: Path, input_bytes: int) -> UserError:
+def _disk_full_error(home: Path, input_bytes: int) -> UserError:
     volume, _ = volume_of(home.resolve(), _mounts())
-    needed, free = max(ROOM, 3 * input_bytes), shutil.disk_usage(home).free
+    needed, free = max(MIN_FREE_BYTES, 3 * input_bytes), shutil.disk_usage(home).free
     return UserError("volume_full", volume=volume, free=free, home=home, needed=needed)
 
 

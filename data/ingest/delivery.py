@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data.contract.schema import Contract
 from data.errors import InvalidRequest, UserError
-from data.ingest.files import regular
+from data.ingest.files import require_regular_file
 from data.ingest.source import Source
 
 SUFFIXES = (".parquet", ".csv", ".xlsx")
@@ -26,12 +26,12 @@ class Delivery:
     folder: Path
     files: dict[str, list[Path]]
     manifest: Mapping | None
-    stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    sizes_and_mtimes: dict[Path, tuple[int, int]] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
-        return sum(size for size, _ in self.stamps.values())
+        return sum(size for size, _ in self.sizes_and_mtimes.values())
 
     @property
     def fingerprint(self) -> str:
@@ -43,14 +43,14 @@ class Delivery:
         """What the manifest says of a table; empty without one."""
         return (self.manifest or {}).get("tables", {}).get(table, {})
 
-    def check_still(self) -> None:
+    def check_unchanged(self) -> None:
         """Refused when a file changed since it was listed."""
-        for path, stamp in self.stamps.items():
-            if _stamp(path) != stamp:
+        for path, stamp in self.sizes_and_mtimes.items():
+            if _size_and_mtime(path) != stamp:
                 raise UserError("file_changed", file=path.name)
 
 
-def find(folder: Path, source: Source, contract: Contract) -> Delivery:
+def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
     """List and hash the files of a delivery. UserError: missing, unlisted, doubled or altered files, a manifest of
     another source."""
     if not folder.is_dir():
@@ -59,31 +59,31 @@ def find(folder: Path, source: Source, contract: Contract) -> Delivery:
     if source.files:
         files = {key: [folder / file.name] for key, file in source.files.items()}
         for key, paths in files.items():
-            _must_exist(paths, key)
+            _require_files(paths, key)
     elif manifest is not None:
-        files = _listed(folder, manifest, contract)
+        files = _files_by_manifest(folder, manifest, contract)
     else:
-        files = _shaped(folder, contract)
+        files = _files_by_name(folder, contract)
     found = Delivery(folder, files, manifest)
     for paths in files.values():
         for path in paths:
-            regular(path)
-            found.stamps[path] = _stamp(path)
+            require_regular_file(path)
+            found.sizes_and_mtimes[path] = _size_and_mtime(path)
     with ThreadPoolExecutor(2) as pool:
-        digests = list(pool.map(_digest, found.stamps))
-    found.sha256 = {path.name: digest for path, digest in zip(found.stamps, digests, strict=True)}
+        digests = list(pool.map(_digest, found.sizes_and_mtimes))
+    found.sha256 = {path.name: digest for path, digest in zip(found.sizes_and_mtimes, digests, strict=True)}
     for table in found.manifest["tables"].values() if manifest else ():
         for entry in table["files"]:
             if entry["name"] in found.sha256 and entry["sha256"].lower() != found.sha256[entry["name"]]:
                 raise UserError("sha_differs", file=entry["name"])
-    found.check_still()
+    found.check_unchanged()
     return found
 
 
 def _manifest(path: Path, source: Source) -> Mapping | None:
     if not path.exists() and not path.is_symlink():
         return None
-    regular(path)
+    require_regular_file(path)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8-sig"))
         entries = [entry for table in manifest["tables"].values() for entry in table["files"]]
@@ -98,13 +98,13 @@ def _manifest(path: Path, source: Source) -> Mapping | None:
     return manifest
 
 
-def _listed(folder: Path, manifest: Mapping, contract: Contract) -> dict[str, list[Path]]:
+def _files_by_manifest(folder: Path, manifest: Mapping, contract: Contract) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for table, entry in manifest["tables"].items():
         if table not in contract.tables:
             raise UserError("manifest_table", table=table)
         files[table] = [folder / file["name"] for file in entry["files"]]
-        _must_exist(files[table], table)
+        _require_files(files[table], table)
     named = {path.name for paths in files.values() for path in paths}
     for path in sorted(folder.iterdir()):
         if path.suffix in SUFFIXES and path.name not in named:
@@ -112,7 +112,7 @@ def _listed(folder: Path, manifest: Mapping, contract: Contract) -> dict[str, li
     return files
 
 
-def _shaped(folder: Path, contract: Contract) -> dict[str, list[Path]]:
+def _files_by_name(folder: Path, contract: Contract) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for table in contract.tables:
         here = [folder / f"{table}{suffix}" for suffix in SUFFIXES if (folder / f"{table}{suffix}").exists()]
@@ -123,13 +123,13 @@ def _shaped(folder: Path, contract: Contract) -> dict[str, list[Path]]:
     return files
 
 
-def _must_exist(paths: list[Path], table: str) -> None:
+def _require_files(paths: list[Path], table: str) -> None:
     for path in paths:
         if not path.exists() and not path.is_symlink():
             raise UserError("no_file", file=path.name, table=table)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _size_and_mtime(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError:

@@ -11,14 +11,14 @@ from pathlib import Path
 from data.errors import UserError
 
 CHUNK = 1 << 20
-LONGEST_LINE = 2_000_000
-_CHINESE = ("gb18030", "gbk", "gb2312", "cp936")
+MAX_LINE_BYTES = 2_000_000
+_CHINESE_ENCODINGS = ("gb18030", "gbk", "gb2312", "cp936")
 # What a source or a command may declare.
-ENCODINGS = ("auto", "utf-8", *_CHINESE)
+ENCODINGS = ("auto", "utf-8", *_CHINESE_ENCODINGS)
 
 
 @dataclass(frozen=True)
-class Sight:
+class EncodingProbe:
     """What the bytes of one CSV file say: `kind` is ascii, utf-8, utf-8-sig, utf-16, gb18030 or both (valid in
     either)."""
 
@@ -26,7 +26,7 @@ class Sight:
     kind: str
 
 
-def sight(path: Path) -> Sight:
+def probe_encoding(path: Path) -> EncodingProbe:
     """Look at every byte once. UserError: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over
     2 MB."""
     utf8 = codecs.getincrementaldecoder("utf-8")()
@@ -43,7 +43,7 @@ def sight(path: Path) -> Sight:
                 ):
                     if chunk.startswith(mark):
                         _decode_all(path, kind)
-                        return Sight(path.name, kind)
+                        return EncodingProbe(path.name, kind)
                 if chunk[:4096].count(0) * 5 > len(chunk[:4096]):
                     raise UserError("encoding_utf16", file=path.name)
             carried, line = _measure(chunk, carried, line, path)
@@ -68,25 +68,25 @@ def sight(path: Path) -> Sight:
     if not offset:
         raise UserError("empty_file", file=path.name)
     if plain:
-        return Sight(path.name, "ascii")
+        return EncodingProbe(path.name, "ascii")
     if utf8_bad is None:
         try:
             utf8.decode(b"", True)
         except UnicodeDecodeError:
             utf8_bad = offset - 1
     if utf8_bad is None:
-        return Sight(path.name, "utf-8" if gb_bad else "both")
+        return EncodingProbe(path.name, "utf-8" if gb_bad else "both")
     # Text whose multi-byte sequences are mostly valid UTF-8 is UTF-8 with a damaged byte, whatever GB18030 makes of it.
     if gb_bad or good > bad:
         raise UserError("encoding_bad", file=path.name, byte=utf8_bad)
-    return Sight(path.name, "gb18030")
+    return EncodingProbe(path.name, "gb18030")
 
 
 def _measure(chunk: bytes, carried: int, line: int, path: Path) -> tuple[int, int]:
     """Length of the unfinished line and the line number after this chunk."""
     first = min((at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0), default=-1)
     length = carried + (first if first >= 0 else len(chunk))
-    if length > LONGEST_LINE:
+    if length > MAX_LINE_BYTES:
         raise UserError("line_too_long", file=path.name, line=line)
     if first < 0:
         return length, line
@@ -100,13 +100,13 @@ def _decode_all(path: Path, encoding: str) -> None:
             carried = 0
             while part := text.read(CHUNK):
                 carried = 0 if "\n" in part or "\r" in part else carried + len(part)
-                if carried > LONGEST_LINE:
+                if carried > MAX_LINE_BYTES:
                     raise UserError("line_too_long", file=path.name, line="?")
     except UnicodeDecodeError as error:
         raise UserError("encoding_bad", file=path.name, byte=error.start) from None
 
 
-def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
+def decide_encodings(sights: Iterable[EncodingProbe], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
     """The encoding of each file, decided over the whole delivery: file → (encoding, note code or None).
 
     A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file valid in both follows the others of
@@ -118,7 +118,7 @@ def settle_encodings(sights: Iterable[Sight], declared: str = "auto") -> dict[st
     chinese = [seen for seen in free if seen.kind == "gb18030"]
     unicode = [seen for seen in free if seen.kind == "utf-8"]
     both = [seen for seen in free if seen.kind == "both"]
-    asked_gb = declared.lower() in _CHINESE
+    asked_gb = declared.lower() in _CHINESE_ENCODINGS
     if chinese and (unicode or both) and declared == "auto":
         raise UserError("encoding_mixed", first=(unicode or both)[0].file, second=chinese[0].file)
     result: dict[str, tuple[str, str | None]] = {

@@ -20,22 +20,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import UserError
-from data.ingest.encodings import LONGEST_LINE
+from data.ingest.encodings import MAX_LINE_BYTES
 
-WIDEST = 1000
-BATCH = 50_000
-TRAILERS = ("合计", "总计", "合計", "total", "TOTAL", "Total")
+MAX_COLUMNS = 1000
+BATCH_ROWS = 50_000
+TOTAL_ROW_LABELS = ("合计", "总计", "合計", "total", "TOTAL", "Total")
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileFormat:
     """How a source writes a file. `columns` are those read, by exact name, never by place; `needed` must be there.
 
     `dates` are the columns in which an XLSX file may hold serial numbers of days.
     """
 
     columns: tuple[str, ...]
-    needed: tuple[str, ...]
+    required: tuple[str, ...]
     delimiter: str = ","
     sheet: str | None = None
     header_row: int = 1
@@ -44,7 +44,7 @@ class Layout:
 
 
 @dataclass
-class Staged:
+class StagedFile:
     """One file, ready for the engine. `types` maps each column to its SQL type family; `native` files have no
     `line` column."""
 
@@ -58,7 +58,7 @@ class Staged:
     trailer: dict[str, str] = field(default_factory=dict)
 
 
-def regular(path: Path) -> os.stat_result:
+def require_regular_file(path: Path) -> os.stat_result:
     """The file's stat; UserError for links, folders, devices and what is missing."""
     try:
         found = path.lstat()
@@ -69,25 +69,25 @@ def regular(path: Path) -> os.stat_result:
     return found
 
 
-def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged:
+def stage_csv(path: Path, layout: FileFormat, encoding: str, target: Path) -> StagedFile:
     """Read one CSV file strictly and write it as a Parquet file of text columns. UserError as the module says."""
-    csv.field_size_limit(LONGEST_LINE)
+    csv.field_size_limit(MAX_LINE_BYTES)
     with path.open(encoding=encoding, newline="") as text:
         reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
-        rows = _guarded(reader, path)
+        rows = _records(reader, path)
         header = next(rows, None)
         while header is not None and not any(header):
             header = next(rows, None)
         if header is None:
             raise UserError("empty_file", file=path.name)
         names = check_header(path.name, header, layout)
-        staged = Staged(path.name, target, {name: "text" for name in names if name}, 0, native=False)
+        staged = StagedFile(path.name, target, {name: "text" for name in names if name}, 0, native=False)
         extra = [head for head, name in zip(header, names, strict=True) if name is None]
         if extra:
             staged.notes.append(
                 {"code": "extra_columns", "count": len(extra), "facts": [str(head)[:40] for head in extra[:20]]}
             )
-        write_text(staged, names, _numbered(rows, reader, len(header), staged), target)
+        write_text_parquet(staged, names, _numbered_records(rows, reader, len(header), staged), target)
     if not _ends_with_line_end(path, encoding):
         if staged.skipped.pop("cut", 0):
             raise UserError("cut", file=path.name, line=reader.line_num)
@@ -98,7 +98,7 @@ def stage_csv(path: Path, layout: Layout, encoding: str, target: Path) -> Staged
     return staged
 
 
-def _guarded(reader, path: Path) -> Iterator[list[str]]:
+def _records(reader, path: Path) -> Iterator[list[str]]:
     while True:
         start = reader.line_num + 1
         try:
@@ -113,8 +113,8 @@ def _guarded(reader, path: Path) -> Iterator[list[str]]:
         yield row
 
 
-def _numbered(
-    rows: Iterator[list[str]], reader, width: int, staged: Staged
+def _numbered_records(
+    rows: Iterator[list[str]], reader, width: int, staged: StagedFile
 ) -> Iterator[tuple[int, str | None, list[str]]]:
     """(first line, problem, values) of each record; blank lines and trailers are counted and left out."""
     last = reader.line_num
@@ -125,7 +125,7 @@ def _numbered(
             staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
             continue
         problem = None
-        if row[0].strip() in TRAILERS:
+        if row[0].strip() in TOTAL_ROW_LABELS:
             problem = "trailer"
         elif len(row) < width:
             problem = "too_few_columns"
@@ -137,13 +137,13 @@ def _numbered(
         yield line, problem, row
 
 
-def check_header(file: str, header: list, layout: Layout) -> list[str | None]:
+def check_header(file: str, header: list, layout: FileFormat) -> list[str | None]:
     """The declared name of each column, None for one that is not declared. UserError when names are missing, double
     or too many."""
-    if len(header) > WIDEST:
+    if len(header) > MAX_COLUMNS:
         raise UserError("too_wide", file=file, count=len(header))
     cleaned = [unicodedata.normalize("NFKC", str(head or "")).strip() for head in header]
-    want = ", ".join((layout.needed or layout.columns)[:8])
+    want = ", ".join((layout.required or layout.columns)[:8])
     known = [name if name in layout.columns else None for name in cleaned]
     for name in set(known) - {None}:
         if known.count(name) > 1:
@@ -160,14 +160,14 @@ def check_header(file: str, header: list, layout: Layout) -> list[str | None]:
                 if mark != layout.delimiter and cleaned[0].count(mark) >= 1:
                     raise UserError("delimiter", file=file, found=word, declared=repr(layout.delimiter))
         raise UserError("header_missing", file=file, want=want)
-    for name in layout.needed:
+    for name in layout.required:
         if name not in known:
             raise UserError("header_column", file=file, column=name)
     return known
 
 
-def write_text(
-    staged: Staged, names: list[str | None], rows: Iterator[tuple[int, str | None, list]], target: Path
+def write_text_parquet(
+    staged: StagedFile, names: list[str | None], rows: Iterator[tuple[int, str | None, list]], target: Path
 ) -> None:
     places = [(index, name) for index, name in enumerate(names) if name]
     schema = pa.schema([("line", pa.int64()), ("problem", pa.string()), *((name, pa.string()) for _, name in places)])
@@ -181,7 +181,7 @@ def write_text(
                 staged.skipped["trailer_lines"] = staged.skipped.get("trailer_lines", 0) + 1
                 continue
             batch.append((line, problem, values))
-            if len(batch) == BATCH:
+            if len(batch) == BATCH_ROWS:
                 staged.rows += _flush(writer, schema, places, batch)
         staged.rows += _flush(writer, schema, places, batch)
 
@@ -209,7 +209,7 @@ def _ends_with_line_end(path: Path, encoding: str) -> bool:
     return (b"\n" in tail or b"\r" in tail) if encoding.startswith("utf-16") else tail[-1:] in (b"\n", b"\r")
 
 
-def stage_parquet(path: Path, layout: Layout) -> Staged:
+def stage_parquet(path: Path, layout: FileFormat) -> StagedFile:
     """Look at one Parquet file's own schema; the engine reads the file itself. UserError when cut or not Parquet."""
     try:
         with pq.ParquetFile(path) as file:
@@ -217,7 +217,7 @@ def stage_parquet(path: Path, layout: Layout) -> Staged:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError("parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120]) from None
     names = check_header(path.name, schema.names, layout)
-    staged = Staged(
+    staged = StagedFile(
         path.name, path, {name: arrow_family(schema.field(name).type) for name in names if name}, rows, native=True
     )
     if extra := [head for head, name in zip(schema.names, names, strict=True) if name is None]:
@@ -249,7 +249,7 @@ def arrow_family(kind: pa.DataType) -> str:
     return str(kind)
 
 
-def same_schema(parts: list[Staged]) -> None:
+def require_same_schema(parts: list[StagedFile]) -> None:
     """Refused when the files of one table differ in a column's presence or type."""
     first = parts[0]
     for part in parts[1:]:

@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 
 from data.contract.schema import Table
 from data.errors import UserError
-from data.ingest.files import Layout, Staged, arrow_family, check_header
+from data.ingest.files import FileFormat, StagedFile, arrow_family, check_header
 
-TIMEOUT = 600
-TRIES = 3
-PAUSE = 1.0
-LOST = (
+TIMEOUT_SECONDS = 600
+MAX_TRIES = 3
+RETRY_PAUSE_SECONDS = 1.0
+CONNECTION_ERRORS = (
     "server closed",
     "could not connect",
     "connection",
@@ -33,10 +33,10 @@ LOST = (
     "lost synchronization",
     "no route",
 )
-PASSWORD = ("password", "authentication", "role", "pg_hba")
+CREDENTIAL_ERRORS = ("password", "authentication", "role", "pg_hba")
 
 
-class _Lost(Exception):
+class _ConnectionLost(Exception):
     """The connection broke while a table was read."""
 
     def __init__(self, table: str, cause: str):
@@ -50,10 +50,10 @@ def stage_database(
     work: Path,
     progress: Callable[[str, int, float], None],
     *,
-    timeout: float = TIMEOUT,
-    tries: int = TRIES,
-    pause: float = PAUSE,
-) -> dict[str, Staged]:
+    timeout: float = TIMEOUT_SECONDS,
+    tries: int = MAX_TRIES,
+    pause: float = RETRY_PAUSE_SECONDS,
+) -> dict[str, StagedFile]:
     """Read the wanted tables, name → (table in the database, its columns, whether it must be there).
 
     A connection that breaks is opened again and everything is read anew, since a new snapshot may differ. Raises
@@ -63,14 +63,14 @@ def stage_database(
     for number in range(1, tries + 1):
         try:
             return _read_all(address, wanted, work / f"database-{number}", progress, timeout)
-        except _Lost as lost:
+        except _ConnectionLost as lost:
             if number == tries:
                 raise UserError("database_lost", table=lost.table, tries=tries, error=lost) from None
             time.sleep(pause * number)
     raise AssertionError("a try ends with an answer or a refusal")
 
 
-def _read_all(address: str, wanted, folder: Path, progress, timeout: float) -> dict[str, Staged]:
+def _read_all(address: str, wanted, folder: Path, progress, timeout: float) -> dict[str, StagedFile]:
     folder.mkdir(mode=0o700)
     table = "-"
     try:
@@ -88,10 +88,10 @@ def _read_all(address: str, wanted, folder: Path, progress, timeout: float) -> d
                     progress(f"{name}: reading", part.rows, time.monotonic() - started)
             return staged
     except adbc_driver_manager.Error as error:
-        raise _explained(error, address, table, timeout) from None
+        raise _describe_error(error, address, table, timeout) from None
 
 
-def _explained(error: Exception, address: str, table: str, timeout: float) -> Exception:
+def _describe_error(error: Exception, address: str, table: str, timeout: float) -> Exception:
     text = re.sub(r"postgres(ql)?://\S+", "postgresql://…", str(error).replace(address, "postgresql://…"))
     text = re.sub(r"(password|passwd|pwd)\s*=\s*\S+", r"\1=…", text, flags=re.IGNORECASE)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:200]
@@ -99,15 +99,15 @@ def _explained(error: Exception, address: str, table: str, timeout: float) -> Ex
     if "statement timeout" in low:
         return UserError("database_slow", seconds=f"{timeout:g}", table=table)
     if table == "-":
-        if any(word in low for word in PASSWORD):
+        if any(word in low for word in CREDENTIAL_ERRORS):
             return UserError("database_password")
         return UserError("database_connect", error=first)
-    if any(word in low for word in LOST):
-        return _Lost(table, first)
+    if any(word in low for word in CONNECTION_ERRORS):
+        return _ConnectionLost(table, first)
     return UserError("database_error", table=table, error=first)
 
 
-def _read_table(cursor, name: str, table: str, declared: Table, must: bool, target: Path) -> Staged | None:
+def _read_table(cursor, name: str, table: str, declared: Table, must: bool, target: Path) -> StagedFile | None:
     cursor.execute(
         "select column_name from information_schema.columns where table_name = $1 and table_schema = "
         "any(current_schemas(false))",
@@ -119,13 +119,13 @@ def _read_table(cursor, name: str, table: str, declared: Table, must: bool, targ
             raise UserError("no_table", table=table)
         return None
     names = [column for column in declared.columns if column in found]
-    check_header(table, found, Layout(tuple(declared.columns), declared.required_columns))
+    check_header(table, found, FileFormat(tuple(declared.columns), declared.required_columns))
     columns = ", ".join(f'"{column}"' for column in names)
     cursor.execute(f'select count(*) from "{table}"')
     count = cursor.fetchone()[0]
     cursor.execute(f'select {columns} from "{table}"')
     reader = cursor.fetch_record_batch()
-    schema = pa.schema([(field.name, _plain(field.type)) for field in reader.schema])
+    schema = pa.schema([(field.name, _storage_type(field.type)) for field in reader.schema])
     rows = 0
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
         for batch in reader:
@@ -138,10 +138,10 @@ def _read_table(cursor, name: str, table: str, declared: Table, must: bool, targ
             rows += batch.num_rows
     if rows != count:
         raise UserError("database_counts", table=table, got=rows, want=count)
-    return Staged(table, target, {field.name: arrow_family(field.type) for field in schema}, rows, native=True)
+    return StagedFile(table, target, {field.name: arrow_family(field.type) for field in schema}, rows, native=True)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def _storage_type(kind: pa.DataType) -> pa.DataType:
     """NUMERIC, enums and the like come as an opaque extension over text."""
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 

@@ -19,7 +19,7 @@ LIMITS = {"rejects": 0.001, "orphans": 0.001, "conflicts": 0.0001, "volume": 0.2
 
 
 @dataclass(frozen=True)
-class File:
+class SourceFile:
     """One raw file of a mapped source: its name in the delivery and its columns, all of which must be there."""
 
     name: str
@@ -36,7 +36,7 @@ class Source:
 
     name: str
     words: Mapping[str, str]
-    files: Mapping[str, File]
+    files: Mapping[str, SourceFile]
     mappings: Mapping[str, Path]
     history: str | None
     as_of: dt.date | None
@@ -66,12 +66,12 @@ def read_source(name: str, contract: Contract, folder: Path | None = None) -> So
         raise InvalidRequest("source_unknown", name=name, known=", ".join(source_names()))
     try:
         raw = tomllib.loads((home / "source.toml").read_text(encoding="utf-8"))
-        return _read(name, home, raw, contract)
+        return _parse_source(name, home, raw, contract)
     except (tomllib.TOMLDecodeError, BadContract, KeyError, TypeError, ValueError) as error:
         raise UserError("source_bad", name=name, error=error) from None
 
 
-def _read(name: str, home: Path, raw: dict, contract: Contract) -> Source:
+def _parse_source(name: str, home: Path, raw: dict, contract: Contract) -> Source:
     known = {
         "zh",
         "en",
@@ -100,7 +100,7 @@ def _read(name: str, home: Path, raw: dict, contract: Contract) -> Source:
         if unknown := sorted(set(identity) - set(columns)):
             raise ValueError(f"file.{key}.key {unknown[0]}")
         table = Table(f"file_{key}", columns, identity, True, None, entry.get("zh", ""), entry.get("en", ""))
-        files[key] = File(
+        files[key] = SourceFile(
             entry["name"],
             table,
             entry.get("delimiter", raw.get("delimiter", ",")),

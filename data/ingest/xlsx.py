@@ -10,11 +10,11 @@ import openpyxl
 from defusedxml import DefusedXmlException
 
 from data.errors import UserError
-from data.ingest.files import TRAILERS, WIDEST, Layout, Staged, check_header, write_text
+from data.ingest.files import MAX_COLUMNS, TOTAL_ROW_LABELS, FileFormat, StagedFile, check_header, write_text_parquet
 
-UNPACKED = 200 * 1024**2
-RATIO = 100
-MEMBERS = 2000
+MAX_UNPACKED_BYTES = 200 * 1024**2
+MAX_COMPRESSION_RATIO = 100
+MAX_MEMBERS = 2000
 ERROR_MARK = "#ERROR "
 DIGITS_MARK = "#DIGITS "
 
@@ -30,9 +30,9 @@ def check_xlsx(path: Path) -> None:
             members = archive.infolist()
             unpacked = sum(member.file_size for member in members)
             packed = max(1, sum(member.compress_size for member in members))
-            if len(members) > MEMBERS:
+            if len(members) > MAX_MEMBERS:
                 raise UserError("xlsx_bomb", file=path.name, what=f"{len(members)} members")
-            if unpacked > UNPACKED or (unpacked > 10 * 1024**2 and unpacked / packed > RATIO):
+            if unpacked > MAX_UNPACKED_BYTES or (unpacked > 10 * 1024**2 and unpacked / packed > MAX_COMPRESSION_RATIO):
                 raise UserError("xlsx_bomb", file=path.name, what=f"{unpacked // 1024**2} MB")
             if "xl/workbook.xml" not in archive.namelist():
                 raise UserError("xlsx_no_workbook", file=path.name)
@@ -40,7 +40,7 @@ def check_xlsx(path: Path) -> None:
         raise UserError("xlsx_not_zip", file=path.name) from None
 
 
-def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
+def stage_xlsx(path: Path, layout: FileFormat, target: Path) -> StagedFile:
     """Read one sheet and write it as a Parquet file of text columns. Dates become ISO text, numbers their
     shortest text."""
     check_xlsx(path)
@@ -61,7 +61,7 @@ def stage_xlsx(path: Path, layout: Layout, target: Path) -> Staged:
             workbook.close()
 
 
-def _read_sheet(path: Path, layout: Layout, target: Path, values, formulas) -> Staged:
+def _read_sheet(path: Path, layout: FileFormat, target: Path, values, formulas) -> StagedFile:
     sheets = values.sheetnames
     if layout.sheet is None and len(sheets) != 1:
         raise UserError("xlsx_sheets", file=path.name, sheets=", ".join(sheets[:10]))
@@ -80,19 +80,21 @@ def _read_sheet(path: Path, layout: Layout, target: Path, values, formulas) -> S
     while heads and heads[-1] is None:
         heads.pop()
     names = check_header(path.name, heads, layout)
-    staged = Staged(path.name, target, {name: "text" for name in names if name}, 0, native=False)
+    staged = StagedFile(path.name, target, {name: "text" for name in names if name}, 0, native=False)
     if extra := [str(head)[:40] for head, known in zip(heads, names, strict=True) if known is None]:
         staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
     serial = {index for index, known in enumerate(names) if known in layout.dates}
-    write_text(staged, names, _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged), target)
+    write_text_parquet(
+        staged, names, _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged), target
+    )
     if not staged.rows and not layout.may_be_empty:
         raise UserError("header_only", file=path.name)
     return staged
 
 
-def _cells(path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: Staged):
+def _cells(path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: StagedFile):
     for line, (shown, written) in enumerate(rows, header_row + 1):
-        if len(shown) > WIDEST:
+        if len(shown) > MAX_COLUMNS:
             raise UserError("too_wide", file=path.name, count=len(shown))
         texts: list[str | None] = []
         for index, (cell, origin) in enumerate(zip(shown, written, strict=True)):
@@ -103,7 +105,7 @@ def _cells(path: Path, rows, width: int, serial: set[int], epoch, header_row: in
             staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
             continue
         problem = None
-        if (texts[0] or "").strip() in TRAILERS:
+        if (texts[0] or "").strip() in TOTAL_ROW_LABELS:
             problem = "trailer"
         elif any(texts[width:]):
             problem = "too_many_columns"

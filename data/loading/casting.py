@@ -1,6 +1,6 @@
 """From a column's declaration to SQL: how a delivered value is read, and which faults refuse its row.
 
-A relation of delivered rows has `file`, `line`, `problem` and the delivered columns. `judged` turns it into one row per
+A relation of delivered rows has `file`, `line`, `problem` and the delivered columns. `validated` turns it into one row per
 delivered row with v_<column> (typed), k_<column> (integer key of what it refers to) and `fault` ('column|reason'
 or null).
 """
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from data.contract.formats import DATE_FORMATS
 from data.contract.schema import Column, Table
-from data.contract.tables import EVENT_DATE, PLAIN_TYPES, enum, literal
+from data.contract.tables import EVENT_DATE, PLAIN_TYPES, enum_type, sql_literal
 from data.errors import UserError
 
-CLOCKS = (" %H:%M:%S", " %H:%M:%S.%f", " %H:%M", "T%H:%M:%S", "T%H:%M:%S.%f")
-DIGITS_IN = {"%Y%m%d": 8, "%y%m%d": 6}
+TIME_FORMATS = (" %H:%M:%S", " %H:%M:%S.%f", " %H:%M", "T%H:%M:%S", "T%H:%M:%S.%f")
+FORMAT_DIGITS = {"%Y%m%d": 8, "%y%m%d": 6}
 
 NOT_AFTER_AS_OF = {
     "customer": ("valid_from", "birth_on"),
@@ -54,7 +54,7 @@ FAMILIES = {
     "number": ("text", "int", "decimal", "float"),
     "bool": ("text", "bool", "int"),
 }
-EXACT = {
+NATIVE_FAMILY = {
     "key": "text",
     "code": "text",
     "date": "date",
@@ -100,9 +100,7 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
         tool = "shown" if kind in ("text", "name") else "clean"
         made = f"{tool}({source})"
         if kind == "code":
-            made = (
-                f"case when {source} in ({', '.join(literal(v) for v in column.values)}) then {source} else {made} end"
-            )
+            made = f"case when {source} in ({', '.join(sql_literal(v) for v in column.values)}) then {source} else {made} end"
         if plain == "text":
             faults.append(
                 ("excel_error", f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')")
@@ -127,13 +125,13 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
 
 def exact_code(column: Column, word: str) -> str:
     """SQL: the declared value that equals `word`, or null."""
-    return f"try_cast({word} as {enum(column)})"
+    return f"try_cast({word} as {enum_type(column)})"
 
 
 def any_case_code(column: Column, word: str) -> str:
     """SQL: the declared value that equals `word` but for case, or null."""
-    cases = " ".join(f"when {literal(value.lower())} then {literal(value)}" for value in column.values)
-    return f"try_cast(case lower({word}) {cases} end as {enum(column)})"
+    cases = " ".join(f"when {sql_literal(value.lower())} then {sql_literal(value)}" for value in column.values)
+    return f"try_cast(case lower({word}) {cases} end as {enum_type(column)})"
 
 
 def _text(column: Column, raw: str, tidy: str, value: str, formats: tuple[str, ...]) -> tuple[str, list]:
@@ -171,10 +169,10 @@ def _text(column: Column, raw: str, tidy: str, value: str, formats: tuple[str, .
 
 
 def _text_date(column: Column, tidy: str, value: str, formats: tuple[str, ...]) -> tuple[str, list]:
-    lengths = ", ".join(str(DIGITS_IN[form]) for form in formats if form in DIGITS_IN) or "0"
+    lengths = ", ".join(str(FORMAT_DIGITS[form]) for form in formats if form in FORMAT_DIGITS) or "0"
     sound = f"(not regexp_full_match({tidy}, '[0-9]+') or strlen({tidy}) in ({lengths}))"
     if column.type == "time":
-        stamps = [*(form + clock for form in formats for clock in CLOCKS), *formats]
+        stamps = [*(form + clock for form in formats for clock in TIME_FORMATS), *formats]
         zone = f"regexp_matches({tidy}, ':[0-9.]+ ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
         parsed = (
             f"case when {zone} then (try_cast({tidy} as timestamptz) at time zone 'Asia/Shanghai')::date "
@@ -216,7 +214,7 @@ def _typed(
     if kind == "bool":
         return tidy, []
     to = "integer" if kind == "int" else PLAIN_TYPES[kind]
-    if family == EXACT[kind] and kind != "int":
+    if family == NATIVE_FAMILY[kind] and kind != "int":
         return tidy, []
     faults = [("out_of_range", f"{tidy} is not null and {value} is null")]
     places = {"money": 2, "rate": 6}.get(kind)
@@ -226,7 +224,7 @@ def _typed(
 
 
 def _range(column: Column, value: str) -> list:
-    """9999-12-31 means open and is made null by `judged`; every other date outside 1900–2200 is refused."""
+    """9999-12-31 means open and is made null by `validated`; every other date outside 1900–2200 is refused."""
     faults = [
         (
             "date_out_of_range",
@@ -239,7 +237,7 @@ def _range(column: Column, value: str) -> list:
 
 
 def _list(words) -> str:
-    return f"[{', '.join(literal(word) for word in words)}]"
+    return f"[{', '.join(sql_literal(word) for word in words)}]"
 
 
 def casts(table: Table, families: Mapping[str, str], formats: tuple[str, ...]) -> dict[str, Cast]:
@@ -247,7 +245,7 @@ def casts(table: Table, families: Mapping[str, str], formats: tuple[str, ...]) -
     return {name: cast(column, families[name], formats) for name, column in table.columns.items() if name in families}
 
 
-def judged(
+def validation_query(
     table: Table, relation: str, families: Mapping[str, str], formats: tuple[str, ...], *, linked: bool = True
 ) -> str:
     """The SELECT that reads, casts, links and judges every row of `relation`. Parameters: nulls, as_of, last_as_of.
@@ -269,7 +267,7 @@ def judged(
         if name in rules:
             values.append(f"{rules[name].value} as v_{name}")
         else:
-            kind = enum(column) if column.type == "code" else PLAIN_TYPES.get(column.type, "varchar")
+            kind = enum_type(column) if column.type == "code" else PLAIN_TYPES.get(column.type, "varchar")
             values.append(f"null::{kind} as v_{name}")
     joins, keys = [], []
     if linked:
@@ -289,11 +287,11 @@ def judged(
     return f"""
 with
 tidied as (select *, {tidied} from {relation}),
-told as materialized (select * {f"replace ({', '.join(void)})" if void else ""} from tidied),
-typed as materialized (select *, {", ".join(values)} from told),
+nullified as materialized (select * {f"replace ({', '.join(void)})" if void else ""} from tidied),
+typed as materialized (select *, {", ".join(values)} from nullified),
 linked as (select typed.*{"".join(f", {key}" for key in keys)} from typed {" ".join(joins)}),
-judged as materialized (select *, case {faults} end as fault from linked)
-select * {f"replace ({opened})" if opened else ""} from judged"""
+validated as materialized (select *, case {faults} end as fault from linked)
+select * {f"replace ({opened})" if opened else ""} from validated"""
 
 
 def _faults(table: Table, rules: Mapping[str, Cast], linked: bool) -> str:

@@ -3,52 +3,55 @@
 from __future__ import annotations
 
 from data.contract.schema import Table
-from data.contract.tables import EVENT_DATE, PLAIN_TYPES, REDELIVERED, kept_columns, kept_name
-from data.loading.casting import EXACT, NOT_AFTER_AS_OF, NOT_BEFORE_DISBURSEMENT, ONLY_NEW, exact_code
-from data.loading.reconciliation import Tally
-from data.loading.validation import Delivered, Keeper
+from data.contract.tables import EVENT_DATE, PLAIN_TYPES, VERSIONED_TABLES, stored_columns, stored_name
+from data.loading.casting import NATIVE_FAMILY, NOT_AFTER_AS_OF, NOT_BEFORE_DISBURSEMENT, ONLY_NEW, exact_code
+from data.loading.reconciliation import LoadCounts
+from data.loading.validation import RowValidator, StagedTable
 
-FAST_TYPES = ("key", "date", "month", "time", "money", "rate", "int", "number", "bool", "code")
+TYPED_PATH_TYPES = ("key", "date", "month", "time", "money", "rate", "int", "number", "bool", "code")
 
 
-def keep_events(keeper: Keeper, given: Delivered) -> None:
+def load_events(validator: RowValidator, staged: StagedTable) -> None:
     """Fill kept.<table> with the sound rows, sorted by date; refuse the rest; see that no key stands twice."""
-    tally = keeper.tally(given)
-    rest = given
-    if _is_typed(given):
-        _keep_fast(keeper, given)
-        if _count(keeper, given) == given.rows:
+    counts = validator.counts_for(staged)
+    rest = staged
+    if _is_typed(staged):
+        _load_typed(validator, staged)
+        if _count(validator, staged) == staged.rows:
             rest = None
         else:
-            rest = _rest(keeper, given)
+            rest = _remaining_rows(validator, staged)
     if rest:
-        _keep_careful(keeper, given, rest, tally)
-    _single(keeper, given, tally)
-    _not_before(keeper, given, tally)
-    tally.loaded = _count(keeper, given)
+        _load_validated(validator, staged, rest, counts)
+    _resolve_duplicates(validator, staged, counts)
+    _refuse_already_loaded(validator, staged, counts)
+    counts.loaded = _count(validator, staged)
 
 
-def _count(keeper: Keeper, given: Delivered) -> int:
-    return keeper.one(f"select count(*) from part.kept.{given.table.name}", given.table.name)[0]
+def _count(validator: RowValidator, staged: StagedTable) -> int:
+    return validator.one(f"select count(*) from part.kept.{staged.table.name}", staged.table.name)[0]
 
 
-def _is_typed(given: Delivered) -> bool:
+def _is_typed(staged: StagedTable) -> bool:
     """Every delivered column has the contract's very type, and none is missing that is required."""
-    columns = given.table.columns
-    typed = (columns[n].type in FAST_TYPES and EXACT[columns[n].type] == kind for n, kind in given.families.items())
-    return all(typed) and all(name in given.families for name in given.table.required_columns)
+    columns = staged.table.columns
+    typed = (
+        columns[n].type in TYPED_PATH_TYPES and NATIVE_FAMILY[columns[n].type] == kind
+        for n, kind in staged.families.items()
+    )
+    return all(typed) and all(name in staged.families for name in staged.table.required_columns)
 
 
-def _fast(given: Delivered) -> tuple[str, str, str]:
+def _typed_query(staged: StagedTable) -> tuple[str, str, str]:
     """(select list, joins, condition of soundness) over typed columns, without the tidying that clean rows do not need.
 
-    A row that fails the condition is judged again, carefully; so the condition may be stricter than the rules,
+    A row that fails the condition is validated again, carefully; so the condition may be stricter than the rules,
     never laxer.
     """
-    table, values, keys, sound, joins = given.table, {}, {}, [], []
+    table, values, keys, sound, joins = staged.table, {}, {}, [], []
     for name, column in table.columns.items():
-        raw, to = f'given."{name}"', column.refers
-        if name not in given.families:
+        raw, to = f'staged."{name}"', column.refers
+        if name not in staged.families:
             values[name] = "null"
             if to:
                 keys[f"k_{name}"] = "null"
@@ -88,7 +91,7 @@ def _fast(given: Delivered) -> tuple[str, str, str]:
         if both:
             sound.append(both if column.required else f"{raw} is null or ({both})")
     sources = keys | {f"v_{name}": value for name, value in values.items()}
-    made = [f"{sources.get(kept.made, kept.made)} as {kept.name}" for kept in kept_columns(table)]
+    made = [f"{sources.get(kept.made, kept.made)} as {kept.name}" for kept in stored_columns(table)]
     return ", ".join(made), " ".join(joins), " and ".join(f"({condition})" for condition in sound) or "true"
 
 
@@ -96,105 +99,105 @@ def _latest(table: Table, name: str) -> str:
     return ":as_of" if name in NOT_AFTER_AS_OF.get(table.name, ()) else "date '2200-12-31'"
 
 
-def _keep_fast(keeper: Keeper, given: Delivered) -> None:
-    made, joins, sound = _fast(given)
-    date = kept_name(given.table, EVENT_DATE[given.table.name])
-    order = "" if given.is_sorted else f" order by {date}"
-    keeper.run(
-        f"insert into part.kept.{given.table.name} by name select {made} from {given.name} as given "
+def _load_typed(validator: RowValidator, staged: StagedTable) -> None:
+    made, joins, sound = _typed_query(staged)
+    date = stored_name(staged.table, EVENT_DATE[staged.table.name])
+    order = "" if staged.is_sorted else f" order by {date}"
+    validator.run(
+        f"insert into part.kept.{staged.table.name} by name select {made} from {staged.name} as staged "
         f"{joins} where {sound}{order}",
-        f"{given.table.name}: keeping",
+        f"{staged.table.name}: keeping",
     )
 
 
-def _rest(keeper: Keeper, given: Delivered) -> Delivered:
+def _remaining_rows(validator: RowValidator, staged: StagedTable) -> StagedTable:
     """What the fast pass did not take, as a relation of its own."""
-    _, joins, sound = _fast(given)
-    name = f"rest_{given.table.name}"
-    keeper.run(
-        f"create or replace table {name} as select given.* from {given.name} as given "
+    _, joins, sound = _typed_query(staged)
+    name = f"rest_{staged.table.name}"
+    validator.run(
+        f"create or replace table {name} as select staged.* from {staged.name} as staged "
         f"{joins} where ({sound}) is not true",
-        f"{given.table.name}: the rest",
+        f"{staged.table.name}: the rest",
     )
-    rows = keeper.one(f"select count(*) from {name}", given.table.name)[0]
-    return Delivered(given.table, name, given.families, rows)
+    rows = validator.one(f"select count(*) from {name}", staged.table.name)[0]
+    return StagedTable(staged.table, name, staged.families, rows)
 
 
-def _keep_careful(keeper: Keeper, given: Delivered, rest: Delivered, tally: Tally) -> None:
-    before = _count(keeper, given)
-    made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
-    rows = keeper.judged(rest)
-    date = f"v_{EVENT_DATE[given.table.name]}"
-    keeper.run(
-        f"insert into part.kept.{given.table.name} by name select {made} from ({rows}) where fault is "
+def _load_validated(validator: RowValidator, staged: StagedTable, rest: StagedTable, counts: LoadCounts) -> None:
+    before = _count(validator, staged)
+    made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
+    rows = validator.validation_query(rest)
+    date = f"v_{EVENT_DATE[staged.table.name]}"
+    validator.run(
+        f"insert into part.kept.{staged.table.name} by name select {made} from ({rows}) where fault is "
         f"null order by {date}",
-        f"{given.table.name}: keeping carefully",
+        f"{staged.table.name}: keeping carefully",
     )
-    if _count(keeper, given) - before < rest.rows:
-        keeper.reject(rest, rows, tally)
+    if _count(validator, staged) - before < rest.rows:
+        validator.reject(rest, rows, counts)
 
 
-def _key_pairs(given: Delivered) -> list[tuple[str, str]]:
-    """(kept column, column of a judged row) of the table's key."""
-    made = {kept.name: kept.made for kept in kept_columns(given.table)}
-    return [(kept_name(given.table, name), made[kept_name(given.table, name)]) for name in given.table.key]
+def _key_pairs(staged: StagedTable) -> list[tuple[str, str]]:
+    """(kept column, column of a validated row) of the table's key."""
+    made = {kept.name: kept.made for kept in stored_columns(staged.table)}
+    return [(stored_name(staged.table, name), made[stored_name(staged.table, name)]) for name in staged.table.key]
 
 
-def _single(keeper: Keeper, given: Delivered, tally: Tally) -> None:
-    name, target = given.table.name, f"part.kept.{given.table.name}"
-    pairs = _key_pairs(given)
+def _resolve_duplicates(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
+    name, target = staged.table.name, f"part.kept.{staged.table.name}"
+    pairs = _key_pairs(staged)
     key = ", ".join(column for column, _ in pairs)
-    if keeper.stands_once(target, key, name):
+    if validator.has_unique_key(target, key, name):
         return
-    keeper.run(
+    validator.run(
         f"create or replace table double_{name} as select {key}, count(*) as rows, "
-        f"count(distinct hash({', '.join(kept.name for kept in kept_columns(given.table))})) as kinds "
+        f"count(distinct hash({', '.join(kept.name for kept in stored_columns(staged.table))})) as kinds "
         f"from {target} group by {key} having count(*) > 1",
         f"{name}: double keys",
     )
     match = " and ".join(f"double.{column} is not distinct from kept.{column}" for column, _ in pairs)
-    same = keeper.one(f"select coalesce(sum(rows - 1), 0) from double_{name} where kinds = 1", name)[0]
+    same = validator.one(f"select coalesce(sum(rows - 1), 0) from double_{name} where kinds = 1", name)[0]
     if same:
-        tally.skipped["duplicate_same"] = int(same)
+        counts.skipped["duplicate_same"] = int(same)
         partition = ", ".join(f"kept.{column}" for column, _ in pairs)
-        keeper.run(
+        validator.run(
             f"delete from {target} where rowid in (select kept.rowid from {target} as kept join "
             f"double_{name} as double on {match} "
             f"where kinds = 1 qualify row_number() over (partition by {partition} order by kept.rowid) > 1)",
             f"{name}: identical rows",
         )
-    if keeper.one(f"select count(*) from double_{name} where kinds > 1", name)[0]:
-        keeper.refuse_keys(given, f"double_{name}", "conflicting_duplicate", tally, pairs, where="kinds > 1")
-        _delete(keeper, name, f"double_{name}", pairs, "kinds > 1")
+    if validator.one(f"select count(*) from double_{name} where kinds > 1", name)[0]:
+        validator.reject_keys(staged, f"double_{name}", "conflicting_duplicate", counts, pairs, where="kinds > 1")
+        _delete_keys(validator, name, f"double_{name}", pairs, "kinds > 1")
 
 
-def _not_before(keeper: Keeper, given: Delivered, tally: Tally) -> None:
+def _refuse_already_loaded(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
     """Refuse keys that an older part holds already. An increment's rows are younger than all before, so little is
     read."""
-    name = given.table.name
-    if not keeper.shop.older or name in REDELIVERED or not _count(keeper, given):
+    name = staged.table.name
+    if not validator.session.older or name in VERSIONED_TABLES or not _count(validator, staged):
         return
-    date, pairs = kept_name(given.table, EVENT_DATE[name]), _key_pairs(given)
+    date, pairs = stored_name(staged.table, EVENT_DATE[name]), _key_pairs(staged)
     key = ", ".join(column for column, _ in pairs)
     old = " union all ".join(
         f"select {key} from {table} where {date} >= (select min({date}) from part.kept.{name})"
-        for table in keeper.older(name)
+        for table in validator.older(name)
     )
     match = " and ".join(f"old.{column} is not distinct from fresh.{column}" for column, _ in pairs)
-    keeper.run(
+    validator.run(
         f"create or replace table known_{name} as select distinct "
         f"{', '.join(f'fresh.{column}' for column, _ in pairs)} "
         f"from part.kept.{name} as fresh join ({old}) as old on {match}",
         f"{name}: delivered before",
     )
-    if keeper.one(f"select count(*) from known_{name}", name)[0]:
-        keeper.refuse_keys(given, f"known_{name}", "already_delivered", tally, pairs)
-        _delete(keeper, name, f"known_{name}", pairs, "true")
+    if validator.one(f"select count(*) from known_{name}", name)[0]:
+        validator.reject_keys(staged, f"known_{name}", "already_delivered", counts, pairs)
+        _delete_keys(validator, name, f"known_{name}", pairs, "true")
 
 
-def _delete(keeper: Keeper, name: str, keys: str, pairs: list[tuple[str, str]], where: str) -> None:
+def _delete_keys(validator: RowValidator, name: str, keys: str, pairs: list[tuple[str, str]], where: str) -> None:
     match = " and ".join(f"keys.{column} is not distinct from {name}.{column}" for column, _ in pairs)
-    keeper.run(
+    validator.run(
         f"delete from part.kept.{name} where exists (select 1 from {keys} as keys where {where} and {match})",
         f"{name}: refused keys",
     )

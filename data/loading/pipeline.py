@@ -13,21 +13,21 @@ from decimal import Decimal
 from pathlib import Path
 
 from data.contract.schema import Contract, read_contract
-from data.contract.tables import DIMENSIONS, NUMBERED, make_tables
+from data.contract.tables import DIMENSIONS, KEYED_TABLES, create_tables_sql
 from data.dates import is_month_end, months_between, next_month_end
 from data.editions import store
 from data.editions.engine import BuildSession, EditionReader
 from data.editions.manifest import Edition
 from data.errors import InvalidRequest, UserError
-from data.ingest.delivery import Delivery, find
+from data.ingest.delivery import Delivery, find_delivery
 from data.ingest.source import LIMITS, Source, read_source
-from data.loading.events import keep_events
-from data.loading.reconciliation import Tally, check_totals, check_volume
+from data.loading.events import load_events
+from data.loading.reconciliation import LoadCounts, check_totals, check_volume
 from data.loading.staging import Staging
-from data.loading.surrogate_keys import number_customers, number_dimensions, number_loans
-from data.loading.validation import Delivered, Keeper
+from data.loading.surrogate_keys import load_customers, load_dimensions, load_loans
+from data.loading.validation import RowValidator, StagedTable
 
-RULES = Path(__file__).with_name("casting.sql")
+CASTING_SQL = Path(__file__).with_name("casting.sql")
 HISTORY_TABLES = {"events": ("instalment", "payment"), "snapshots": ("loan_snapshot",)}
 
 
@@ -45,7 +45,7 @@ class Overrides:
     volume."""
 
     limits: Mapping[str, float] = field(default_factory=dict)
-    volume_by: str | None = None
+    approved_by: str | None = None
     encoding: str | None = None
 
 
@@ -77,11 +77,11 @@ def load(
     )
 
 
-class _Rehearsed(Exception):
+class _DryRunFinished(Exception):
     """Every rule held: the way out of publishing."""
 
 
-def rehearse(delivery: Path | str, source: str, home: Path, **how) -> dict:
+def dry_run(delivery: Path | str, source: str, home: Path, **how) -> dict:
     """Do all that `load` does but build marts and publish. Returns the facts; raises as `load`."""
     how.setdefault("overrides", None)
     asked = _Load(
@@ -92,12 +92,12 @@ def rehearse(delivery: Path | str, source: str, home: Path, **how) -> dict:
 
     def stop(candidate: EditionReader) -> dict:
         judge(candidate)
-        raise _Rehearsed
+        raise _DryRunFinished
 
     asked.check = stop
     try:
         asked.publish(None, None, None)
-    except _Rehearsed:
+    except _DryRunFinished:
         return asked.facts
     raise AssertionError("publishing went on")
 
@@ -114,7 +114,7 @@ class _Load:
         self.address = str(delivery) if "://" in str(delivery) else None
         self.delivery: Delivery | None = None
         if not self.address:
-            self.delivery = find(Path(delivery), self.source, self.contract)
+            self.delivery = find_delivery(Path(delivery), self.source, self.contract)
         self.before = store.current(home)
         self.manifest: Mapping = (self.delivery.manifest if self.delivery else None) or {}
         self.fingerprint = self.delivery.fingerprint if self.delivery else None
@@ -129,8 +129,8 @@ class _Load:
         told = self.manifest.get("from")
         if self.kind == "increment" and told and _date(told, "from_bad") != next_month_end(self.before.as_of):
             raise UserError("as_of_gap", new=told, old=self.before.as_of)
-        self.tallies: dict[str, Tally] = {}
-        self.files: dict[str, Tally] = {}
+        self.counts_by_table: dict[str, LoadCounts] = {}
+        self.files: dict[str, LoadCounts] = {}
 
     def _as_of(self, asked: dt.date | None) -> dt.date:
         told = asked or self.manifest.get("as_of") or self.source.as_of
@@ -161,22 +161,22 @@ class _Load:
             created=self.now,
         )
 
-    def build(self, shop: BuildSession) -> dict:
+    def build(self, session: BuildSession) -> dict:
         """Fill the part; the facts that the edition keeps."""
         work = self.home / store.BUILDING / "staged"
         work.mkdir(mode=0o700, exist_ok=True)
         try:
-            return self._build(shop, work)
+            return self._build(session, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def _build(self, shop: BuildSession, work: Path) -> dict:
-        shop.run(RULES)
-        shop.run(make_tables(self.contract), "tables")
+    def _build(self, session: BuildSession, work: Path) -> dict:
+        session.run(CASTING_SQL)
+        session.run(create_tables_sql(self.contract), "tables")
         number = 1 + (self.before.facts.get("deliveries", 0) if self.kind == "increment" else 0)
         last = self.before.as_of if self.kind == "increment" else None
-        keeper = Keeper(
-            shop,
+        validator = RowValidator(
+            session,
             self.contract,
             number,
             self.as_of,
@@ -184,29 +184,29 @@ class _Load:
             self.secret,
             self.source.date_formats,
             self.source.nulls,
-            self.tallies,
+            self.counts_by_table,
         )
         staging = Staging(
-            keeper, self.source, self.delivery, self.address, work, self.overrides.encoding, self.progress
+            validator, self.source, self.delivery, self.address, work, self.overrides.encoding, self.progress
         )
         delivered = staging.run()
         self.files = staging.files
         history = self._history(delivered)
-        self._keep(keeper, delivered)
-        self._judge(keeper, delivered, staging)
+        self._keep(validator, delivered)
+        self._judge(validator, delivered, staging)
         if self.delivery:
-            self.delivery.check_still()
-        months = self._months(shop, history)
+            self.delivery.check_unchanged()
+        months = self._months(session, history)
         facts = self.facts = self._facts(history, number, months)
-        self._record(keeper, facts)
-        shop.views()
+        self._record(validator, facts)
+        session.views()
         if self.build_marts:
             started = time.monotonic()
-            self.build_marts(shop, months)
+            self.build_marts(session, months)
             self.progress("marts", len(months), time.monotonic() - started)
         return facts
 
-    def _history(self, delivered: Mapping[str, Delivered]) -> str:
+    def _history(self, delivered: Mapping[str, StagedTable]) -> str:
         for table in self.contract.tables.values():
             if table.required and table.name not in delivered:
                 raise UserError("no_table", table=table.name)
@@ -223,75 +223,75 @@ class _Load:
             raise UserError("history_changed", old=self.before.facts["history"], new=history)
         return history
 
-    def _keep(self, keeper: Keeper, delivered: Mapping[str, Delivered]) -> None:
+    def _keep(self, validator: RowValidator, delivered: Mapping[str, StagedTable]) -> None:
         started = time.monotonic()
-        number_dimensions(keeper, delivered)
+        load_dimensions(validator, delivered)
         self.progress(
             "branch, manager, product", sum(delivered[d].rows for d in DIMENSIONS if d in delivered), _since(started)
         )
-        for given in delivered.values():
-            keeper.tally(given)
-        for name, number in (("customer", number_customers), ("loan", number_loans)):
-            self._keep_each(number, keeper, iter([delivered[name]]))
+        for staged in delivered.values():
+            validator.counts_for(staged)
+        for name, number in (("customer", load_customers), ("loan", load_loans)):
+            self._keep_each(number, validator, iter([delivered[name]]))
         # The others ask of these alone. Two hands take them as they come free, the largest first: much of a small
         # table's time is planning, which is one core's.
-        others = [given for name, given in delivered.items() if name not in (*DIMENSIONS, *NUMBERED)]
-        waiting = iter(sorted(others, key=lambda given: given.rows, reverse=True))
-        with ThreadPoolExecutor(1) as helping, keeper.shop.worker_session() as hand:
-            helped = helping.submit(self._keep_each, keep_events, replace(keeper, shop=hand), waiting)
-            self._keep_each(keep_events, keeper, waiting)
+        others = [staged for name, staged in delivered.items() if name not in (*DIMENSIONS, *KEYED_TABLES)]
+        waiting = iter(sorted(others, key=lambda staged: staged.rows, reverse=True))
+        with ThreadPoolExecutor(1) as helping, validator.session.worker_session() as hand:
+            helped = helping.submit(self._keep_each, load_events, replace(validator, session=hand), waiting)
+            self._keep_each(load_events, validator, waiting)
             helped.result()
 
     def _keep_each(
-        self, keep: Callable[[Keeper, Delivered], None], keeper: Keeper, waiting: Iterator[Delivered]
+        self, keep: Callable[[RowValidator, StagedTable], None], validator: RowValidator, waiting: Iterator[StagedTable]
     ) -> None:
-        for given in waiting:
+        for staged in waiting:
             started = time.monotonic()
-            keep(keeper, given)
-            keeper.tally(given).seconds = _since(started)
-            self.progress(given.table.name, given.rows, _since(started))
+            keep(validator, staged)
+            validator.counts_for(staged).seconds = _since(started)
+            self.progress(staged.table.name, staged.rows, _since(started))
 
-    def _judge(self, keeper: Keeper, delivered: Mapping[str, Delivered], staging: Staging) -> None:
-        for name, given in delivered.items():
-            tally = keeper.tally(given)
+    def _judge(self, validator: RowValidator, delivered: Mapping[str, StagedTable], staging: Staging) -> None:
+        for name, staged in delivered.items():
+            counts = validator.counts_for(staged)
             skipped = staging.skipped.get(name, {})
-            tally.skipped = {**skipped, **tally.skipped}
-            tally.read = given.rows + sum(skipped.values())
-            tally.notes += staging.notes.get(name, [])
-            self._totals(keeper, given, tally)
-            check_totals(name, tally.totals, self._promised(name))
-            check_totals(name, tally.totals, staging.trailers.get(name, {}))
-        for tally in [*self.files.values(), *(keeper.tallies[name] for name in delivered)]:
-            tally.check(self.limits)
-        if not self.overrides.volume_by and self.before:
+            counts.skipped = {**skipped, **counts.skipped}
+            counts.read = staged.rows + sum(skipped.values())
+            counts.notes += staging.notes.get(name, [])
+            self._totals(validator, staged, counts)
+            check_totals(name, counts.totals, self._promised(name))
+            check_totals(name, counts.totals, staging.trailers.get(name, {}))
+        for counts in [*self.files.values(), *(validator.counts_by_table[name] for name in delivered)]:
+            counts.check(self.limits)
+        if not self.overrides.approved_by and self.before:
             same = self.before.facts.get("kinds", ["full"])[-1] == self.kind
-            compared = {n: t for n, t in self.tallies.items() if self.kind == "full" or n in _HISTORY_OR_LOAN}
+            compared = {n: t for n, t in self.counts_by_table.items() if self.kind == "full" or n in _VOLUME_CHECKED}
             check_volume(compared, self.before.facts.get("tables", {}), self.limits["volume"], same_kind=same)
 
     def _promised(self, name: str) -> Mapping[str, str]:
         return self.delivery.promised(name).get("totals", {}) if self.delivery else {}
 
     @staticmethod
-    def _totals(keeper: Keeper, given: Delivered, tally: Tally) -> None:
+    def _totals(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
         """Sums of the money columns over all rows delivered, exact."""
-        money = [c for c in given.table.columns.values() if c.type == "money" and c.name in given.families]
+        money = [c for c in staged.table.columns.values() if c.type == "money" and c.name in staged.families]
         if not money:
             return
-        if tally.loaded == given.rows:
-            sql = f"select {', '.join(f'sum({c.name})' for c in money)} from part.kept.{given.table.name}"
+        if counts.loaded == staged.rows:
+            sql = f"select {', '.join(f'sum({c.name})' for c in money)} from part.kept.{staged.table.name}"
         else:
             from data.loading.casting import casts
 
-            rules = casts(given.table, given.families, keeper.formats)
+            rules = casts(staged.table, staged.families, validator.formats)
             tidy = ", ".join(f"{rules[c.name].tidy} as t_{c.name}" for c in money)
             sums = ", ".join(f"sum({rules[c.name].value})" for c in money)
-            sql = f"select {sums} from (select {tidy} from {given.name})"
-        found = keeper.one(sql, f"{given.table.name}: totals")
-        tally.totals = {
+            sql = f"select {sums} from (select {tidy} from {staged.name})"
+        found = validator.one(sql, f"{staged.table.name}: totals")
+        counts.totals = {
             c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)
         }
 
-    def _months(self, shop: BuildSession, history: str) -> list[dt.date]:
+    def _months(self, session: BuildSession, history: str) -> list[dt.date]:
         last = self.before.as_of if self.kind == "increment" else None
         told = self.manifest.get("from") or (None if last else self.source.first)
         if last:
@@ -299,7 +299,9 @@ class _Load:
         elif told:
             first = _date(told, "from_bad")
         else:
-            first = shop.one(f"select min({_FIRST[history][1]}) from part.kept.{_FIRST[history][0]}", "first month")[0]
+            first = session.one(
+                f"select min({_FIRST_DATE[history][1]}) from part.kept.{_FIRST_DATE[history][0]}", "first month"
+            )[0]
             first = next_month_end(first.replace(day=1) - dt.timedelta(days=1)) if first else self.as_of
         if not is_month_end(first) or first > self.as_of:
             raise UserError("from_bad", value=first, as_of=self.as_of)
@@ -307,8 +309,8 @@ class _Load:
 
     def _facts(self, history: str, number: int, months: list[dt.date]) -> dict:
         old = self.before.facts if self.kind == "increment" else {}
-        rows = {name: tally.loaded for name, tally in self.tallies.items() if name not in DIMENSIONS}
-        overrides = {"limits": dict(self.overrides.limits), "volume_by": self.overrides.volume_by}
+        rows = {name: counts.loaded for name, counts in self.counts_by_table.items() if name not in DIMENSIONS}
+        overrides = {"limits": dict(self.overrides.limits), "volume_by": self.overrides.approved_by}
         return {
             "as_of": self.as_of,
             "months": months,
@@ -317,8 +319,8 @@ class _Load:
             "deliveries": number,
             "kinds": [*old.get("kinds", []), self.kind],
             "fingerprints": [*old.get("fingerprints", []), *([self.fingerprint] if self.fingerprint else [])],
-            "tables": {name: tally.plain() for name, tally in self.tallies.items()},
-            "files": {name: tally.plain() for name, tally in self.files.items()},
+            "tables": {name: counts.plain() for name, counts in self.counts_by_table.items()},
+            "files": {name: counts.plain() for name, counts in self.files.items()},
             "rows": {
                 name: count + old.get("rows", {}).get(name, 0)
                 for name, count in {**dict.fromkeys(old.get("rows", {}), 0), **rows}.items()
@@ -326,7 +328,7 @@ class _Load:
             "overrides": {key: value for key, value in overrides.items() if value},
         }
 
-    def _record(self, keeper: Keeper, facts: dict) -> None:
+    def _record(self, validator: RowValidator, facts: dict) -> None:
         manifest = {
             "fingerprint": self.fingerprint,
             "files": self.delivery.sha256 if self.delivery else {},
@@ -334,7 +336,7 @@ class _Load:
             "read": facts["files"],
             "months": [str(month) for month in facts["months"]],
         }
-        keeper.run(
+        validator.run(
             "insert into part.kept.delivery by name select :delivery::smallint as delivery, :source as "
             "source, :kind as kind, "
             ":as_of::date as as_of, :loaded_at::timestamp as loaded_at, :tables::json as tables, "
@@ -351,17 +353,17 @@ class _Load:
         """Count in the finished part, opened as readers will, what the reconciliation says is there. The older parts
         cannot have changed.
         """
-        for name, tally in self.tallies.items():
+        for name, counts in self.counts_by_table.items():
             if name in DIMENSIONS:
                 continue
             found = candidate.one(f"select count(*) from {candidate.newest}.kept.{name}")[0]
-            if found != tally.loaded:
-                raise UserError("rows_differ", file=name, got=found, want=tally.loaded)
+            if found != counts.loaded:
+                raise UserError("rows_differ", file=name, got=found, want=counts.loaded)
         return {}
 
 
-_FIRST = {"events": ("instalment", "due_on"), "snapshots": ("loan_snapshot", "as_of")}
-_HISTORY_OR_LOAN = ("instalment", "payment", "loan_snapshot", *NUMBERED[1:])
+_FIRST_DATE = {"events": ("instalment", "due_on"), "snapshots": ("loan_snapshot", "as_of")}
+_VOLUME_CHECKED = ("instalment", "payment", "loan_snapshot", *KEYED_TABLES[1:])
 
 
 def _since(started: float) -> float:

@@ -9,11 +9,11 @@ from decimal import Decimal, InvalidOperation
 from data.errors import UserError
 from data.messages import reason
 
-SMALLEST_COMPARED = 1000
+MIN_COMPARED_ROWS = 1000
 
 
 @dataclass
-class Tally:
+class LoadCounts:
     """The reconciliation of one table, or of one raw file of a mapped source. read = loaded + rejected + skipped."""
 
     name: str
@@ -96,28 +96,30 @@ def check_totals(table: str, totals: Mapping[str, Decimal], promised: Mapping[st
             raise UserError("total_differs", table=table, column=column, got=got, want=want)
 
 
-def check_volume(tallies: Mapping[str, Tally], before: Mapping[str, Mapping], limit: float, *, same_kind: bool) -> None:
+def check_volume(
+    compared: Mapping[str, LoadCounts], before: Mapping[str, Mapping], limit: float, *, same_kind: bool
+) -> None:
     """Refused (held) when a table's rows, its money, or its money per row left the band against the delivery before.
 
     Rows and sums are compared between deliveries of one kind; money per row always, at five times up or down: a
     change of
     unit (万元 to 元) moves it by ten thousand.
     """
-    for name, tally in tallies.items():
+    for name, counts in compared.items():
         old = before.get(name)
-        if not old or min(old["read"], tally.read) < SMALLEST_COMPARED:
+        if not old or min(old["read"], counts.read) < MIN_COMPARED_ROWS:
             continue
-        if same_kind and abs(tally.read - old["read"]) > limit * old["read"]:
-            _hold(name, "rows", old["read"], tally.read, limit)
-        for column, total in tally.totals.items():
+        if same_kind and abs(counts.read - old["read"]) > limit * old["read"]:
+            _hold(name, "rows", old["read"], counts.read, limit)
+        for column, total in counts.totals.items():
             was = Decimal(old["totals"].get(column, 0))
             if was <= 0 or total <= 0:
                 continue
             if same_kind and abs(total - was) > Decimal(str(limit)) * was:
                 _hold(name, column, was, total, limit)
-            change = (total / tally.read) / (was / old["read"])
+            change = (total / counts.read) / (was / old["read"])
             if not Decimal("0.2") <= change <= 5:
-                _hold(name, f"{column} / row", round(was / old["read"], 2), round(total / tally.read, 2), 4)
+                _hold(name, f"{column} / row", round(was / old["read"], 2), round(total / counts.read, 2), 4)
 
 
 def _hold(table: str, what: str, old, new, limit: float) -> None:

@@ -10,26 +10,26 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from data.contract.schema import Table
-from data.contract.tables import EVENT_DATE, literal
+from data.contract.tables import EVENT_DATE, sql_literal
 from data.errors import UserError
 from data.ingest.delivery import Delivery
-from data.ingest.encodings import settle_encodings, sight
-from data.ingest.files import Layout, Staged, same_schema, stage_csv, stage_parquet
+from data.ingest.encodings import decide_encodings, probe_encoding
+from data.ingest.files import FileFormat, StagedFile, require_same_schema, stage_csv, stage_parquet
 from data.ingest.source import Source
 from data.loading.casting import check_family
-from data.loading.reconciliation import Tally, check_totals
-from data.loading.validation import Delivered, Keeper
+from data.loading.reconciliation import LoadCounts, check_totals
+from data.loading.validation import RowValidator, StagedTable
 
 TEXT_SUFFIXES = (".csv", ".asc", ".txt", ".tsv")
 
 
 class Staging:
-    """Brings every table of a delivery to where the keeper can judge it. What it counts: files, skipped, notes,
+    """Brings every table of a delivery to where the validator can judge it. What it counts: files, skipped, notes,
     trailers."""
 
     def __init__(
         self,
-        keeper: Keeper,
+        validator: RowValidator,
         source: Source,
         delivery: Delivery | None,
         address: str | None,
@@ -37,44 +37,44 @@ class Staging:
         encoding: str | None,
         progress: Callable[[str, int, float], None],
     ):
-        self.keeper, self.source, self.delivery, self.address = keeper, source, delivery, address
+        self.validator, self.source, self.delivery, self.address = validator, source, delivery, address
         self.work, self.encoding, self.progress = work, encoding or source.encoding, progress
-        self.files: dict[str, Tally] = {}
+        self.files: dict[str, LoadCounts] = {}
         self.skipped: dict[str, dict[str, int]] = {}
         self.notes: dict[str, list[dict]] = {}
         self.trailers: dict[str, dict[str, str]] = {}
 
-    def run(self) -> dict[str, Delivered]:
+    def run(self) -> dict[str, StagedTable]:
         """The delivered relations by table, in the order of the contract."""
         staged = self._from_database() if self.address else self._from_files()
-        given = self._mapped(staged) if self.source.files else self._plain(staged)
-        return {name: given[name] for name in self.keeper.contract.tables if name in given}
+        tables = self._mapped(staged) if self.source.files else self._plain(staged)
+        return {name: tables[name] for name in self.validator.contract.tables if name in tables}
 
     def _tables(self) -> Mapping[str, Table]:
         if self.source.files:
             return {key: file.table for key, file in self.source.files.items()}
-        return self.keeper.contract.tables
+        return self.validator.contract.tables
 
-    def _from_files(self) -> dict[str, list[Staged]]:
+    def _from_files(self) -> dict[str, list[StagedFile]]:
         tables = self._tables()
         texts = [path for paths in self.delivery.files.values() for path in paths if path.suffix in TEXT_SUFFIXES]
-        encodings = settle_encodings([sight(path) for path in texts], self.encoding)
-        staged: dict[str, list[Staged]] = {}
+        encodings = decide_encodings([probe_encoding(path) for path in texts], self.encoding)
+        staged: dict[str, list[StagedFile]] = {}
         for name, paths in self.delivery.files.items():
             started = time.monotonic()
             staged[name] = [self._stage(name, tables[name], path, encodings) for path in paths]
-            same_schema(staged[name])
+            require_same_schema(staged[name])
             self._check_rows(name, staged[name])
             if any(not part.native for part in staged[name]):
                 self.progress(f"{name}: reading", sum(part.rows for part in staged[name]), time.monotonic() - started)
         return staged
 
-    def _stage(self, name: str, table: Table, path: Path, encodings: Mapping) -> Staged:
+    def _stage(self, name: str, table: Table, path: Path, encodings: Mapping) -> StagedFile:
         file = self.source.files.get(name)
         promised = self.delivery.promised(name)
-        layout = Layout(
+        layout = FileFormat(
             columns=tuple(table.columns),
-            needed=tuple(table.columns) if file else table.required_columns,
+            required=tuple(table.columns) if file else table.required_columns,
             delimiter=file.delimiter if file else self.source.delimiter,
             sheet=file.sheet if file else self.source.sheet,
             header_row=file.header_row if file else self.source.header_row,
@@ -94,7 +94,7 @@ class Staging:
             part.notes.append({"code": note, "count": 1, "facts": {"file": path.name, "encoding": encoding}})
         return part
 
-    def _check_rows(self, name: str, parts: list[Staged]) -> None:
+    def _check_rows(self, name: str, parts: list[StagedFile]) -> None:
         promised = {entry["name"]: entry.get("rows") for entry in self.delivery.promised(name).get("files", ())}
         for part in parts:
             want = promised.get(part.file)
@@ -104,7 +104,7 @@ class Staging:
         if whole is not None and whole != sum(part.rows for part in parts):
             raise UserError("rows_differ", file=name, got=sum(part.rows for part in parts), want=whole)
 
-    def _from_database(self) -> dict[str, list[Staged]]:
+    def _from_database(self) -> dict[str, list[StagedFile]]:
         from data.ingest.postgres import stage_database
 
         wanted = {}
@@ -114,22 +114,22 @@ class Staging:
         staged = stage_database(self.address, wanted, self.work, self.progress)
         return {name: [part] for name, part in staged.items()}
 
-    def _relation(self, name: str, table: Table, parts: list[Staged], prefix: str) -> Delivered:
+    def _relation(self, name: str, table: Table, parts: list[StagedFile], prefix: str) -> StagedTable:
         families = parts[0].types
         for part in parts:
             for column, family in part.types.items():
                 check_family(part.file, table.columns[column], family)
         selects = [_select(part, families) for part in parts]
         relation = f"{prefix}{name}"
-        self.keeper.shop.run(
+        self.validator.session.run(
             f"create or replace view {relation} as {' union all by name '.join(selects)}", f"{name}: reading"
         )
         self._count_cleaned(name, table, relation, parts)
         date = EVENT_DATE.get(name)
         is_sorted = all(part.native for part in parts) and bool(date) and _is_sorted([p.path for p in parts], date)
-        return Delivered(table, relation, families, sum(part.rows for part in parts), is_sorted)
+        return StagedTable(table, relation, families, sum(part.rows for part in parts), is_sorted)
 
-    def _count_cleaned(self, name: str, table: Table, relation: str, parts: list[Staged]) -> None:
+    def _count_cleaned(self, name: str, table: Table, relation: str, parts: list[StagedFile]) -> None:
         """Note how many rows of text files hold identifiers or numbers that are not written plainly."""
         plain = [
             column
@@ -139,22 +139,22 @@ class Staging:
         ]
         if plain and not all(part.native for part in parts):
             unlike = " or ".join(f'"{column}" <> clean("{column}")' for column in plain)
-            count = self.keeper.one(f"select count(*) from {relation} where {unlike}", f"{name}: spelling")[0]
+            count = self.validator.one(f"select count(*) from {relation} where {unlike}", f"{name}: spelling")[0]
             if count:
                 parts[0].notes.append({"code": "cleaned_keys", "count": count})
 
-    def _plain(self, staged: Mapping[str, list[Staged]]) -> dict[str, Delivered]:
-        given = {}
+    def _plain(self, staged: Mapping[str, list[StagedFile]]) -> dict[str, StagedTable]:
+        tables = {}
         for name, parts in staged.items():
-            given[name] = self._relation(name, self.keeper.contract.tables[name], parts, "delivered_")
+            tables[name] = self._relation(name, self.validator.contract.tables[name], parts, "delivered_")
             self._gather(name, parts, self.skipped, self.notes)
             trailers = [part.trailer for part in parts if part.trailer]
             if trailers and len(trailers) == len(parts):
-                self.trailers[name] = _control(trailers, self.keeper.contract.tables[name])
-        return given
+                self.trailers[name] = _control(trailers, self.validator.contract.tables[name])
+        return tables
 
     @staticmethod
-    def _gather(name: str, parts: list[Staged], skipped: dict, notes: dict) -> None:
+    def _gather(name: str, parts: list[StagedFile], skipped: dict, notes: dict) -> None:
         counts: dict[str, int] = {}
         for part in parts:
             for code, count in part.skipped.items():
@@ -162,44 +162,44 @@ class Staging:
         skipped[name] = counts
         notes[name] = [note for part in parts for note in part.notes]
 
-    def _mapped(self, staged: Mapping[str, list[Staged]]) -> dict[str, Delivered]:
+    def _mapped(self, staged: Mapping[str, list[StagedFile]]) -> dict[str, StagedTable]:
         """Raw files are judged by their own declared columns, then each .sql of the source makes one contract
         table of them."""
-        keeper = self.keeper
+        validator = self.validator
         for name, parts in staged.items():
             raw = self._relation(name, self.source.files[name].table, parts, "file_")
             skipped, notes = {}, {}
             self._gather(name, parts, skipped, notes)
-            tally = self.files.setdefault(name, Tally(raw.table.name, read=raw.rows))
-            tallies, keeper.tallies = keeper.tallies, {raw.table.name: tally}
-            good = keeper.stage(raw, linked=False)
-            keeper.tallies = tallies
+            counts = self.files.setdefault(name, LoadCounts(raw.table.name, read=raw.rows))
+            compared, validator.counts_by_table = validator.counts_by_table, {raw.table.name: counts}
+            good = validator.cast_rows(raw, linked=False)
+            validator.counts_by_table = compared
             if raw.table.key:
-                keeper.single(raw, good, tally, linked=False)
+                validator.resolve_duplicates(raw, good, counts, linked=False)
             keep = ", ".join(f'v_{column} as "{column}"' for column in raw.table.columns)
-            keeper.run(f"create or replace view raw_{name} as select file, line, {keep} from {good}", name)
-            tally.loaded = keeper.one(f"select count(*) from raw_{name}", name)[0]
-            tally.skipped = {**skipped[name], **tally.skipped}
-            tally.read = raw.rows + sum(skipped[name].values())
-            tally.notes += notes[name]
+            validator.run(f"create or replace view raw_{name} as select file, line, {keep} from {good}", name)
+            counts.loaded = validator.one(f"select count(*) from raw_{name}", name)[0]
+            counts.skipped = {**skipped[name], **counts.skipped}
+            counts.read = raw.rows + sum(skipped[name].values())
+            counts.notes += notes[name]
             trailers = [part.trailer for part in parts if part.trailer]
             if trailers:
                 columns = _control(trailers, raw.table)
                 sums = ", ".join(f'sum("{column}")' for column in columns)
-                got = keeper.one(f"select {sums} from raw_{name}", name) if columns else ()
+                got = validator.one(f"select {sums} from raw_{name}", name) if columns else ()
                 check_totals(name, dict(zip(columns, (value or Decimal(0) for value in got), strict=True)), columns)
-        given = {}
+        tables = {}
         for name, path in self.source.mappings.items():
-            given[name] = self._map(name, path)
-        return given
+            tables[name] = self._map(name, path)
+        return tables
 
-    def _map(self, name: str, path: Path) -> Delivered:
-        keeper, table = self.keeper, self.keeper.contract.tables[name]
-        keeper.run(
+    def _map(self, name: str, path: Path) -> StagedTable:
+        validator, table = self.validator, self.validator.contract.tables[name]
+        validator.run(
             f"create or replace table mapped_{name} as {path.read_text(encoding='utf-8').rstrip().rstrip(';')}",
             path.name,
         )
-        columns = keeper.shop.table(f"describe mapped_{name}", path.name).to_pylist()
+        columns = validator.session.table(f"describe mapped_{name}", path.name).to_pylist()
         types = {row["column_name"]: row["column_type"].lower() for row in columns}
         if unknown := sorted(set(types) - set(table.columns) - {"file", "line"}):
             raise UserError("mapping", file=path.name, error=f"column {unknown[0]}")
@@ -210,23 +210,23 @@ class Staging:
         for column, family in families.items():
             check_family(path.name, table.columns[column], family)
         relation = f"delivered_{name}"
-        keeper.run(
+        validator.run(
             f"create or replace view {relation} as select *, null::varchar as problem from mapped_{name}",
             path.name,
         )
-        rows = keeper.one(f"select count(*) from {relation}", name)[0]
-        return Delivered(table, relation, families, rows)
+        rows = validator.one(f"select count(*) from {relation}", name)[0]
+        return StagedTable(table, relation, families, rows)
 
 
-def _select(part: Staged, families: Mapping[str, str]) -> str:
+def _select(part: StagedFile, families: Mapping[str, str]) -> str:
     names = ", ".join(f'"{column}"' for column in families)
-    path = literal(str(part.path.resolve()))
+    path = sql_literal(str(part.path.resolve()))
     if part.native:
         return (
-            f"select {literal(part.file)} as file, file_row_number + 1 as line, null::varchar as problem, {names} "
+            f"select {sql_literal(part.file)} as file, file_row_number + 1 as line, null::varchar as problem, {names} "
             f"from read_parquet({path}, file_row_number = true)"
         )
-    return f"select {literal(part.file)} as file, line, problem, {names} from read_parquet({path})"
+    return f"select {sql_literal(part.file)} as file, line, problem, {names} from read_parquet({path})"
 
 
 def _family(kind: str) -> str:

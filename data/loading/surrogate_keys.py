@@ -1,48 +1,51 @@
-"""Dense integer keys, given at load and stable across increments: dimensions, customers and loans."""
+"""Dense integer keys, staged at load and stable across increments: dimensions, customers and loans."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from data.contract.schema import Table
-from data.contract.tables import DIMENSIONS, KEY_TYPES, enum, kept_columns
+from data.contract.tables import DIMENSIONS, KEY_TYPES, enum_type, stored_columns
 from data.errors import UserError
 from data.loading.casting import cast
-from data.loading.validation import Delivered, Keeper
+from data.loading.reconciliation import LoadCounts
+from data.loading.validation import RowValidator, StagedTable
 
-MOST = {"smallint": 32_767, "integer": 2_147_483_647}
+MAX_KEY = {"smallint": 32_767, "integer": 2_147_483_647}
 
 
-def number_dimensions(keeper: Keeper, delivered: Mapping[str, Delivered]) -> None:
+def load_dimensions(validator: RowValidator, delivered: Mapping[str, StagedTable]) -> None:
     """Make <dimension>_ref (id → key) and head.<dimension>: members of before, delivered members, then ids only
     used."""
     for name in DIMENSIONS:
-        given = delivered.get(name)
+        staged = delivered.get(name)
         good = None
-        if given:
-            good = keeper.stage(given, linked=name != "branch")
-            keeper.single(given, good, keeper.tally(given))
-        _refer(keeper, name, good, delivered)
-        _HEADS[name](keeper, good)
-        if given:
-            tally = keeper.tally(given)
-            tally.loaded = keeper.one(f"select count(*) from {good}", name)[0]
+        if staged:
+            good = validator.cast_rows(staged, linked=name != "branch")
+            validator.resolve_duplicates(staged, good, validator.counts_for(staged))
+        _assign_dimension_keys(validator, name, good, delivered)
+        _DIMENSION_WRITERS[name](validator, good)
+        if staged:
+            counts = validator.counts_for(staged)
+            counts.loaded = validator.one(f"select count(*) from {good}", name)[0]
 
 
-def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, Delivered]) -> None:
+def _assign_dimension_keys(
+    validator: RowValidator, name: str, good: str | None, delivered: Mapping[str, StagedTable]
+) -> None:
     id, key, type = f"{name}_id", f"{name}_key", KEY_TYPES[name]
     uses = []
-    for given in delivered.values():
-        for column in given.table.columns.values():
-            if column.refers == name and column.name in given.families:
-                tidy = cast(column, given.families[column.name]).tidy
+    for staged in delivered.values():
+        for column in staged.table.columns.values():
+            if column.refers == name and column.name in staged.families:
+                tidy = cast(column, staged.families[column.name]).tidy
                 uses.append(
                     (
-                        f'select distinct "{column.name}" as told from {given.name}',
+                        f'select distinct "{column.name}" as told from {staged.name}',
                         tidy.replace(f'"{column.name}"', "told"),
                     )
                 )
-    known = keeper.older(name, "head")[-1:]
+    known = validator.older(name, "head")[-1:]
     before = (
         f"select {id}, {key} from {known[0]}"
         if known
@@ -55,10 +58,10 @@ def _refer(keeper: Keeper, name: str, good: str | None, delivered: Mapping[str, 
     )
     # A table of its own, or the tidying would be pushed below the distinct and done for every row delivered.
     for index, (select, _) in enumerate(uses):
-        keeper.run(f"create or replace table told_{index} as {select}", f"{name}: identifiers in use")
+        validator.run(f"create or replace table told_{index} as {select}", f"{name}: identifiers in use")
     used = " union ".join(f"select {tidy} as id from told_{index}" for index, (_, tidy) in enumerate(uses))
     used = used or "select null::varchar as id where false"
-    keeper.run(
+    validator.run(
         f"""
 create or replace table {name}_ref as
 with before as ({before}), own as ({own}), used as ({used}),
@@ -76,30 +79,24 @@ select
 from fresh""",
         f"{name}: numbering",
     )
-    members, last, strangers = keeper.one(
+    members, last, strangers = validator.one(
         f"select count(*), max({key}), count(*) filter (not is_known) from {name}_ref", f"{name}: counting"
     )
-    if members and last > MOST[type]:
-        raise UserError("too_many_members", table=name, most=MOST[type])
-    keeper.run(
+    if members and last > MAX_KEY[type]:
+        raise UserError("too_many_members", table=name, most=MAX_KEY[type])
+    validator.run(
         f"create or replace table {name}_ref as select {id}, {key}::{type} as {key}, is_known from {name}_ref",
         name,
     )
     if strangers:
-        keeper.tallies.setdefault(name, _tally(name)).note(
+        validator.counts_by_table.setdefault(name, LoadCounts(name)).note(
             "unknown_reference" if good or known else "dimension_made", strangers
         )
 
 
-def _tally(name: str):
-    from data.loading.reconciliation import Tally
-
-    return Tally(name)
-
-
-def _branch_head(keeper: Keeper, good: str | None) -> None:
+def _write_branches(validator: RowValidator, good: str | None) -> None:
     """head.branch with levels: the one root (head office) is level 0, its children 1; roots of a forest are level 1."""
-    known = keeper.older("branch", "head")[-1:]
+    known = validator.older("branch", "head")[-1:]
     older = (
         f"""
 select old.branch_id, parent.branch_id as parent_id, old.name, old.name_en, 1 as age
@@ -109,7 +106,7 @@ union all"""
         else ""
     )
     mine = f"select v_branch_id, v_parent_id, v_name, v_name_en, 0 from {good} union all" if good else ""
-    rows = keeper.shop.table(
+    rows = validator.session.table(
         f"""
 with told as (
     {older} {mine}
@@ -160,7 +157,7 @@ order by ref.branch_key""",
         )
     if made:
         columns = list(made[0])
-        keeper.run(
+        validator.run(
             f"insert into part.head.branch by name select {', '.join(f'unnest(:{c}) as {c}' for c in columns)}",
             "branch",
             **{column: [row[column] for row in made] for column in columns},
@@ -177,9 +174,9 @@ def lineage(branch: str, parents: Mapping[str, str | None]) -> list[str]:
     return line
 
 
-def _manager_head(keeper: Keeper, good: str | None) -> None:
-    _flat_head(
-        keeper,
+def _write_managers(validator: RowValidator, good: str | None) -> None:
+    _write_flat_dimension(
+        validator,
         "manager",
         good,
         "k_branch_id as branch_key, masked_name(v_name) as name_masked",
@@ -187,10 +184,10 @@ def _manager_head(keeper: Keeper, good: str | None) -> None:
     )
 
 
-def _product_head(keeper: Keeper, good: str | None) -> None:
-    kind = enum(keeper.contract.tables["product"].columns["family"])
-    _flat_head(
-        keeper,
+def _write_products(validator: RowValidator, good: str | None) -> None:
+    kind = enum_type(validator.contract.tables["product"].columns["family"])
+    _write_flat_dimension(
+        validator,
         "product",
         good,
         f"v_name as name, v_name_en as name_en, v_family::{kind} as family",
@@ -198,8 +195,8 @@ def _product_head(keeper: Keeper, good: str | None) -> None:
     )
 
 
-def _flat_head(keeper: Keeper, name: str, good: str | None, made: str, columns: str) -> None:
-    known = keeper.older(name, "head")[-1:]
+def _write_flat_dimension(validator: RowValidator, name: str, good: str | None, made: str, columns: str) -> None:
+    known = validator.older(name, "head")[-1:]
     told = []
     if good:
         told.append(f"select v_{name}_id as {name}_id, {made}, 0 as age from {good}")
@@ -212,7 +209,7 @@ def _flat_head(keeper: Keeper, name: str, good: str | None, made: str, columns: 
         columns = "latest.branch_key, latest.name_masked"
         empty = "null::smallint as branch_key, null::varchar as name_masked"
     told = told or [f"select null::varchar as {name}_id, {empty}, 0 as age where false"]
-    keeper.run(
+    validator.run(
         f"""
 insert into part.head.{name}
 with latest as (
@@ -226,56 +223,58 @@ order by ref.{name}_key""",
     )
 
 
-_HEADS = {"branch": _branch_head, "manager": _manager_head, "product": _product_head}
+_DIMENSION_WRITERS = {"branch": _write_branches, "manager": _write_managers, "product": _write_products}
 
 
-def number_customers(keeper: Keeper, given: Delivered) -> None:
+def load_customers(validator: RowValidator, staged: StagedTable) -> None:
     """kept.customer_number, kept.customer and the view customer_ref (customer_id → customer_key) over all parts."""
-    tally = keeper.tally(given)
-    good = keeper.stage(given)
-    keeper.single(given, good, tally)
-    _number(keeper, "customer", good, "")
+    counts = validator.counts_for(staged)
+    good = validator.cast_rows(staged)
+    validator.resolve_duplicates(staged, good, counts)
+    _assign_keys(validator, "customer", good, "")
     ids = " union all ".join(
         f"select customer_id, customer_key from {book}"
-        for book in [*keeper.older("customer_number"), "part.kept.customer_number"]
+        for book in [*validator.older("customer_number"), "part.kept.customer_number"]
     )
-    keeper.run(f"create or replace view customer_ref as {ids}", "customer: numbers")
+    validator.run(f"create or replace view customer_ref as {ids}", "customer: numbers")
     rows = (
         f"select good.*, ref.customer_key as k_customer_id from {good} as good "
         "join customer_ref as ref on ref.customer_id = good.v_customer_id"
     )
-    before = " union all ".join(f"select customer_key, valid_from from {older}" for older in keeper.older("customer"))
+    before = " union all ".join(
+        f"select customer_key, valid_from from {older}" for older in validator.older("customer")
+    )
     if before:
-        keeper.run(
+        validator.run(
             f"create or replace table known_customer as select good.v_customer_id, good.v_valid_from "
             f"from ({rows}) as good "
             f"join ({before}) as old on old.customer_key = good.k_customer_id and old.valid_from = good.v_valid_from",
             "customer: delivered before",
         )
-        if keeper.one("select count(*) from known_customer", "customer")[0]:
+        if validator.one("select count(*) from known_customer", "customer")[0]:
             pairs = [("v_customer_id", "v_customer_id"), ("v_valid_from", "v_valid_from")]
-            keeper.refuse_keys(given, "known_customer", "already_delivered", tally, pairs)
+            validator.reject_keys(staged, "known_customer", "already_delivered", counts, pairs)
             rows += (
                 " where not exists (select 1 from known_customer as known "
                 "where known.v_customer_id = good.v_customer_id and known.v_valid_from = good.v_valid_from)"
             )
-    made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
-    keeper.run(
+    made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
+    validator.run(
         f"insert into part.kept.customer by name select {made} from ({rows}) order by k_customer_id, v_valid_from",
         "customer: keeping",
     )
-    tally.loaded = keeper.one("select count(*) from part.kept.customer", "customer")[0]
-    _look_at_ids(keeper, given, tally, good)
-    _count_codes(keeper, given, tally)
+    counts.loaded = validator.one("select count(*) from part.kept.customer", "customer")[0]
+    _note_identity_numbers(validator, staged, counts, good)
+    _note_unknown_codes(validator, staged, counts)
 
 
-def _number(keeper: Keeper, name: str, good: str, more: str) -> None:
-    books = keeper.older(f"{name}_number")
+def _assign_keys(validator: RowValidator, name: str, good: str, more: str) -> None:
+    books = validator.older(f"{name}_number")
     last = " union all ".join(f"select max({name}_key) as last from {book}" for book in books) or "select 0 as last"
     known = "".join(
         f" and not exists (select 1 from {book} as old where old.{name}_id = good.v_{name}_id)" for book in books
     )
-    keeper.run(
+    validator.run(
         f"""
 insert into part.kept.{name}_number by name
 with fresh as (select v_{name}_id as {name}_id, min(file) as file, min(line) as line{more} from {good} as good
@@ -289,73 +288,73 @@ order by 1""",
     )
 
 
-def _look_at_ids(keeper: Keeper, given: Delivered, tally, good: str) -> None:
+def _note_identity_numbers(validator: RowValidator, staged: StagedTable, counts: LoadCounts, good: str) -> None:
     """Notes only: a wrong check digit, and one identity number held by two customers, are for people to look at."""
-    if "id_number" in given.families:
-        wrong = keeper.one(
+    if "id_number" in staged.families:
+        wrong = validator.one(
             f"select count(*) from {good} where regexp_full_match(v_id_number, '[0-9]{{17}}[0-9X]') and not "
             f"id_is_sound(v_id_number)",
             "customer: check digits",
         )[0]
-        tally.note("id_checksum", wrong)
-        shared = keeper.one(
+        counts.note("id_checksum", wrong)
+        shared = validator.one(
             "select count(*) from (select id_number_hash from part.kept.customer where id_number_hash is not null "
             "group by 1 having min(customer_key) <> max(customer_key))",
             "customer: shared identity numbers",
         )[0]
-        tally.note("same_id_two_customers", shared)
-        for older in keeper.older("customer"):
-            changed = keeper.one(
+        counts.note("same_id_two_customers", shared)
+        for older in validator.older("customer"):
+            changed = validator.one(
                 f"select count(distinct old.customer_key) from {older} as old join part.kept.customer as new "
                 "on new.customer_key = old.customer_key and new.id_number_hash <> old.id_number_hash",
                 "customer: changed identity numbers",
             )[0]
-            tally.note("identity_changed", changed)
+            counts.note("identity_changed", changed)
 
 
-def _count_codes(keeper: Keeper, given: Delivered, tally) -> None:
+def _note_unknown_codes(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
     """How many values of each code column the contract does not know."""
-    schema = "head" if given.table.name in DIMENSIONS else "kept"
+    schema = "head" if staged.table.name in DIMENSIONS else "kept"
     codes = [
-        column for column in given.table.columns.values() if column.type == "code" and column.name in given.families
+        column for column in staged.table.columns.values() if column.type == "code" and column.name in staged.families
     ]
     if not codes:
         return
-    counts = keeper.one(
+    values = validator.one(
         f"select {', '.join(f'count(*) filter ({column.name} = $$other$$)' for column in codes)} from "
-        f"part.{schema}.{given.table.name}",
-        f"{given.table.name}: codes",
+        f"part.{schema}.{staged.table.name}",
+        f"{staged.table.name}: codes",
     )
-    for column, count in zip(codes, counts, strict=True):
+    for column, count in zip(codes, values, strict=True):
         if count:
-            told = keeper.one(
-                f'select count(*) from {given.name} where lower(clean("{column.name}")) = $$other$$',
-                f"{given.table.name}: codes",
+            declared_other = validator.one(
+                f'select count(*) from {staged.name} where lower(clean("{column.name}")) = $$other$$',
+                f"{staged.table.name}: codes",
             )[0]
-            tally.note("unknown_code", max(0, count - told), column=column.name)
+            counts.note("unknown_code", max(0, count - declared_other), column=column.name)
 
 
-def number_loans(keeper: Keeper, given: Delivered) -> None:
+def load_loans(validator: RowValidator, staged: StagedTable) -> None:
     """kept.loan_number, kept.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on).
     UserError: a loan number twice."""
-    tally = keeper.tally(given)
-    good = keeper.stage(given)
-    _refuse_double_loans(keeper, given)
-    _number(keeper, "loan", good, ", any_value(k_customer_id) as customer_key")
+    counts = validator.counts_for(staged)
+    good = validator.cast_rows(staged)
+    _refuse_double_loans(validator, staged)
+    _assign_keys(validator, "loan", good, ", any_value(k_customer_id) as customer_key")
     ids = " union all ".join(
         [
             f"select loan_id, loan_key, customer_key, null::date as disbursed_on from {book}"
-            for book in keeper.older("loan_number")
+            for book in validator.older("loan_number")
         ]
         + [
             "select book.loan_id, book.loan_key, book.customer_key, good.v_disbursed_on as disbursed_on "
             f"from part.kept.loan_number as book join {good} as good on good.v_loan_id = book.loan_id"
         ]
     )
-    made_as = "view" if keeper.shop.older else "table"
-    keeper.run(f"create or replace {made_as} loan_ref as {ids}", "loan: numbers")
-    made = ", ".join(f"{kept.made} as {kept.name}" for kept in kept_columns(given.table))
-    keeper.run(
+    made_as = "view" if validator.session.older else "table"
+    validator.run(f"create or replace {made_as} loan_ref as {ids}", "loan: numbers")
+    made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
+    validator.run(
         f"""
 insert into part.kept.loan by name
 select {made}
@@ -368,22 +367,22 @@ from (
 order by k_loan_id""",
         "loan: keeping",
     )
-    tally.loaded, lost = keeper.one(
+    counts.loaded, lost = validator.one(
         f"select (select count(*) from part.kept.loan), (select count(v_rollover_of) from {good}) - "
         f"(select count(rollover_of_key) from part.kept.loan)",
         "loan",
     )
-    tally.note("unknown_rollover", lost)
-    _count_codes(keeper, given, tally)
+    counts.note("unknown_rollover", lost)
+    _note_unknown_codes(validator, staged, counts)
 
 
-def _refuse_double_loans(keeper: Keeper, given: Delivered) -> None:
-    tidy = cast(given.table.columns["loan_id"], given.families["loan_id"]).tidy
-    if keeper.stands_once(f"{given.name} where problem is null", tidy, "loan"):
+def _refuse_double_loans(validator: RowValidator, staged: StagedTable) -> None:
+    tidy = cast(staged.table.columns["loan_id"], staged.families["loan_id"]).tidy
+    if validator.has_unique_key(f"{staged.name} where problem is null", tidy, "loan"):
         return
-    count, file, line = keeper.one(
+    count, file, line = validator.one(
         f"""
-with double as (select {tidy} as id, max(file) as file, max(line) as line from {given.name} where problem is null
+with double as (select {tidy} as id, max(file) as file, max(line) as line from {staged.name} where problem is null
 group by 1 having count(*) > 1)
 select count(*), min(file), min(line) from double where id is not null""",
         "loan: double keys",

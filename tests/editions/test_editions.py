@@ -43,7 +43,7 @@ def overwrite(path: Path, content: bytes) -> None:
 
 def without_noticing(home: Path) -> None:
     """Make the pointer's stamps fit the files as they are: damage below the file system changes no time."""
-    edition = manifest.restamped(store.current(home), home)
+    edition = manifest.with_current_fingerprints(store.current(home), home)
     (home / "CURRENT").write_text(manifest.dumps(edition), encoding="utf-8")
 
 
@@ -86,10 +86,10 @@ def test_what_build_and_check_report_is_kept_with_the_edition(home):
 def test_a_part_is_never_touched_after_it_is_named(home):
     publish(home, 1)
     part = newest_part(home)
-    before = manifest.stamp(part)
+    before = manifest.file_fingerprint(part)
     for load, month in [(2, FEBRUARY), (3, MARCH)]:
         publish(home, load, month, kind="increment")
-    assert manifest.stamp(part) == before
+    assert manifest.file_fingerprint(part) == before
     assert part.stat().st_mode & 0o777 == 0o440
     assert part.name == f"{manifest.Digests().of(part)[:16]}.duckdb"
     assert list((home / "building").iterdir()) == []
@@ -431,7 +431,7 @@ def test_a_part_of_a_newer_duckdb_is_refused_with_both_versions(home):
     struct.pack_into("<QQ", content, 0, total ^ block_sum(word) ^ block_sum(later), later)
     overwrite(part, bytes(content))
     digest = manifest.Digests().of(part)
-    changed = replace(edition.parts[0], sha256=digest, stamp=manifest.stamp(part))
+    changed = replace(edition.parts[0], sha256=digest, stamp=manifest.file_fingerprint(part))
     newer = replace(edition, parts=(changed,), engine="duckdb 3.1.0")
     (home / "CURRENT").write_text(manifest.dumps(newer), encoding="utf-8")
     load, alarm = served(home)

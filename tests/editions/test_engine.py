@@ -286,7 +286,7 @@ def test_arrays_made_after_others_were_let_go_of_fetch_no_pages_from_the_system(
 
     # 40 arrays of 24 MB.
     assert faults("") > 5000
-    assert faults("from data.editions.memory import keep_freed; keep_freed()") < 100
+    assert faults("from data.editions.memory import retain_freed_memory; retain_freed_memory()") < 100
 
 
 def test_a_workshop_keeps_its_blocks_up_to_its_limit_of_memory(work):

@@ -104,10 +104,10 @@ def test_full_width_digits_and_letters_are_the_half_width_ones(tmp_path):
 
 def test_half_width_agrees_with_unicode_on_every_full_width_form():
     """Fault 10."""
-    from data.loading.pipeline import RULES
+    from data.loading.pipeline import CASTING_SQL
 
     forms = "".join(chr(point) for point in range(0xFF01, 0xFF5F))
-    text = RULES.read_text(encoding="utf-8")
+    text = CASTING_SQL.read_text(encoding="utf-8")
     assert forms in text
     assert unicodedata.normalize("NFKC", forms).replace("'", "''") in text
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from data.__main__ import main
 from data.editions.store import secret_key
 from data.errors import UserError
-from data.loading.events import keep_events
-from data.loading.pipeline import rehearse
+from data.loading.events import load_events
+from data.loading.pipeline import dry_run
 from data.loading.surrogate_keys import lineage
 from tests.support.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
 
@@ -171,9 +171,9 @@ def test_a_table_that_fails_stops_the_load_whichever_hand_has_it(tmp_path, monke
     def keep(keeper, given):
         if given.table.name == failing:
             raise UserError("no_table", table=failing)
-        keep_events(keeper, given)
+        load_events(keeper, given)
 
-    monkeypatch.setattr("data.loading.pipeline.keep_events", keep)
+    monkeypatch.setattr("data.loading.pipeline.load_events", keep)
     with pytest.raises(UserError, match=f"required table {failing}"):
         load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
     assert not (tmp_path / "h" / "CURRENT").exists()
@@ -194,7 +194,7 @@ def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
 
 
 def test_a_rehearsal_says_what_a_load_would_and_publishes_nothing(tmp_path):
-    facts = rehearse(manifest(write(tmp_path / "d")), "contract", tmp_path / "h")
+    facts = dry_run(manifest(write(tmp_path / "d")), "contract", tmp_path / "h")
     assert facts["tables"]["loan"]["loaded"] == 2
     assert not (tmp_path / "h" / "CURRENT").exists()
 
