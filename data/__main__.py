@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import json
-import os
 import re
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from data.contract.schema import BadContract, describe, read_contract
+import click
+
+from data.command_line import run
+from data.contract.schema import describe, read_contract
 from data.dates import is_month_end
 from data.editions import store
 from data.editions.manifest import Edition
@@ -20,157 +23,175 @@ from data.ingest.encodings import ENCODINGS
 from data.ingest.source import source_names
 from data.loading.pipeline import Overrides, SameDelivery, load
 
+PROGRAM = "python -m data"
+_MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", re.IGNORECASE)
 
-def _day(text: str) -> dt.date:
+
+def _month_end(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> dt.date | None:
+    if text is None:
+        return None
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"日期须为 YYYY-MM-DD / a date must be YYYY-MM-DD: {text!r}") from None
-
-
-def _month_end(text: str) -> dt.date:
-    day = _day(text)
+        raise InvalidRequest("not_a_date_option", value=text) from None
     if not is_month_end(day):
-        raise argparse.ArgumentTypeError(f"须为月末日期 / must be the last day of a month: {text!r}")
+        raise InvalidRequest("not_a_month_end_option", value=text)
     return day
+
+
+def _limits(
+    _context: click.Context, _option: click.Parameter, texts: Sequence[str]
+) -> dict[str, float]:
+    return dict(_limit(text) for text in texts)
 
 
 def _limit(text: str) -> tuple[str, float]:
     name, _, share = text.partition("=")
     try:
-        told = float(share)
+        limit = float(share)
     except ValueError:
-        told = -1.0
-    if not told >= 0:
-        raise argparse.ArgumentTypeError(f"须为 名称=比例 / must be NAME=SHARE: {text!r}")
-    return name, told
+        limit = -1.0
+    if not limit >= 0:
+        raise InvalidRequest("limit_syntax", value=text)
+    return name, limit
 
 
-def _memory(text: str) -> str:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", text, re.IGNORECASE):
-        raise argparse.ArgumentTypeError(f"须如 4GB 或 60% / must be as 4GB or 60%: {text!r}")
+def _memory(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not _MEMORY.fullmatch(text):
+        raise InvalidRequest("memory_syntax", value=text)
     return text
 
 
-def _threads(text: str) -> int:
+def _threads(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"须为正整数 / must be a whole number above zero: {text!r}")
+        raise InvalidRequest("not_a_positive_number", value=text)
     return int(text)
 
 
-def _folder(text: str) -> Path:
-    if Path(text).is_file():
-        raise argparse.ArgumentTypeError(f"是文件，不是文件夹 / is a file, not a folder: {text}")
-    return Path(text)
+def _folder(_context: click.Context, _option: click.Parameter, path: Path) -> Path:
+    if path.is_file():
+        raise InvalidRequest("not_a_folder", value=path)
+    return path
 
 
-class Parser(argparse.ArgumentParser):
-    """Wrong use is told in one line; exit code 2."""
-
-    def error(self, message: str):
-        self.exit(2, f"{message}. See `{self.prog} --help`.\n")
-
-
-def parser() -> argparse.ArgumentParser:
-    home = Path(os.environ.get("LOAN_PANORAMA_HOME", ".bank/home"))
-    main = Parser(prog="python -m data", description="数据：合同、演示数据、加载、版本 / data in")
-    commands = main.add_subparsers(dest="command", required=True, parser_class=Parser)
-    contract = commands.add_parser("contract", help="打印数据合同 / print the contract")
-    contract.add_argument("--language", choices=("zh", "en"), default="zh")
-    demo = commands.add_parser("demo", help="写出虚构银行的交付 / write the delivery of an invented bank")
-    demo.add_argument("--customers", type=int, default=20_000)
-    demo.add_argument("--months", type=int, default=36)
-    demo.add_argument("--seed", type=int, default=7)
-    demo.add_argument("--as-of", type=_month_end, default=None)
-    demo.add_argument("--format", choices=("parquet", "csv"), default="parquet")
-    demo.add_argument("--next", action="store_true", help="下一个月的增量 / the increment of the month after")
-    demo.add_argument("--to", type=_folder, required=True)
-    for name, words in (
-        ("load", "检查并发布一份交付 / check and publish a delivery"),
-        ("check", "只检查，不发布 / check only, publish nothing"),
-    ):
-        command = commands.add_parser(name, help=words)
-        command.add_argument("delivery", help="文件夹或 postgresql:// 地址 / a folder or a postgresql:// address")
-        command.add_argument("--source", default="contract", help=f"{' | '.join(source_names())}")
-        command.add_argument("--home", type=_folder, default=home)
-        command.add_argument("--as-of", type=_month_end, default=None)
-        command.add_argument("--kind", choices=("full", "increment"), default=None)
-        command.add_argument("--encoding", choices=ENCODINGS, type=str.lower, default=None)
-        command.add_argument("--limit", type=_limit, action="append", default=[], metavar="NAME=SHARE")
-        command.add_argument(
-            "--accept-volume", metavar="NAME", default=None, help="放行量的变化的人 / who accepts the change of volume"
-        )
-        command.add_argument("--report", choices=("text", "json"), default="text")
-        command.add_argument("--memory", type=_memory, default=None, help="4GB | 60%%")
-        command.add_argument("--threads", type=_threads, default=None)
-    versions = commands.add_parser("editions", help="列出或回退版本 / list or roll back editions")
-    versions.add_argument("--home", type=_folder, default=home)
-    versions.add_argument("--rollback", metavar="ID")
-    return main
+_PATH = click.Path(path_type=Path)
+_HOME = click.option(
+    "--home", type=_PATH, default=Path(".bank/home"), envvar="LOAN_PANORAMA_HOME", callback=_folder
+)
+_AS_OF = click.option("--as-of", callback=_month_end, metavar="DATE", help="month end, YYYY-MM-DD")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """0 done; 1 what was handed over, or the disk, is refused; 2 wrong use: what was asked for is not there or cannot
-    be."""
-    asked = parser().parse_args(argv)
+def _delivery_options(function: Callable) -> Callable:
+    """Give a command what `load` and `check` both take."""
+    encodings = click.Choice(ENCODINGS, case_sensitive=False)
+    options = (
+        click.argument("delivery"),
+        click.option("--source", default="contract", help=" | ".join(source_names())),
+        _HOME,
+        _AS_OF,
+        click.option("--kind", type=click.Choice(("full", "increment"))),
+        click.option("--encoding", type=encodings),
+        click.option("--limit", multiple=True, callback=_limits, metavar="NAME=SHARE"),
+        click.option(
+            "--accept-volume",
+            metavar="NAME",
+            help="放行量的变化的人 / who accepts the change of volume",
+        ),
+        click.option("--report", type=click.Choice(("text", "json")), default="text"),
+        click.option("--memory", callback=_memory, help="4GB | 60%"),
+        click.option("--threads", callback=_threads),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(help="数据：合同、演示数据、加载、版本 / data in", no_args_is_help=False)
+def commands() -> None:
+    """Group the commands of `python -m data`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0; 1 where a delivery, or the disk, is refused; 2 where what is asked for cannot be done."""
     try:
-        return _COMMANDS[asked.command](asked)
+        return run(commands, argv, PROGRAM)
     except SameDelivery as same:
         print(same)
         return 0
-    except (UserError, BadContract) as refused:
-        print(refused, file=sys.stderr)
-        return 2 if isinstance(refused, InvalidRequest) else 1
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, InvalidRequest) else 1
     except KeyboardInterrupt:
         print("已中断，未发布 / interrupted, nothing was published", file=sys.stderr)
         return 1
 
 
-def _contract(asked: argparse.Namespace) -> int:
-    print(describe(read_contract(), asked.language))
-    return 0
+@commands.command("contract", help="打印数据合同 / print the contract")
+@click.option("--language", type=click.Choice(("zh", "en")), default="zh")
+def _contract(language: str) -> None:
+    print(describe(read_contract(), language))
 
 
-def _demo(asked: argparse.Namespace) -> int:
+@commands.command("demo", help="写出虚构银行的交付 / write the delivery of an invented bank")
+@click.option("--customers", type=int, default=20_000)
+@click.option("--months", type=int, default=36)
+@click.option("--seed", type=int, default=7)
+@_AS_OF
+@click.option("--format", type=click.Choice(("parquet", "csv")), default="parquet")
+@click.option("--next", is_flag=True, help="下一个月的增量 / the increment of the month after")
+@click.option("--to", required=True, type=_PATH, callback=_folder)
+def _demo(
+    customers: int, months: int, seed: int, as_of: dt.date | None, format: str, next: bool, to: Path
+) -> None:
     from data import demo
 
     started = time.monotonic()
-    write = demo.write_next if asked.next else demo.write
-    more = {"as_of": asked.as_of} if asked.as_of else {}
+    write = demo.write_next if next else demo.write
+    options = {"as_of": as_of} if as_of else {}
     try:
-        manifest = write(asked.to, asked.customers, asked.months, asked.seed, form=asked.format, **more)
+        manifest = write(to, customers, months, seed, form=format, **options)
     except ValueError as error:
         raise InvalidRequest("demo_options", error=error) from error
     except OSError as error:
-        raise UserError("output_not_writable", path=asked.to, error=error.strerror) from error
+        raise UserError("output_not_writable", path=to, error=error.strerror) from error
     rows = sum(table["rows"] for table in manifest["tables"].values())
-    print(f"{asked.to}: {rows:,} 行 / rows, {time.monotonic() - started:.1f} s", file=sys.stderr)
-    return 0
+    print(f"{to}: {rows:,} 行 / rows, {time.monotonic() - started:.1f} s", file=sys.stderr)
 
 
 def _progress(step: str, rows: int, seconds: float) -> None:
-    # One write: two hands may come at a time.
+    # One write: two threads may report at the same time.
     print(f"  {step:<28}{rows:>14,}{seconds:>9.1f} s\n", end="", file=sys.stderr, flush=True)
 
 
-def _load(asked: argparse.Namespace) -> int:
+@commands.command("load", help="检查并发布一份交付 / check and publish a delivery")
+@_delivery_options
+def _load(
+    delivery: str,
+    source: str,
+    home: Path,
+    limit: dict[str, float],
+    accept_volume: str | None,
+    encoding: str | None,
+    report: str,
+    **options: Any,
+) -> None:
     from analytics.marts.build import build
 
     started = time.monotonic()
     edition = load(
-        asked.delivery,
-        asked.source,
-        asked.home,
+        delivery,
+        source,
+        home,
         build_marts=build,
-        as_of=asked.as_of,
-        kind=asked.kind,
-        overrides=Overrides(dict(asked.limit), asked.accept_volume, asked.encoding),
+        overrides=Overrides(limit, accept_volume, encoding),
         progress=_progress,
-        memory=asked.memory,
-        threads=asked.threads,
+        **options,
     )
-    _report(edition, asked.report, time.monotonic() - started)
-    return 0
+    _report(edition, report, time.monotonic() - started)
 
 
 def _report(edition: Edition, form: str, seconds: float) -> None:
@@ -188,49 +209,62 @@ def _report(edition: Edition, form: str, seconds: float) -> None:
         print(json.dumps(body, ensure_ascii=False, indent=1))
         return
     print(f"{'':<18}{'读入 read':>12}{'载入 loaded':>13}{'拒绝 rejected':>13}{'跳过 skipped':>13}")
-    for name, tally in [*facts["files"].items(), *facts["tables"].items()]:
-        print(f"{name:<18}{tally['read']:>14,}{tally['loaded']:>14,}{tally['rejected']:>14,}{tally['skipped']:>14,}")
+    for name, counts in [*facts["files"].items(), *facts["tables"].items()]:
+        numbers = (counts[key] for key in ("read", "loaded", "rejected", "skipped"))
+        print(f"{name:<18}" + "".join(f"{number:>14,}" for number in numbers))
     print(f"版本 edition {edition.id}，截止 as of {edition.as_of}，{seconds:.1f} s")
 
 
-def _check(asked: argparse.Namespace) -> int:
+@commands.command("check", help="只检查，不发布 / check only, publish nothing")
+@_delivery_options
+def _check(
+    delivery: str,
+    source: str,
+    home: Path,
+    as_of: dt.date | None,
+    kind: str | None,
+    limit: dict[str, float],
+    accept_volume: str | None,
+    encoding: str | None,
+    report: str,
+    **_unused: Any,
+) -> None:
     from data.loading.pipeline import dry_run
 
     facts = dry_run(
-        asked.delivery,
-        asked.source,
-        asked.home,
-        as_of=asked.as_of,
-        kind=asked.kind,
-        overrides=Overrides(dict(asked.limit), asked.accept_volume, asked.encoding),
+        delivery,
+        source,
+        home,
+        as_of=as_of,
+        kind=kind,
+        overrides=Overrides(limit, accept_volume, encoding),
         progress=_progress,
     )
-    print(
-        json.dumps({"tables": facts["tables"], "files": facts["files"]}, ensure_ascii=False, indent=1)
-        if asked.report == "json"
-        else "可以加载 / fit to be loaded"
-    )
-    return 0
+    if report == "json":
+        body = {"tables": facts["tables"], "files": facts["files"]}
+        print(json.dumps(body, ensure_ascii=False, indent=1))
+        return
+    print("可以加载 / fit to be loaded")
 
 
-def _editions(asked: argparse.Namespace) -> int:
-    if asked.rollback:
-        edition = store.rollback(asked.home, asked.rollback)
+@commands.command("editions", help="列出或回退版本 / list or roll back editions")
+@_HOME
+@click.option("--rollback", metavar="ID")
+def _editions(home: Path, rollback: str | None) -> None:
+    if rollback:
+        edition = store.rollback(home, rollback)
         print(f"已回退 / rolled back: {edition.id} {edition.as_of}")
-        return 0
-    current = store.current(asked.home)
-    for edition in store.history(asked.home):
+        return
+    current = store.current(home)
+    for edition in store.history(home):
         mark = "*" if current and edition.id == current.id else " "
         print(
             f"{mark} {edition.id}  {edition.number:>4}  {edition.kind:<9}  {edition.source:<12}  "
             f"{edition.as_of}  {edition.created}"
         )
     if current is None:
-        print(f"{asked.home} 中没有版本 / no edition in {asked.home}")
-    return 0
+        print(f"{home} 中没有版本 / no edition in {home}")
 
-
-_COMMANDS = {"contract": _contract, "demo": _demo, "load": _load, "check": _check, "editions": _editions}
 
 if __name__ == "__main__":
     sys.exit(main())

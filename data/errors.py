@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from data.messages import LANGUAGES, error_text, in_both
+from data.messages import both_languages, error_text
 
 
 class UserError(Exception):
@@ -21,7 +21,7 @@ class UserError(Exception):
     def __init__(self, code: str, /, **facts: Any) -> None:
         self.code = code
         self.facts = facts
-        super().__init__(in_both(*(error_text(code, facts, language) for language in LANGUAGES)))
+        super().__init__(both_languages(code, **facts))
 
     def text(self, language: str) -> str:
         """Return the sentence in one language, `zh-CN` or `en`."""

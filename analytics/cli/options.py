@@ -1,73 +1,150 @@
-"""What the commands of `python -m analytics` share: the parser, common options, and how a frame is printed."""
+"""What the commands of `python -m analytics` share: option types, common options, and how a frame is printed."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import click
 import pandas as pd
 
-from data.errors import InvalidRequest, UserError
+from data.command_line import Command, RepeatedOption
+from data.errors import InvalidRequest
 
 HOME = Path(__file__).resolve().parents[2] / ".bank" / "home"
+FORMATS = ("table", "csv", "json")
+LANGUAGES = ("zh-CN", "en")
+
+Decorator = Callable[[Callable], Callable]
 
 
-class Parser(argparse.ArgumentParser):
-    """Wrong use is refused like everything else: one line, exit code 2."""
+class Date(click.ParamType):
+    """A date written YYYY-MM-DD."""
 
-    def error(self, message: str):
-        raise InvalidRequest("wrong_usage", message=message, prog=self.prog)
+    name = "date"
 
-
-def formatted(parser: argparse.ArgumentParser) -> None:
-    """Give a command --format."""
-    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
-
-
-def housed(parser: argparse.ArgumentParser) -> None:
-    """Give a command --home, where the editions lie."""
-    parser.add_argument("--home", type=Path, default=Path(os.environ.get("LOAN_PANORAMA_HOME", HOME)))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the date. Raises InvalidRequest."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise InvalidRequest("not_a_date_option", value=value) from None
 
 
-def date_of(text: str) -> date:
-    """A date of the command line."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"日期应为 YYYY-MM-DD。{text!r} is no date YYYY-MM-DD") from None
+class WholeNumber(click.ParamType):
+    """A number without sign and decimals, from `smallest`."""
+
+    name = "number"
+
+    def __init__(self, smallest: int) -> None:
+        self.smallest = smallest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number. Raises InvalidRequest."""
+        if isinstance(value, int):
+            return value
+        if not value.isdecimal() or int(value) < self.smallest:
+            code = "not_a_positive_number" if self.smallest else "not_a_whole_number"
+            raise InvalidRequest(code, value=value)
+        return int(value)
+
+
+DATE = Date()
+WHOLE = WholeNumber(0)
+POSITIVE = WholeNumber(1)
 
 
 def filter_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """A filter of the command line, col=value[,value]. Raises UserError."""
+    """Return name and codes of a filter `col=value[,value]`. Raises InvalidRequest."""
     name, sign, values = text.partition("=")
     if not sign or not name or not values:
-        raise UserError("filter_syntax", text_=text)
+        raise InvalidRequest("filter_syntax", text_=text)
     return name, tuple(values.split(","))
 
 
-def whole(text: str) -> int:
-    """A number of the command line, from 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"应为非负整数。{text!r} is no whole number")
-    return int(text)
+def filters(_context: click.Context, _option: click.Parameter, texts: Iterable[str]) -> tuple:
+    """Read the values of --where."""
+    return tuple(filter_of(text) for text in texts)
 
 
-def positive(text: str) -> int:
-    """A number of the command line, from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"应为正整数。{text!r} is no whole number above zero")
-    return int(text)
+def dimensions(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    """Read the comma-separated value of --by."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def as_of_option(required: bool = True) -> Decorator:
+    """Give a command --as-of."""
+    words = (
+        "month end, YYYY-MM-DD" if required else "month end, YYYY-MM-DD; the newest unless given"
+    )
+    return click.option("--as-of", required=required, type=DATE, metavar="DATE", help=words)
+
+
+def where_option() -> Decorator:
+    """Give a command --where, once with several filters or several times."""
+    return click.option(
+        "--where",
+        cls=RepeatedOption,
+        callback=filters,
+        metavar="col=value[,value] …",
+        help="filters",
+    )
+
+
+def by_option(words: str) -> Decorator:
+    """Give a command --by."""
+    return click.option("--by", default="", callback=dimensions, help=words)
+
+
+def scheme_option() -> Decorator:
+    """Give a command --scheme with the default scheme of the boards."""
+    return click.option("--scheme", default="abcd", show_default=True)
+
+
+def home_option() -> Decorator:
+    """Give a command --home, where the editions lie."""
+    return click.option(
+        "--home", type=click.Path(path_type=Path), default=HOME, envvar="LOAN_PANORAMA_HOME"
+    )
+
+
+def format_option() -> Decorator:
+    """Give a command --format."""
+    return click.option("--format", type=click.Choice(FORMATS), default="table", show_default=True)
+
+
+def language_option(words: str = "language of names and reasons") -> Decorator:
+    """Give a command --lang."""
+    return click.option(
+        "--lang", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True, help=words
+    )
+
+
+def command(name: str, words: str, *options: Decorator) -> Decorator:
+    """Make a command of a function; the options come in the order in which help shows them."""
+
+    def made(function: Callable) -> Callable:
+        for option in reversed(options):
+            function = option(function)
+        return click.command(name, cls=Command, help=words)(function)
+
+    return made
 
 
 def show(frame: pd.DataFrame, form: str) -> None:
-    """Print a frame as an aligned table, CSV, or JSON (a list of objects; dates as YYYY-MM-DD, gaps as null)."""
+    """Print a frame as an aligned table, as CSV, or as JSON.
+
+    JSON is a list of objects; dates are written YYYY-MM-DD, missing values as null.
+    """
     if form == "json":
         cells = dated(frame).astype(object)
-        print(json.dumps(cells.where(cells.notna(), None).to_dict("records"), ensure_ascii=False, indent=1))
+        records = cells.where(cells.notna(), None).to_dict("records")
+        print(json.dumps(records, ensure_ascii=False, indent=1))
     elif form == "csv":
         print(dated(frame).to_csv(index=False), end="")
     else:
@@ -75,20 +152,25 @@ def show(frame: pd.DataFrame, form: str) -> None:
 
 
 def dated(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its times as YYYY-MM-DD."""
+    """Return the frame with its times written YYYY-MM-DD."""
     stamps = [name for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])]
     return frame.assign(**{name: frame[name].dt.strftime("%Y-%m-%d") for name in stamps})
 
 
 def aligned(frame: pd.DataFrame) -> str:
-    """A frame as text for people: thousands apart, whole numbers without decimals, gaps as a dash."""
+    """Return a frame as text: thousands separated, whole numbers without decimals, a dash for nothing."""
     if not len(frame):
         return "(no rows)"
     numbers = [name for name in frame.select_dtypes("number") if not name.endswith("_key")]
-    return dated(frame).to_string(index=False, na_rep="—", formatters={name: _written(frame[name]) for name in numbers})
+    formatters = {name: _number_format(frame[name]) for name in numbers}
+    return dated(frame).to_string(index=False, na_rep="—", formatters=formatters)
 
 
-def _written(column: pd.Series) -> Callable[[float], str]:
-    told = column.dropna().astype(float)
-    places = 0 if (told % 1 == 0).all() else 2 if (told.abs() >= 1000).any() else 6
+def _number_format(column: pd.Series) -> Callable[[float], str]:
+    values = column.dropna().astype(float)
+    places = 6
+    if (values % 1 == 0).all():
+        places = 0
+    elif (values.abs() >= 1000).any():
+        places = 2
     return lambda value: "—" if pd.isna(value) else f"{value:,.{places}f}"

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import click
 import pandas as pd
 
 from analytics import rulebooks
-from analytics.cli.options import date_of, formatted, housed, positive, show
+from analytics.cli.options import (
+    POSITIVE,
+    as_of_option,
+    command,
+    format_option,
+    home_option,
+    language_option,
+    show,
+)
 from analytics.grading import compliance, csv_batch, facts, swap_sets
-from analytics.rulebooks import Change, Check, Decision, Rulebook, Scheme, service_rules
-from analytics.rulebooks.conditions import plain
-from data.editions.engine import Warehouse
+from analytics.rulebooks import Decision, NearestChange, Rulebook, Scheme, TraceStep, service_rules
+from analytics.rulebooks.conditions import plain_text
+from data.editions.reader import Warehouse
 from data.errors import UserError
+from data.messages import both_languages
 
 _HELD = {True: "yes", False: "no", None: "missing"}
 
@@ -42,48 +52,21 @@ _STAGES = {
 }  # fmt: skip
 
 
-def add(commands) -> None:
-    """Give the parser the commands of the rulebooks."""
-    made = commands.add_parser("schemes", help="列出规则手册及其版本 / list the rulebooks and their editions")
-    made.set_defaults(run=_schemes)
-    made = commands.add_parser("classify", help="按手册给一个 CSV 的事实定类 / class every row of a CSV of facts")
-    made.add_argument("--scheme", required=True)
-    made.add_argument("--edition", help="effective date, or FILE.toml; the newest edition where not given")
-    made.add_argument("--facts", required=True, type=Path, metavar="FILE.csv", help="a header of fact names")
-    made.set_defaults(run=_classify)
-    made = commands.add_parser("explain", help="一位客户为什么是这一类 / why a customer is in a class")
-    made.add_argument("customer", help="the bank's number of the customer")
-    made.add_argument("--scheme", required=True)
-    made.set_defaults(run=_explain)
-    _bank_option(made, True)
-    made = commands.add_parser("compare", help="换一个版本谁会变 / who moves when an edition takes another's place")
-    made.add_argument("--scheme", required=True)
-    made.add_argument("--from", dest="before", required=True, metavar="EDITION", help="effective date, or FILE.toml")
-    made.add_argument("--to", dest="after", required=True, metavar="EDITION|FILE.toml")
-    made.add_argument("--totals", action="store_true", help="per class how many before, in, out and then")
-    made.set_defaults(run=_compare)
-    _bank_option(made, True)
-    made = commands.add_parser("check", help="签署前检查一个手册文件 / check a rulebook before signing")
-    made.add_argument("file", type=Path, metavar="FILE.toml")
-    made.set_defaults(run=_check)
-    _spoken(made)
-    made = commands.add_parser("compliance", help="合规清单 / loans and customers that break a service rule")
-    made.add_argument("--rule", help="list those that break this rule; all rules are counted where not given")
-    made.add_argument("--limit", type=positive, default=100_000, help="most rows of a list")
-    made.set_defaults(run=_compliance)
-    _bank_option(made, True)
-    for command in ("schemes", "classify", "explain", "compare", "compliance"):
-        formatted(commands.choices[command])
-        _spoken(commands.choices[command])
+COMMANDS: list[click.Command] = []
 
 
-def _spoken(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lang", choices=("zh-CN", "en"), default="zh-CN", help="language of names and reasons")
+def _command(name: str, words: str, *options: Callable) -> Callable:
+    made = command(name, words, *options)
+
+    def added(function: Callable) -> click.Command:
+        COMMANDS.append(made(function))
+        return COMMANDS[-1]
+
+    return added
 
 
-def _bank_option(parser: argparse.ArgumentParser, dated: bool) -> None:
-    parser.add_argument("--as-of", required=dated, type=date_of, metavar="DATE", help="month end, YYYY-MM-DD")
-    housed(parser)
+_REQUIRED_SCHEME = click.option("--scheme", required=True)
+_FILE = click.Path(path_type=Path)
 
 
 def _short(lang: str) -> str:
@@ -92,7 +75,7 @@ def _short(lang: str) -> str:
 
 def _read() -> dict[str, Scheme]:
     try:
-        return rulebooks.read()
+        return rulebooks.read_schemes()
     except rulebooks.RulebookError as error:
         raise UserError("rulebook_refused", reason=error) from error
 
@@ -104,8 +87,14 @@ def _scheme(named: str) -> Scheme:
     return known[named]
 
 
-def _schemes(given: argparse.Namespace) -> None:
-    lang = _short(given.lang)
+@_command(
+    "schemes",
+    "列出规则手册及其版本 / list the rulebooks and their editions",
+    format_option(),
+    language_option(),
+)
+def _schemes(format: str, lang: str) -> None:
+    lang = _short(lang)
     show(
         pd.DataFrame(
             {
@@ -116,50 +105,78 @@ def _schemes(given: argparse.Namespace) -> None:
             }
             for scheme in _read().values() for book in scheme.editions
         ),
-        given.format,
+        format,
     )  # fmt: skip
 
 
-def _classify(given: argparse.Namespace) -> int:
-    scheme = _scheme(given.scheme)
-    book = swap_sets.edition(scheme, given.edition) if given.edition else scheme.editions[-1]
-    graded = csv_batch.grade(given.facts, book, rulebooks.facts()[book.grain], given.lang)
-    show(graded, given.format)
+@_command(
+    "classify",
+    "按手册给一个 CSV 的事实定类 / class every row of a CSV of facts",
+    _REQUIRED_SCHEME,
+    click.option("--edition", help="effective date, or FILE.toml; the newest edition where not given"),
+    click.option(
+        "--facts",
+        "facts_file",
+        required=True,
+        type=_FILE,
+        metavar="FILE.csv",
+        help="a header of fact names",
+    ),
+    format_option(),
+    language_option(),
+)
+def _classify(scheme: str, edition: str | None, facts_file: Path, format: str, lang: str) -> int:
+    rules = _scheme(scheme)
+    book = swap_sets.edition(rules, edition) if edition else rules.editions[-1]
+    graded = csv_batch.grade(facts_file, book, rulebooks.facts()[book.grain], lang)
+    show(graded, format)
     refused = int((graded["error"] != "").sum())
     if refused:
         print(
-            f"{refused} 行未定类，原因见 error 列。"
-            f"{refused} of {len(graded)} rows are not classified; see column error.",
+            both_languages("rows_not_classified", refused=refused, rows=len(graded)),
             file=sys.stderr,
         )
     return 1 if refused else 0
 
 
-def _explain(given: argparse.Namespace) -> None:
-    scheme, lang = _scheme(given.scheme), _short(given.lang)
+@_command(
+    "explain",
+    "一位客户为什么是这一类 / why a customer is in a class",
+    click.argument("customer"),
+    _REQUIRED_SCHEME,
+    as_of_option(),
+    home_option(),
+    format_option(),
+    language_option(),
+)
+def _explain(customer: str, scheme: str, as_of: date, home: Path, format: str, lang: str) -> None:
+    lang = _short(lang)
     try:
-        book = scheme.edition(given.as_of)
+        book = _scheme(scheme).edition(as_of)
     except rulebooks.NoEdition as error:
         raise UserError("rulebook_edition_missing", reason=error) from error
-    with Warehouse(given.home).session() as view:
-        cases = facts.cases(view, [book], given.as_of, given.customer)
+    with Warehouse(home).session() as view:
+        cases = facts.cases(view, [book], as_of, customer)
     told = [(case.number, case.kept, case.decision) for case in cases]
     if not told:
-        raise UserError("nothing_to_grade", as_of=given.as_of)
-    if given.format == "json":
+        raise UserError("nothing_to_grade", as_of=as_of)
+    if format == "json":
         print(json.dumps([_told(book, *case, lang) for case in told], ensure_ascii=False, indent=1))
-    elif given.format == "csv":
-        show(pd.concat([_trace(number, decision, lang) for number, _, decision in told], ignore_index=True), "csv")
+    elif format == "csv":
+        show(
+            pd.concat([_trace(number, decision, lang) for number, _, decision in told], ignore_index=True),
+            "csv",
+        )
     else:
         for number, kept, decision in told:
-            _print(book, number, kept, decision, given.as_of, lang)
+            _print(book, number, kept, decision, as_of, lang)
 
 
 def _trace(number: str, decision: Decision, lang: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "number": number, "stage": check.stage, "class": check.code, "clause": check.clause,
-            "rule": "  " * check.depth + check.words(lang), "value": plain(check.value), "held": _HELD[check.held],
+            "rule": "  " * check.depth + check.words(lang), "value": plain_text(check.value), "held": _HELD[check.outcome],
             "applied": "yes" if check.applied else "", "points": "" if check.points is None else check.points,
         }
         for check in decision.checks
@@ -197,19 +214,19 @@ def _print(book: Rulebook, number: str, kept: str, decision: Decision, as_of: da
             print(f"{stages[check.stage]} {check.code}".rstrip())
         value = f" = {_value(book, check, lang)}" if check.fact else ""
         points = "" if check.points is None else f" [{check.points}]"
-        sign = {True: "+", False: "-", None: "?"}[check.held]
+        sign = {True: "+", False: "-", None: "?"}[check.outcome]
         applied = "*" if check.applied else " "
         print(f"  {sign}{applied} {'  ' * check.depth}{check.clause}  {check.words(lang)}{value}{points}")
     print(stages["key"])
     print()
 
 
-def boundary(book: Rulebook, change: Change, lang: str) -> str:
+def boundary(book: Rulebook, change: NearestChange, lang: str) -> str:
     """The nearest boundary as a sentence."""
     fact, unit = change.fact, change.fact.unit(lang)
     unit = f" {unit}" if unit else ""
     now, then = (f"{fact.value_words(value, lang)}{unit}" for value in (change.value, change.needed))
-    apart = "" if change.difference is None else f"{plain(change.difference)}{unit}"
+    apart = "" if change.difference is None else f"{plain_text(change.difference)}{unit}"
     apart = f"+{apart}" if change.difference is not None and change.difference > 0 else apart
     name = book.class_names(change.code)[lang]
     if lang == "zh":
@@ -219,39 +236,65 @@ def boundary(book: Rulebook, change: Change, lang: str) -> str:
     return f"nearest {change.direction}: {fact.words(lang)} from {now} to {then}{gives}"
 
 
-def _value(book: Rulebook, check: Check, lang: str) -> str:
+def _value(book: Rulebook, check: TraceStep, lang: str) -> str:
     """The customer's value as the officer reads it, in the fact's unit."""
     if check.value is None:
         return "缺失" if lang == "zh" else "missing"
     fact = book.fact_index.get(check.fact)
     if fact is None:
-        return plain(check.value)
+        return plain_text(check.value)
     unit = fact.unit(lang)
     return f"{fact.value_words(check.value, lang)}{f' {unit}' if unit else ''}"
 
 
-def _compare(given: argparse.Namespace) -> None:
-    scheme = _scheme(given.scheme)
-    before, after = swap_sets.edition(scheme, given.before), swap_sets.edition(scheme, given.after)
-    made = swap_sets.compare(Warehouse(given.home), before, after, given.as_of)
-    frame = made.totals() if given.totals else made.frame
-    show(frame.assign(observed_from=str(made.window.first), observed_to=str(made.window.last)), given.format)
+@_command(
+    "compare",
+    "换一个版本谁会变 / who moves when an edition takes another's place",
+    _REQUIRED_SCHEME,
+    click.option("--from", "before", required=True, metavar="EDITION", help="effective date, or FILE.toml"),
+    click.option("--to", "after", required=True, metavar="EDITION|FILE.toml"),
+    click.option("--totals", is_flag=True, help="per class how many before, in, out and then"),
+    as_of_option(),
+    home_option(),
+    format_option(),
+    language_option(),
+)
+def _compare(
+    scheme: str,
+    before: str,
+    after: str,
+    totals: bool,
+    as_of: date,
+    home: Path,
+    format: str,
+    lang: str,
+) -> None:
+    rules = _scheme(scheme)
+    editions = (swap_sets.edition(rules, name) for name in (before, after))
+    made = swap_sets.compare(Warehouse(home), *editions, as_of)
+    frame = made.totals() if totals else made.frame
+    show(
+        frame.assign(observed_from=str(made.window.first), observed_to=str(made.window.last)),
+        format,
+    )
     if not made.window.is_after:
-        print(
-            f"观察窗为 {given.as_of} 之前 12 个月：按逾期定类的规则，其结果部分由定义决定。"
-            "The outcomes are those of the 12 months before: a rule on past overdue has a hand in them.",
-            file=sys.stderr,
-        )
+        print(both_languages("outcomes_of_months_before", as_of=as_of), file=sys.stderr)
 
 
-def _check(given: argparse.Namespace) -> int:
-    lang = _short(given.lang)
-    if not given.file.is_file():
-        raise UserError("no_rulebook_file", file=given.file)
+@_command(
+    "check",
+    "签署前检查一个手册文件 / check a rulebook before signing",
+    click.argument("file", type=_FILE),
+    language_option(),
+)
+def _check(file: Path, lang: str) -> int:
+    lang = _short(lang)
+    if not file.is_file():
+        raise UserError("no_rulebook_file", file=file)
     try:
-        if given.file.name == service_rules.FILE:
-            return _check_service(given.file.parent, lang)
-        book = rulebooks.read_file(given.file)
+        if file.name == service_rules.FILE:
+            return _check_service(file.parent, lang)
+        book = rulebooks.read_rulebook_file(file)
     except rulebooks.RulebookError as error:
         print(error.text(lang), file=sys.stderr)
         return 1
@@ -260,9 +303,11 @@ def _check(given: argparse.Namespace) -> int:
         print(f"通过：{book.names[lang]}，自 {book.effective_on} 起施行，{worked} 个示例全部符合。")
     else:
         print(f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {worked} examples hold.")
-    if given.file.stem != book.effective_on.isoformat():
-        place = f"{book.id}/{book.effective_on}.toml"
-        print(f"提示：启用时文件名须为 {place}。Put in force, the file is {place}.", file=sys.stderr)
+    if file.stem != book.effective_on.isoformat():
+        print(
+            both_languages("rulebook_file_name", place=f"{book.id}/{book.effective_on}.toml"),
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -274,11 +319,23 @@ def _check_service(folder: Path, lang: str) -> int:
     return 0
 
 
-def _compliance(given: argparse.Namespace) -> None:
-    bank, lang = Warehouse(given.home), _short(given.lang)
-    if given.rule:
-        return show(compliance.breaches(bank, given.as_of, given.rule, limit=given.limit), given.format)
-    known = compliance.rules(given.as_of)
-    counts = compliance.counts(bank, given.as_of)
-    words = [f"{known[rule].names[lang]} ({known[rule].clause})" for rule in counts["rule"]]
-    show(counts.assign(words=words), given.format)
+@_command(
+    "compliance",
+    "合规清单 / loans and customers that break a service rule",
+    click.option("--rule", help="list those that break this rule; all rules are counted where not given"),
+    click.option("--limit", type=POSITIVE, default=100_000, help="most rows of a list"),
+    as_of_option(),
+    home_option(),
+    format_option(),
+    language_option(),
+)
+def _compliance(rule: str | None, limit: int, as_of: date, home: Path, format: str, lang: str) -> None:
+    warehouse = Warehouse(home)
+    lang = _short(lang)
+    if rule:
+        show(compliance.breaches(warehouse, as_of, rule, limit=limit), format)
+        return
+    rules = compliance.rules(as_of)
+    counts = compliance.counts(warehouse, as_of)
+    words = [f"{rules[name].names[lang]} ({rules[name].clause})" for name in counts["rule"]]
+    show(counts.assign(words=words), format)

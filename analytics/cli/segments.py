@@ -2,112 +2,152 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
+from datetime import date
+from pathlib import Path
 
+import click
 import pandas as pd
 
-from analytics.cli.options import date_of, formatted, housed, positive, show
+from analytics.cli.options import (
+    POSITIVE,
+    as_of_option,
+    command,
+    format_option,
+    home_option,
+    scheme_option,
+    show,
+)
 from analytics.metrics import branches
 from analytics.segments import report
 from analytics.segments.definitions import FACTS
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
-_LANG = "en"
+_LANGUAGE = "en"
 WHAT = ("segments", "candidates", "facts", "importance", "tree", "months")
+COMMANDS = click.Group("segments", help="行为分群 / segments by behaviour, beside the classes", no_args_is_help=False)
 
 
-def add(commands: Any) -> None:
-    """Add the command, with its own commands, to the parser of `python -m analytics`."""
-    parser = commands.add_parser("segments", help="行为分群 / segments by behaviour, beside the classes")
-    its = parser.add_subparsers(dest="of_segments", required=True, parser_class=type(parser))
+def _command(name: str, words: str, *options: Callable) -> Callable:
+    made = command(name, words, as_of_option(required=False), home_option(), format_option(), *options)
 
-    def one(name: str, run: Callable[[argparse.Namespace], None], words: str) -> argparse.ArgumentParser:
-        made = its.add_parser(name, help=words)
-        made.add_argument(
-            "--as-of", type=date_of, metavar="DATE", help="month end, YYYY-MM-DD; the newest unless given"
-        )
-        housed(made)
-        formatted(made)
-        made.set_defaults(run=run)
-        return made
+    def added(function: Callable) -> click.Command:
+        its = made(function)
+        COMMANDS.add_command(its)
+        return its
 
-    fitted = one("fit", _fit, "分群并随本版保存 / fit and keep with the edition")
-    fitted.add_argument("--seed", type=int, default=7)
-    fitted.add_argument("--monthly", action="store_true", help="refit every month end of the last year")
-    shown = one("show", _show, "列出分群、候选比较 / the segments, the candidates, the months")
-    shown.add_argument("--what", choices=WHAT, default="segments")
-    told = one("profile", _profile, "各群画像 / each segment in the facts' own units")
-    told.add_argument("--segment", help="code of one segment")
-    listed = one("disagree", _disagree, "分类与分群不一致的客户 / customers on whom class and segment disagree")
-    listed.add_argument("--kind", choices=report.KINDS, default="good_in_bad")
-    listed.add_argument("--branch", default="", help="branch number; the whole bank unless given")
-    listed.add_argument("--limit", type=positive, default=50)
-    judged = one("validate", _validate, "与分类比较的样本外检验 / out of time, against the classes")
-    for made in (listed, judged):
-        made.add_argument("--scheme", default="abcd")
+    return added
 
 
-def _fit(given: argparse.Namespace) -> None:
+def _warehouse(home: Path) -> Warehouse:
+    return Warehouse(home, verify="stamp")
+
+
+@_command(
+    "fit",
+    "分群并随本版保存 / fit and keep with the edition",
+    click.option("--seed", type=int, default=7),
+    click.option("--monthly", is_flag=True, help="refit every month end of the last year"),
+)
+def _fit(as_of: date | None, home: Path, format: str, seed: int, monthly: bool) -> None:
     # Only here: scikit-learn costs a second to import.
     from analytics.segments.pipeline import fit
 
-    bank = Warehouse(given.home, verify="stamp")
-    fit(bank, given.as_of, given.seed, given.monthly, lambda said: print(said, file=sys.stderr))
-    of = report.read(bank, given.as_of)
-    show(of.table(), given.format)
-    for line in (of.reason(_LANG), of.reduction(_LANG), *of.notes(_LANG), *of.events(_LANG)):
+    warehouse = _warehouse(home)
+    fit(warehouse, as_of, seed, monthly, lambda line: print(line, file=sys.stderr))
+    of = report.read(warehouse, as_of)
+    show(of.table(), format)
+    lines = (
+        of.reason(_LANGUAGE),
+        of.reduction(_LANGUAGE),
+        *of.notes(_LANGUAGE),
+        *of.events(_LANGUAGE),
+    )
+    for line in lines:
         print(line, file=sys.stderr)
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in of.told["seconds"].items())
-    print(f"{of.told['customers']:,} customers, fitted on {of.told['fitted']:,}: {spent}", file=sys.stderr)
+    print(
+        f"{of.told['customers']:,} customers, fitted on {of.told['fitted']:,}: {spent}",
+        file=sys.stderr,
+    )
 
 
-def _show(given: argparse.Namespace) -> None:
-    of = report.read(Warehouse(given.home, verify="stamp"), given.as_of)
-    if given.what == "tree":
-        leaves = [
-            {"segment": leaf["segment"], "n": leaf["n"], "share": leaf["share"], "path": of.leaf(leaf, _LANG)}
-            for leaf in of.told["tree"]["leaves"]
-        ]
-        show(pd.DataFrame(leaves), given.format)
-        told = of.told["tree"]
-        print(f"fidelity {told['fidelity']}, guessing the largest segment {told['guess']}", file=sys.stderr)
-    elif given.what == "months":
-        show(of.months(_LANG), given.format)
-    elif given.what == "facts":
-        show(of.facts(_LANG), given.format)
-    else:
-        show(
-            {"segments": of.table, "candidates": of.candidates, "importance": of.importance}[given.what](), given.format
+@_command(
+    "show",
+    "列出分群、候选比较 / the segments, the candidates, the months",
+    click.option("--what", type=click.Choice(WHAT), default="segments"),
+)
+def _show(as_of: date | None, home: Path, format: str, what: str) -> None:
+    of = report.read(_warehouse(home), as_of)
+    tables: dict[str, Callable[[], pd.DataFrame]] = {
+        "segments": of.table,
+        "candidates": of.candidates,
+        "importance": of.importance,
+        "months": lambda: of.months(_LANGUAGE),
+        "facts": lambda: of.facts(_LANGUAGE),
+        "tree": lambda: _leaves(of),
+    }
+    show(tables[what](), format)
+    if what == "tree":
+        tree = of.told["tree"]
+        print(
+            f"fidelity {tree['fidelity']}, guessing the largest segment {tree['guess']}",
+            file=sys.stderr,
         )
-        if given.what == "candidates":
-            print(of.reason(_LANG), of.reduction(_LANG), sep="\n", file=sys.stderr)
+    if what == "candidates":
+        print(of.reason(_LANGUAGE), of.reduction(_LANGUAGE), sep="\n", file=sys.stderr)
 
 
-def _profile(given: argparse.Namespace) -> None:
-    rows = report.read(Warehouse(given.home, verify="stamp"), given.as_of).profile()
-    if given.segment:
-        known = list(dict.fromkeys(rows["segment"]))
-        if given.segment not in known:
-            raise UserError("unknown_segment", segment=given.segment, known=known)
-        rows = rows[rows["segment"] == given.segment]
-    show(rows.assign(meaning=rows["fact"].map(lambda fact: FACTS[fact].meaning[_LANG])), given.format)
+def _leaves(of: report.Segments) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "segment": leaf["segment"],
+            "n": leaf["n"],
+            "share": leaf["share"],
+            "path": of.leaf(leaf, _LANGUAGE),
+        }
+        for leaf in of.told["tree"]["leaves"]
+    )
 
 
-def _disagree(given: argparse.Namespace) -> None:
-    bank = Warehouse(given.home, verify="stamp")
-    if given.branch and given.branch not in branches.tree(bank):
-        raise UserError("unknown_branch", branch=given.branch)
-    found = report.read(bank, given.as_of).disagreements(bank, given.scheme, given.kind, given.branch)
-    show(found.rows(bank, _LANG, given.limit), given.format)
-    classes, segments = ", ".join(found.classes) or "none", ", ".join(found.segments) or "none"
-    print(f"{len(found):,} customers; classes {classes}; segments {segments}", file=sys.stderr)
+@_command(
+    "profile",
+    "各群画像 / each segment in the facts' own units",
+    click.option("--segment", help="code of one segment"),
+)
+def _profile(as_of: date | None, home: Path, format: str, segment: str | None) -> None:
+    rows = report.read(_warehouse(home), as_of).profile()
+    if segment:
+        codes = list(dict.fromkeys(rows["segment"]))
+        if segment not in codes:
+            raise UserError("unknown_segment", segment=segment, known=codes)
+        rows = rows[rows["segment"] == segment]
+    show(rows.assign(meaning=rows["fact"].map(lambda fact: FACTS[fact].meaning[_LANGUAGE])), format)
 
 
-def _validate(given: argparse.Namespace) -> None:
-    of = report.read(Warehouse(given.home, verify="stamp"), given.as_of)
-    show(of.validation(given.scheme), given.format)
-    print(of.verdict(given.scheme, _LANG), file=sys.stderr)
+@_command(
+    "disagree",
+    "分类与分群不一致的客户 / customers on whom class and segment disagree",
+    click.option("--kind", type=click.Choice(report.KINDS), default="good_in_bad"),
+    click.option("--branch", default="", help="branch number; the whole bank unless given"),
+    click.option("--limit", type=POSITIVE, default=50),
+    scheme_option(),
+)
+def _disagree(as_of: date | None, home: Path, format: str, kind: str, branch: str, limit: int, scheme: str) -> None:
+    warehouse = _warehouse(home)
+    if branch and branch not in branches.tree(warehouse):
+        raise UserError("unknown_branch", branch=branch)
+    customers = report.read(warehouse, as_of).disagreements(warehouse, scheme, kind, branch)
+    show(customers.rows(warehouse, _LANGUAGE, limit), format)
+    classes = ", ".join(customers.classes) or "none"
+    segments = ", ".join(customers.segments) or "none"
+    print(f"{len(customers):,} customers; classes {classes}; segments {segments}", file=sys.stderr)
+
+
+@_command("validate", "与分类比较的样本外检验 / out of time, against the classes", scheme_option())
+def _validate(as_of: date | None, home: Path, format: str, scheme: str) -> None:
+    of = report.read(_warehouse(home), as_of)
+    show(of.validation(scheme), format)
+    print(of.verdict(scheme, _LANGUAGE), file=sys.stderr)

@@ -31,6 +31,11 @@ def error_text(code: str, facts: Mapping[str, Any], language: str) -> str:
     return _ERRORS[language][code].format(**words)
 
 
+def both_languages(code: str, **facts: Any) -> str:
+    """Return a sentence in both languages, Chinese first, in one line."""
+    return in_both(*(error_text(code, facts, language) for language in LANGUAGES))
+
+
 def in_both(chinese: str, english: str) -> str:
     """Return both languages in one line, Chinese first; a slash stands between them unless a full stop does."""
     separator = "" if chinese.endswith("。") else " / "

@@ -228,7 +228,7 @@ SIZE = ("--customers", "100", "--months", "2")
         (("load", "tests", "--limit", "orphans=nan"), "NAME=SHARE"),
         (("load", "tests", "--as-of", "31.3.2024"), "YYYY-MM-DD"),
         (("load", "tests", "--as-of", "2024-03-30"), "last day of a month"),
-        (("load", "tests", "--encoding", "klingon"), "invalid choice: 'klingon'"),
+        (("load", "tests", "--encoding", "klingon"), "'klingon' is not one of"),
         (("load", "tests", "--memory", "lots"), "4GB"),
         (("load", "tests", "--threads", "0"), "above zero"),
         (("load", "tests", "--home", "pyproject.toml"), "is a file"),

@@ -47,7 +47,7 @@ def asked(small_home, capsys):
         (["balance", "--as-of", TODAY, "--opening", "2"], "opening is 0, 1, 3 or 12"),
         (["balance", "--as-of", TODAY, "--last", "0"], "at least 1"),
         (["balance", "--as-of", TODAY, "--last", "x"], "invalid int value"),
-        (["balance", "--as-of", TODAY, "--compare", "wow"], "invalid choice: 'wow'"),
+        (["balance", "--as-of", TODAY, "--compare", "wow"], "'wow' is not one of"),
         (["balance", "--as-of", TODAY, "--compare", "mom", "--last", "3"], "several month ends cannot be asked for"),
         (["balance", "--as-of", "2025-07-31", "--compare", "mom"], "no month to compare"),
         (["balance", "--as-of", TODAY, "--by", "family,family"], "named twice"),
@@ -60,7 +60,7 @@ def asked(small_home, capsys):
             "the first month end that can be answered is 2025-10-31",
         ),
         (["balance"], "--as-of"),
-        (["balance", "--as-of", TODAY, "--format", "poem"], "invalid choice: 'poem'"),
+        (["balance", "--as-of", TODAY, "--format", "poem"], "'poem' is not one of"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )

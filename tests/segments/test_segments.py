@@ -33,7 +33,7 @@ from analytics.segments import (
 )
 from data.dates import month_end
 from data.demo import hidden_misgraded, hidden_types
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 
@@ -614,7 +614,7 @@ def test_a_command_prints_json(home, capsys, command):
     [
         (("validate", "--scheme", "nothing"), "There is no scheme 'nothing'"),
         (("show", "--as-of", "2026-05-31"), "was never fitted"),
-        (("disagree", "--kind", "other"), "invalid choice"),
+        (("disagree", "--kind", "other"), "is not one of"),
         (("disagree", "--branch", "nowhere"), "There is no branch 'nowhere'"),
         (("disagree", "--limit", "0"), "above zero"),
         (("profile", "--segment", "zz"), "There is no segment 'zz'"),

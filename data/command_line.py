@@ -1,0 +1,57 @@
+"""What both command lines share: options that repeat, and errors as one line with exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+
+class RepeatedOption(click.Option):
+    """An option that takes one or more values after one flag, and may stand several times: --where a=b c=d."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, multiple=True, **attributes)
+
+
+class Command(click.Command):
+    """A command that knows repeated options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; a flag is repeated before each further value that follows it."""
+        repeated = [option for option in self.params if isinstance(option, RepeatedOption)]
+        flags = {flag for option in repeated for flag in option.opts}
+        return super().parse_args(ctx, list(_with_repeated_flags(args, flags)))
+
+
+def _with_repeated_flags(args: Iterable[str], flags: set[str]) -> Iterable[str]:
+    flag, has_value = "", False
+    for argument in args:
+        if argument.startswith("-"):
+            flag = argument if argument in flags else ""
+            has_value = False
+        elif flag:
+            if has_value:
+                yield flag
+            has_value = True
+        yield argument
+
+
+def run(commands: click.Group, argv: Sequence[str] | None, program: str) -> int:
+    """Run a command and return its exit code.
+
+    Wrong use is one line on stderr and exit code 2; errors of the product are raised to the caller.
+    """
+    arguments = None if argv is None else list(argv)
+    try:
+        return commands.main(arguments, prog_name=program, standalone_mode=False) or 0
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else program
+        message = " ".join(error.format_message().split())
+        print(f"{message} See `{path} --help`.", file=sys.stderr)
+        return 2
