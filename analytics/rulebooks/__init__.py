@@ -17,7 +17,16 @@ from pathlib import Path
 
 from analytics.rulebooks.errors import FactError, NoEdition, RulebookError
 from analytics.rulebooks.facts import Fact, read_facts
-from analytics.rulebooks.model import UNRATED, UNRATED_NAMES, Change, Check, Class, Decision, Example, Parameter
+from analytics.rulebooks.model import (
+    UNRATED,
+    UNRATED_NAMES,
+    Class,
+    Decision,
+    Example,
+    NearestChange,
+    Parameter,
+    TraceStep,
+)
 from analytics.rulebooks.parser import parse_rulebook
 from analytics.rulebooks.rulebook import Rulebook
 from analytics.rulebooks.source_lines import LARGEST_FILE, decode
@@ -26,23 +35,23 @@ __all__ = [
     "FOLDER",
     "UNRATED",
     "UNRATED_NAMES",
-    "Change",
-    "Check",
     "Class",
     "Decision",
     "Example",
     "Fact",
     "FactError",
+    "NearestChange",
     "NoEdition",
     "Parameter",
     "Rulebook",
     "RulebookError",
     "Scheme",
+    "TraceStep",
     "facts",
-    "parse",
-    "read",
-    "read_file",
-    "read_good",
+    "parse_rulebook_text",
+    "read_rulebook_file",
+    "read_schemes",
+    "read_valid_schemes",
 ]
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "rulebooks"
@@ -69,7 +78,9 @@ class Scheme:
                     break
                 return book
         first = self.editions[0].effective_on
-        raise NoEdition(f"scheme {self.id} has no edition in force on {as_of} (the first is of {first})")
+        raise NoEdition(
+            f"scheme {self.id} has no edition in force on {as_of} (the first is of {first})"
+        )
 
     @property
     def class_codes(self) -> tuple[str, ...]:
@@ -92,7 +103,7 @@ class Scheme:
             return f"'{UNRATED}'"
 
 
-def read(folder: Path = FOLDER) -> dict[str, Scheme]:
+def read_schemes(folder: Path = FOLDER) -> dict[str, Scheme]:
     """All schemes of a folder by id, in the order of their names. Raises RulebookError for the first rulebook that
     is refused.
     """
@@ -104,7 +115,7 @@ def read(folder: Path = FOLDER) -> dict[str, Scheme]:
     return {name: known[name] for name in sorted(known)}
 
 
-def read_good(
+def read_valid_schemes(
     folder: Path = FOLDER, kept: Mapping[tuple[str, str], str] | None = None
 ) -> tuple[dict[str, Scheme], list[RulebookError]]:
     """As `read`, but a refused file does not stop the others: (schemes, refusals).
@@ -129,14 +140,16 @@ def facts(folder: Path = FOLDER) -> dict[str, dict[str, Fact]]:
     return _facts(folder, _loan_schemes(folder))
 
 
-def read_file(path: Path, folder: Path = FOLDER, examples: bool = True) -> Rulebook:
+def read_rulebook_file(path: Path, folder: Path = FOLDER, examples: bool = True) -> Rulebook:
     """One rulebook file, wherever it lies, with the facts of `folder`: what an officer checks before signing. Raises
     RulebookError.
     """
-    return parse(_text(path, path.name), folder, path.name, examples)
+    return parse_rulebook_text(_text(path, path.name), folder, path.name, examples)
 
 
-def parse(text: str, folder: Path = FOLDER, path: str = "", examples: bool = True) -> Rulebook:
+def parse_rulebook_text(
+    text: str, folder: Path = FOLDER, path: str = "", examples: bool = True
+) -> Rulebook:
     """One rulebook from its text; with `examples=False` its examples are not run (a copy with moved thresholds).
     Raises RulebookError.
     """
@@ -144,7 +157,9 @@ def parse(text: str, folder: Path = FOLDER, path: str = "", examples: bool = Tru
 
 
 def _loan_schemes(
-    folder: Path, refused: list[RulebookError] | None = None, kept: Mapping[tuple[str, str], str] = {}
+    folder: Path,
+    refused: list[RulebookError] | None = None,
+    kept: Mapping[tuple[str, str], str] = {},
 ) -> dict[str, Scheme]:
     """The schemes that grade loans. They come first: the class of a customer's worst loan is a fact of the customer."""
     contract = folder.parent / "contract" / "contract.toml"
@@ -174,7 +189,8 @@ def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, F
     contract = contract if contract.exists() else _CONTRACT
     classes = {
         name: {
-            code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"]) for code in scheme.class_codes[:-1]
+            code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"])
+            for code in scheme.class_codes[:-1]
         }
         for name, scheme in schemes.items()
     }
@@ -184,7 +200,9 @@ def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, F
 def _scheme_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise RulebookError("folder_missing", folder.name)
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))
+    )
 
 
 def _scheme(
@@ -204,13 +222,17 @@ def _scheme(
             refused.append(error)
             if text := kept.get((folder.name, path.stem)):
                 # it was good when it graded the data: its examples were run then
-                books.append(parse_rulebook(text, declared, f"{folder.name}/{path.name}", examples=False))
+                books.append(
+                    parse_rulebook(text, declared, f"{folder.name}/{path.name}", examples=False)
+                )
     if not books:
         raise RulebookError("scheme_empty", folder.name)
     return Scheme(folder.name, books[-1].grain, books[-1].names, tuple(books))
 
 
-def _edition(path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None) -> Rulebook:
+def _edition(
+    path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None
+) -> Rulebook:
     name = f"{scheme}/{path.name}"
     if not _EDITION_NAME.fullmatch(path.name):
         raise RulebookError("edition_name", name)
@@ -220,7 +242,9 @@ def _edition(path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]]
     if book.id != scheme:
         raise RulebookError("edition_id", name, given_id=book.id, folder=scheme)
     if before and before.repealed_on is not None and before.repealed_on > book.effective_on:
-        raise RulebookError("edition_overlap", name, earlier=before.effective_on, repealed_on=before.repealed_on)
+        raise RulebookError(
+            "edition_overlap", name, earlier=before.effective_on, repealed_on=before.repealed_on
+        )
     if before and before.grain != book.grain:
         raise RulebookError("edition_grain", name)
     return book

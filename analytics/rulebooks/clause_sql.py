@@ -1,74 +1,87 @@
-"""The clauses behind a class for all rows at once, as SQL: the same as `Decision.clauses` gives for one."""
+"""SQL for the clauses behind a class, for all rows at once: the same as `Decision.clauses` for one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from analytics.rulebooks.conditions import Column, Group, Rule
+from analytics.rulebooks.conditions import ColumnSql, Group, Rule
 from analytics.rulebooks.model import UNRATED
 from analytics.rulebooks.rulebook import Rulebook
 
 SEPARATOR = "；"
-# A condition is a conjunction of SQL tests; nothing to test holds always.
+# Clause → alternative conditions, each a conjunction of SQL tests; an empty one is always true.
 Conditions = dict[str, list[tuple[str, ...]]]
 
 
-def clauses_sql(book: Rulebook, decided: str, prefix: str | None = None) -> str:
-    """One expression that gives the clauses applied, joined by SEPARATOR; empty for an unrated row.
+def clauses_sql(book: Rulebook, class_column: str, prefix: str | None = None) -> str:
+    """Return an expression with the clauses applied, joined by SEPARATOR; empty for an unrated row.
 
-    `decided` is a column with the class of the row, as `to_sql` gives it.
+    `class_column` holds the class of the row, as `to_sql` computes it; the facts are columns,
+    qualified by `prefix` where given.
     """
     column = book.columns(prefix)
-    lines = ["case", f"    when {decided} = '{UNRATED}' then ''"]
-    if book.bars:
-        held: Conditions = {}
-        for bar in book.bars:
-            _walk(bar, "", (), bar.sql(column), column, held)
-        lines.append(f"    when {Group('any', book.bars).sql(column)} then {_told(held)}")
-    for code in book.look:
-        found = book.class_of(code)
-        held = {}
-        for member in found.rules.members:
-            # who reached a class by `all` of its rules holds them all
-            test = None if found.rules.kind == "all" else member.sql(column)
-            _walk(member, found.note.clause, (), test, column, held)
-        lines.append(f"    when {found.rules.sql(column)} then {_told(_downgraded(book, code, column, held))}")
-    return "\n".join([*lines, f"    else {_told(_downgraded(book, book.otherwise, column, {}))}", "end"])
+    lines = ["case", f"    when {class_column} = '{UNRATED}' then ''"]
+    if book.exclusions:
+        conditions: Conditions = {}
+        for exclusion in book.exclusions:
+            _collect(exclusion, "", (), exclusion.sql(column), column, conditions)
+        test = Group("any", book.exclusions).sql(column)
+        lines.append(f"    when {test} then {_clauses_text_sql(conditions)}")
+    for code in book.evaluation_order:
+        rules = book.rules_of(code)
+        clause = book.class_of(code).note.clause
+        conditions = {}
+        for member in rules.members:
+            # A row that reached the class by `all` of its rules meets each of them.
+            member_test = None if rules.kind == "all" else member.sql(column)
+            _collect(member, clause, (), member_test, column, conditions)
+        _add_downgrades(book, code, column, conditions)
+        lines.append(f"    when {rules.sql(column)} then {_clauses_text_sql(conditions)}")
+    conditions = {}
+    _add_downgrades(book, book.otherwise, column, conditions)
+    return "\n".join([*lines, f"    else {_clauses_text_sql(conditions)}", "end"])
 
 
-def _downgraded(book: Rulebook, code: str, column: Column, held: Conditions) -> Conditions:
+def _add_downgrades(book: Rulebook, code: str, column: ColumnSql, conditions: Conditions) -> None:
     for downgrade in book.downgrades:
-        if book.landing(code, downgrade) != code:
-            _walk(downgrade.when, downgrade.note.clause, (), downgrade.when.sql(column), column, held)
-    return held
+        if book.target_class(code, downgrade) != code:
+            test = downgrade.when.sql(column)
+            _collect(downgrade.when, downgrade.note.clause, (), test, column, conditions)
 
 
-def _walk(
-    node: Rule | Group, clause: str, above: tuple[str, ...], test: str | None, column: Column, held: Conditions
+def _collect(
+    node: Rule | Group,
+    clause: str,
+    above: tuple[str, ...],
+    test: str | None,
+    column: ColumnSql,
+    conditions: Conditions,
 ) -> None:
-    """Notes under which conditions the clauses of `node` and below apply. `above` holds for whoever comes here;
-    `test` must hold besides, None where it is implied.
+    """Add the conditions under which the clauses of `node` and of its members apply.
+
+    `above` are the tests that every row here has passed; `test` comes on top, None where it is
+    implied.
     """
     clause = node.note.clause or clause
-    here = above if test is None else (*above, test)
+    tests = above if test is None else (*above, test)
     if clause:
-        held.setdefault(clause, []).append(here)
+        conditions.setdefault(clause, []).append(tests)
     if isinstance(node, Group):
         for member in node.members:
             if node.kind == "all":
-                _walk(member, clause, here, None, column, held)
+                _collect(member, clause, tests, None, column, conditions)
             else:
-                # one that holds makes the `any` hold: its own test says it all
-                _walk(member, clause, above, member.sql(column), column, held)
+                # A member that is true makes the `any` true: its own test is enough.
+                _collect(member, clause, above, member.sql(column), column, conditions)
 
 
-def _told(held: Conditions) -> str:
-    if not held:
+def _clauses_text_sql(conditions: Conditions) -> str:
+    if not conditions:
         return "''"
-    return f"concat_ws('{SEPARATOR}', {', '.join(_when(clause, ways) for clause, ways in held.items())})"
+    return f"concat_ws('{SEPARATOR}', {', '.join(_clause_when_sql(clause, ways) for clause, ways in conditions.items())})"
 
 
-def _when(clause: str, ways: Iterable[tuple[str, ...]]) -> str:
+def _clause_when_sql(clause: str, ways: Iterable[tuple[str, ...]]) -> str:
     quoted = "'" + clause.replace("'", "''") + "'"
     ways = list(dict.fromkeys(ways))
     if () in ways:

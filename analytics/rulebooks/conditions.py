@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.errors import Grammar
+from analytics.rulebooks.errors import RuleSyntaxError
 from analytics.rulebooks.facts import DIGITS, SCORE, Fact
 
 Env = Mapping[str, Any]
-Column = Callable[[Fact], str]
+ColumnSql = Callable[[Fact], str]
 
 SIGNS = ("!=", "<=", ">=", "=", "<", ">")
 # what looks like half-width punctuation, digits or letters and is not
@@ -31,7 +31,7 @@ _IN = re.compile(r"([a-z][a-z0-9_]*)\s+(not\s+in|in)\s+\[([^\[\]]*)\]")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 # DuckDB makes a join of a longer `in` list, which costs more than twice as much as asking for each code
-_LIST = 4
+_LONGEST_IN_LIST = 4
 SIGN_WORDS = {
     "zh": {
         "=": "为",
@@ -83,7 +83,7 @@ class Rule:
     note: Note = NO_NOTE
     allowed: frozenset[str] = frozenset()
 
-    def held(self, env: Env) -> bool | None:
+    def evaluate(self, env: Env) -> bool | None:
         """True or False; None where the fact is missing. `env` holds values as `Fact.normal` gives them."""
         value = env.get(self.fact.name)
         if value is None:
@@ -110,7 +110,7 @@ class Rule:
                 return value in self.literals
         return value not in self.literals
 
-    def sql(self, column: Column) -> str:
+    def sql(self, column: ColumnSql) -> str:
         """The rule as an SQL condition: true where it is held; false or null where it is broken or the fact is missing.
 
         `column` maps a fact to its column.
@@ -122,10 +122,14 @@ class Rule:
             # the code that stands for "not known" is no value
             allowed, rest = self._codes()
             few = len(allowed) <= len(rest)
-            return _among(name, allowed) if few else _among(name, [*rest, self.fact.unknown], "not")
+            return (
+                _in_list_sql(name, allowed)
+                if few
+                else _in_list_sql(name, [*rest, self.fact.unknown], "not")
+            )
         return self._sql_number(name)
 
-    def possible_sql(self, column: Column) -> str:
+    def not_false_sql(self, column: ColumnSql) -> str:
         """The rule as an SQL condition that is true unless it is broken: held, or the fact is missing."""
         name = column(self.fact)
         if self.fact.type == "bool":
@@ -135,7 +139,11 @@ class Rule:
             few = len(allowed) < len(rest)
             if not rest:
                 return "true"
-            test = _among(name, [*allowed, self.fact.unknown]) if few else _among(name, rest, "not")
+            test = (
+                _in_list_sql(name, [*allowed, self.fact.unknown])
+                if few
+                else _in_list_sql(name, rest, "not")
+            )
             return f"({test} or {name} is null)"
         if self.fact.type == "number" or self.fact is SCORE:
             # what is dear to work out is not asked for twice
@@ -168,7 +176,11 @@ class Rule:
         name, unit = self.fact.words(lang), self.fact.unit(lang)
         if self.fact.type == "bool":
             yes = self.literals[0] == (self.sign == "=")
-            return f"{name}：{'是' if yes else '否'}" if lang == "zh" else f"{name}: {'yes' if yes else 'no'}"
+            return (
+                f"{name}：{'是' if yes else '否'}"
+                if lang == "zh"
+                else f"{name}: {'yes' if yes else 'no'}"
+            )
         unit = f" {unit}" if unit else ""
         if self.sign == "between":
             low, high = (self.fact.value_words(literal, lang) for literal in self.literals)
@@ -209,40 +221,46 @@ class Group:
     name: str = ""
     text: str = field(default="")
 
-    def held(self, env: Env) -> bool | None:
+    def evaluate(self, env: Env) -> bool | None:
         """True, False or None (undecided because a fact is missing) after Kleene."""
         decisive = self.kind == "any"
         undecided = False
         for member in self.members:
-            held = member.held(env)
+            held = member.evaluate(env)
             if held is decisive:
                 return decisive
             undecided = undecided or held is None
         return None if undecided else not decisive
 
-    def sql(self, column: Column) -> str:
+    def sql(self, column: ColumnSql) -> str:
         """The group as an SQL condition that is true where it is held; see `Rule.sql`."""
         return self._sql([(member, member.sql(column)) for member in self.members])
 
-    def possible_sql(self, column: Column) -> str:
+    def not_false_sql(self, column: ColumnSql) -> str:
         """The group as an SQL condition that is true unless it is broken; see `Rule.possible_sql`."""
-        return self._sql([(member, member.possible_sql(column)) for member in self.members])
+        return self._sql([(member, member.not_false_sql(column)) for member in self.members])
 
     def _sql(self, parts: list[tuple[Rule | Group, str]]) -> str:
         if not parts:
             return "true" if self.kind == "all" else "false"
-        joined = [f"({sql})" if isinstance(m, Group) and len(m.members) > 1 else sql for m, sql in parts]
+        joined = [
+            f"({sql})" if isinstance(m, Group) and len(m.members) > 1 else sql for m, sql in parts
+        ]
         return (" or " if self.kind == "any" else " and ").join(joined)
 
     def words(self, lang: str) -> str:
         """The group as an officer reads it, in `lang`."""
         if text := (self.note.zh if lang == "zh" else self.note.en):
             return text
-        joint = {"zh": {"all": "；且 ", "any": "；或 "}, "en": {"all": "; and ", "any": "; or "}}[lang][self.kind]
+        joint = {"zh": {"all": "；且 ", "any": "；或 "}, "en": {"all": "; and ", "any": "; or "}}[
+            lang
+        ][self.kind]
         brackets = "（{}）" if lang == "zh" else "({})"
         return joint.join(
             brackets.format(member.words(lang))
-            if isinstance(member, Group) and len(member.members) > 1 and not (member.note.zh or len(self.members) == 1)
+            if isinstance(member, Group)
+            and len(member.members) > 1
+            and not (member.note.zh or len(self.members) == 1)
             else member.words(lang)
             for member in self.members
         )
@@ -255,62 +273,68 @@ class Group:
 
 def missing_of(node: Rule | Group, env: Env) -> list[str]:
     """The missing facts that leave `node` undecided, in the order written; [] where it is decided."""
-    if node.held(env) is not None:
+    if node.evaluate(env) is not None:
         return []
     if isinstance(node, Rule):
         return [node.fact.name]
     return list(dict.fromkeys(name for member in node.members for name in missing_of(member, env)))
 
 
-def parse(text: str, facts: Mapping[str, Fact], note: Note = NO_NOTE) -> Rule:
+def parse_rule(text: str, facts: Mapping[str, Fact], note: Note = NO_NOTE) -> Rule:
     """Reads `fact sign literal`, `fact between a and b`, `fact in [a, b]` or `fact not in [a, b]`.
 
-    Bounds of `between` are inclusive. Raises Grammar for an unknown fact, a sign that the fact's type does not have,
+    Bounds of `between` are inclusive. Raises RuleSyntaxError for an unknown fact, a sign that the fact's type does not have,
     a literal of the wrong type or not among the codes declared, and full-width punctuation.
     """
     if found := FULL_WIDTH.search(text):
-        raise Grammar("rule_full_width", character=found[0], text=text)
+        raise RuleSyntaxError("rule_full_width", character=found[0], text=text)
     if match := _BETWEEN.fullmatch(text.strip()):
         name, sign, literals = match[1], "between", [match[2], match[3]]
     elif match := _IN.fullmatch(text.strip()):
-        name, sign, literals = match[1], " ".join(match[2].split()), [part.strip() for part in match[3].split(",")]
+        name, sign, literals = (
+            match[1],
+            " ".join(match[2].split()),
+            [part.strip() for part in match[3].split(",")],
+        )
     elif match := _COMPARE.fullmatch(text.strip()):
         name, sign, literals = match[1], match[2], [match[3]]
     else:
-        raise Grammar("rule_unreadable", text=_short(text), signs=SIGNS)
+        raise RuleSyntaxError("rule_unreadable", text=_short(text), signs=SIGNS)
     fact = facts.get(name)
     if fact is None:
         near = _near(name, facts)
         near = {"zh": f"；是否应为 {near}？", "en": f"; did you mean {near}?"} if near else ""
-        raise Grammar("rule_unknown_fact", name=name, near=near)
+        raise RuleSyntaxError("rule_unknown_fact", name=name, near=near)
     values = tuple(_literal(fact, literal) for literal in literals)
     allowed = frozenset[str]()
     if fact.type == "bool" and sign not in ("=", "!="):
-        raise Grammar("rule_bool_sign", name=name)
+        raise RuleSyntaxError("rule_bool_sign", name=name)
     if fact.type == "code":
         allowed = _allowed(fact, sign, values)
     if sign == "between" and fact.is_numeric and values[0] > values[1]:
-        raise Grammar("rule_empty_range", text=text)
+        raise RuleSyntaxError("rule_empty_range", text=text)
     return Rule(fact, sign, values, text, note, allowed)
 
 
 def _literal(fact: Fact, text: str) -> Any:
     if fact.type == "bool":
         if text not in ("true", "false"):
-            raise Grammar("rule_bool_literal", fact=fact.name, text=_short(text))
+            raise RuleSyntaxError("rule_bool_literal", fact=fact.name, text=_short(text))
         return text == "true"
     if fact.type == "code":
         if not _CODE.fullmatch(text) or text not in fact.values:
-            raise Grammar("rule_code_literal", fact=fact.name, text=_short(text), values=fact.values)
+            raise RuleSyntaxError(
+                "rule_code_literal", fact=fact.name, text=_short(text), values=fact.values
+            )
         return text
     if not _NUMBER.fullmatch(text):
-        raise Grammar("rule_number_literal", fact=fact.name, text=_short(text))
+        raise RuleSyntaxError("rule_number_literal", fact=fact.name, text=_short(text))
     exact = Decimal(text)
     if fact.type == "number":
         return float(exact)
     digits = DIGITS[fact.type]
     if exact != exact.quantize(Decimal(1).scaleb(-digits)):
-        raise Grammar("rule_decimals", fact=fact.name, digits=digits, text=text)
+        raise RuleSyntaxError("rule_decimals", fact=fact.name, digits=digits, text=text)
     return int(exact) if fact.type == "int" else exact
 
 
@@ -320,7 +344,7 @@ def _allowed(fact: Fact, sign: str, values: tuple[str, ...]) -> frozenset[str]:
     if sign in ("!=", "not in"):
         return frozenset(fact.values) - frozenset(values)
     if not fact.ascending:
-        raise Grammar("rule_no_order", fact=fact.name, sign=sign)
+        raise RuleSyntaxError("rule_no_order", fact=fact.name, sign=sign)
     rank = fact.ascending.index
     first, last = rank(values[0]), rank(values[-1])
     if sign == "between" and first > last:
@@ -335,7 +359,7 @@ def _allowed(fact: Fact, sign: str, values: tuple[str, ...]) -> frozenset[str]:
     return frozenset(code for index, code in enumerate(fact.ascending) if tests[sign](index))
 
 
-def plain(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """A literal or a fact's value as text: 1000000, 30.5, true."""
     if value is None:
         return ""
@@ -346,21 +370,25 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def _among(name: str, codes: list[str], no: str = "") -> str:
+def _in_list_sql(name: str, codes: list[str], no: str = "") -> str:
     """One of the codes, or with `no` none of them; null where the column is."""
     quoted = [f"'{code}'" for code in codes]
     if not quoted:
         return "false"
     if len(quoted) == 1:
         return f"{name} {'<>' if no else '='} {quoted[0]}"
-    if len(quoted) <= _LIST:
+    if len(quoted) <= _LONGEST_IN_LIST:
         return f"{name} {no} in ({', '.join(quoted)})".replace("  ", " ")
-    tests = f" {'and' if no else 'or'} ".join(f"{name} {'<>' if no else '='} {code}" for code in quoted)
+    tests = f" {'and' if no else 'or'} ".join(
+        f"{name} {'<>' if no else '='} {code}" for code in quoted
+    )
     return f"({tests})"
 
 
 def _sql_number(fact: Fact, literal: Any) -> str:
-    return f"cast({plain(literal)} as double)" if fact.type == "number" else plain(literal)
+    return (
+        f"cast({plain_text(literal)} as double)" if fact.type == "number" else plain_text(literal)
+    )
 
 
 def _short(text: str) -> str:

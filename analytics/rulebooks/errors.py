@@ -17,13 +17,15 @@ class Refusal(ValueError):
     def __init__(self, key: str, /, **fields: Any) -> None:
         self.key = key
         self.en, self.zh = (
-            _SENTENCES[key][lang].format(**{name: _told(value, lang) for name, value in fields.items()})
+            _SENTENCES[key][lang].format(
+                **{name: _field_text(value, lang) for name, value in fields.items()}
+            )
             for lang in ("en", "zh")
         )
         super().__init__(self.en)
 
 
-class Grammar(Refusal):
+class RuleSyntaxError(Refusal):
     """A rule's text cannot be read."""
 
 
@@ -35,7 +37,9 @@ class RulebookError(Refusal):
     file is meant.
     """
 
-    def __init__(self, key: str, path: str = "", line: int | None = None, clause: str = "", /, **fields: Any) -> None:
+    def __init__(
+        self, key: str, path: str = "", line: int | None = None, clause: str = "", /, **fields: Any
+    ) -> None:
         super().__init__(key, clause=clause, **fields)
         self.path, self.line, self.clause = path, line, clause
 
@@ -67,11 +71,13 @@ class NoEdition(LookupError):
     """No edition of the scheme was in force on the day asked for."""
 
 
-def _told(value: Any, lang: str) -> Any:
+def _field_text(value: Any, lang: str) -> Any:
     if isinstance(value, dict):
         return value.get(lang, value)
     if isinstance(value, (set, frozenset)):
         value = sorted(value)
     if isinstance(value, (list, tuple)):
-        return ("、" if lang == "zh" else ", ").join(map(str, value)) or ("无" if lang == "zh" else "none")
+        return ("、" if lang == "zh" else ", ").join(map(str, value)) or (
+            "无" if lang == "zh" else "none"
+        )
     return value

@@ -13,8 +13,13 @@ from typing import Any
 from analytics.rulebooks.errors import FactError, RulebookError
 
 TYPES = ("int", "number", "money", "rate", "bool", "code")
-STEPS = {"int": Decimal(1), "money": Decimal("0.01"), "rate": Decimal("0.0001"), "number": Decimal("0.01")}
-# money and rate are exact in the marts with these digits after the point: a finer threshold could never be met exactly
+STEPS = {
+    "int": Decimal(1),
+    "money": Decimal("0.01"),
+    "rate": Decimal("0.0001"),
+    "number": Decimal("0.01"),
+}
+# Decimals of money and rate in the marts; a finer threshold could never be met exactly.
 DIGITS = {"int": 0, "money": 2, "rate": 6}
 GRAIN_TABLES = {"customer": "customer", "loan": "loan"}
 KEYS = {"type", "step", "unit", "zh", "en", "how", "order", "scheme"}
@@ -24,9 +29,9 @@ KEYS = {"type", "step", "unit", "zh", "en", "how", "order", "scheme"}
 class Fact:
     """One fact of a customer or a loan: a column of customer_month or loan_month.
 
-    `values` are the codes of a `code` fact as declared; `ascending` the same from low to high where an order is
-    declared, else (). `unknown` is the code that stands for "not known". `step` is the smallest change that counts.
-    `computed` is true for a column that the marts compute, false for one handed over under the contract.
+    `values` are the codes of a `code` fact as declared; `ascending` the same from low to high where
+    an order is declared, else (). `unknown` is the code for "not known". `step` is the smallest
+    change that counts.
     """
 
     name: str
@@ -40,7 +45,6 @@ class Fact:
     values: tuple[str, ...] = ()
     ascending: tuple[str, ...] = ()
     unknown: str = ""
-    computed: bool = True
     labels: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
 
     @property
@@ -74,7 +78,11 @@ class Fact:
         """
         if is_missing(value):
             return None
-        value = value.item() if hasattr(value, "item") and not isinstance(value, (str, Decimal)) else value
+        value = (
+            value.item()
+            if hasattr(value, "item") and not isinstance(value, (str, Decimal))
+            else value
+        )
         if self.type == "bool":
             return value if isinstance(value, bool) else self._refuse("must_be_bool")
         if self.type == "code":
@@ -142,7 +150,10 @@ def read_facts(
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RulebookError("cannot_be_read", path.name, error=error) from error
     labels = read_labels(folder)
-    facts = {grain: _contract_facts(tables[table]["column"], labels) for grain, table in GRAIN_TABLES.items()}
+    facts = {
+        grain: _contract_facts(tables[table]["column"], labels)
+        for grain, table in GRAIN_TABLES.items()
+    }
     for grain, entries in declared.items():
         if grain not in facts:
             raise RulebookError("unknown_grain", path.name, grain=grain)
@@ -160,7 +171,10 @@ def read_labels(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
         return {}
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {column: {code: (zh, en) for code, (zh, en) in codes.items()} for column, codes in declared.items()}
+        return {
+            column: {code: (zh, en) for code, (zh, en) in codes.items()}
+            for column, codes in declared.items()
+        }
     except (OSError, ValueError, AttributeError) as error:
         raise RulebookError("cannot_be_read", path.name, error=error) from error
 
@@ -183,13 +197,17 @@ def _contract_facts(
             step=STEPS.get(column["type"], Decimal(1)),
             values=tuple(column.get("values", ())),
             unknown="other",
-            computed=False,
             labels=labels.get(name, {}),
         )
     return facts
 
 
-def _fact(name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes: Mapping[str, Mapping] | None) -> Fact:
+def _fact(
+    name: str,
+    entry: Mapping[str, Any],
+    known: Fact | None,
+    scheme_codes: Mapping[str, Mapping] | None,
+) -> Fact:
     def refuse(key: str, /, **fields: Any) -> None:
         raise RulebookError(key, "facts.toml", fact=name, **fields)
 
@@ -201,7 +219,12 @@ def _fact(name: str, entry: Mapping[str, Any], known: Fact | None, scheme_codes:
         if entry["type"] not in TYPES:
             refuse("fact_type", types=TYPES)
         known = Fact(
-            name, entry["type"], entry["zh"], entry["en"], how=entry["how"], step=STEPS.get(entry["type"], Decimal(1))
+            name,
+            entry["type"],
+            entry["zh"],
+            entry["en"],
+            how=entry["how"],
+            step=STEPS.get(entry["type"], Decimal(1)),
         )
     elif "type" in entry:
         refuse("fact_of_contract")

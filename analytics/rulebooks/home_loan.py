@@ -22,7 +22,11 @@ def longest_term(book: Rulebook, ages: Sequence[int], customer_class: str) -> in
     if not ages:
         raise ValueError("the term needs at least one applicant's age")
     value = {name: parameter.value for name, parameter in book.parameters.items()}
-    limit = value["max_age_plus_term_class_one_two"] if customer_class in ("one", "two") else value["max_age_plus_term"]
+    limit = (
+        value["max_age_plus_term_class_one_two"]
+        if customer_class in ("one", "two")
+        else value["max_age_plus_term"]
+    )
     counted = min(ages) if customer_class in value["younger_age_classes"] else max(ages)
     return max(0, min(limit - counted, value["max_term_years"]))
 
@@ -47,7 +51,15 @@ def repayment_ratio(
     left out as far as the assets shown cover them. Without debts the figure is this loan's own ratio. `offset` and
     `fund` override the rulebook's two switches. Raises ValueError for a negative amount.
     """
-    amounts = [payment, property_fee, other_debts, short_debts, assets_shown, provident_fund, *incomes]
+    amounts = [
+        payment,
+        property_fee,
+        other_debts,
+        short_debts,
+        assets_shown,
+        provident_fund,
+        *incomes,
+    ]
     if any(amount < 0 for amount in amounts):
         raise ValueError("amounts of a repayment ratio are not negative")
     offset = book.parameters["offset_debts_by_assets"].value if offset is None else offset
@@ -56,7 +68,9 @@ def repayment_ratio(
     if income == 0:
         return None
     left = max(Decimal(short_debts) - assets_shown, Decimal(0)) if offset else short_debts
-    return ((Decimal(payment) + property_fee + other_debts + left) / income).quantize(Decimal("0.000001"))
+    return ((Decimal(payment) + property_fee + other_debts + left) / income).quantize(
+        Decimal("0.000001")
+    )
 
 
 # What a rulebook's worked cases of the arithmetic may ask for.

@@ -1,4 +1,4 @@
-"""The parts of a rulebook and of a decision: plain values, no behaviour."""
+"""The parts of a rulebook and of a decision, as plain values."""
 
 from __future__ import annotations
 
@@ -94,13 +94,14 @@ class Calculation:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One line of a trace. `stage` is bar, class, downgrade or score; `code` the class asked about (or landed on by
-    a downgrade).
+class TraceStep:
+    """One line of a trace: a rule or group, evaluated for one customer or loan.
 
-    `value` is the customer's value, None where missing; `held` is True, False or None (undecided). `depth` > 0 lies
-    inside an all / any. `applied` is true where the check helped to give the class: it held and so did the all / any
-    around it, in the bar, class or downgrade that decided. `points` are the points of a scorecard's band.
+    `stage` is bar, class, downgrade or score; `code` the class that the rule belongs to (or the
+    target of a downgrade). `value` is None where the fact is missing; `outcome` is True, False or
+    None (undecided). `depth` > 0 lies inside an all / any. `applied` is true where the rule
+    contributed to the class: it is true, and so is every all / any around it, in the exclusion,
+    class or downgrade that decided. `points` are those of a scorecard's band.
     """
 
     stage: str
@@ -109,7 +110,7 @@ class Check:
     rule: Rule | Group
     fact: str
     value: Any
-    held: bool | None
+    outcome: bool | None
     depth: int = 0
     applied: bool = False
     points: int | None = None
@@ -125,8 +126,10 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The nearest boundary in one direction: were `fact` at `needed` instead of `value`, the class would be `code`.
+class NearestChange:
+    """The smallest change of one fact that gives a better or a worse class.
+
+    With `fact` at `needed` instead of `value` the class would be `code`.
 
     `difference` is needed - value in the fact's unit, None for codes and booleans.
     """
@@ -141,22 +144,23 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a rulebook says of one customer or loan, and why. `missing` names the facts whose absence leaves it
-    unrated.
+    """The class of one customer or loan, and why.
+
+    `missing` names the facts whose absence leaves it unrated.
     """
 
     code: str
     names: Mapping[str, str]
-    checks: tuple[Check, ...]
+    checks: tuple[TraceStep, ...]
     missing: tuple[str, ...]
-    boundary: Mapping[str, Change]
+    boundary: Mapping[str, NearestChange]
     score: int | None = None
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """The clauses that held on the way to the class: of the bar, the class's rules, the downgrades applied; none
-        where it is unrated.
-        """
+        """The clauses applied: of the exclusion, the class, the downgrades; () where unrated."""
         if self.code == UNRATED:
             return ()
-        return tuple(dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause))
+        return tuple(
+            dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause)
+        )

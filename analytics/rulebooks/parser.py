@@ -1,4 +1,4 @@
-"""A rulebook's TOML text → a Rulebook, or a refusal that names file, line and clause."""
+"""Parser of a rulebook's TOML text; errors name file, line and clause."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.conditions import Group, Note, Rule, parse
-from analytics.rulebooks.errors import FactError, Grammar, Refusal, RulebookError
+from analytics.rulebooks.conditions import Group, Note, Rule, parse_rule
+from analytics.rulebooks.errors import FactError, Refusal, RulebookError, RuleSyntaxError
 from analytics.rulebooks.facts import SCORE, Fact
-from analytics.rulebooks.model import UNRATED, Calculation, Class, Downgrade, Example, Parameter, ScoreItem
+from analytics.rulebooks.model import (
+    UNRATED,
+    Calculation,
+    Class,
+    Downgrade,
+    Example,
+    Parameter,
+    ScoreItem,
+)
 from analytics.rulebooks.rulebook import Rulebook
-from analytics.rulebooks.source_lines import DEEPEST, Lines, load
+from analytics.rulebooks.source_lines import DEEPEST, SourceLines, load
 from analytics.rulebooks.validation import check_calculations, check_examples, check_reach
 
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -34,7 +42,17 @@ HEAD = {
     "barred",
     "look_in_order",
 }
-TABLES = {"class", "criterion", "bar", "downgrade", "score", "parameter", "person", "example", "calculation"}
+TABLES = {
+    "class",
+    "criterion",
+    "bar",
+    "downgrade",
+    "score",
+    "parameter",
+    "person",
+    "example",
+    "calculation",
+}
 
 
 def parse_rulebook(
@@ -46,12 +64,12 @@ def parse_rulebook(
     are read but not run and need not reach every class: for a copy whose thresholds are being tried out. Raises
     RulebookError.
     """
-    return _Reader(text, facts, path).rulebook(examples)
+    return _Parser(text, facts, path).rulebook(examples)
 
 
-class _Reader:
+class _Parser:
     def __init__(self, text: str, facts: Mapping[str, Mapping[str, Fact]], path: str) -> None:
-        self.text, self.path, self.lines = text, path, Lines(text)
+        self.text, self.path, self.lines = text, path, SourceLines(text)
         self.document = load(self.lines, path)
         self.all_facts = facts
         self.criteria: dict[str, Group] = {}
@@ -71,10 +89,11 @@ class _Reader:
         for key in ("otherwise", "barred"):
             if key in head and head[key] not in codes:
                 self._refuse("head_no_class", self.lines.key(key), key=key, value=head[key])
-        bars = tuple(self._rule(entry, "bar", index) for index, entry in enumerate(self._list("bar")))
-        if bars and "barred" not in head:
+        exclusions = tuple(
+            self._rule(entry, "bar", index) for index, entry in enumerate(self._list("bar"))
+        )
+        if exclusions and "barred" not in head:
             self._refuse("bars_without_class", self.lines.header("bar", 0))
-        look = self._look(head, classes)
         book = Rulebook(
             id=head["id"],
             grain=head["grain"],
@@ -85,12 +104,13 @@ class _Reader:
             approved_by=head.get("approved_by", ""),
             source=head.get("source", {}),
             classes=classes,
-            look=look,
+            evaluation_order=self._evaluation_order(head, classes),
             otherwise=head["otherwise"],
-            barred=head.get("barred", ""),
-            bars=bars,
+            exclusion_class=head.get("barred", ""),
+            exclusions=exclusions,
             downgrades=tuple(
-                self._downgrade(entry, index, codes) for index, entry in enumerate(self._list("downgrade"))
+                self._downgrade(entry, index, codes)
+                for index, entry in enumerate(self._list("downgrade"))
             ),
             score=score,
             parameters=self._parameters(),
@@ -102,7 +122,11 @@ class _Reader:
             path=self.path,
             text=self.text,
         )
-        used = {rule.fact.name: rule.fact for rule in book.leaves() if rule.fact.name != "score" or not score}
+        used = {
+            rule.fact.name: rule.fact
+            for rule in book.leaves()
+            if rule.fact.name != "score" or not score
+        }
         book = replace(book, fact_index=used)
         book = replace(book, examples=self._examples(book))
         check_reach(book, self.lines, run_examples)
@@ -146,7 +170,9 @@ class _Reader:
 
     def _tables(self, name: str) -> dict[str, dict[str, Any]]:
         entries = self.document.get(name, {})
-        if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+        if not isinstance(entries, dict) or not all(
+            isinstance(entry, dict) for entry in entries.values()
+        ):
             self._refuse("write_table", self.lines.any_of(name), name=name)
         return entries
 
@@ -156,7 +182,19 @@ class _Reader:
             self.where = ("class", index)
             line = self.lines.header("class", index)
             self._only(
-                entry, {"code", "name", "rules", "any_of", "service", "attributes", "special", "clause", "ours"}, line
+                entry,
+                {
+                    "code",
+                    "name",
+                    "rules",
+                    "any_of",
+                    "service",
+                    "attributes",
+                    "special",
+                    "clause",
+                    "ours",
+                },
+                line,
             )
             code = entry.get("code")
             if not isinstance(code, str) or not CODE.fullmatch(code) or code == UNRATED:
@@ -172,7 +210,11 @@ class _Reader:
                     if not isinstance(members, list) or not members:
                         self._refuse("class_empty_list", line, code=code, key=key)
                     rules = Group(kind, tuple(self._node(member, 0) for member in members))
-            note = Note(clause=str(entry.get("clause", "")), is_ours=bool(entry.get("ours", False)), line=line)
+            note = Note(
+                clause=str(entry.get("clause", "")),
+                is_ours=bool(entry.get("ours", False)),
+                line=line,
+            )
             service = self._names(entry["service"], "service", line) if "service" in entry else {}
             attributes = entry.get("attributes", {})
             if not isinstance(attributes, dict) or any(
@@ -194,7 +236,9 @@ class _Reader:
             self._refuse("class_none", 1)
         return tuple(classes)
 
-    def _look(self, head: Mapping[str, Any], classes: tuple[Class, ...]) -> tuple[str, ...]:
+    def _evaluation_order(
+        self, head: Mapping[str, Any], classes: tuple[Class, ...]
+    ) -> tuple[str, ...]:
         ruled = [c.code for c in classes if c.rules is not None]
         look = head.get("look_in_order", ruled)
         if not isinstance(look, list) or sorted(map(str, look)) != sorted(ruled):
@@ -211,19 +255,40 @@ class _Reader:
             for band in entry["bands"] if isinstance(entry.get("bands"), list) else []:
                 if not isinstance(band, dict) or type(band.get("points")) is not int:
                     self._refuse("score_band", line, str(entry.get("clause", "")))
-                bands.append((self._node({k: v for k, v in band.items() if k != "points"}, 0), band["points"]))
+                bands.append(
+                    (
+                        self._node({k: v for k, v in band.items() if k != "points"}, 0),
+                        band["points"],
+                    )
+                )
             if not bands or type(entry.get("otherwise", 0)) is not int:
                 self._refuse("score_item", line)
-            note = Note(clause=str(entry.get("clause", "")), is_ours=bool(entry.get("ours", False)), line=line)
+            note = Note(
+                clause=str(entry.get("clause", "")),
+                is_ours=bool(entry.get("ours", False)),
+                line=line,
+            )
             items.append(
-                ScoreItem(self._names(entry.get("name"), "name", line), tuple(bands), entry.get("otherwise", 0), note)
+                ScoreItem(
+                    self._names(entry.get("name"), "name", line),
+                    tuple(bands),
+                    entry.get("otherwise", 0),
+                    note,
+                )
             )
         return tuple(items)
 
     def _downgrade(self, entry: dict[str, Any], index: int, codes: list[str]) -> Downgrade:
         line = self.lines.header("downgrade", index)
-        rule = self._rule({k: v for k, v in entry.items() if k not in ("by", "to", "from")}, "downgrade", index)
-        clause, by, to, origins = rule.note.clause, entry.get("by"), entry.get("to"), self._texts(entry, "from", line)
+        rule = self._rule(
+            {k: v for k, v in entry.items() if k not in ("by", "to", "from")}, "downgrade", index
+        )
+        clause, by, to, origins = (
+            rule.note.clause,
+            entry.get("by"),
+            entry.get("to"),
+            self._texts(entry, "from", line),
+        )
         if (by is None) == (to is None):
             self._refuse("downgrade_kind", line, clause)
         if by is not None and (type(by) is not int or by < 1):
@@ -248,7 +313,9 @@ class _Reader:
                 name,
                 value,
                 names,
-                Note(str(entry.get("clause", "")), is_ours=bool(entry.get("ours", False)), line=line),
+                Note(
+                    str(entry.get("clause", "")), is_ours=bool(entry.get("ours", False)), line=line
+                ),
             )
         return found
 
@@ -272,7 +339,9 @@ class _Reader:
             facts = {name: value for name, value in facts.items() if value != "missing"}
             missing = self._texts(entry, "missing", line) if "missing" in entry else None
             because = self._texts(entry, "because", line)
-            found.append(Example(case, facts, entry["class"], because, missing, line, person, tuple(own)))
+            found.append(
+                Example(case, facts, entry["class"], because, missing, line, person, tuple(own))
+            )
         return tuple(found)
 
     def _calculations(self) -> tuple[Calculation, ...]:
@@ -281,7 +350,11 @@ class _Reader:
             line, clause = self.lines.header("calculation", index), str(entry.get("clause", ""))
             self._only(entry, {"case", "asks", "given", "gives", "clause"}, line, clause)
             given, gives = entry.get("given"), entry.get("gives")
-            if not isinstance(given, dict) or isinstance(gives, bool) or not isinstance(gives, (int, Decimal)):
+            if (
+                not isinstance(given, dict)
+                or isinstance(gives, bool)
+                or not isinstance(gives, (int, Decimal))
+            ):
                 self._refuse("calculation_shape", line, clause)
             case = self._names(entry.get("case"), "case", line)
             found.append(Calculation(case, str(entry.get("asks", "")), given, gives, clause, line))
@@ -304,7 +377,11 @@ class _Reader:
         return self._node(entry, 0)
 
     def _node(self, entry: Any, depth: int) -> Rule | Group:
-        line = self.lines.header(*self.where) if self.where[0] in TABLES else self.lines.table(self.where[0])
+        line = (
+            self.lines.header(*self.where)
+            if self.where[0] in TABLES
+            else self.lines.table(self.where[0])
+        )
         if isinstance(entry, str):
             entry = {"when": entry}
         if not isinstance(entry, dict):
@@ -320,8 +397,8 @@ class _Reader:
                 self._refuse("rule_when_text", line, clause)
             line = self.lines.find(self.where, text) or line
             try:
-                return parse(text, self.facts, self._note(entry, clause, line))
-            except Grammar as error:
+                return parse_rule(text, self.facts, self._note(entry, clause, line))
+            except RuleSyntaxError as error:
                 self._pass_on(error, line, clause)
         if ways[0] == "meets":
             name = str(entry["meets"])
@@ -342,8 +419,14 @@ class _Reader:
             self._refuse("rule_too_deep", line, clause, deepest=DEEPEST)
         return self._group(entry, depth + 1)
 
-    def _group(self, entry: dict[str, Any], depth: int = 0, name: str = "", allowed: set[str] = RULE_KEYS) -> Group:
-        line = self.lines.header(*self.where) if self.where[0] in TABLES else self.lines.table(self.where[0])
+    def _group(
+        self, entry: dict[str, Any], depth: int = 0, name: str = "", allowed: set[str] = RULE_KEYS
+    ) -> Group:
+        line = (
+            self.lines.header(*self.where)
+            if self.where[0] in TABLES
+            else self.lines.table(self.where[0])
+        )
         clause = str(entry.get("clause", ""))
         self._only(entry, allowed, line, clause)
         kinds = [kind for kind in ("all", "any") if kind in entry]
@@ -361,7 +444,13 @@ class _Reader:
     def _note(self, entry: Mapping[str, Any], clause: str, line: int | None) -> Note:
         if not isinstance(entry.get("ours", False), bool):
             self._refuse("ours_bool", line, clause)
-        return Note(clause, str(entry.get("zh", "")), str(entry.get("en", "")), entry.get("ours", False), line)
+        return Note(
+            clause,
+            str(entry.get("zh", "")),
+            str(entry.get("en", "")),
+            entry.get("ours", False),
+            line,
+        )
 
     # refusals
     def _names(self, value: Any, key: str, line: int | None) -> dict[str, str]:
@@ -379,13 +468,19 @@ class _Reader:
             self._refuse("list_of_texts", line, key=key)
         return tuple(value)
 
-    def _only(self, entry: Mapping[str, Any], allowed: set[str], line: int | None, clause: str = "") -> None:
+    def _only(
+        self, entry: Mapping[str, Any], allowed: set[str], line: int | None, clause: str = ""
+    ) -> None:
         for key in entry:
             if key not in allowed:
                 self._refuse("unknown_key", line, clause, key=key, allowed=allowed)
 
-    def _refuse(self, key: str, line: int | None = None, clause: str = "", /, **fields: Any) -> None:
+    def _refuse(
+        self, key: str, line: int | None = None, clause: str = "", /, **fields: Any
+    ) -> None:
         raise RulebookError(key, self.path, line, clause, **fields)
 
     def _pass_on(self, error: Refusal, line: int | None, clause: str = "") -> None:
-        raise RulebookError("passed_on", self.path, line, clause, said={"zh": error.zh, "en": error.en}) from error
+        raise RulebookError(
+            "passed_on", self.path, line, clause, said={"zh": error.zh, "en": error.en}
+        ) from error

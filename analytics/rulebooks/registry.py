@@ -18,7 +18,7 @@ def schemes() -> Mapping[str, Any]:
     graded the data (`keep`), in force.
     """
     try:
-        return rulebooks.read_good(rulebooks.FOLDER, _KEPT)[0]
+        return rulebooks.read_valid_schemes(rulebooks.FOLDER, _KEPT)[0]
     except rulebooks.RulebookError as error:
         raise UserError("rulebook_refused", reason=error) from error
 
@@ -27,7 +27,9 @@ def kept_rulebooks(bank) -> dict[tuple[str, str], str]:
     """The rulebooks that graded the edition served: text by (scheme, effective date)."""
     if "rulebook" not in bank.tables:
         return {}
-    rows = bank.query("select scheme, cast(effective_on as varchar) as effective_on, text from rulebook")
+    rows = bank.query(
+        "select scheme, cast(effective_on as varchar) as effective_on, text from rulebook"
+    )
     return {(row.scheme, row.effective_on): row.text for row in rows.itertuples()}
 
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from analytics.rulebooks.conditions import Group, Note, Rule, parse
-from analytics.rulebooks.errors import Grammar, RulebookError
+from analytics.rulebooks.conditions import Group, Note, Rule, parse_rule
+from analytics.rulebooks.errors import RulebookError, RuleSyntaxError
 from analytics.rulebooks.facts import STEPS, Fact, read_labels
 
 FILE = "service.toml"
@@ -44,7 +44,9 @@ def read_service(
     """
     try:
         declared = tomllib.loads((folder / FILE).read_text(encoding="utf-8"), parse_float=Decimal)
-        known = {name: _fact(name, entry, schemes, folder) for name, entry in declared["fact"].items()}
+        known = {
+            name: _fact(name, entry, schemes, folder) for name, entry in declared["fact"].items()
+        }
         grains = {name: entry["grain"] for name, entry in declared["fact"].items()}
         found = {}
         for entry in declared["rule"]:
@@ -54,8 +56,10 @@ def read_service(
                 entry["id"], entry["grain"], entry["name"], entry["clause"], entry["document"], entry["note"],
                 *(_group({"all": entry[part]}, own, note, schemes, as_of) for part in ("applies", "breach")),
             )  # fmt: skip
-    except Grammar as error:
-        raise RulebookError("passed_on", FILE, None, said={"zh": error.zh, "en": error.en}) from error
+    except RuleSyntaxError as error:
+        raise RulebookError(
+            "passed_on", FILE, None, said={"zh": error.zh, "en": error.en}
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, LookupError, TypeError) as error:
         raise RulebookError("cannot_be_read", FILE, error=repr(error)) from error
     return found, known
@@ -68,7 +72,9 @@ def _fact(name: str, entry: Mapping[str, Any], schemes: Mapping[str, Any], folde
     if "scheme" in entry:
         scheme = schemes[entry["scheme"]]
         codes, unknown = scheme.class_codes[:-1], "unrated"
-        labels = {code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"]) for code in codes}
+        labels = {
+            code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"]) for code in codes
+        }
     step = STEPS.get(entry["type"], Decimal(1))
     return Fact(
         name, entry["type"], entry["zh"], entry["en"], unit["zh"], unit["en"], entry.get("how", ""), step, codes,
@@ -76,14 +82,21 @@ def _fact(name: str, entry: Mapping[str, Any], schemes: Mapping[str, Any], folde
     )  # fmt: skip
 
 
-def _group(entry: Any, known: Mapping[str, Fact], note: Note, schemes: Mapping[str, Any], as_of: date) -> Group | Rule:
+def _group(
+    entry: Any, known: Mapping[str, Fact], note: Note, schemes: Mapping[str, Any], as_of: date
+) -> Group | Rule:
     if isinstance(entry, str):
 
         def value(found: re.Match) -> str:
             return str(schemes[found[1]].edition(as_of).parameters[found[2]].value)
 
-        return parse(_PARAMETER.sub(value, entry), known, note)
+        return parse_rule(_PARAMETER.sub(value, entry), known, note)
     ((kind, members),) = entry.items()
     if kind not in ("all", "any"):
         raise KeyError(kind)
-    return Group(kind, tuple(_group(member, known, note, schemes, as_of) for member in members), note, text=kind)
+    return Group(
+        kind,
+        tuple(_group(member, known, note, schemes, as_of) for member in members),
+        note,
+        text=kind,
+    )

@@ -1,4 +1,4 @@
-"""A rulebook file as text, and where in it something stands: tomllib gives no lines, an officer needs them."""
+"""The text of a rulebook file with line numbers, which tomllib does not give and officers need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decode(raw: bytes, path: str) -> str:
         raise RulebookError("not_utf8", path, raw[: error.start].count(b"\n") + 1) from error
 
 
-def load(lines: Lines, path: str) -> dict[str, Any]:
+def load(lines: SourceLines, path: str) -> dict[str, Any]:
     """The values of a TOML text, fractions as Decimal. Raises RulebookError: huge, nested too deep or no TOML."""
     if len(lines.text) > LARGEST_FILE:
         raise RulebookError("too_large", path, largest_file=LARGEST_FILE)
@@ -38,13 +38,15 @@ def load(lines: Lines, path: str) -> dict[str, Any]:
         # Python refuses a number of thousands of digits with a plain ValueError
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else len(lines.lines)
-        if wrong := FULL_WIDTH.search(re.sub(r'"[^"]*"|#.*', "", lines.lines[min(line, len(lines.lines)) - 1])):
+        if wrong := FULL_WIDTH.search(
+            re.sub(r'"[^"]*"|#.*', "", lines.lines[min(line, len(lines.lines)) - 1])
+        ):
             raise RulebookError("full_width", path, line, character=wrong[0]) from error
         raise RulebookError("toml", path, line, error=error) from error
 
 
-class Lines:
-    """The lines of one file; all line numbers count from 1. A question that the text does not answer gives None."""
+class SourceLines:
+    """The lines of one file, counted from 1. A search without result returns None."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -68,17 +70,29 @@ class Lines:
     def any_of(self, name: str) -> int | None:
         """The first line of [name], [name.x], [[name]] or name =."""
         return next(
-            (n for n, line in enumerate(self.lines, 1) if re.match(rf"\s*\[*\s*{re.escape(name)}\b", line)), None
+            (
+                n
+                for n, line in enumerate(self.lines, 1)
+                if re.match(rf"\s*\[*\s*{re.escape(name)}\b", line)
+            ),
+            None,
         )
 
     def key(self, name: str) -> int | None:
         """The line of `name =`."""
-        return next((n for n, line in enumerate(self.lines, 1) if re.match(rf"\s*{re.escape(name)}\s*=", line)), None)
+        return next(
+            (
+                n
+                for n, line in enumerate(self.lines, 1)
+                if re.match(rf"\s*{re.escape(name)}\s*=", line)
+            ),
+            None,
+        )
 
     def find(self, where: tuple[str, int], text: str) -> int | None:
         """The next line that holds `text` in quotes within the table `where` = (name, index).
 
-        Asked in the order of the file, so that equal rules of one table are told apart.
+        Called in the order of the file, it finds equal rules of one table one after the other.
         """
         start = self.header(*where) or self.table(where[0])
         if start is None:
@@ -86,7 +100,9 @@ class Lines:
         line, column = self._cursor.get(where, (start, 0))
         for number in range(line, len(self.lines) + 1):
             for quote in "\"'":
-                at = self.lines[number - 1].find(quote + text + quote, column if number == line else 0)
+                at = self.lines[number - 1].find(
+                    quote + text + quote, column if number == line else 0
+                )
                 if at >= 0:
                     self._cursor[where] = (number, at + len(text) + 1)
                     return number

@@ -1,15 +1,15 @@
-"""The thresholds of a rulebook, each with its place in the file, and the file with some of them moved."""
+"""Thresholds of a rulebook with their places in the file, and the file with some of them changed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.conditions import Group, Rule, plain
+from analytics.rulebooks.conditions import Rule, plain_text
 from analytics.rulebooks.errors import RulebookError
 from analytics.rulebooks.rulebook import Rulebook
 
@@ -36,23 +36,32 @@ class Threshold:
 
 
 def thresholds(book: Rulebook) -> list[Threshold]:
-    """Every threshold in the order of first use; a criterion that several classes use is listed once. Signs = and !=
-    and lists are no thresholds: nothing lies above or below them.
+    """Return every threshold in the order of first use.
+
+    A criterion that several classes use is listed once. Equalities and lists are no thresholds:
+    nothing lies above or below them.
     """
     found: dict[str, Threshold] = {}
     for stage, code, clause, rule in _rules(book):
-        if rule.sign not in ("<", "<=", ">", ">=", "between") or not (rule.fact.is_numeric or rule.fact.ascending):
+        if rule.sign not in ("<", "<=", ">", ">=", "between") or not (
+            rule.fact.is_numeric or rule.fact.ascending
+        ):
             continue
         for place in range(len(rule.literals)):
             key = f"{rule.note.line}|{rule.text}|{place}"
-            found.setdefault(key, Threshold(key, rule, place, stage, code, rule.note.clause or clause))
+            found.setdefault(
+                key, Threshold(key, rule, place, stage, code, rule.note.clause or clause)
+            )
     return list(found.values())
 
 
-def moved(book: Rulebook, values: Mapping[str, Any], effective_on: date | None = None) -> str:
-    """The text of the rulebook with thresholds (by key) at other values, under another effective date where given.
+def with_thresholds(
+    book: Rulebook, values: Mapping[str, Any], effective_on: date | None = None
+) -> str:
+    """Return the text of the rulebook with other values for thresholds, by key.
 
-    Everything else stays as the officer wrote it. Raises KeyError for an unknown key.
+    It takes effect on `effective_on` where that is given; the rest of the text is unchanged. Raises
+    KeyError for an unknown key.
     """
     lines = book.text.split("\n")
     known = {threshold.key: threshold for threshold in thresholds(book)}
@@ -60,11 +69,17 @@ def moved(book: Rulebook, values: Mapping[str, Any], effective_on: date | None =
     for key, value in values.items():
         threshold = known[key]
         if value != threshold.value:
-            changed.setdefault((threshold.rule.note.line, threshold.rule.text), {})[threshold.place] = value
+            changed.setdefault((threshold.rule.note.line, threshold.rule.text), {})[
+                threshold.place
+            ] = value
     for (line, text), literals in changed.items():
-        new = _rewritten(text, next(t.rule for t in known.values() if t.rule.text == text), literals)
+        new = _rewritten(
+            text, next(t.rule for t in known.values() if t.rule.text == text), literals
+        )
         # a rule stands in quotes of either kind; one line holds the same rule twice only where both mean the same
-        lines[line - 1] = re.sub(rf"([\"']){re.escape(text)}\1", lambda m, new=new: m[1] + new + m[1], lines[line - 1])
+        lines[line - 1] = re.sub(
+            rf"([\"']){re.escape(text)}\1", lambda m, new=new: m[1] + new + m[1], lines[line - 1]
+        )
     if effective_on is not None:
         at = next(n for n, text in enumerate(lines) if re.match(r"\s*effective_on\s*=", text))
         lines[at] = re.sub(r"\d{4}-\d{2}-\d{2}", effective_on.isoformat(), lines[at], count=1)
@@ -72,36 +87,51 @@ def moved(book: Rulebook, values: Mapping[str, Any], effective_on: date | None =
 
 
 def _rewritten(text: str, rule: Rule, literals: Mapping[int, Any]) -> str:
-    told = [_literal(literals.get(place, value)) for place, value in enumerate(rule.literals)]
+    literals_now = [
+        _literal(literals.get(place, value)) for place, value in enumerate(rule.literals)
+    ]
     name = rule.fact.name
-    return f"{name} between {told[0]} and {told[1]}" if rule.sign == "between" else f"{name} {rule.sign} {told[0]}"
+    return (
+        f"{name} between {literals_now[0]} and {literals_now[1]}"
+        if rule.sign == "between"
+        else f"{name} {rule.sign} {literals_now[0]}"
+    )
 
 
 def _literal(value: Any) -> str:
-    # what a slider gives is a double: six decimals are the most that a rule may have
-    return plain(round(Decimal(str(value)), 6)) if isinstance(value, (float, Decimal)) else str(value)
+    # A slider yields a double; a rule has six decimals at most.
+    return (
+        plain_text(round(Decimal(str(value)), 6))
+        if isinstance(value, (float, Decimal))
+        else str(value)
+    )
 
 
 def _rules(book: Rulebook) -> Iterator[tuple[str, str, str, Rule]]:
     for item in book.score:
         for band, _ in item.bands:
-            yield from (("score", "", item.note.clause, rule) for rule in _leaves(band))
-    for bar in book.bars:
-        yield from (("bar", book.barred, bar.note.clause, rule) for rule in _leaves(bar))
-    for code in book.look:
-        found = book.class_of(code)
-        yield from (("class", code, found.note.clause, rule) for rule in _leaves(found.rules))
+            yield from (("score", "", item.note.clause, rule) for rule in band.leaves())
+    for exclusion in book.exclusions:
+        yield from (
+            ("bar", book.exclusion_class, exclusion.note.clause, rule)
+            for rule in exclusion.leaves()
+        )
+    for code in book.evaluation_order:
+        class_ = book.class_of(code)
+        yield from (
+            ("class", code, class_.note.clause, rule) for rule in book.rules_of(code).leaves()
+        )
     for downgrade in book.downgrades:
-        yield from (("downgrade", downgrade.to, downgrade.note.clause, rule) for rule in _leaves(downgrade.when))
+        yield from (
+            ("downgrade", downgrade.to, downgrade.note.clause, rule)
+            for rule in downgrade.when.leaves()
+        )
 
 
-def _leaves(node: Rule | Group) -> Iterator[Rule]:
-    return node.leaves()
+def failing_example(text: str, parse: Callable[[str], Rulebook]) -> RulebookError | None:
+    """Return why the text would be refused at signing, or None.
 
-
-def failing_example(text: str, parse) -> RulebookError | None:
-    """Why the text would be refused at signing (mostly a worked example that no longer holds), or None. `parse` reads
-    a text with its examples.
+    Mostly a worked example has another class now. `parse` reads a text and runs its examples.
     """
     try:
         parse(text)

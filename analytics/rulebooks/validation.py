@@ -1,4 +1,4 @@
-"""What a rulebook must prove of itself: every class can be reached, and its worked examples hold."""
+"""Checks of a rulebook: every class can be reached, and the worked examples give what they state."""
 
 from __future__ import annotations
 
@@ -9,32 +9,55 @@ from analytics.rulebooks.conditions import Group, Rule
 from analytics.rulebooks.errors import RulebookError
 from analytics.rulebooks.home_loan import CALCULATIONS
 from analytics.rulebooks.rulebook import Rulebook
-from analytics.rulebooks.source_lines import Lines
+from analytics.rulebooks.source_lines import SourceLines
 
 
-def check_reach(book: Rulebook, lines: Lines, need_examples: bool) -> None:
+def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None:
     """Refuses a class that nothing gives, that contradicts itself or that an earlier class always takes; and, with
     `need_examples`, a class, bar or downgrade that no worked example reaches.
     """
-    landings = {landing for code in (*book.look, book.otherwise) for landing, _ in book.landings(code)}
-    given = {*book.look, *landings, book.otherwise, *([book.barred] if book.bars else [])}
+    landings = {
+        landing
+        for code in (*book.evaluation_order, book.otherwise)
+        for landing, _ in book.target_classes(code)
+    }
+    given = {
+        *book.evaluation_order,
+        *landings,
+        book.otherwise,
+        *([book.exclusion_class] if book.exclusions else []),
+    }
     for found in book.classes:
         if found.code not in given:
             _refuse(book, "class_unreached", found.note.line, found.note.clause, code=found.code)
-    for rank, code in enumerate(book.look):
+    for rank, code in enumerate(book.evaluation_order):
         found = next(c for c in book.classes if c.code == code)
         reach = _reach(found.rules)
         for name, values in reach.items():
             if not values:
-                _refuse(book, "class_contradicts", found.note.line, found.note.clause, code=code, name=name)
-        for earlier in book.look[:rank]:
+                _refuse(
+                    book,
+                    "class_contradicts",
+                    found.note.line,
+                    found.note.clause,
+                    code=code,
+                    name=name,
+                )
+        for earlier in book.evaluation_order[:rank]:
             if _takes_all(next(c for c in book.classes if c.code == earlier).rules, found.rules):
-                _refuse(book, "class_shadowed", found.note.line, found.note.clause, code=code, earlier=earlier)
+                _refuse(
+                    book,
+                    "class_shadowed",
+                    found.note.line,
+                    found.note.clause,
+                    code=code,
+                    earlier=earlier,
+                )
     if need_examples:
         _check_coverage(book)
 
 
-def check_examples(book: Rulebook, lines: Lines) -> None:
+def check_examples(book: Rulebook, lines: SourceLines) -> None:
     """Refuses an example whose class, clauses or missing facts are not what the rules give."""
     for example in book.examples:
         decision = book.classify(example.facts)
@@ -42,7 +65,9 @@ def check_examples(book: Rulebook, lines: Lines) -> None:
         if decision.code != example.code:
             missing = decision.missing
             why = (
-                {"zh": f"（缺少：{'、'.join(missing)}）", "en": f" (missing: {', '.join(missing)})"} if missing else ""
+                {"zh": f"（缺少：{'、'.join(missing)}）", "en": f" (missing: {', '.join(missing)})"}
+                if missing
+                else ""
             )
             _refuse(
                 book,
@@ -59,7 +84,14 @@ def check_examples(book: Rulebook, lines: Lines) -> None:
                 told = decision.clauses
                 _refuse(book, "example_clause", example.line, clause, case=case, told=told)
         if example.missing is not None and set(example.missing) != set(decision.missing):
-            _refuse(book, "example_missing", example.line, case=case, named=example.missing, missing=decision.missing)
+            _refuse(
+                book,
+                "example_missing",
+                example.line,
+                case=case,
+                named=example.missing,
+                missing=decision.missing,
+            )
 
 
 def check_calculations(book: Rulebook) -> None:
@@ -67,13 +99,22 @@ def check_calculations(book: Rulebook) -> None:
     for told in book.calculations:
         known = CALCULATIONS.get(told.asks)
         if known is None:
-            _refuse(book, "calculation_unknown", told.line, told.clause, asks=told.asks, known=sorted(CALCULATIONS))
+            _refuse(
+                book,
+                "calculation_unknown",
+                told.line,
+                told.clause,
+                asks=told.asks,
+                known=sorted(CALCULATIONS),
+            )
         try:
             result = known(book, **told.given)
             if isinstance(told.gives, Decimal) and result is not None:
                 result = Decimal(result).quantize(told.gives)
         except (TypeError, ValueError, ArithmeticError, KeyError) as error:
-            raise RulebookError("calculation_given", book.path, told.line, told.clause, case=told.case) from error
+            raise RulebookError(
+                "calculation_given", book.path, told.line, told.clause, case=told.case
+            ) from error
         if result != told.gives:
             _refuse(
                 book, "calculation_fails", told.line, told.clause, case=told.case, gives=told.gives, result=result
@@ -87,11 +128,11 @@ def _check_coverage(book: Rulebook) -> None:
             _refuse(book, "class_no_example", found.note.line, found.note.clause, code=found.code)
     envs = [book.env(example.facts) for example in book.examples]
     for kind_words, nodes in (
-        ({"zh": "禁入条款", "en": "bar"}, book.bars),
+        ({"zh": "禁入条款", "en": "bar"}, book.exclusions),
         ({"zh": "降级条款", "en": "downgrade"}, [d.when for d in book.downgrades]),
     ):
         for node in nodes:
-            if not any(node.held(env) for env in envs):
+            if not any(node.evaluate(env) for env in envs):
                 _refuse(book, "node_no_example", node.note.line, node.note.clause, kind=kind_words)
 
 
@@ -101,7 +142,7 @@ def _reach(rules: Group) -> dict[str, set[Any]]:
     reach: dict[str, set[Any]] = {}
     for rule in plain_rules:
         domain = _domain(rule.fact.name, plain_rules)
-        allowed = {value for value in domain if rule.held({rule.fact.name: value})}
+        allowed = {value for value in domain if rule.evaluate({rule.fact.name: value})}
         reach[rule.fact.name] = reach.get(rule.fact.name, allowed) & allowed
     return reach
 
@@ -127,8 +168,10 @@ def _implied(member: Rule | Group, later: Group) -> bool:
     if not mine:
         return False
     domain = _domain(member.fact.name, both)
-    left = {value for value in domain if all(rule.held({rule.fact.name: value}) for rule in mine)}
-    return bool(left) and all(member.held({member.fact.name: value}) for value in left)
+    left = {
+        value for value in domain if all(rule.evaluate({rule.fact.name: value}) for rule in mine)
+    }
+    return bool(left) and all(member.evaluate({member.fact.name: value}) for value in left)
 
 
 def _same(one: Rule | Group, other: Rule | Group) -> bool:

@@ -12,13 +12,19 @@ import sqlglot
 
 from analytics import rulebooks
 from analytics.__main__ import main
-from analytics.rulebooks.conditions import parse, plain
-from data.editions import engine
+from analytics.rulebooks.conditions import parse_rule, plain_text
+from data.editions.part_writer import open_build_session
 from tests.support.rulebook_oracle import consumer_five
 
-SCHEMES = rulebooks.read()
+SCHEMES = rulebooks.read_schemes()
 BOOKS = [book for scheme in SCHEMES.values() for book in scheme.editions]
-COLUMN = {"int": "integer", "number": "double", "money": "decimal(18, 2)", "rate": "decimal(9, 6)", "bool": "boolean"}
+COLUMN = {
+    "int": "integer",
+    "number": "double",
+    "money": "decimal(18, 2)",
+    "rate": "decimal(9, 6)",
+    "bool": "boolean",
+}
 ARROW = {"int": pa.int32(), "number": pa.float64(), "money": pa.decimal128(18, 2), "rate": pa.decimal128(9, 6),
          "bool": pa.bool_(), "code": pa.string()}  # fmt: skip
 
@@ -26,7 +32,9 @@ ARROW = {"int": pa.int32(), "number": pa.float64(), "money": pa.decimal128(18, 2
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """An in-memory root of the engine, as the build has one."""
-    shop = engine.open_build_session(tmp_path_factory.mktemp("part") / "part.duckdb", keep_order=True, threads=2)
+    shop = open_build_session(
+        tmp_path_factory.mktemp("part") / "part.duckdb", keep_order=True, threads=2
+    )
     yield shop
     shop.abandon()
 
@@ -44,8 +52,12 @@ def cases_of(book, crossed, seed=20260101):
     rng = random.Random(seed)
     values = {name: values_of(book, fact) for name, fact in book.fact_index.items()}
     empty = dict.fromkeys(book.facts)
-    bases = [{**empty, **{n: v for n, v in case.facts.items() if n in empty}} for case in book.examples]
-    rows = [{**base, name: value} for base in bases for name in book.facts for value in values[name]]
+    bases = [
+        {**empty, **{n: v for n, v in case.facts.items() if n in empty}} for case in book.examples
+    ]
+    rows = [
+        {**base, name: value} for base in bases for name in book.facts for value in values[name]
+    ]
     for _ in range(crossed):
         base = rng.choice(bases)
         moved = rng.sample(book.facts, min(len(book.facts), rng.randint(2, 4)))
@@ -66,8 +78,12 @@ def fill(shop, book, rows):
     typed = []
     for name, fact in book.fact_index.items():
         codes = ", ".join(f"'{code}'" for code in (*fact.values, fact.unknown))
-        typed.append(f"cast({name} as {f'enum({codes})' if fact.type == 'code' else COLUMN[fact.type]}) as {name}")
-    shop.run(f"create or replace table facts as select row_number, {', '.join(typed)} from given order by row_number")
+        typed.append(
+            f"cast({name} as {f'enum({codes})' if fact.type == 'code' else COLUMN[fact.type]}) as {name}"
+        )
+    shop.run(
+        f"create or replace table facts as select row_number, {', '.join(typed)} from given order by row_number"
+    )
     shop.forget("given")
 
 
@@ -75,9 +91,13 @@ def fill(shop, book, rows):
 def test_python_and_sql_agree_around_every_threshold(book, shop):
     rows = cases_of(book, crossed=1500)
     fill(shop, book, rows)
-    told = shop.table(f"select {book.to_sql('f')} as class from facts as f order by row_number")["class"].to_pylist()
+    told = shop.table(f"select {book.to_sql('f')} as class from facts as f order by row_number")[
+        "class"
+    ].to_pylist()
     mine = [book.decide(book.env(row)) for row in rows]
-    differing = [(row, one, other) for row, one, other in zip(rows, mine, told, strict=True) if one != other]
+    differing = [
+        (row, one, other) for row, one, other in zip(rows, mine, told, strict=True) if one != other
+    ]
     assert not differing, differing[:3]
     assert {*mine} == set(book.class_codes)
 
@@ -88,16 +108,18 @@ def test_python_and_sql_agree_around_every_threshold(book, shop):
 ])  # fmt: skip
 def test_a_rule_of_codes_is_decided_alike_whether_all_or_none_of_them_satisfy_it(shop, text):
     known = rulebooks.facts()["customer"]
-    rule = parse(text, known)
+    rule = parse_rule(text, known)
     codes = ", ".join(f"'{code}'" for code in (*rule.fact.values, rule.fact.unknown))
-    shop.run(f"create or replace table coded as select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}")
-    sure, possible = rule.sql(lambda fact: fact.name), rule.possible_sql(lambda fact: fact.name)
+    shop.run(
+        f"create or replace table coded as select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}"
+    )
+    sure, possible = rule.sql(lambda fact: fact.name), rule.not_false_sql(lambda fact: fact.name)
     told = shop.table(
         f"select {rule.fact.name} as code, coalesce({sure}, false) as sure, {possible} as possible from coded"
     ).to_pylist()
     assert len(told) == len(rule.fact.values) + 2
     for row in told:
-        held = rule.held({rule.fact.name: rule.fact.normal(row["code"])})
+        held = rule.evaluate({rule.fact.name: rule.fact.normal(row["code"])})
         assert (row["sure"], row["possible"]) == (held is True, held is not False), row
 
 
@@ -125,7 +147,9 @@ def random_customers(count, seed):
 def test_ten_thousand_random_customers_get_the_class_of_the_hand_written_oracle(shop):
     book, rows = random_customers(10_000, seed=5)
     fill(shop, book, rows)
-    told = shop.table(f"select {book.to_sql()} as class from facts order by row_number")["class"].to_pylist()
+    told = shop.table(f"select {book.to_sql()} as class from facts order by row_number")[
+        "class"
+    ].to_pylist()
     oracle = [consumer_five(row.get) for row in rows]
     assert [book.decide(book.env(row)) for row in rows] == oracle
     assert told == oracle
@@ -133,13 +157,23 @@ def test_ten_thousand_random_customers_get_the_class_of_the_hand_written_oracle(
     assert min(oracle.count(code) for code in book.class_codes) >= 50
 
 
-def test_classify_gives_ten_thousand_random_rows_of_a_file_the_class_of_the_oracle(tmp_path, capsys):
+def test_classify_gives_ten_thousand_random_rows_of_a_file_the_class_of_the_oracle(
+    tmp_path, capsys
+):
     book, rows = random_customers(10_000, seed=7)
     with (tmp_path / "facts.csv").open("w", encoding="utf-8", newline="") as file:
         lines = csv.DictWriter(file, book.facts)
         lines.writeheader()
-        lines.writerows({name: plain(value) for name, value in row.items()} for row in rows)
-    words = ["classify", "--scheme", "consumer_five", "--facts", str(tmp_path / "facts.csv"), "--format", "csv"]
+        lines.writerows({name: plain_text(value) for name, value in row.items()} for row in rows)
+    words = [
+        "classify",
+        "--scheme",
+        "consumer_five",
+        "--facts",
+        str(tmp_path / "facts.csv"),
+        "--format",
+        "csv",
+    ]
     assert main(words) == 0
     told = [row["class"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
     assert told == [consumer_five(row.get) for row in rows]
@@ -150,12 +184,16 @@ def test_a_million_customers_are_graded_in_one_statement(shop):
     fill(shop, book, rows)
     shop.run("create or replace table many as select facts.* from facts, range(100)")
     codes = ", ".join(f"'{code}'" for code in book.class_codes)
-    shop.run(f"create or replace table graded as select cast({book.to_sql()} as enum({codes})) as class from many")
+    shop.run(
+        f"create or replace table graded as select cast({book.to_sql()} as enum({codes})) as class from many"
+    )
     assert shop.one("select count(*), count(class) from graded") == (1_000_000, 1_000_000)
 
 
 def test_a_nan_is_missing_in_sql_too(shop):
-    assert shop.one("select nullif(cast('nan' as double), cast('nan' as double)) is null") == (True,)
+    assert shop.one("select nullif(cast('nan' as double), cast('nan' as double)) is null") == (
+        True,
+    )
 
 
 def test_a_prefix_that_is_no_alias_is_refused():
@@ -168,18 +206,31 @@ def test_the_sql_means_the_same_to_duckdb_and_to_spark(book):
     sql = f"select {book.to_sql('f')} as class from facts as f"
     as_duckdb, as_spark = (sqlglot.parse_one(sql, read=dialect) for dialect in ("duckdb", "spark"))
     assert as_duckdb == as_spark
-    allowed = (sqlglot.exp.Case, sqlglot.exp.If, sqlglot.exp.Cast, sqlglot.exp.Nullif, sqlglot.exp.And, sqlglot.exp.Or)
+    allowed = (
+        sqlglot.exp.Case,
+        sqlglot.exp.If,
+        sqlglot.exp.Cast,
+        sqlglot.exp.Nullif,
+        sqlglot.exp.And,
+        sqlglot.exp.Or,
+    )
     assert {type(call) for call in as_duckdb.find_all(sqlglot.exp.Func)} <= set(allowed)
 
 
 def test_spark_gives_the_same_classes():
-    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed; `make test-spark` brings its own")
+    pyspark = pytest.importorskip(
+        "pyspark", reason="pyspark is not installed; `make test-spark` brings its own"
+    )
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17, which is not installed")
     types = pyspark.sql.types
     kind = {"int": types.IntegerType(), "number": types.DoubleType(), "money": types.DecimalType(18, 2),
             "rate": types.DecimalType(9, 6), "bool": types.BooleanType(), "code": types.StringType()}  # fmt: skip
-    options = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1", "spark.driver.memory": "1g"}
+    options = {
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.driver.memory": "1g",
+    }
     builder = pyspark.sql.SparkSession.builder.master("local[2]")
     for key, value in options.items():
         builder = builder.config(key, value)
@@ -196,10 +247,14 @@ def test_spark_gives_the_same_classes():
                         for n, f in book.fact_index.items()]  # fmt: skip
                 given.append((number, *told))
             spark.createDataFrame(given, shape).createOrReplaceTempView("facts")
-            graded = spark.sql(f"select row_number, {book.to_sql('f')} as class from facts as f").collect()
+            graded = spark.sql(
+                f"select row_number, {book.to_sql('f')} as class from facts as f"
+            ).collect()
             told = [row["class"] for row in sorted(graded, key=lambda row: row["row_number"])]
             assert told == [book.decide(book.env(row)) for row in rows], book.path
-        nan = spark.sql("select nullif(cast('nan' as double), cast('nan' as double)) is null as is_missing")
+        nan = spark.sql(
+            "select nullif(cast('nan' as double), cast('nan' as double)) is null as is_missing"
+        )
         assert nan.collect()[0]["is_missing"]
     finally:
         spark.stop()
