@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from analytics.metrics.query import Question, ask
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 
 CUSTOMERS = int(os.environ.get("CUSTOMERS", "1000000"))
 MONTHS = int(os.environ.get("MONTHS", "36"))

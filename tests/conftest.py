@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analytics.marts.build import build
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.loading.pipeline import load
 
 ROOT = Path(__file__).parents[1]

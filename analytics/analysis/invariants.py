@@ -17,7 +17,7 @@ from analytics.metrics.query import Question
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import BOARDS
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 # A sum of exact sums in double: a hundredth of a fen per million yuan is far below the smallest amount there is.

@@ -21,7 +21,7 @@ from pyarrow import csv as arrow_csv
 from analytics.rulebooks import UNRATED, Fact, FactError, Rulebook
 from analytics.rulebooks.clause_sql import SEPARATOR, clauses_sql
 from analytics.rulebooks.facts import DIGITS
-from data.editions.engine import open_build_session
+from data.editions.part_writer import open_build_session
 from data.errors import UserError
 from data.ingest.encodings import decide_encodings, probe_encoding
 

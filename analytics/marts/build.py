@@ -15,7 +15,7 @@ from analytics.marts.row_layout import Layout, lines
 from analytics.metrics.definitions import METRICS
 from analytics.rulebooks.schemes import class_codes
 from analytics.sql.templates import fragment
-from data.editions.engine import BuildSession
+from data.editions.part_writer import BuildSession
 
 CUBES = ("loan", "customer")
 
@@ -24,7 +24,7 @@ def build(shop: BuildSession, months: Sequence[date], progress: Callable[[date],
     """Build the marts of the given month ends (consecutive, ascending) into the workshop's part.
 
     The kept tables of the load are in place; older parts, if any, end with the month before months[0].
-    Raises data.editions.engine.QueryError, which names the .sql file and the statement.
+    Raises data.editions.connection.QueryError, which names the .sql file and the statement.
 
     Three hands work at a time: while this one finds out about the customers of a month, another one works out the loans
     of the months after, and a third writes the rows and the cubes' cells of the month before.

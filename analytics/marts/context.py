@@ -17,7 +17,7 @@ from analytics.marts.row_layout import Layout, recoded
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import BOARDS, class_codes, in_force
 from data.dates import month_end
-from data.editions.engine import BuildSession
+from data.editions.part_writer import BuildSession
 
 MARTS = Path(__file__).parents[1] / "sql" / "marts"
 BEGINNING = date(1, 1, 1)
@@ -63,7 +63,7 @@ class Course:
 
     def __init__(self, shop: BuildSession, months: Sequence[date]) -> None:
         self.months, self.older = months, shop.older
-        schemes = rulebooks.read().values()
+        schemes = rulebooks.read_schemes().values()
         self.by_loan = [s for s in schemes if s.grain == "loan"]
         self.by_customer = [s for s in schemes if s.grain == "customer"]
         self.boards = [s for s in schemes if s.id in BOARDS]

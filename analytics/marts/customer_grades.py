@@ -17,7 +17,7 @@ from analytics.marts.context import Course, step_table
 from analytics.marts.row_layout import class_number, lines
 from analytics.rulebooks.schemes import in_force
 from analytics.sql.templates import fragment
-from data.editions.engine import BuildSession
+from data.editions.part_writer import BuildSession
 
 # Facts that follow from attributes, and from another fact's column: they move when these do.
 _OF_ATTRIBUTES = ("family_monthly_income",)

@@ -30,7 +30,7 @@ from analytics.sql.templates import fragment
 from data.contract.schema import OTHER, read_contract
 from data.contract.tables import sql_literal
 from data.dates import month_end
-from data.editions.engine import BuildSession
+from data.editions.part_writer import BuildSession
 from data.errors import UserError
 
 _RAW = (

@@ -29,7 +29,7 @@ from analytics.marts.row_layout import class_number, lines
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import NEW, class_codes, in_force
 from analytics.sql.templates import fragment
-from data.editions.engine import BuildSession
+from data.editions.part_writer import BuildSession
 
 _SECURED = ("mortgaged", "pledged")
 # What the facts of dates look at (loan_dates.sql).

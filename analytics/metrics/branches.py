@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 
 _TREE = Path(__file__).parents[1] / "sql" / "questions" / "branch_tree.sql"
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analytics.metrics.definitions import METRICS
 from data.contract.schema import read_contract
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 

@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Literal
 
 from data.editions import manifest
-from data.editions.engine import VERSION, BuildSession, DiskFull, EditionReader, open_build_session
+from data.editions.connection import VERSION, DiskFull
 from data.editions.manifest import CURRENT, PARTS, PREVIOUS, Edition, Part
+from data.editions.part_writer import BuildSession, open_build_session
+from data.editions.reader import EditionReader
 from data.errors import InvalidRequest, UserError
 
 EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"

@@ -16,8 +16,9 @@ from data.contract.schema import Contract, read_contract
 from data.contract.tables import DIMENSIONS, KEYED_TABLES, create_tables_sql
 from data.dates import is_month_end, months_between, next_month_end
 from data.editions import store
-from data.editions.engine import BuildSession, EditionReader
 from data.editions.manifest import Edition
+from data.editions.part_writer import BuildSession
+from data.editions.reader import EditionReader
 from data.errors import InvalidRequest, UserError
 from data.ingest.delivery import Delivery, find_delivery
 from data.ingest.source import LIMITS, Source, read_source

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from data.contract.formats import NULLS
 from data.contract.schema import Contract, Table
-from data.editions.engine import BuildSession
+from data.editions.part_writer import BuildSession
 from data.loading.casting import shown_value, validation_query
 from data.loading.reconciliation import LoadCounts
 from data.messages import REASONS, reason

@@ -13,7 +13,7 @@ from analytics.analysis.attribution import BARE, GONE, NEW, bridge, cells_of, ef
 from analytics.analysis.significance import noise
 from analytics.metrics.edition_metadata import labels
 from analytics.metrics.query import Question
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)

@@ -15,7 +15,7 @@ from analytics.analysis.migration import Moves, matrix
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 

@@ -13,7 +13,7 @@ from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, ask
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analytics.analysis.migration import EXITS, TERMS, Moves, counted, flows, listed, matrix, rates, roll, roll_series
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 

@@ -8,7 +8,7 @@ import pytest
 from analytics.analysis.significance import FEW, Sums, judge, noise, resample
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from tests.support.invented_books import book
 

@@ -9,7 +9,7 @@ from PIL import Image
 from analytics.presentation import segment_charts
 from analytics.presentation.theme import theme_for
 from analytics.segments import definitions, report
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from tests.browser import harness
 
 pytestmark = [

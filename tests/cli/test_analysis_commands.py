@@ -9,7 +9,7 @@ from analytics.__main__ import main
 from analytics.analysis.attribution import bridge
 from analytics.analysis.migration import Moves, flows
 from analytics.metrics.query import Question, ask
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 
 PAIR = ("--from", "2025-10-31", "--to", "2026-10-31")
 LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)

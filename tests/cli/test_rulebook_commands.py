@@ -9,7 +9,7 @@ import pytest
 
 from analytics import rulebooks
 from analytics.__main__ import main
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 
 LAST = "2026-10-31"
 ABCD = rulebooks.FOLDER / "abcd" / "1990-01-01.toml"
@@ -32,7 +32,9 @@ def run(demo_home, capsys):
 def test_schemes_lists_every_edition(run):
     told = json.loads(run("schemes", "--format", "json", "--lang", "en").out)
     assert {(row["scheme"], row["edition"]) for row in told} == {
-        (book.id, book.effective_on.isoformat()) for scheme in rulebooks.read().values() for book in scheme.editions
+        (book.id, book.effective_on.isoformat())
+        for scheme in rulebooks.read_schemes().values()
+        for book in scheme.editions
     }
 
 
@@ -40,7 +42,7 @@ def test_schemes_lists_every_edition(run):
 def one_of_each_class(demo_home):
     """Scheme → class → a customer of the invented bank who is in it."""
     bank, found = Warehouse(demo_home), {}
-    for scheme in (scheme.id for scheme in rulebooks.read().values() if scheme.grain == "customer"):
+    for scheme in (scheme.id for scheme in rulebooks.read_schemes().values() if scheme.grain == "customer"):
         rows = bank.query(
             f"select cast({scheme} as varchar) as class, min(customer_id) as customer_id from customer_month "
             "join customer_number using (customer_key) where as_of = :d group by 1",
@@ -57,7 +59,7 @@ def one_of_each_class(demo_home):
 def test_explain_gives_the_class_that_the_build_wrote_and_why_for_one_customer_of_every_class(
     run, one_of_each_class, scheme
 ):
-    book = rulebooks.read()[scheme].editions[-1]
+    book = rulebooks.read_schemes()[scheme].editions[-1]
     assert {*one_of_each_class[scheme]} >= {*book.class_codes[:-1]}
     for code, customer in one_of_each_class[scheme].items():
         told = json.loads(run("explain", customer, "--scheme", scheme, "--as-of", LAST, "--format", "json").out)[0]

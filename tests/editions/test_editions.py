@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from data.editions import manifest, store
-from data.editions.engine import QueryError, Warehouse
+from data.editions.connection import QueryError
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from tests.support.disk_faults import FEBRUARY, JANUARY, MARCH, ROWS, publish, served, small
 
@@ -488,7 +489,7 @@ def test_a_home_moved_to_another_place_is_read_through_and_served(home, tmp_path
 def test_a_part_that_is_being_read_cannot_be_opened_for_writing(home):
     publish(home, 1)
     bank = Warehouse(home)
-    other = f"from data.editions.engine import duckdb; duckdb.connect({str(newest_part(home))!r})"
+    other = f"from data.editions.connection import duckdb; duckdb.connect({str(newest_part(home))!r})"
     ended = subprocess.run([sys.executable, "-c", other], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode != 0
     assert "lock" in ended.stderr or "Permission" in ended.stderr

@@ -12,8 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from data.editions import engine
-from data.editions.engine import Busy, EditionReader, QueryError, TooSlow, Warehouse, bind, open_build_session
+from data.editions import connection
+from data.editions.connection import Busy, QueryError, TooSlow, bind
+from data.editions.part_writer import open_build_session
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 from tests.support.disk_faults import FEBRUARY, JANUARY, publish, small
 
@@ -204,7 +206,7 @@ def test_the_reading_connection_itself_refuses(bank, sql):
     # The second wall: the locked connection, without the first one that lets only SELECT through.
     with bank.session() as view:
         cursor = view._root.cursor()
-        with pytest.raises(engine.duckdb.Error):
+        with pytest.raises(connection.duckdb.Error):
             cursor.execute(sql)
         cursor.close()
     with pytest.raises(QueryError, match="single SELECT"):

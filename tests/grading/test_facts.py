@@ -6,11 +6,11 @@ import pytest
 
 from analytics import rulebooks
 from analytics.grading import facts
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 LAST, EARLIER = date(2026, 10, 31), date(2026, 3, 31)
-SCHEMES = rulebooks.read()
+SCHEMES = rulebooks.read_schemes()
 
 
 @pytest.fixture(scope="module")

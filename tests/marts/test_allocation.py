@@ -14,7 +14,7 @@ from analytics.marts.context import Course
 from analytics.metrics.assumptions import assumptions
 from data import demo
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.loading.pipeline import load
 from tests.support.allocation_oracle import (
     NOTHING,

@@ -12,7 +12,7 @@ from analytics.metrics import drilldown
 from analytics.metrics.definitions import METRICS, SPLITS
 from analytics.metrics.query import Question, ask, sql_of
 from data import demo
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.loading.pipeline import load
 from tests.conftest import ROOT
 from tests.support.deliveries import manifest

@@ -10,7 +10,7 @@ import pytest
 
 from data import demo
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 
 ROOT = Path(__file__).parents[2]
 LAST, CUSTOMERS, MONTHS, SEED = date(2026, 10, 31), 400, 4, 7

@@ -14,7 +14,7 @@ from analytics.metrics.query import Question, ask
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 TODAY = date(2026, 10, 31)

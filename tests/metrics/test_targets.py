@@ -8,12 +8,12 @@ from analytics.analysis.migration import Moves, matrix
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from analytics.metrics.targets import NONE, Mark, beside, marks, missed, place, red_lines, unknown
-from analytics.rulebooks import read
+from analytics.rulebooks import read_schemes
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
-from pages.parts.sections.tiers import told
+from pages.parts.sections.tiers import count_directions
 from tests.support import deliveries
 
 MARCH, LAST = date(2024, 3, 31), date(2026, 10, 31)
@@ -129,9 +129,9 @@ def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
 
 @pytest.mark.parametrize(("opening", "months"), [(1, 1), (3, 3), (12, 12), (0, 1)])
 def test_up_minus_down_is_what_the_migration_matrix_counts(bank, opening, months):
-    ways = told(
+    ways = count_directions(
         matrix(bank, Moves(Question("customers", LAST, opening=0), month_end(LAST, -months))),
-        read()["abcd"].class_codes[:-1],
+        read_schemes()["abcd"].class_codes[:-1],
     )
     row = ask(bank, Question("net_upgraded", LAST, opening=opening)).iloc[0]
     assert ways.loc["up", "n"] > 0

@@ -19,7 +19,7 @@ from analytics.metrics.definitions import METRICS
 from analytics.metrics.drilldown import count, rows
 from analytics.metrics.query import Question, ask
 from data.dates import month_end
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from tests.support.page_text import charts, printed
 
 APP = Path(__file__).parents[2] / "app.py"

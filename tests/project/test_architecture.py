@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOMS = {"data": 0, "analytics": 1, "pages/parts": 2, "pages": 3, "app.py": 4}
 HOMES = {
-    "duckdb": ("data/editions/engine.py",),
+    "duckdb": ("data/editions/",),
     "plotly": ("analytics/presentation/metric_charts.py",),
     "sklearn": ("analytics/segments/",),
     "streamlit": ("app.py", "pages/"),

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.editions import store
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from data.loading.pipeline import load
 from tests.support.disk_faults import ended, forked
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from data.editions.engine import EditionReader
+from data.editions.reader import EditionReader
 from data.loading.pipeline import Overrides, load
 
 CUSTOMER = "customer_id,valid_from\nC1,2024-01-01\nC2,2024-01-01\n"

@@ -21,7 +21,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.editions import store
-from data.editions.engine import BuildSession, Warehouse
+from data.editions.part_writer import BuildSession
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 ROWS = 500

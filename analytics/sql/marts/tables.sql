@@ -72,7 +72,7 @@ create table part.head.history_code (
     class varchar,
 );
 
--- grain: table_name, column_name. Columns of the views that follow from the tables' own; see data/editions/engine.py.
+-- grain: table_name, column_name. Columns of the views that follow from the tables' own; see data/editions/connection.py.
 create table part.head.derived (
     table_name varchar,
     number integer,

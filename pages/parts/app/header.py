@@ -1,4 +1,4 @@
-"""The header of every page: what is looked at, in words and selectors, and the edition it comes from."""
+"""The header of every page: selectors, applied filters, and the edition that is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import SPLITS
-from data.editions.engine import Warehouse
+from data.editions.reader import Warehouse
 from pages.parts.state import queries
 from pages.parts.state.filters import applied_filters
 from pages.parts.state.selection import (
@@ -19,7 +19,7 @@ from pages.parts.state.selection import (
     filter_by,
     update_selection,
 )
-from pages.parts.widgets.text import escape_markdown
+from pages.parts.widgets.text import caption, escape_markdown
 
 MORE = (
     "family",
@@ -34,8 +34,9 @@ MORE = (
 
 
 def show(selection: Selection, served: Warehouse, title: str) -> None:
-    """Title, selectors, chips of the applied filters with a reset, edition and data date."""
-    lang, edition = selection.lang, served.edition
+    """Draw title, edition and data date, selectors, and chips of the applied filters."""
+    lang = selection.lang
+    edition = served.edition
     from_where = say(
         "head.edition",
         lang,
@@ -43,7 +44,10 @@ def show(selection: Selection, served: Warehouse, title: str) -> None:
         as_of=text.day(edition.as_of, lang),
         source=edition.source,
     )
-    st.html(f'<p class="lp-title">{html.escape(title)}</p><p class="lp-edition">{html.escape(from_where)}</p>')
+    st.html(
+        f'<p class="lp-title">{html.escape(title)}</p>'
+        f'<p class="lp-edition">{html.escape(from_where)}</p>'
+    )
     if served.degraded_reason:
         st.warning(say("app.alarm", lang, reason=served.degraded_reason.text(lang)))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -55,7 +59,9 @@ def show(selection: Selection, served: Warehouse, title: str) -> None:
             130,
             lang,
         )
-        _select("compare", COMPARE, selection.compare, lambda code: say(f"head.{code}", lang), 150, lang)
+        _select(
+            "compare", COMPARE, selection.compare, lambda code: say(f"head.{code}", lang), 150, lang
+        )
         _select(
             "scheme",
             list(queries.schemes()),
@@ -75,7 +81,7 @@ def show(selection: Selection, served: Warehouse, title: str) -> None:
         _branches(selection)
         _more(selection)
     if selection.opening == 0:
-        st.html(f'<p class="lp-note">{html.escape(say("head.opening_0_note", lang))}</p>')
+        caption(say("head.opening_0_note", lang))
     _chips(selection)
 
 
@@ -84,7 +90,7 @@ def _select(field: str, options, value, words, width: int, lang: str) -> None:
     key = f"head_{field}_{lang}"
     st.session_state[key] = value
 
-    def chosen() -> None:
+    def write_url() -> None:
         update_selection(**{field: st.session_state[key]})
 
     st.selectbox(
@@ -92,36 +98,41 @@ def _select(field: str, options, value, words, width: int, lang: str) -> None:
         options,
         key=key,
         format_func=words,
-        on_change=chosen,
+        on_change=write_url,
         width=width,
         placeholder=say("head.choose", lang),
     )
 
 
 def _branches(selection: Selection) -> None:
-    """One selector per level of the tree, as deep as the path chosen so far and one further."""
-    tree, lang = queries.branch_tree(), selection.lang
+    """Draw one selector per level of the branch tree, down to one below the selected branch."""
+    tree = queries.branch_tree()
+    lang = selection.lang
     for level in range(min(len(selection.branch) + 1, 3)):
         above = selection.branch[:level]
         options = [
-            code for code, branch in tree.items() if len(branch.path) == level + 1 and branch.path[:level] == above
+            code
+            for code, branch in tree.items()
+            if len(branch.path) == level + 1 and branch.path[:level] == above
         ]
         if not options:
             return
         key = f"head_branch_{level}_{lang}_{'/'.join(above)}"
         st.session_state[key] = selection.branch[level] if len(selection.branch) > level else ""
 
-        def chosen(key: str = key, above: tuple[str, ...] = above) -> None:
-            picked = st.session_state[key]
-            update_selection(branch=(*above, picked) if picked else above)
+        def write_url(key: str = key, above: tuple[str, ...] = above) -> None:
+            code_below = st.session_state[key]
+            update_selection(branch=(*above, code_below) if code_below else above)
 
         st.selectbox(
             SPLITS[f"branch_{level + 1}"].name[lang],
             ["", *options],
             key=key,
-            on_change=chosen,
+            on_change=write_url,
             width=150,
-            format_func=lambda code: tree[code].name(lang) if code else say("head.all_branches", lang),
+            format_func=lambda code: (
+                tree[code].name(lang) if code else say("head.all_branches", lang)
+            ),
         )
 
 
@@ -135,7 +146,7 @@ def _more(selection: Selection) -> None:
             key = f"head_where_{column}_{lang}"
             st.session_state[key] = list(dict(selection.where).get(column, ()))
 
-            def chosen(key: str = key, column: str = column) -> None:
+            def write_url(key: str = key, column: str = column) -> None:
                 filter_by(column, st.session_state[key])
 
             st.multiselect(
@@ -143,7 +154,7 @@ def _more(selection: Selection) -> None:
                 list(words),
                 key=key,
                 format_func=lambda code, words=words: words.get(code, code),
-                on_change=chosen,
+                on_change=write_url,
                 placeholder=say("head.choose", lang),
                 width=260,
             )
@@ -158,7 +169,9 @@ def _chips(selection: Selection) -> None:
         st.html(f'<p class="lp-note">{html.escape(say("head.applied", lang))}</p>', width="content")
         for column, words in applied:
             drop = (
-                {"branch": ()} if column == "branch" else {"where": tuple(e for e in selection.where if e[0] != column)}
+                {"branch": ()}
+                if column == "branch"
+                else {"where": tuple(e for e in selection.where if e[0] != column)}
             )
             st.button(
                 f"{escape_markdown(words)} ✕",

@@ -1,4 +1,4 @@
-"""The queries of the pages, all cached here by edition, row scope and question; one warehouse per process."""
+"""The queries of the pages, cached by edition, row scope and question."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from analytics.metrics.targets import Mark
 from analytics.rulebooks import registry
 from data.contract.schema import read_contract
 from data.editions import store
-from data.editions.engine import Warehouse
 from data.editions.manifest import Edition
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from pages.parts.state.selection import Selection, SelectionOptions
 
@@ -46,7 +46,7 @@ MAX_LISTS = 200
 
 
 class EditionChanged(Exception):
-    """The edition changed while a question was being answered: the run starts again with the new one."""
+    """The edition changed while a question was answered; the run must start again."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -58,7 +58,9 @@ def _open_warehouse(home: str) -> Warehouse:
 
 def home() -> Path:
     """Return the folder of the editions: LOAN_PANORAMA_HOME, else .bank/home beside app.py."""
-    return Path(os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[3] / ".bank" / "home")
+    return Path(
+        os.environ.get("LOAN_PANORAMA_HOME") or Path(__file__).parents[3] / ".bank" / "home"
+    )
 
 
 def warehouse() -> Warehouse:
@@ -158,7 +160,9 @@ def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
     max_entries=MAX_LISTS,
     hash_funcs={Selection: repr, FunctionType: _qualified_name},
 )
-def _cached_view(edition: str, scope: str, build: Callable, selection: Selection, arguments: tuple) -> Any:
+def _cached_view(
+    edition: str, scope: str, build: Callable, selection: Selection, arguments: tuple
+) -> Any:
     answer = build(selection, *arguments)
     _warehouse_at(edition)
     return answer
@@ -229,14 +233,18 @@ def total_row(question: Question, lang: str) -> tuple[pd.Series | None, str]:
 
 
 def explain_refusal(question: Question, refusal: UserError, lang: str) -> str:
-    """Say why a question cannot be answered: missing tables, unsupported filters, or the error itself."""
+    """Explain why a question has no answer: missing tables, unsupported filters, or the error."""
     metric = METRICS[question.metric]
     contract = read_contract()
     missing = [table for table in metric.needs if table in empty_tables()]
     if missing:
         names = [f"{getattr(contract.table(table), lang[:2])} ({table})" for table in missing]
-        return say("missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang))
-    unsupported = [name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])]
+        return say(
+            "missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang)
+        )
+    unsupported = [
+        name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])
+    ]
     if unsupported:
         names = [dimension_name(name, lang) for name in unsupported]
         return say("words.unfit", lang, metric=metric.name[lang], splits=text.listing(names, lang))
@@ -251,7 +259,9 @@ def has_variation(split: str) -> bool:
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _has_variation(edition: str, scope: str, split: str) -> bool:
     try:
-        return len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(split,)))) > 1
+        return (
+            len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(split,)))) > 1
+        )
     except UserError:
         return False
 
@@ -284,11 +294,13 @@ def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:
 
 
 def branch_tree() -> dict[str, branches.Branch]:
-    """Branch code → Branch, parents first."""
+    """Return branch code → branch, parents first."""
     return _branches(warehouse().edition.id, ROW_SCOPE)
 
 
-def cached_analysis(function: Callable, question: Question | Moves | Cohorts, *arguments: Any) -> Any:
+def cached_analysis(
+    function: Callable, question: Question | Moves | Cohorts, *arguments: Any
+) -> Any:
     """Return the cached result of `function(warehouse, question, *arguments)`.
 
     For functions of analytics.analysis and analytics.metrics. Raises UserError as they do.
@@ -305,17 +317,19 @@ def targets_of(selection: Selection) -> dict[str, Mark]:
 
 
 def unknown_targets() -> list[str]:
-    """Codes of the target table that name no metric."""
+    """Return the codes of the target table that name no metric."""
     return _unknown_targets(warehouse().edition.id, ROW_SCOPE)
 
 
 def checks(as_of: str) -> list[Check]:
     """Check the invariants on this edition."""
-    return _cached_report(warehouse().edition.id, ROW_SCOPE, invariants.checks, date.fromisoformat(as_of))
+    return _cached_report(
+        warehouse().edition.id, ROW_SCOPE, invariants.checks, date.fromisoformat(as_of)
+    )
 
 
 def reconciliation() -> pd.DataFrame:
-    """Return per delivery and table the row counts, whether they balance, and the control totals."""
+    """Return per delivery and table the row counts, whether they balance, and the totals."""
     return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.reconciliation)
 
 
@@ -325,7 +339,7 @@ def rejected_rows(limit: int = 200) -> pd.DataFrame:
 
 
 def empty_tables() -> dict[str, list[str]]:
-    """Contract table without rows → the metrics that need it."""
+    """Return contract table without rows → the metrics that need it."""
     return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.absent)
 
 

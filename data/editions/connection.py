@@ -1,0 +1,218 @@
+"""Connections to DuckDB: hardened roots, attached parts, views over them, errors in plain words.
+
+Every connection is an in-memory root to which the part files are attached. A part's name never
+changes, so no process can be served old content under a known name. A reading root holds one view
+per table under the table's bare name (`loan_month`): for schema `kept` the union of all parts, for
+schema `head` the table of the newest part. Once the views exist, external access is switched off
+and the configuration is locked; only single SELECT statements are accepted.
+
+Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint in DuckDB and become float64
+in pandas. Below 2**46 yuan (70 million million) neighbouring doubles are less than one fen apart:
+rounding to two decimals gives the exact fen. `arrow` and `one` return the exact types.
+
+An enum compared with a text, literal or parameter, is compared as text: 'low' < 'high' is false
+whatever the enum says. Where order matters write
+`level >= cast('high' as enum('low', 'high', 'other'))`. Equality and `in` are not affected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from data.editions.manifest import Edition
+from data.errors import UserError
+
+SCHEMAS = ("kept", "head")
+# (table_name, number, column_name, expression): columns of a part's tables that can be computed from
+# the others. They are not stored; the views append them after the table's own columns, each in terms
+# of those before it.
+COMPUTED_COLUMNS = ("head", "derived")
+VERSION = f"duckdb {duckdb.__version__}"
+_UNION = " union all by name "
+_HARDENED = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+_TOKEN = re.compile(
+    r"""(?P<skip>[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
+      | --[^\n]* | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | ::)
+      | (?P<comment>/\*) | (?<![\w)\]'":]):(?P<name>[A-Za-z_]\w*)""",
+    re.X | re.S,
+)
+
+
+class QueryError(UserError):
+    """DuckDB refused a statement. `label` says where it stands, `sql` is its text with `$name` parameters."""
+
+    def __init__(self, code: str, /, label: str = "", sql: str = "", **facts: Any):
+        super().__init__(code, **facts)
+        self.label = label
+        self.sql = sql
+
+    def __str__(self) -> str:
+        return f"{self.label}: {super().__str__()}" if self.label else super().__str__()
+
+    def text(self, language: str) -> str:
+        """Return the sentence in one language, after the place of the statement."""
+        return f"{self.label}: {super().text(language)}" if self.label else super().text(language)
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether a file under the connection may be damaged, or the connection itself is beyond use."""
+        cause = self.__cause__
+        kinds = duckdb.IOException | duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException
+        # A block whose check sum does not fit comes as the bare base class.
+        return (isinstance(cause, kinds) or type(cause) is duckdb.Error) and "No space left" not in str(cause)
+
+
+class DiskFull(QueryError):
+    """The volume that holds the part or the spill is full."""
+
+
+class TooSlow(QueryError):
+    """The question ran longer than its time and was stopped."""
+
+
+class Busy(UserError):
+    """Two questions are running and none ended within the time."""
+
+
+def bind(sql: str) -> str:
+    """Turn `:name` into DuckDB's `$name`, except within strings, quoted names, comments, slices and `::` casts."""
+    out, at = [], 0
+    while found := _TOKEN.search(sql, at):
+        out.append(sql[at : found.start()])
+        end = found.end()
+        if found["name"]:
+            out.append("$" + found["name"])
+        elif found["comment"]:
+            end = _comment_end(sql, end)
+            out.append(sql[found.start() : end])
+        else:
+            out.append(found["skip"])
+        at = end
+    return "".join(out) + sql[at:]
+
+
+def _comment_end(sql: str, at: int) -> int:
+    depth = 1
+    for edge in re.compile(r"/\*|\*/").finditer(sql, at):
+        depth += 1 if edge[0] == "/*" else -1
+        if not depth:
+            return edge.end()
+    return len(sql)
+
+
+def connect(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:
+    settings = {"memory_limit": memory or "60%", "temp_directory": str(spill)}
+    if threads:
+        settings["threads"] = str(threads)
+    root = duckdb.connect(":memory:", config=_HARDENED | settings)
+    root.execute("set enable_progress_bar=false")
+    root.execute("set global timezone='Asia/Shanghai'")
+    return root
+
+
+def memory_limit(root: duckdb.DuckDBPyConnection) -> int:
+    """DuckDB's limit of memory, in bytes."""
+    return root.execute("select parse_formatted_bytes(current_setting('memory_limit'))").fetchone()[0]
+
+
+def attach_parts(root: duckdb.DuckDBPyConnection, parts: list[Path]) -> list[str]:
+    for index, part in enumerate(parts):
+        root.execute(f"attach {quote(part)} as p{index} (read_only)")
+    return [f"p{index}" for index in range(len(parts))]
+
+
+def lock_configuration(root: duckdb.DuckDBPyConnection) -> None:
+    root.execute("set enable_external_access=false")
+    root.execute("set lock_configuration=true")
+
+
+def create_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[str]:
+    found = root.execute(
+        "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('kept', 'head')"
+    ).fetchall()
+    places: dict[str, dict[str, str]] = {}
+    derived: dict[tuple[str, str], str] = {}
+    for catalog, schema, table in found:
+        if catalog in catalogs:
+            places.setdefault(table, {})[catalog] = schema
+            if (schema, table) == COMPUTED_COLUMNS:
+                columns = f"select table_name, column_name, expression from {catalog}.head.derived order by number"
+                for name, column, sql in root.execute(columns).fetchall():
+                    derived[catalog, name] = derived.get((catalog, name), "") + f', {sql} as "{column}"'
+    for table, homes in sorted(places.items()):
+        if len(set(homes.values())) > 1:
+            raise UserError("table_in_two_schemas", table=table)
+        held = [catalog for catalog in catalogs if catalog in homes]
+        # Parts with the same derived columns are united first: each question binds what the view says, used or not.
+        alike: dict[str, list[str]] = {}
+        for catalog in held if "kept" in homes.values() else held[-1:]:
+            united = alike.setdefault(derived.get((catalog, table), ""), [])
+            united.append(f'select * from {catalog}.{homes[catalog]}."{table}"')
+        body = _UNION.join(f"select *{sql} from ({_UNION.join(united)})" for sql, united in alike.items())
+        root.execute(f'create or replace view memory.main."{table}" as {body}')
+    return sorted(places)
+
+
+def execute(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> None:
+    connection.execute(sql, params)
+
+
+def fetch_frame(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
+    return connection.execute(sql, params).df()
+
+
+def fetch_table(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
+    return connection.sql(sql, params=params).to_arrow_table()
+
+
+def fetch_row(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> tuple | None:
+    row = connection.execute(sql, params).fetchone()
+    # A result that is left half-read would keep its transaction open.
+    connection.complete()
+    return row
+
+
+@contextmanager
+def translate_errors(
+    label: str = "", sql: str = "", *, seconds: float | None = None, edition: Edition | None = None
+) -> Generator[None]:
+    """Turn DuckDB's errors into sentences."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        if seconds is None:
+            raise KeyboardInterrupt from error
+        raise TooSlow("too_slow", seconds=seconds, label=label, sql=sql) from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError("out_of_memory", error=_first_line(error), label=label, sql=sql) from error
+    except duckdb.Error as error:
+        text = str(error)
+        if "version number" in text:
+            facts = {"version": VERSION, "error": _first_line(error), "label": label, "sql": sql}
+            if edition and edition.engine:
+                raise QueryError("newer_engine", engine=edition.engine, **facts) from error
+            raise QueryError("newer_engine_unknown", **facts) from error
+        if "No space left" in text:
+            raise DiskFull("disk_full", error=_first_line(error), label=label, sql=sql) from error
+        message = _first_line(error) if edition else text.split("Stack Trace:")[0].strip()
+        raise QueryError("query_failed", message=message, label=label, sql=sql) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].strip()
+
+
+def quote(value: Any) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
