@@ -153,7 +153,7 @@ def ask_figures(ask: Ask, scope: Scope) -> None:
             for scheme in scope.editions:
                 ask(f"ask {metric} {at} --by class --scheme {scheme}")
         ask(f"ask {metric} {at} --where class=C,D")
-        ask(f"ask {metric} {at} --by class --where branch_1=01,02 gender=F")
+        ask(f"ask {metric} {at} --by class --where branch_1=01,02 gender=female")
         ask(f"ask {metric} {at} --by branch_1 --where product=HM1")
 
 
