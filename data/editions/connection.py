@@ -51,7 +51,10 @@ _TOKEN = re.compile(
 
 
 class QueryError(UserError):
-    """DuckDB refused a statement. `label` says where it stands, `sql` is its text with `$name` parameters."""
+    """DuckDB refused a statement.
+
+    `label` names the statement; `sql` is its text with `$name` parameters.
+    """
 
     def __init__(self, code: str, /, label: str = "", sql: str = "", **facts: Any):
         super().__init__(code, **facts)
@@ -67,11 +70,17 @@ class QueryError(UserError):
 
     @property
     def is_damage(self) -> bool:
-        """Whether a file under the connection may be damaged, or the connection itself is beyond use."""
+        """Whether a file may be damaged or the connection can no longer be used."""
         cause = self.__cause__
-        kinds = duckdb.IOException | duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException
-        # A block whose check sum does not fit comes as the bare base class.
-        return (isinstance(cause, kinds) or type(cause) is duckdb.Error) and "No space left" not in str(cause)
+        kinds = (
+            duckdb.IOException,
+            duckdb.FatalException,
+            duckdb.InternalException,
+            duckdb.SerializationException,
+        )
+        # A block with a wrong checksum raises the bare base class.
+        is_suspect = isinstance(cause, kinds) or type(cause) is duckdb.Error
+        return is_suspect and "No space left" not in str(cause)
 
 
 class DiskFull(QueryError):
@@ -79,16 +88,20 @@ class DiskFull(QueryError):
 
 
 class TooSlow(QueryError):
-    """The question ran longer than its time and was stopped."""
+    """A query exceeded its time limit and was interrupted."""
 
 
 class Busy(UserError):
-    """Two questions are running and none ended within the time."""
+    """All query slots stayed occupied for the whole time limit."""
 
 
 def bind(sql: str) -> str:
-    """Turn `:name` into DuckDB's `$name`, except within strings, quoted names, comments, slices and `::` casts."""
-    out, at = [], 0
+    """Turn `:name` into DuckDB's `$name`.
+
+    Strings, quoted names, comments, slices and `::` casts stay as they are.
+    """
+    out = []
+    at = 0
     while found := _TOKEN.search(sql, at):
         out.append(sql[at : found.start()])
         end = found.end()
@@ -113,56 +126,82 @@ def _comment_end(sql: str, at: int) -> int:
 
 
 def connect(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:
-    settings = {"memory_limit": memory or "60%", "temp_directory": str(spill)}
+    """Open an in-memory root without extensions, in the time zone of the data."""
+    settings: dict[str, str | float | list[str]] = dict(_HARDENED)
+    settings |= {"memory_limit": memory or "60%", "temp_directory": str(spill)}
     if threads:
         settings["threads"] = str(threads)
-    root = duckdb.connect(":memory:", config=_HARDENED | settings)
+    root = duckdb.connect(":memory:", config=settings)
     root.execute("set enable_progress_bar=false")
     root.execute("set global timezone='Asia/Shanghai'")
     return root
 
 
 def memory_limit(root: duckdb.DuckDBPyConnection) -> int:
-    """DuckDB's limit of memory, in bytes."""
-    return root.execute("select parse_formatted_bytes(current_setting('memory_limit'))").fetchone()[0]
+    """Return DuckDB's memory limit in bytes."""
+    setting = "select parse_formatted_bytes(current_setting('memory_limit'))"
+    return root.execute(setting).fetchall()[0][0]
 
 
 def attach_parts(root: duckdb.DuckDBPyConnection, parts: list[Path]) -> list[str]:
+    """Attach the parts read-only as p0, p1, …; return these catalog names."""
     for index, part in enumerate(parts):
         root.execute(f"attach {quote(part)} as p{index} (read_only)")
     return [f"p{index}" for index in range(len(parts))]
 
 
 def lock_configuration(root: duckdb.DuckDBPyConnection) -> None:
+    """Switch off external access for good."""
     root.execute("set enable_external_access=false")
     root.execute("set lock_configuration=true")
 
 
 def create_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[str]:
-    found = root.execute(
+    """Create one view per table over the catalogs (oldest first); return the names, sorted.
+
+    Raises
+    ------
+    UserError
+        When a table lies in both schemas.
+    """
+    rows = root.execute(
         "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('kept', 'head')"
     ).fetchall()
-    places: dict[str, dict[str, str]] = {}
-    derived: dict[tuple[str, str], str] = {}
-    for catalog, schema, table in found:
-        if catalog in catalogs:
-            places.setdefault(table, {})[catalog] = schema
-            if (schema, table) == COMPUTED_COLUMNS:
-                columns = f"select table_name, column_name, expression from {catalog}.head.derived order by number"
-                for name, column, sql in root.execute(columns).fetchall():
-                    derived[catalog, name] = derived.get((catalog, name), "") + f', {sql} as "{column}"'
-    for table, homes in sorted(places.items()):
-        if len(set(homes.values())) > 1:
+    schemas: dict[str, dict[str, str]] = {}
+    computed: dict[tuple[str, str], str] = {}
+    for catalog, schema, table in rows:
+        if catalog not in catalogs:
+            continue
+        schemas.setdefault(table, {})[catalog] = schema
+        if (schema, table) == COMPUTED_COLUMNS:
+            computed |= _computed_columns(root, catalog)
+    for table, schema_of in sorted(schemas.items()):
+        if len(set(schema_of.values())) > 1:
             raise UserError("table_in_two_schemas", table=table)
-        held = [catalog for catalog in catalogs if catalog in homes]
-        # Parts with the same derived columns are united first: each question binds what the view says, used or not.
-        alike: dict[str, list[str]] = {}
-        for catalog in held if "kept" in homes.values() else held[-1:]:
-            united = alike.setdefault(derived.get((catalog, table), ""), [])
-            united.append(f'select * from {catalog}.{homes[catalog]}."{table}"')
-        body = _UNION.join(f"select *{sql} from ({_UNION.join(united)})" for sql, united in alike.items())
+        sources = [catalog for catalog in catalogs if catalog in schema_of]
+        if "kept" not in schema_of.values():
+            sources = sources[-1:]
+        # Parts with the same computed columns are united first: every query binds all that the view
+        # defines, used or not.
+        groups: dict[str, list[str]] = {}
+        for catalog in sources:
+            group = groups.setdefault(computed.get((catalog, table), ""), [])
+            group.append(f'select * from {catalog}.{schema_of[catalog]}."{table}"')
+        body = _UNION.join(f"select *{columns} from ({_UNION.join(selects)})" for columns, selects in groups.items())
         root.execute(f'create or replace view memory.main."{table}" as {body}')
-    return sorted(places)
+    return sorted(schemas)
+
+
+def _computed_columns(root: duckdb.DuckDBPyConnection, catalog: str) -> dict[tuple[str, str], str]:
+    """Return (catalog, table) → ", expression as column, …" for one part."""
+    columns: dict[tuple[str, str], str] = {}
+    rows = root.execute(
+        f"select table_name, column_name, expression from {catalog}.head.derived order by number"
+    ).fetchall()
+    for table, column, expression in rows:
+        text = f', {expression} as "{column}"'
+        columns[catalog, table] = columns.get((catalog, table), "") + text
+    return columns
 
 
 def execute(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> None:
@@ -179,7 +218,7 @@ def fetch_table(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
 
 def fetch_row(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> tuple | None:
     row = connection.execute(sql, params).fetchone()
-    # A result that is left half-read would keep its transaction open.
+    # A result that is not read to its end would keep its transaction open.
     connection.complete()
     return row
 
@@ -188,7 +227,10 @@ def fetch_row(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> 
 def translate_errors(
     label: str = "", sql: str = "", *, seconds: float | None = None, edition: Edition | None = None
 ) -> Generator[None]:
-    """Turn DuckDB's errors into sentences."""
+    """Turn DuckDB's errors into `QueryError`, `DiskFull` or `TooSlow`.
+
+    `seconds` is the time limit of a query, `edition` the one whose parts are being opened.
+    """
     try:
         yield
     except duckdb.InterruptException as error:

@@ -36,69 +36,91 @@ MEMORY_CAP_PER_INPUT_BYTE = 8
 
 
 class BuildSession:
-    """One writable part under construction. Made by `open_build_session`.
+    """One writable part under construction, as `open_build_session` returns it.
 
-    The new part is the catalog `part` with empty schemas `part.kept` and `part.head`; the older parts are p0 (oldest) …
-    pk, read-only. Unqualified tables (`create table staged as …`) live in memory, may spill to disk, and are gone at
-    the end.
+    The new part is the catalog `part` with the schemas `part.kept` and `part.head`, empty at first;
+    the older parts are p0 (oldest) … pk, read-only. Unqualified tables (`create table staged as …`)
+    live in memory, may spill to disk, and are dropped at the end.
     """
 
     def __init__(self, root: duckdb.DuckDBPyConnection, part: Path, older: list[str]):
-        self._root, self.path, self.older = root, part, older
-        self._runner = ThreadPoolExecutor(1, "workshop")
+        self._root = root
+        self.path = part
+        self.older = older
+        self._runner = ThreadPoolExecutor(1, "build-session")
 
     @contextmanager
     def worker_session(self) -> Generator[BuildSession]:
-        """The same session for another thread, to run statements at the same time. Temp tables and `arrow` names are
-        each hand's own, all else is seen by both. An exception in the block stops what the second hand is running.
+        """Open a second session on the same part, for statements that another thread runs.
+
+        Temp tables and names registered with `arrow` belong to one session; everything else is
+        shared. An exception in the block interrupts the statement of the worker session.
         """
-        hand = BuildSession(self._root.cursor(), self.path, self.older)
+        worker = BuildSession(self._root.cursor(), self.path, self.older)
         try:
-            yield hand
+            yield worker
         except BaseException:
-            hand._root.interrupt()
+            worker._root.interrupt()
             raise
         finally:
-            hand.abandon()
+            worker.abandon()
 
     def run(self, sql: str | Path, label: str = "", /, **params: Any) -> None:
         """Run one or more statements, in order.
 
-        sql     the text, or the path of a .sql file; with several statements, each takes the parameters that it names
-        params  values for `:name`; those that no statement names are let pass, so that a row of files can share one set
+        Parameters
+        ----------
+        sql
+            The text, or the path of a .sql file.
+        label
+            Name of the statement in error messages; the file's name by default.
+        params
+            Values for `:name`. Each statement takes those that it names; others are ignored, so
+            that several files can share one set.
 
-        Raises QueryError with label, statement number and DuckDB's reason.
+        Raises
+        ------
+        QueryError
+            With label, number of the statement and DuckDB's reason.
         """
         self._last(sql, label, params, execute)
 
     def frame(self, sql: str | Path, label: str = "", /, **params: Any):
-        """As `run`; the last statement's rows as a pandas frame (types: see the module)."""
+        """Run as `run`; return the last statement's rows as a pandas frame (see `connection`)."""
         return self._last(sql, label, params, fetch_frame)
 
     def table(self, sql: str | Path, label: str = "", /, **params: Any):
-        """As `run`; the last statement's rows as a pyarrow table, in DuckDB's exact types."""
+        """Run as `run`; return the last statement's rows as a pyarrow table in exact types."""
         return self._last(sql, label, params, fetch_table)
 
     def one(self, sql: str | Path, label: str = "", /, **params: Any) -> tuple | None:
-        """As `run`; the last statement's first row, or None."""
+        """Run as `run`; return the last statement's first row, or None."""
         return self._last(sql, label, params, fetch_row)
 
     def arrow(self, data: Any, name: str) -> None:
-        """Make a pyarrow table, a record batch reader (readable once) or a pandas frame readable under `name`."""
+        """Register a pyarrow table, a record batch reader (read once) or a frame as `name`."""
         self._root.register(name, data)
 
     def forget(self, name: str) -> None:
-        """Undo `arrow`."""
+        """Unregister a name registered with `arrow`."""
         self._root.unregister(name)
 
     def views(self) -> list[str]:
-        """(Re)make one view per table under its bare name, over the older parts and the new one; their names."""
+        """Create or replace one view per table, over the older parts and the new one.
+
+        Returns the names of the views, which are the bare names of the tables.
+        """
         return create_views(self._root, [*self.older, "part"])
 
     def close(self) -> None:
-        """Write everything into the file and let go of it.
+        """Checkpoint the part, detach it and close the connection.
 
-        Raises QueryError when the disk refuses, UserError when a write-ahead log is left.
+        Raises
+        ------
+        QueryError
+            When the disk refuses.
+        UserError
+            When a write-ahead log is left beside the part.
         """
         with translate_errors("closing the new part"):
             self._root.execute("checkpoint part")
@@ -108,26 +130,28 @@ class BuildSession:
             raise UserError("part_not_written_whole", name=self.path.name)
 
     def abandon(self) -> None:
-        """Let go of the files, whatever their state."""
+        """Close the connection whatever the state of the part."""
         self._runner.shutdown()
         self._root.close()
 
     def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable):
         if isinstance(sql, Path):
-            label, sql = label or sql.name, sql.read_text(encoding="utf-8")
+            label = label or sql.name
+            sql = sql.read_text(encoding="utf-8")
         with translate_errors(label, sql):
             statements = duckdb.extract_statements(bind(sql))
-        given = None
+        result = None
         for number, statement in enumerate(statements, 1):
             where = f"{label}, statement {number}" if len(statements) > 1 else label
             with translate_errors(where, statement.query):
                 wanted = {name: params[name] for name in statement.named_parameters if name in params}
                 act = fetch if number == len(statements) else execute
-                given = self._interruptible(act, statement, wanted)
-        return given
+                result = self._interruptible(act, statement, wanted)
+        return result
 
     def _interruptible(self, act: Callable, statement: Any, wanted: dict) -> Any:
-        # DuckDB looks at signals only when a statement ends: Ctrl-C would wait for minutes. A waiting thread sees it.
+        # DuckDB handles signals only when a statement ends: Ctrl-C would take minutes. A thread that
+        # waits for the statement receives it at once.
         running = self._runner.submit(act, self._root, statement, wanted)
         try:
             return running.result()
@@ -149,11 +173,24 @@ def open_build_session(
 ) -> BuildSession:
     """Open a build session on a new file.
 
-    memory      DuckDB's limit, as "4GB"; None: 60 % of the machine's memory, or what is enough for the delivery
-    input_bytes size of the delivery, 0 where it is not known
-    spill       folder for what does not fit; None: beside the part
-    read_dirs   the only folders whose files SQL may read (and, DuckDB allows no less, write): the delivery
-    keep_order  False, the fast way: rows keep an order only where the statement has ORDER BY
+    Parameters
+    ----------
+    part
+        The file to create.
+    older
+        Parts before it, oldest first.
+    memory
+        DuckDB's limit, as "4GB". By default 60 % of the machine's memory, capped at
+        `MEMORY_CAP_BYTES` or `MEMORY_CAP_PER_INPUT_BYTE` times the delivery, whichever is larger.
+    input_bytes
+        Size of the delivery; 0 when unknown, which leaves the limit uncapped.
+    spill
+        Folder for data that does not fit in memory; beside the part by default.
+    read_dirs
+        The only folders whose files SQL may read. DuckDB has no narrower permission: it may write
+        there too.
+    keep_order
+        False is faster: rows keep an order only where the statement has ORDER BY.
     """
     root = connect(memory, threads, spill or part.parent / f"{part.name}.spill")
     try:
@@ -166,11 +203,12 @@ def open_build_session(
             for schema in SCHEMAS:
                 root.execute(f"create schema part.{schema}")
             root.execute(f"set preserve_insertion_order={str(keep_order).lower()}")
-            # A part is written once and checkpointed at the end; a checkpoint after every statement slows a build.
+            # A part is written once and checkpointed at the end; a checkpoint after every statement
+            # slows a build.
             root.execute("set checkpoint_threshold='1TB'")
-            # Lists of codes are short: a plan that joins them takes longer to make than they take to be looked through.
+            # For short IN lists DuckDB's rewrite to a hash join costs more in planning than it saves.
             root.execute("set disabled_optimizers='in_clause'")
-            # Money comes to Arrow in the 64 bits in which it is kept.
+            # Money is passed to Arrow in the 64 bits in which it is stored.
             root.execute("set arrow_output_version='1.5'")
             folders = ", ".join(quote(f"{Path(folder).resolve()}/") for folder in read_dirs)
             root.execute(f"set allowed_directories=[{folders}]")
@@ -182,14 +220,16 @@ def open_build_session(
 
 
 def _lower_memory_limit(root: duckdb.DuckDBPyConnection, limit: int) -> None:
-    """Lower the limit of memory to so many bytes; it is never raised."""
+    """Lower the memory limit to `limit` bytes; it is never raised."""
     if limit < memory_limit(root):
         root.execute(f"set memory_limit='{limit // 1_000_000}MB'")
 
 
 def _retain_blocks(root: duckdb.DuckDBPyConnection) -> None:
-    """Blocks that DuckDB lets go of stay its own up to the limit, and so does what NumPy lets go of: a system that
-    takes pages back and hands them out again, blank, took a fifth of a load's processor time (decision 28).
+    """Keep freed memory in the process, DuckDB's blocks up to its limit and NumPy's arrays.
+
+    Returning pages to the operating system and fetching zeroed ones again took a fifth of a load's
+    processor time (decision 28).
     """
     root.execute(f"set block_allocator_memory='{memory_limit(root) // 1_000_000}MB'")
     retain_freed_memory()

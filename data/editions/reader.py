@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import duckdb
 
@@ -35,9 +35,20 @@ _QUERY_SLOTS = threading.BoundedSemaphore(2)
 
 
 class EditionReader:
-    """Some parts, opened for reading: what `Warehouse.session` hands out, and what a candidate is checked with.
+    """The parts of one edition, opened read-only.
 
-    newest  the catalog of the last part
+    `Warehouse.session` yields one; a candidate edition is checked with one before it is published.
+
+    Attributes
+    ----------
+    edition
+        The published edition; None for a candidate.
+    newest
+        Catalog name of the last part.
+    tables
+        Names of the views.
+    readers
+        Number of sessions that hold it.
     """
 
     def __init__(
@@ -50,12 +61,20 @@ class EditionReader:
         spill: Path | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ):
-        """Raises UserError when a file is missing, damaged, no DuckDB file, or written by a newer DuckDB."""
-        self.edition, self.timeout, self.readers = edition, timeout, 0
-        # A folder of its own: two roots in one spill folder would write over each other's files.
+        """Attach the parts and create the views.
+
+        Raises
+        ------
+        UserError
+            When a file is missing, damaged, no DuckDB file, or written by a newer DuckDB.
+        """
+        self.edition = edition
+        self.timeout = timeout
+        self.readers = 0
+        # Two roots in one spill folder would overwrite each other's files.
         self._spill = tempfile.TemporaryDirectory(prefix="bank-", dir=spill, ignore_cleanup_errors=True)
         self._root = connect(memory, threads, Path(self._spill.name) / "spill")
-        self._making = threading.Lock()
+        self._cursor_lock = threading.Lock()
         try:
             with translate_errors("opening the parts", edition=edition):
                 names = attach_parts(self._root, list(parts))
@@ -67,21 +86,33 @@ class EditionReader:
             raise
 
     def query(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """One SELECT with bound `:name` parameters → pandas frame.
+        """Run one SELECT with bound `:name` parameters.
 
-        Types: integer numpy intN, or pandas IntN where a null is among the values; bool the same; date and timestamp
-        datetime64[us]; enum category; text pandas str; decimal and hugeint (so every sum of money or of integers)
-        float64, see the module; count(*) int64. Cast a sum of integers to bigint in SQL to get int64.
-        Raises QueryError (also for a parameter missing or not used), TooSlow, Busy.
+        Returns
+        -------
+        pandas.DataFrame
+            integer: numpy intN, or pandas IntN when the values include a null; bool likewise;
+            date and timestamp: datetime64[us]; enum: category; text: pandas str; decimal and
+            hugeint (every sum of money or of integers): float64, see `connection`; count(*): int64.
+            Cast a sum of integers to bigint in SQL to get int64.
+
+        Raises
+        ------
+        QueryError
+            Also for a parameter that is missing or not used.
+        TooSlow
+            After `timeout` seconds, `self.timeout` by default.
+        Busy
+            When no query slot came free within that time.
         """
         return self._answer(sql, params, timeout, fetch_frame)
 
     def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """As `query` → pyarrow table in DuckDB's exact types."""
+        """Run as `query`; return a pyarrow table in DuckDB's exact types."""
         return self._answer(sql, params, timeout, fetch_table)
 
     def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
-        """As `query` → the first row as Python values (money as Decimal), or None."""
+        """Run as `query`; return the first row as Python values (money as Decimal), or None."""
         return self._answer(sql, params, timeout, fetch_row)
 
     def close(self) -> None:
@@ -93,12 +124,13 @@ class EditionReader:
         with translate_errors(sql=sql):
             text, names = _parse_single_select(sql)
         if names != params.keys():
-            missing, unused = names - params.keys(), params.keys() - names
-            raise QueryError("query_parameters", missing=sorted(missing), unused=sorted(unused), sql=text)
+            missing = sorted(names - params.keys())
+            unused = sorted(params.keys() - names)
+            raise QueryError("query_parameters", missing=missing, unused=unused, sql=text)
         if not _QUERY_SLOTS.acquire(timeout=seconds):
             raise Busy("busy", seconds=seconds)
         try:
-            with self._making:
+            with self._cursor_lock:
                 cursor = self._root.cursor()
             with (
                 contextlib.closing(cursor),
@@ -113,12 +145,19 @@ class EditionReader:
 class Warehouse:
     """The read side of one home: serves the edition that CURRENT names and follows it.
 
-    verify  "now": the sha256 of every part is taken before it is served (once per process and file)
-            "background": a part whose stamp is as at publishing is served at once and read through in a thread; if it
-            is damaged the bank falls back and sets `degraded_reason`. For the app.
-            "stamp": such a part is served without reading it through; DuckDB's block checksums stand guard. For one-off
-            commands.
-    degraded_reason  None, or a sentence saying why the bank does not serve what CURRENT names.
+    Parameters
+    ----------
+    verify
+        "now": compute the sha256 of every part before it is served (once per process and file).
+        "background": serve a part whose fingerprint is unchanged since publishing at once and hash
+        it in a thread; if it is damaged, fall back and set `degraded_reason`. For the app.
+        "stamp": serve such a part without hashing it; DuckDB's block checksums remain. For one-off
+        commands.
+
+    Attributes
+    ----------
+    degraded_reason
+        None, or the error that explains why the edition of CURRENT is not the one served.
     """
 
     def __init__(
@@ -131,68 +170,70 @@ class Warehouse:
         timeout: float = TIMEOUT_SECONDS,
         verify: Literal["now", "background", "stamp"] = "now",
     ):
-        """Raises UserError when neither CURRENT nor PREVIOUS can be served."""
-        self.home, self.degraded_reason = Path(home), None
-        self._how = {"memory": memory, "threads": threads, "spill": spill, "timeout": timeout}
+        """Open the current edition. Raises UserError when neither CURRENT nor PREVIOUS works."""
+        self.home = Path(home)
+        self.degraded_reason: UserError | None = None
+        self._open_parts = functools.partial(
+            EditionReader, memory=memory, threads=threads, spill=spill, timeout=timeout
+        )
         self._verify = verify
-        self._swap, self._opening = threading.Lock(), threading.Lock()
-        self._seen: tuple | None = None
-        self._view: EditionReader | None = None
+        self._swap = threading.Lock()
+        self._opening = threading.Lock()
+        self._current_fingerprint: tuple | None = None
+        self._reader: EditionReader | None = None
         self._serve(self._open_best())
 
     @property
     def edition(self) -> Edition:
-        return self._view.edition
+        return _published(self._serving())
 
     @property
     def tables(self) -> tuple[str, ...]:
-        return self._view.tables
+        return self._serving().tables
 
     @contextmanager
     def session(self) -> Generator[EditionReader]:
         """Hold one edition for several queries: `with warehouse.session() as reader: …`."""
         with self._swap:
-            view = self._view
-            if view is None:
-                raise UserError("warehouse_closed")
-            view.readers += 1
+            reader = self._serving()
+            reader.readers += 1
         try:
-            yield view
+            yield reader
         except QueryError as error:
             if error.is_damage:
-                self._distrust(view)
+                self._distrust(reader)
                 if self.degraded_reason:
                     raise UserError("ask_again", reason=self.degraded_reason) from error
             raise
         finally:
             with self._swap:
-                view.readers -= 1
-                last = view is not self._view and view.readers == 0
+                reader.readers -= 1
+                last = reader is not self._reader and reader.readers == 0
             if last:
-                view.close()
+                reader.close()
 
     def query(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """`EditionReader.query` in the edition served now."""
-        with self.session() as view:
-            return view.query(sql, timeout, **params)
+        """Run `EditionReader.query` in the current edition."""
+        with self.session() as reader:
+            return reader.query(sql, timeout, **params)
 
     def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """`EditionReader.arrow` in the edition served now."""
-        with self.session() as view:
-            return view.arrow(sql, timeout, **params)
+        """Run `EditionReader.arrow` in the current edition."""
+        with self.session() as reader:
+            return reader.arrow(sql, timeout, **params)
 
     def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
-        """`EditionReader.one` in the edition served now."""
-        with self.session() as view:
-            return view.one(sql, timeout, **params)
+        """Run `EditionReader.one` in the current edition."""
+        with self.session() as reader:
+            return reader.one(sql, timeout, **params)
 
     def refresh(self) -> bool:
-        """Take up a newly published edition; True when it changed. One stat when nothing changed.
+        """Open a newly published edition; True when it changed. Costs one stat when nothing changed.
 
         Any failure keeps the edition that is served and sets `degraded_reason`. Returns at once
         while another thread is opening an edition.
         """
-        if _fingerprint_or_none(self.home / CURRENT) == self._seen and self.degraded_reason is None:
+        if _fingerprint_or_none(self.home / CURRENT) == self._current_fingerprint and self.degraded_reason is None:
             return False
         if not self._opening.acquire(blocking=False):
             return False
@@ -202,73 +243,85 @@ class Warehouse:
             self._opening.release()
 
     def close(self) -> None:
-        """End the service; questions that are running end first."""
+        """Stop serving; the connection closes when its last session ends."""
         self._serve(None)
 
+    def _serving(self) -> EditionReader:
+        if self._reader is None:
+            raise UserError("warehouse_closed")
+        return self._reader
+
     def _follow(self) -> bool:
-        self._seen = _fingerprint_or_none(self.home / CURRENT)
+        self._current_fingerprint = _fingerprint_or_none(self.home / CURRENT)
         try:
             edition = manifest.read(self.home / CURRENT)
             if edition.id == self.edition.id:
                 self.degraded_reason = None
                 return False
-            view = self._open(edition)
+            reader = self._open(edition)
         except UserError as error:
             self.degraded_reason = UserError(
                 "edition_still_served", reason=error, id=self.edition.id, as_of=self.edition.as_of
             )
             return False
-        self._serve(view)
+        self._serve(reader)
         self.degraded_reason = None
         return True
 
-    def _serve(self, view: EditionReader | None) -> None:
+    def _serve(self, reader: EditionReader | None) -> None:
         with self._swap:
-            old, self._view = self._view, view
-            idle = old is not None and old.readers == 0
-        if idle:
+            old = self._reader
+            self._reader = reader
+            is_idle = old is not None and old.readers == 0
+        if old and is_idle:
             old.close()
-        if view and self._verify == "background":
-            threading.Thread(target=self._read_through, args=(view,), daemon=True).start()
+        if reader and self._verify == "background":
+            threading.Thread(target=self._read_through, args=(reader,), daemon=True).start()
 
     def _open(self, edition: Edition, trust: bool = True) -> EditionReader:
         manifest.verify(edition, self.home, trust_stamps=trust and self._verify != "now")
-        return EditionReader(edition.paths(self.home), edition, **self._how)
+        return self._open_parts(edition.paths(self.home), edition)
 
     def _open_best(self, trust: bool = True) -> EditionReader:
-        self._seen = _fingerprint_or_none(self.home / CURRENT)
+        self._current_fingerprint = _fingerprint_or_none(self.home / CURRENT)
         if not (self.home / CURRENT).exists() and not (self.home / PREVIOUS).exists():
             raise UserError("no_edition", home=self.home)
         reasons = []
         for name in (CURRENT, PREVIOUS):
             try:
-                view = self._open(manifest.read(self.home / name), trust)
+                edition = manifest.read(self.home / name)
+                reader = self._open(edition, trust)
             except UserError as error:
                 reasons.append(error)
                 continue
             if reasons:
                 self.degraded_reason = UserError(
-                    "previous_edition_served", reason=reasons[0], id=view.edition.id, as_of=view.edition.as_of
+                    "previous_edition_served", reason=reasons[0], id=edition.id, as_of=edition.as_of
                 )
-            return view
+            return reader
         raise UserError("no_edition_served", reasons=reasons)
 
-    def _read_through(self, view: EditionReader) -> None:
+    def _read_through(self, reader: EditionReader) -> None:
         try:
-            manifest.verify(view.edition, self.home)
+            manifest.verify(_published(reader), self.home)
         except UserError:
-            self._distrust(view)
+            self._distrust(reader)
 
-    def _distrust(self, view: EditionReader) -> None:
-        """Reading failed under this view: look at every byte again and serve the best edition that stands."""
+    def _distrust(self, reader: EditionReader) -> None:
+        """Reading failed: hash every part again and serve the best edition that is intact."""
         with self._opening:
-            if view is not self._view:
+            if reader is not self._reader:
                 return
             manifest.DIGESTS.forget()
             try:
                 self._serve(self._open_best(trust=False))
             except UserError as error:
                 self.degraded_reason = error
+
+
+def _published(reader: EditionReader) -> Edition:
+    # A warehouse opens readers for published editions only.
+    return cast(Edition, reader.edition)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -285,7 +338,7 @@ def _interrupt_after(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Gener
     done = threading.Event()
 
     def watch() -> None:
-        # Repeated, because an interrupt that comes before the statement has begun is lost.
+        # Repeated, because an interrupt before the statement has begun has no effect.
         expired = not done.wait(seconds)
         while expired:
             cursor.interrupt()
