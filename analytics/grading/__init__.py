@@ -1,1 +1,1 @@
-"""Rulebooks applied to customers and loans: explanations, batches, swap sets, compliance lists."""
+"""Rulebooks applied to customers and loans: explanations, batches, swap sets, compliance."""

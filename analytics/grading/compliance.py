@@ -1,4 +1,4 @@
-"""The compliance lists: loans and customers that break a service rule of data/rulebooks/service.toml."""
+"""Compliance lists: loans and customers that break a service rule (data/rulebooks/service.toml)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from analytics.rulebooks.conditions import Group
 from analytics.rulebooks.facts import Fact
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.service_rules import ServiceRule, read_service
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
-_ASKED = {
+_FACTS_NEEDED = {
     "loan": (
         "consumer_five", "has_payroll", "wage_account_pledged", "birth_on", "monthly_income", "spouse_monthly_income",
         "provident_fund_monthly", "other_debt_monthly",
@@ -26,85 +27,111 @@ _ASKED = {
 }  # fmt: skip
 
 
-# A row is 0 outside a rule, 1 undecided (it may be within, or may break it), 2 a breach, 3 in order.
-_SUMS = (
+# State of a row under a rule: 0 not subject to it, 1 undecided (a fact is missing), 2 breach,
+# 3 compliant.
+_COUNTS_SQL = (
     "count(*) filter (where state_{0} > 0), count(*) filter (where state_{0} = 2), "
     "count(*) filter (where state_{0} = 1), coalesce(sum(amount) filter (where state_{0} = 2), 0)::double"
 )
 
 
-def rules(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:
-    """The service rules by id, with the limits in force on `as_of`. Raises UserError where the file cannot be read."""
+def rules_in_force(as_of: date, folder: Path = rulebooks.FOLDER) -> dict[str, ServiceRule]:
+    """Return the service rules by id, with the limits in force on `as_of`.
+
+    Raises UserError where the file cannot be read.
+    """
     try:
         return read_service(folder, schemes(), as_of)[0]
     except rulebooks.RulebookError as error:
         raise UserError("rulebook_edition_missing", reason=error) from error
 
 
-def counts(bank, as_of: date) -> pd.DataFrame:
-    """One row per rule: rule, grain, looked_at (loans or customers it applies to), breaches, undecided (a fact is
-    missing), amount (balance of those that break it, CNY), share (breaches ÷ those decided).
+def counts(warehouse: Warehouse, as_of: date) -> pd.DataFrame:
+    """Count the breaches of every rule at a month end.
+
+    Returns
+    -------
+    One row per rule: rule, grain, looked_at (loans or customers subject to it), breaches, undecided
+    (a fact is missing), amount (balance of the breaches, CNY), share (breaches ÷ those decided).
     """
-    known, found = rules(as_of), {}
-    named = ("looked_at", "breaches", "undecided", "amount")
-    with bank.session() as view:
-        for grain in dict.fromkeys(rule.grain for rule in known.values()):
-            own = [rule for rule in known.values() if rule.grain == grain]
-            sql, params = _asked(view, grain, as_of)
-            states = ", ".join(f"{_state(rule)} as state_{place}" for place, rule in enumerate(own))
-            sums = ", ".join(_SUMS.format(place) for place, _ in enumerate(own))
-            judged = f"judged as (select amount, {states} from asked)"
-            row = view.one(f"with {sql}, {judged} select {sums} from judged", **params)
+    service_rules = rules_in_force(as_of)
+    counts_by_rule = {}
+    columns = ("looked_at", "breaches", "undecided", "amount")
+    with warehouse.session() as view:
+        for grain in dict.fromkeys(rule.grain for rule in service_rules.values()):
+            own = [rule for rule in service_rules.values() if rule.grain == grain]
+            sql, params = _facts_sql(view, grain, as_of)
+            states = ", ".join(
+                f"{_state_sql(rule)} as state_{place}" for place, rule in enumerate(own)
+            )
+            sums = ", ".join(_COUNTS_SQL.format(place) for place, _ in enumerate(own))
+            states_sql = f"judged as (select amount, {states} from asked)"
+            row = view.one(f"with {sql}, {states_sql} select {sums} from judged", **params)
             for place, rule in enumerate(own):
-                found[rule.id] = dict(zip(named, row[4 * place : 4 * place + 4], strict=True))
+                counts_by_rule[rule.id] = dict(
+                    zip(columns, row[4 * place : 4 * place + 4], strict=True)
+                )
     rows = []
-    for rule in known.values():
-        told = found[rule.id]
-        decided = told["looked_at"] - told["undecided"]
-        share = told["breaches"] / decided if decided else None
-        rows.append({"rule": rule.id, "grain": rule.grain, **told, "share": share})
+    for rule in service_rules.values():
+        row_counts = counts_by_rule[rule.id]
+        decided = row_counts["looked_at"] - row_counts["undecided"]
+        share = row_counts["breaches"] / decided if decided else None
+        rows.append({"rule": rule.id, "grain": rule.grain, **row_counts, "share": share})
     return pd.DataFrame(rows)
 
 
-def _state(rule: ServiceRule) -> str:
-    """What one rule says of a row. Each condition is asked of those only for whom the one before left it open."""
+def _state_sql(rule: ServiceRule) -> str:
+    """Return the SQL of a row's state.
+
+    Each condition is evaluated only where the one before is open.
+    """
     return (
-        f"case when {_possible(rule.applies)} then case when {_sure(rule.applies)} then "
-        f"case when {_sure(rule.breach)} then 2 when {_possible(rule.breach)} then 1 else 3 end else 1 end else 0 end"
+        f"case when {_not_false_sql(rule.applies)} then case when {_true_sql(rule.applies)} then "
+        f"case when {_true_sql(rule.breach)} then 2 when {_not_false_sql(rule.breach)} then 1 else 3 end else 1 end else 0 end"
     )
 
 
-def _sure(test: Group) -> str:
+def _true_sql(test: Group) -> str:
     return f"({test.sql(_column)})"
 
 
-def _possible(test: Group) -> str:
-    return f"({test.possible_sql(_column)})"
+def _not_false_sql(test: Group) -> str:
+    return f"({test.not_false_sql(_column)})"
 
 
 def _column(fact: Fact) -> str:
     return fact.name
 
 
-def trend(bank, months: Sequence[date]) -> pd.DataFrame:
-    """`counts` of several month ends, as_of first."""
-    return pd.concat([counts(bank, month).assign(as_of=pd.Timestamp(month)) for month in months], ignore_index=True)
+def trend(warehouse: Warehouse, months: Sequence[date]) -> pd.DataFrame:
+    """Return `counts` of several month ends, with as_of."""
+    return pd.concat(
+        [counts(warehouse, month).assign(as_of=pd.Timestamp(month)) for month in months],
+        ignore_index=True,
+    )
 
 
-def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0) -> pd.DataFrame:
-    """The loans or customers that break one rule, largest balance first: their numbers, the masked name, branch,
-    manager, class, and the facts that the rule asks for. Raises UserError for an unknown rule.
+def breaches(
+    warehouse: Warehouse, as_of: date, rule_id: str, limit: int = 200, offset: int = 0
+) -> pd.DataFrame:
+    """List the loans or customers that break one rule, largest balance first.
+
+    Columns: the bank's numbers, masked name, branch, manager, balance (CNY), and the facts that the
+    rule uses. Raises UserError for an unknown rule.
     """
-    known = rules(as_of)
-    if rule_id not in known:
-        raise UserError("unknown_service_rule", rule_id=rule_id, known=known)
-    rule = known[rule_id]
-    with bank.session() as view:
-        sql, params = _asked(view, rule.grain, as_of)
+    service_rules = rules_in_force(as_of)
+    if rule_id not in service_rules:
+        raise UserError("unknown_service_rule", rule_id=rule_id, known=service_rules)
+    rule = service_rules[rule_id]
+    with warehouse.session() as view:
+        sql, params = _facts_sql(view, rule.grain, as_of)
         applies, breach = rule.applies.sql(_column), rule.breach.sql(_column)
-        names = dict.fromkeys(leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves())
+        names = dict.fromkeys(
+            leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves()
+        )
         shown = ", ".join(
-            f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}" for name in names
+            f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}"
+            for name in names
         )
         loan = rule.grain == "loan"
         return view.query(
@@ -127,14 +154,14 @@ def breaches(bank, as_of: date, rule_id: str, limit: int = 200, offset: int = 0)
         )
 
 
-def _asked(view, grain: str, as_of: date) -> tuple[str, dict]:
-    """Common table expressions that end in `asked`: what the service rules ask of every loan or customer."""
-    made = facts.relation(view, "customer", _ASKED[grain], as_of)
-    params = dict(made.params)
+def _facts_sql(view: EditionReader, grain: str, as_of: date) -> tuple[str, dict]:
+    """Return table expressions that end in `asked`, the facts of the service rules, and parameters."""
+    query = facts.facts_query(view, "customer", _FACTS_NEEDED[grain], as_of)
+    params = dict(query.params)
     if grain == "loan":
         home = schemes()["home_loan"].edition(as_of)
         params["count_provident_fund"] = home.parameters["count_provident_fund"].value
-    return (_SQL / f"service_{grain}.sql").read_text("utf-8").replace("{facts}", made.sql), params
+    return (_SQL / f"service_{grain}.sql").read_text("utf-8").replace("{facts}", query.sql), params
 
 
 def _is_code(rule: ServiceRule, name: str) -> bool:

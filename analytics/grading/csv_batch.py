@@ -1,7 +1,8 @@
-"""A CSV file of facts → the class and clauses of every row: many rows through SQL, doubtful ones one by one.
+"""Classification of the rows of a CSV file: plain rows in SQL, doubtful ones one by one.
 
-Columns are named like the facts; `id`, `customer_id` and `loan_id` are carried along. A row is refused by itself: for a
-value of a wrong type, a value under a column that is no fact, or a wrong number of fields; the others are classified.
+Columns are named like the facts; `id`, `customer_id` and `loan_id` are copied to the result. A row
+is rejected on its own, for a value of a wrong type, a value in a column that is no fact, or a wrong
+number of fields; the others are classified.
 """
 
 from __future__ import annotations
@@ -25,40 +26,53 @@ from data.editions.part_writer import open_build_session
 from data.errors import UserError
 from data.ingest.encodings import decide_encodings, probe_encoding
 
-CARRIED = ("id", "customer_id", "loan_id")
-# Longer numbers lose digits as a double; they are read one by one.
-_EXACT = 15
+ID_COLUMNS = ("id", "customer_id", "loan_id")
+# Longer numbers lose digits as a double; they are parsed one by one.
+_MOST_DIGITS = 15
 
 
 def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> pd.DataFrame:
-    """One line per row of the file, in its order: row (from 1, the header not counted), the columns carried, class
-    (empty where refused), name, clauses, missing (facts whose absence leaves the row unrated), error (a sentence).
+    """One line per row of the file, in its order: row (from 1, the header not counted), the columns
+    carried, class (empty where refused), name, clauses, missing (facts whose absence leaves the row
+    unrated), error (a sentence).
 
-    `facts` are those of the rulebook's grain. Raises UserError for a file that is no CSV with a header.
+    `facts` are those of the rulebook's grain. Raises UserError for a file that is no CSV with a
+    header.
     """
     text = _text(path)
     header = _header(text, path.name)
     rows, broken = _rows(text, header, path.name, lang)
     known = {name: facts[name] for name in header if name in facts}
-    strange = [name for name in header if name not in facts and name not in CARRIED]
+    strange = [name for name in header if name not in facts and name not in ID_COLUMNS]
     with tempfile.TemporaryDirectory(prefix="grading-") as folder:
         shop = open_build_session(Path(folder) / "part.duckdb", keep_order=True, threads=2)
         try:
             shop.arrow(rows, "given")
-            graded = shop.frame(_sql(book, known, strange, [name for name in CARRIED if name in header]))
+            graded = shop.frame(
+                _sql(book, known, strange, [name for name in ID_COLUMNS if name in header])
+            )
         finally:
             shop.abandon()
-    one = _OneByOne(book, known, strange, facts, lang)
+    one = _RowGrader(book, known, strange, facts, lang)
     doubtful = graded["doubtful"].to_numpy()
     unrated = (graded["class"] == UNRATED).to_numpy() & ~doubtful
     if doubtful.any():
-        told = [one.judge(dict(zip(header, line, strict=True))) for line in _lines(rows, doubtful, header)]
+        told = [
+            one.judge(dict(zip(header, line, strict=True)))
+            for line in _lines(rows, doubtful, header)
+        ]
         graded.loc[doubtful, ["class", "clauses", "missing", "error"]] = told
-    graded.loc[unrated, "missing"] = [one.missing(line) for line in _lines(rows, unrated, list(known))]
-    names = {code: book.class_names(code)["zh" if lang == "zh-CN" else "en"] for code in book.class_codes}
+    graded.loc[unrated, "missing"] = [
+        one.missing(line) for line in _lines(rows, unrated, list(known))
+    ]
+    names = {
+        code: book.class_names(code)["zh" if lang == "zh-CN" else "en"] for code in book.class_codes
+    }
     graded["name"] = graded["class"].map(names).fillna("")
-    carried = [name for name in CARRIED if name in header]
-    graded = pd.concat([graded, pd.DataFrame(broken)], ignore_index=True).sort_values("row", kind="stable")
+    carried = [name for name in ID_COLUMNS if name in header]
+    graded = pd.concat([graded, pd.DataFrame(broken)], ignore_index=True).sort_values(
+        "row", kind="stable"
+    )
     shown = ["row", *carried, "class", "name", "clauses", "missing", "error"]
     return graded.reindex(columns=shown).fillna("").reset_index(drop=True)
 
@@ -96,7 +110,9 @@ def _rows(text: str, header: list[str], name: str, lang: str) -> tuple[pa.Table,
             io.BytesIO(text.encode("utf-8")),
             arrow_csv.ReadOptions(use_threads=False, column_names=header, skip_rows=1),
             arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
-            arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+            ),
         )
     except pa.ArrowInvalid as error:
         if "Empty CSV" not in str(error):
@@ -108,14 +124,19 @@ def _rows(text: str, header: list[str], name: str, lang: str) -> tuple[pa.Table,
 
 
 def _sql(book: Rulebook, known: Mapping[str, Fact], strange: list[str], carried: list[str]) -> str:
-    """The rows read by type, graded; `doubtful` marks those with a field that has to be looked at singly."""
+    """The rows read by type, graded; `doubtful` marks those with a field that has to be looked at
+    singly.
+    """
     read, doubts = [], [f"trim({_quoted(name)}) <> ''" for name in strange]
     for name, fact in known.items():
         value = _read(fact)
         read.append(f"{value} as {name}")
         doubts.append(f"(trim({_quoted(name)}) <> '' and {value} is null)")
     absent = {name: fact for name, fact in book.fact_index.items() if name not in known}
-    read += [f"cast(null as {_TYPES.get(fact.type, 'varchar')}) as {name}" for name, fact in absent.items()]
+    read += [
+        f"cast(null as {_TYPES.get(fact.type, 'varchar')}) as {name}"
+        for name, fact in absent.items()
+    ]
     kept = "".join(f"{_quoted(name)}, " for name in carried)
     doubtful = " or ".join(doubts) or "false"
     return (
@@ -126,32 +147,52 @@ def _sql(book: Rulebook, known: Mapping[str, Fact], strange: list[str], carried:
     )
 
 
-_TYPES = {"int": "bigint", "money": "decimal(18, 2)", "rate": "decimal(18, 6)", "number": "double", "bool": "boolean"}
+_TYPES = {
+    "int": "bigint",
+    "money": "decimal(18, 2)",
+    "rate": "decimal(18, 6)",
+    "number": "double",
+    "bool": "boolean",
+}
 
 
 def _read(fact: Fact) -> str:
-    """A field read by the fact's type, as `Fact.read` reads it; null where it is empty or not plain."""
+    """A field read by the fact's type, as `Fact.read` reads it; null where it is empty or not
+    plain.
+    """
     field = f"trim({_quoted(fact.name)})"
     if fact.type == "code":
         codes = ", ".join(f"'{code}'" for code in dict.fromkeys((*fact.values, fact.unknown)))
         return f"try_cast({field} as enum({codes}))"
     if fact.type == "bool":
-        yes, no = (f"lower({field}) in ({words})" for words in ("'true', '1', '是'", "'false', '0', '否'"))
+        yes, no = (
+            f"lower({field}) in ({words})" for words in ("'true', '1', '是'", "'false', '0', '否'")
+        )
         return f"case when {yes} then true when {no} then false end"
     number = f"try_cast({field} as double)"
     exact = "" if fact.type == "number" else f" and {number} = round({number}, {DIGITS[fact.type]})"
-    fits = f"length({field}) <= {_EXACT} and isfinite({number}){exact}"
+    fits = f"length({field}) <= {_MOST_DIGITS} and isfinite({number}){exact}"
     return f"case when {fits} then cast({number} as {_TYPES[fact.type]}) end"
 
 
-class _OneByOne:
-    """Rows that SQL leaves to be looked at singly: what is wrong with them, or why they are unrated."""
+class _RowGrader:
+    """Rows that SQL leaves to be looked at singly: what is wrong with them, or why they are
+    unrated.
+    """
 
     def __init__(
-        self, book: Rulebook, known: Mapping[str, Fact], strange: list[str], facts: Mapping[str, Fact], lang: str
+        self,
+        book: Rulebook,
+        known: Mapping[str, Fact],
+        strange: list[str],
+        facts: Mapping[str, Fact],
+        lang: str,
     ) -> None:
         self.book, self.known, self.strange, self.zh = book, known, strange, lang == "zh-CN"
-        self.near = {name: next(iter(difflib.get_close_matches(name, list(facts), 1, 0.75)), "") for name in strange}
+        self.near = {
+            name: next(iter(difflib.get_close_matches(name, list(facts), 1, 0.75)), "")
+            for name in strange
+        }
         self.seen: dict[tuple, str] = {}
 
     def judge(self, row: Mapping[str, str]) -> list[str]:
@@ -173,7 +214,10 @@ class _OneByOne:
     def missing(self, fields: tuple[str, ...]) -> str:
         """The facts that leave a row of plain fields unrated."""
         if fields not in self.seen:
-            read = {name: fact.read(value) for (name, fact), value in zip(self.known.items(), fields, strict=True)}
+            read = {
+                name: fact.read(value)
+                for (name, fact), value in zip(self.known.items(), fields, strict=True)
+            }
             self.seen[fields] = ", ".join(self.book.missing(self.book.env(read)))
         return self.seen[fields]
 

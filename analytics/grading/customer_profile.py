@@ -1,4 +1,4 @@
-"""Everything on one customer at a month end: the card that a risk officer reads. Personal values are masked."""
+"""All that a risk officer reads about one customer at a month end; personal values are masked."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import pandas as pd
 from analytics.grading import facts
 from analytics.rulebooks import NoEdition, Rulebook, Scheme
 from data.dates import month_end
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "questions"
 MONTHS = 24
 LINES = 60
-PARTS = ("interest_12m", "fees_12m", "margin_12m", "funding_cost_12m", "expected_loss_12m", "operating_cost_12m")
+PARTS = (
+    "interest_12m",
+    "fees_12m",
+    "margin_12m",
+    "funding_cost_12m",
+    "expected_loss_12m",
+    "operating_cost_12m",
+)
 
 
 @dataclass(frozen=True)
-class Card:
+class CustomerProfile:
     """One customer at a month end.
 
     who       name (masked), branch, manager, kind, since_on, and the row of customer_month
@@ -32,7 +40,7 @@ class Card:
     customer_id: str
     as_of: date
     who: pd.Series
-    cases: tuple[facts.Case, ...]
+    cases: tuple[facts.GradingResult, ...]
     history: pd.DataFrame
     loans: pd.DataFrame
     payments: pd.DataFrame
@@ -40,21 +48,30 @@ class Card:
     warnings: pd.DataFrame
 
 
-def card(bank, schemes: dict[str, Scheme], as_of: date, customer_id: str) -> Card:
-    """The card. Raises UserError for an unknown number, and for a customer who was not there yet."""
+def profile_of(
+    warehouse: Warehouse, schemes: dict[str, Scheme], as_of: date, customer_id: str
+) -> CustomerProfile:
+    """Return the profile.
+
+    Raises UserError for an unknown number and for a customer without a row.
+    """
     since = month_end(as_of, -MONTHS)
-    with bank.session() as view:
-        key = facts.key_of(view, customer_id)
+    with warehouse.session() as view:
+        key = facts.customer_key_of(view, customer_id)
         who = view.query(_text("customer_who"), None, as_of=as_of, key=key)
         if who.empty:
             raise UserError("customer_not_yet_there", as_of=as_of)
         classes = ",\n    ".join(f"cast({scheme} as varchar) as {scheme}" for scheme in schemes)
         history = view.query(
-            _text("customer_history").replace("{classes}", classes), None, key=key, as_of=as_of, since=since
+            _text("customer_history").replace("{classes}", classes),
+            None,
+            key=key,
+            as_of=as_of,
+            since=since,
         )
         at = {"key": key, "as_of": as_of}
-        cases = facts.cases(view, _books(schemes, as_of), as_of, customer_id)
-        return Card(
+        cases = facts.explain_customer(view, _books(schemes, as_of), as_of, customer_id)
+        return CustomerProfile(
             customer_id, as_of, who.iloc[0], tuple(cases), history,
             view.query(_text("customer_loans"), None, **at),
             view.query(_text("customer_payments"), None, **at, limit=LINES),
@@ -64,19 +81,21 @@ def card(bank, schemes: dict[str, Scheme], as_of: date, customer_id: str) -> Car
 
 
 def _books(schemes: dict[str, Scheme], as_of: date) -> list[Rulebook]:
-    """The editions in force, those of customers first."""
-    found = []
+    """Return the editions in force, those that grade customers first."""
+    books = []
     for scheme in sorted(schemes.values(), key=lambda scheme: scheme.grain != "customer"):
         try:
-            found.append(scheme.edition(as_of))
+            books.append(scheme.edition(as_of))
         except NoEdition:
             continue
-    return found
+    return books
 
 
-def examples(bank, scheme: str, as_of: date) -> pd.DataFrame:
-    """A customer of each class: class, customer_id."""
-    return bank.query(_text("customer_examples").replace("{scheme}", scheme), None, as_of=as_of)
+def example_customers(warehouse: Warehouse, scheme: str, as_of: date) -> pd.DataFrame:
+    """Return one customer per class: class, customer_id."""
+    return warehouse.query(
+        _text("customer_examples").replace("{scheme}", scheme), None, as_of=as_of
+    )
 
 
 def _text(name: str) -> str:

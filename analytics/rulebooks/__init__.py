@@ -1,10 +1,11 @@
-"""The rulebooks: class schemes declared in data/rulebooks/<scheme>/<effective date>.toml, owned by the risk officer.
+"""The rulebooks: class schemes declared in data/rulebooks/<scheme>/<effective date>.toml, owned by
+the risk officer.
 
-`read()` gives the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one customer with
-reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both follow one order: bars, then the
-classes in the declared order, the first whose rules hold; then downgrades, the worst landing wins. A missing fact
-matters only where the outcome depends on it: a bar, class or worse landing that could still hold is met before
-anything decided → `unrated` (信息不足).
+`read()` gives the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one
+customer with reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both
+follow one order: bars, then the classes in the declared order, the first whose rules hold; then
+downgrades, the worst landing wins. A missing fact matters only where the outcome depends on it: a
+bar, class or worse landing that could still hold is met before anything decided → `unrated` (信息不足).
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ class Scheme:
     editions: tuple[Rulebook, ...]
 
     def edition(self, as_of: date) -> Rulebook:
-        """The edition in force on `as_of`. Raises NoEdition before the first one and after a repeal without
-        successor.
+        """The edition in force on `as_of`.
+
+        Raises NoEdition before the first one and after a repeal without successor.
         """
         for book in reversed(self.editions):
             if book.effective_on <= as_of:
@@ -84,12 +86,17 @@ class Scheme:
 
     @property
     def class_codes(self) -> tuple[str, ...]:
-        """The codes of all editions, the newest edition's order first, the unrated one last: the values of one enum."""
+        """The codes of all editions, the newest edition's order first, the unrated one last: the
+        values of one enum.
+        """
         codes = dict.fromkeys(c.code for book in reversed(self.editions) for c in book.classes)
         return (*codes, UNRATED)
 
     def class_names(self, code: str) -> Mapping[str, str]:
-        """The names (zh, en) of a code in the newest edition that has it. Raises KeyError for an unknown one."""
+        """The names (zh, en) of a code in the newest edition that has it.
+
+        Raises KeyError for an unknown one.
+        """
         for book in reversed(self.editions):
             if code in book.class_codes:
                 return book.class_names(code)
@@ -104,8 +111,9 @@ class Scheme:
 
 
 def read_schemes(folder: Path = FOLDER) -> dict[str, Scheme]:
-    """All schemes of a folder by id, in the order of their names. Raises RulebookError for the first rulebook that
-    is refused.
+    """All schemes of a folder by id, in the order of their names.
+
+    Raises RulebookError for the first rulebook that is refused.
     """
     known = _loan_schemes(folder)
     declared = _facts(folder, known)
@@ -120,8 +128,9 @@ def read_valid_schemes(
 ) -> tuple[dict[str, Scheme], list[RulebookError]]:
     """As `read`, but a refused file does not stop the others: (schemes, refusals).
 
-    `kept` holds texts by (scheme, effective date) that graded the data served: such a text stands in for its file where
-    that is refused now. Without it the edition before stays in force; a scheme without any edition is left out.
+    `kept` holds texts by (scheme, effective date) that graded the data served: such a text stands
+    in for its file where that is refused now. Without it the edition before stays in force; a
+    scheme without any edition is left out.
     """
     refused: list[RulebookError] = []
     known = _loan_schemes(folder, refused, kept or {})
@@ -141,8 +150,8 @@ def facts(folder: Path = FOLDER) -> dict[str, dict[str, Fact]]:
 
 
 def read_rulebook_file(path: Path, folder: Path = FOLDER, examples: bool = True) -> Rulebook:
-    """One rulebook file, wherever it lies, with the facts of `folder`: what an officer checks before signing. Raises
-    RulebookError.
+    """One rulebook file, wherever it lies, with the facts of `folder`: what an officer checks
+    before signing. Raises RulebookError.
     """
     return parse_rulebook_text(_text(path, path.name), folder, path.name, examples)
 
@@ -150,8 +159,8 @@ def read_rulebook_file(path: Path, folder: Path = FOLDER, examples: bool = True)
 def parse_rulebook_text(
     text: str, folder: Path = FOLDER, path: str = "", examples: bool = True
 ) -> Rulebook:
-    """One rulebook from its text; with `examples=False` its examples are not run (a copy with moved thresholds).
-    Raises RulebookError.
+    """One rulebook from its text; with `examples=False` its examples are not run (a copy with moved
+    thresholds). Raises RulebookError.
     """
     return parse_rulebook(text, facts(folder), path, examples)
 
@@ -161,7 +170,10 @@ def _loan_schemes(
     refused: list[RulebookError] | None = None,
     kept: Mapping[tuple[str, str], str] = {},
 ) -> dict[str, Scheme]:
-    """The schemes that grade loans. They come first: the class of a customer's worst loan is a fact of the customer."""
+    """The schemes that grade loans.
+
+    They come first: the class of a customer's worst loan is a fact of the customer.
+    """
     contract = folder.parent / "contract" / "contract.toml"
     contract = contract if contract.exists() else _CONTRACT
     declared = read_facts(folder, contract, None)
@@ -173,7 +185,9 @@ def _loan_schemes(
 
 
 def _grades_loans(folder: Path, kept: Mapping[tuple[str, str], str]) -> bool:
-    """Whether the first readable edition says so; that the others agree is checked when they are read."""
+    """Whether the first readable edition says so; that the others agree is checked when they are
+    read.
+    """
     texts = [text for (scheme, _), text in kept.items() if scheme == folder.name]
     for file in sorted(folder.glob("*.toml")):
         try:
@@ -211,7 +225,10 @@ def _scheme(
     refused: list[RulebookError] | None = None,
     kept: Mapping[tuple[str, str], str] = {},
 ) -> Scheme:
-    """The editions of one folder. Where refusals are collected, a refused file's kept text is read instead."""
+    """The editions of one folder.
+
+    Where refusals are collected, a refused file's kept text is read instead.
+    """
     books: list[Rulebook] = []
     for path in sorted(folder.glob("*.toml")):
         try:

@@ -1,10 +1,11 @@
-"""Rules: one fact, a sign and a literal; `all` and `any` of them; decided for one customer in Python and for all in
-SQL.
+"""Rules: one fact, a sign and a literal; `all` and `any` of them; decided for one customer in
+Python and for all in SQL.
 
-Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor broken (None /
-null); `all` is broken as soon as one member is broken, `any` holds as soon as one member holds, whatever is missing
-beside it. SQL asks for both ends: what holds for sure (`sql`) and what is not ruled out (`possible_sql`); between them
-lies what is undecided. No rule negates a group, so that the ends of a group are those of its members.
+Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor
+broken (None / null); `all` is broken as soon as one member is broken, `any` holds as soon as one
+member holds, whatever is missing beside it. SQL asks for both ends: what holds for sure (`sql`) and
+what is not ruled out (`possible_sql`); between them lies what is undecided. No rule negates a
+group, so that the ends of a group are those of its members.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _BETWEEN = re.compile(r"([a-z][a-z0-9_]*)\s+between\s+(\S+)\s+and\s+(\S+)")
 _IN = re.compile(r"([a-z][a-z0-9_]*)\s+(not\s+in|in)\s+\[([^\[\]]*)\]")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-# DuckDB makes a join of a longer `in` list, which costs more than twice as much as asking for each code
+# DuckDB makes a join of a longer `in` list, which costs more than twice as much as asking for each
+# code
 _LONGEST_IN_LIST = 4
 SIGN_WORDS = {
     "zh": {
@@ -58,8 +60,8 @@ SIGN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What stands beside a rule: its clause, words in both languages, whether the threshold is ours, and its line in
-    the file.
+    """What stands beside a rule: its clause, words in both languages, whether the threshold is
+    ours, and its line in the file.
     """
 
     clause: str = ""
@@ -84,7 +86,9 @@ class Rule:
     allowed: frozenset[str] = frozenset()
 
     def evaluate(self, env: Env) -> bool | None:
-        """True or False; None where the fact is missing. `env` holds values as `Fact.normal` gives them."""
+        """True or False; None where the fact is missing. `env` holds values as `Fact.normal` gives
+        them.
+        """
         value = env.get(self.fact.name)
         if value is None:
             return None
@@ -111,7 +115,8 @@ class Rule:
         return value not in self.literals
 
     def sql(self, column: ColumnSql) -> str:
-        """The rule as an SQL condition: true where it is held; false or null where it is broken or the fact is missing.
+        """The rule as an SQL condition: true where it is held; false or null where it is broken or
+        the fact is missing.
 
         `column` maps a fact to its column.
         """
@@ -130,7 +135,9 @@ class Rule:
         return self._sql_number(name)
 
     def not_false_sql(self, column: ColumnSql) -> str:
-        """The rule as an SQL condition that is true unless it is broken: held, or the fact is missing."""
+        """The rule as an SQL condition that is true unless it is broken: held, or the fact is
+        missing.
+        """
         name = column(self.fact)
         if self.fact.type == "bool":
             return f"{name} is not {'false' if self._asks_yes else 'true'}"
@@ -196,7 +203,9 @@ class Rule:
         yield self
 
     def candidates(self) -> Iterator[Any]:
-        """Values of the fact at and just beside every threshold of the rule; every code, both booleans."""
+        """Values of the fact at and just beside every threshold of the rule; every code, both
+        booleans.
+        """
         if self.fact.type == "bool":
             yield from (True, False)
         elif self.fact.type == "code":
@@ -237,7 +246,8 @@ class Group:
         return self._sql([(member, member.sql(column)) for member in self.members])
 
     def not_false_sql(self, column: ColumnSql) -> str:
-        """The group as an SQL condition that is true unless it is broken; see `Rule.possible_sql`."""
+        """The group as an SQL condition that is true unless it is broken; see `Rule.possible_sql`.
+        """
         return self._sql([(member, member.not_false_sql(column)) for member in self.members])
 
     def _sql(self, parts: list[tuple[Rule | Group, str]]) -> str:
@@ -272,7 +282,8 @@ class Group:
 
 
 def missing_of(node: Rule | Group, env: Env) -> list[str]:
-    """The missing facts that leave `node` undecided, in the order written; [] where it is decided."""
+    """The missing facts that leave `node` undecided, in the order written; [] where it is decided.
+    """
     if node.evaluate(env) is not None:
         return []
     if isinstance(node, Rule):
@@ -283,8 +294,9 @@ def missing_of(node: Rule | Group, env: Env) -> list[str]:
 def parse_rule(text: str, facts: Mapping[str, Fact], note: Note = NO_NOTE) -> Rule:
     """Reads `fact sign literal`, `fact between a and b`, `fact in [a, b]` or `fact not in [a, b]`.
 
-    Bounds of `between` are inclusive. Raises RuleSyntaxError for an unknown fact, a sign that the fact's type does not have,
-    a literal of the wrong type or not among the codes declared, and full-width punctuation.
+    Bounds of `between` are inclusive. Raises RuleSyntaxError for an unknown fact, a sign that the
+    fact's type does not have, a literal of the wrong type or not among the codes declared, and
+    full-width punctuation.
     """
     if found := FULL_WIDTH.search(text):
         raise RuleSyntaxError("rule_full_width", character=found[0], text=text)

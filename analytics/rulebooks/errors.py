@@ -10,8 +10,8 @@ _SENTENCES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text(e
 
 
 class Refusal(ValueError):
-    """A sentence in both languages: `en`, `zh` and `str()` (English). A field that is a list is joined, one with
-    words is given its own.
+    """A sentence in both languages: `en`, `zh` and `str()` (English). A field that is a list is
+    joined, one with words is given its own.
     """
 
     def __init__(self, key: str, /, **fields: Any) -> None:
@@ -30,11 +30,11 @@ class RuleSyntaxError(Refusal):
 
 
 class RulebookError(Refusal):
-    """A rulebook is refused. `str()` names file, line and clause and says what to do; `text("zh")` says it in
-    Chinese.
+    """A rulebook is refused. `str()` names file, line and clause and says what to do; `text("zh")`
+    says it in Chinese.
 
-    `path` is the file as the officer knows it (scheme folder / file); `line` counts from 1, None where the whole
-    file is meant.
+    `path` is the file as the officer knows it (scheme folder / file); `line` counts from 1, None
+    where the whole file is meant.
     """
 
     def __init__(
@@ -58,8 +58,9 @@ class RulebookError(Refusal):
 
 
 class FactError(Refusal):
-    """One customer's fact has a value that its type does not allow. `fact` names it; the value is not told (it may
-    be personal).
+    """One customer's fact has a value that its type does not allow.
+
+    `fact` names it; the value is not told (it may be personal).
     """
 
     def __init__(self, fact: str, key: str, /, **fields: Any) -> None:

@@ -1,4 +1,6 @@
-"""The facts a rule may use: the contract's columns plus what the marts compute (data/rulebooks/facts.toml)."""
+"""The facts a rule may use: the contract's columns plus what the marts compute
+(data/rulebooks/facts.toml).
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ class Fact:
         return self.unit_zh if lang == "zh" else self.unit_en
 
     def value_words(self, value: Any, lang: str) -> str:
-        """A literal or value of the fact as an officer reads it: a code by its name, a number as it is written."""
+        """A literal or value of the fact as an officer reads it: a code by its name, a number as it
+        is written.
+        """
         if isinstance(value, bool):
             return ("是" if value else "否") if lang == "zh" else ("yes" if value else "no")
         if value in self.labels:
@@ -71,10 +75,11 @@ class Fact:
         return str(value)
 
     def normal(self, value: Any) -> Any:
-        """`value` as the rules compare it, or None where it is missing (None, NaN, NA, the unknown code).
+        """`value` as the rules compare it, or None where it is missing (None, NaN, NA, the unknown
+        code).
 
-        int → int, number → float, money and rate → Decimal, bool → bool, code → str. Raises FactError for a value of
-        another type.
+        int → int, number → float, money and rate → Decimal, bool → bool, code → str. Raises
+        FactError for a value of another type.
         """
         if is_missing(value):
             return None
@@ -99,8 +104,8 @@ class Fact:
         return int(exact) if self.type == "int" else exact
 
     def read(self, text: str) -> Any:
-        """A value written as text (one field of a CSV file) as `normal` gives it; empty text is missing. Raises
-        FactError.
+        """A value written as text (one field of a CSV file) as `normal` gives it; empty text is
+        missing. Raises FactError.
         """
         text = text.strip()
         if not text:
@@ -139,9 +144,10 @@ def read_facts(
 ) -> dict[str, dict[str, Fact]]:
     """The facts by grain ("customer", "loan") and name.
 
-    `folder` holds facts.toml, `contract` is contract.toml, `scheme_codes` gives the class codes and names (best to
-    worst, without the unrated one) of the schemes whose class is itself a fact; None leaves such facts out (the schemes
-    that grade loans are read without them). Raises RulebookError for a declaration that makes no sense.
+    `folder` holds facts.toml, `contract` is contract.toml, `scheme_codes` gives the class codes and
+    names (best to worst, without the unrated one) of the schemes whose class is itself a fact; None
+    leaves such facts out (the schemes that grade loans are read without them). Raises RulebookError
+    for a declaration that makes no sense.
     """
     tables = tomllib.loads(contract.read_text(encoding="utf-8"))["table"]
     path = folder / "facts.toml"

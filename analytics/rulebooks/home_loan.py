@@ -1,5 +1,5 @@
-"""Home-loan arithmetic: the longest term by age and the two repayment ratios (exam questions 2 and 3; parameters of
-rulebook home_loan).
+"""Home-loan arithmetic: the longest term by age and the two repayment ratios (exam questions 2 and
+3; parameters of rulebook home_loan).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ Amount = Decimal | int
 def longest_term(book: Rulebook, ages: Sequence[int], customer_class: str) -> int:
     """The longest term in whole years, 0 where none is left.
 
-    `ages` are the applicants' ages, the main borrower's first; `customer_class` is the main borrower's class in
-    consumer_five. Age and term may add up to 65, for classes one and two to 70; the oldest applicant counts, for
-    classes one to three the youngest may. Raises ValueError without an age.
+    `ages` are the applicants' ages, the main borrower's first; `customer_class` is the main
+    borrower's class in consumer_five. Age and term may add up to 65, for classes one and two to 70;
+    the oldest applicant counts, for classes one to three the youngest may. Raises ValueError
+    without an age.
     """
     if not ages:
         raise ValueError("the term needs at least one applicant's age")
@@ -44,12 +45,14 @@ def repayment_ratio(
     offset: bool | None = None,
     fund: bool | None = None,
 ) -> Decimal | None:
-    """The total repayment ratio (收入还贷比) as a share of one, exact to six decimals; None without any income.
+    """The total repayment ratio (收入还贷比) as a share of one, exact to six decimals; None without any
+    income.
 
-    All amounts are CNY a month, `assets_shown` CNY. `incomes` are after tax, the spouse's among them. `other_debts`
-    are debts that run for more than a year; `short_debts` (card overdraft, debts with a year or less to run) are
-    left out as far as the assets shown cover them. Without debts the figure is this loan's own ratio. `offset` and
-    `fund` override the rulebook's two switches. Raises ValueError for a negative amount.
+    All amounts are CNY a month, `assets_shown` CNY. `incomes` are after tax, the spouse's among
+    them. `other_debts` are debts that run for more than a year; `short_debts` (card overdraft,
+    debts with a year or less to run) are left out as far as the assets shown cover them. Without
+    debts the figure is this loan's own ratio. `offset` and `fund` override the rulebook's two
+    switches. Raises ValueError for a negative amount.
     """
     amounts = [
         payment,

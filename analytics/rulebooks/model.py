@@ -18,9 +18,9 @@ UNRATED_NAMES = {"zh": "信息不足", "en": "Unrated"}
 class Class:
     """One class. `rules` is None for a class that only `otherwise`, a bar or a downgrade can give.
 
-    `service` is what the bank does for the class; `attributes` are further declared values, such as a provision
-    rate. `is_special` marks a class outside the ladder (not admitted, in no class): downgrades by steps never enter
-    or leave it.
+    `service` is what the bank does for the class; `attributes` are further declared values, such as
+    a provision rate. `is_special` marks a class outside the ladder (not admitted, in no class):
+    downgrades by steps never enter or leave it.
     """
 
     code: str
@@ -34,8 +34,8 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Downgrade:
-    """Moves a class down: `by` steps on the ladder or `to` a class at best; only from the classes in `origins` where
-    given.
+    """Moves a class down: `by` steps on the ladder or `to` a class at best; only from the classes
+    in `origins` where given.
     """
 
     when: Rule | Group
@@ -47,7 +47,8 @@ class Downgrade:
 
 @dataclass(frozen=True, slots=True)
 class ScoreItem:
-    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`."""
+    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`.
+    """
 
     name: Mapping[str, str]
     bands: tuple[tuple[Rule | Group, int], ...]
@@ -57,7 +58,9 @@ class ScoreItem:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A declared number that arithmetic outside the ladder uses, such as the highest age at the end of a loan."""
+    """A declared number that arithmetic outside the ladder uses, such as the highest age at the end
+    of a loan.
+    """
 
     name: str
     value: Any
@@ -67,8 +70,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A worked case: these facts give this class, because of these clauses. `own` names the facts in which it departs
-    from its `person`, who stands behind several cases; all of them where there is none.
+    """A worked case: these facts give this class, because of these clauses. `own` names the facts
+    in which it departs from its `person`, who stands behind several cases; all of them where there
+    is none.
     """
 
     case: Mapping[str, str]
@@ -83,7 +87,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """A worked case of the arithmetic that uses the parameters: what `asks` works out of `given` is `gives`."""
+    """A worked case of the arithmetic that uses the parameters: what `asks` works out of `given` is
+    `gives`.
+    """
 
     case: Mapping[str, str]
     asks: str

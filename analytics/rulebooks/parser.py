@@ -60,9 +60,9 @@ def parse_rulebook(
 ) -> Rulebook:
     """Reads one edition.
 
-    `facts` are the facts by grain, `path` is how refusals name the file. With `examples=False` the worked examples
-    are read but not run and need not reach every class: for a copy whose thresholds are being tried out. Raises
-    RulebookError.
+    `facts` are the facts by grain, `path` is how refusals name the file. With `examples=False` the
+    worked examples are read but not run and need not reach every class: for a copy whose thresholds
+    are being tried out. Raises RulebookError.
     """
     return _Parser(text, facts, path).rulebook(examples)
 

@@ -14,8 +14,10 @@ _KEPT: dict[tuple[str, str], str] = {}
 
 @lru_cache(maxsize=1)
 def schemes() -> Mapping[str, Any]:
-    """The rulebooks by scheme, read once. A file that is refused leaves the edition before it, or the text of it that
-    graded the data (`keep`), in force.
+    """The rulebooks by scheme, read once.
+
+    A file that is refused leaves the edition before it, or the text of it that graded the data
+    (`keep`), in force.
     """
     try:
         return rulebooks.read_valid_schemes(rulebooks.FOLDER, _KEPT)[0]

@@ -60,7 +60,8 @@ class Rulebook:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The names of the facts that the rules use, in the order of first use, without the score."""
+        """The names of the facts that the rules use, in the order of first use, without the score.
+        """
         return tuple(self.fact_index)
 
     @property
@@ -73,7 +74,9 @@ class Rulebook:
         return UNRATED_NAMES if code == self.unrated else self.class_of(code).names
 
     def attribute(self, code: str, name: str, default: Any = None) -> Any:
-        """A declared attribute of a class, such as its provision rate; `default` where the class has none."""
+        """A declared attribute of a class, such as its provision rate; `default` where the class
+        has none.
+        """
         return (
             default if code == self.unrated else self.class_of(code).attributes.get(name, default)
         )
@@ -114,9 +117,9 @@ class Rulebook:
 
         `written` formats a code as an SQL literal.
 
-        Columns are named like the facts, qualified by `prefix` where given (a table alias). Subset of SQL shared by
-        DuckDB and Spark: no subquery, no function but nullif and cast. A row whose class depends on a null is
-        `unrated`, exactly as in `classify`.
+        Columns are named like the facts, qualified by `prefix` where given (a table alias). Subset
+        of SQL shared by DuckDB and Spark: no subquery, no function but nullif and cast. A row whose
+        class depends on a null is `unrated`, exactly as in `classify`.
         """
         column = self.columns(prefix)
         lines = ["case"]
@@ -210,7 +213,9 @@ class Rulebook:
         ]
 
     def target_class(self, code: str, downgrade: Downgrade) -> str:
-        """Return the class to which a downgrade moves `code`; `code` itself where it does not apply."""
+        """Return the class to which a downgrade moves `code`; `code` itself where it does not
+        apply.
+        """
         if downgrade.origins and code not in downgrade.origins:
             return code
         if downgrade.to:

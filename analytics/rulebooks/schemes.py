@@ -9,17 +9,21 @@ from analytics import rulebooks
 OPENINGS = (1, 3, 12)
 
 
-# A class at the opening of a customer or loan that was not there yet; the class by loans of a customer without one.
+# A class at the opening of a customer or loan that was not there yet; the class by loans of a
+# customer without one.
 NEW, NONE = "new", "no_loan"
 
 
-# The schemes that the boards open with: their openings and cubes are kept. The class of the day is kept for every
-# scheme, the opening of another one is looked up when asked for: eleven schemes at four openings would fill half a row.
+# The schemes that the boards open with: their openings and cubes are kept. The class of the day is
+# kept for every scheme, the opening of another one is looked up when asked for: eleven schemes at
+# four openings would fill half a row.
 BOARDS = ("abcd", "loan_five")
 
 
 def class_codes(scheme) -> list[str]:
-    """The classes of all editions of a scheme, best first, then what stands for no class: an enum, and its numbers."""
+    """The classes of all editions of a scheme, best first, then what stands for no class: an enum,
+    and its numbers.
+    """
     return [*scheme.class_codes, NONE, NEW]
 
 

@@ -1,4 +1,6 @@
-"""The service rules of data/rulebooks/service.toml: what a class allows or asks for, checked over the book."""
+"""The service rules of data/rulebooks/service.toml: what a class allows or asks for, checked over
+the book.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ _PARAMETER = re.compile(r"\{([a-z_]+)\.([a-z0-9_]+)\}")
 
 @dataclass(frozen=True)
 class ServiceRule:
-    """One rule: whoever `applies` holds for is looked at; where `breach` holds too, the rule is broken; None is
-    undecided.
+    """One rule: whoever `applies` holds for is looked at; where `breach` holds too, the rule is
+    broken; None is undecided.
     """
 
     id: str
@@ -38,7 +40,8 @@ class ServiceRule:
 def read_service(
     folder: Path, schemes: Mapping[str, Any], as_of: date
 ) -> tuple[dict[str, ServiceRule], dict[str, Fact]]:
-    """The rules by id and their facts by name, with the parameters of the editions in force on `as_of`.
+    """The rules by id and their facts by name, with the parameters of the editions in force on
+    `as_of`.
 
     Raises RulebookError for a declaration that cannot be read.
     """

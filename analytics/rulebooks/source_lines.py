@@ -15,7 +15,10 @@ DEEPEST = 12
 
 
 def decode(raw: bytes, path: str) -> str:
-    """The bytes of a rulebook file as text. Raises RulebookError for a huge file or one that is not UTF-8."""
+    """The bytes of a rulebook file as text.
+
+    Raises RulebookError for a huge file or one that is not UTF-8.
+    """
     if len(raw) > LARGEST_FILE:
         raise RulebookError("too_large", path, largest_file=LARGEST_FILE)
     try:
@@ -25,7 +28,10 @@ def decode(raw: bytes, path: str) -> str:
 
 
 def load(lines: SourceLines, path: str) -> dict[str, Any]:
-    """The values of a TOML text, fractions as Decimal. Raises RulebookError: huge, nested too deep or no TOML."""
+    """The values of a TOML text, fractions as Decimal.
+
+    Raises RulebookError: huge, nested too deep or no TOML.
+    """
     if len(lines.text) > LARGEST_FILE:
         raise RulebookError("too_large", path, largest_file=LARGEST_FILE)
     if (deep := lines.deeper_than(DEEPEST)) is not None:
@@ -109,7 +115,8 @@ class SourceLines:
         return None
 
     def deeper_than(self, depth: int) -> int | None:
-        """The first line where brackets outside texts and comments are nested deeper than `depth`."""
+        """The first line where brackets outside texts and comments are nested deeper than `depth`.
+        """
         level = 0
         for number, line in enumerate(self.lines, 1):
             for character in re.sub(r'"(\\.|[^"\\])*"|\'[^\']*\'|#.*', "", line):

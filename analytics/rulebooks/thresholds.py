@@ -1,4 +1,5 @@
-"""Thresholds of a rulebook with their places in the file, and the file with some of them changed."""
+"""Thresholds of a rulebook with their places in the file, and the file with some of them changed.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from analytics.rulebooks.rulebook import Rulebook
 class Threshold:
     """One literal of one rule: a number, or a code of a fact whose codes have an order.
 
-    `key` names it within this text of the rulebook; `stage` is score, bar, class or downgrade, `code` the class it
-    leads to.
+    `key` names it within this text of the rulebook; `stage` is score, bar, class or downgrade,
+    `code` the class it leads to.
     """
 
     key: str
@@ -76,7 +77,8 @@ def with_thresholds(
         new = _rewritten(
             text, next(t.rule for t in known.values() if t.rule.text == text), literals
         )
-        # a rule stands in quotes of either kind; one line holds the same rule twice only where both mean the same
+        # a rule stands in quotes of either kind; one line holds the same rule twice only where both
+        # mean the same
         lines[line - 1] = re.sub(
             rf"([\"']){re.escape(text)}\1", lambda m, new=new: m[1] + new + m[1], lines[line - 1]
         )

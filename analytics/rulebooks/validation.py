@@ -1,4 +1,5 @@
-"""Checks of a rulebook: every class can be reached, and the worked examples give what they state."""
+"""Checks of a rulebook: every class can be reached, and the worked examples give what they state.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from analytics.rulebooks.source_lines import SourceLines
 
 
 def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None:
-    """Refuses a class that nothing gives, that contradicts itself or that an earlier class always takes; and, with
-    `need_examples`, a class, bar or downgrade that no worked example reaches.
+    """Refuses a class that nothing gives, that contradicts itself or that an earlier class always
+    takes; and, with `need_examples`, a class, bar or downgrade that no worked example reaches.
     """
     landings = {
         landing
@@ -137,7 +138,8 @@ def _check_coverage(book: Rulebook) -> None:
 
 
 def _reach(rules: Group) -> dict[str, set[Any]]:
-    """Per fact, the representative values that all of the plain rules on it allow; only for `all`."""
+    """Per fact, the representative values that all of the plain rules on it allow; only for `all`.
+    """
     plain_rules = _plain(rules)
     reach: dict[str, set[Any]] = {}
     for rule in plain_rules:
@@ -148,8 +150,8 @@ def _reach(rules: Group) -> dict[str, set[Any]]:
 
 
 def _takes_all(earlier: Group, later: Group) -> bool:
-    """True where it is sure that whoever meets `later` meets `earlier`: each member of an earlier `all` is implied
-    by plain rules of `later` or stands there word for word.
+    """True where it is sure that whoever meets `later` meets `earlier`: each member of an earlier
+    `all` is implied by plain rules of `later` or stands there word for word.
     """
     if earlier.kind == "any":
         return any(_implied(member, later) for member in earlier.members)

@@ -7,10 +7,10 @@ import pytest
 
 from analytics import rulebooks
 from analytics.grading import csv_batch
-from analytics.rulebooks.conditions import plain
+from analytics.rulebooks.conditions import plain_text
 from data.errors import UserError
 
-SCHEMES, FACTS = rulebooks.read(), rulebooks.facts()
+SCHEMES, FACTS = rulebooks.read_schemes(), rulebooks.facts()
 
 
 def written(path, header, rows):
@@ -23,11 +23,16 @@ def crossed(book, count, seed=3):
     """The facts of the worked examples with three of them taken from another example."""
     rng = random.Random(seed)
     empty = dict.fromkeys(book.facts)
-    people = [empty | {name: value for name, value in case.facts.items() if name in empty} for case in book.examples]
+    people = [
+        empty | {name: value for name, value in case.facts.items() if name in empty}
+        for case in book.examples
+    ]
     rows = []
     for _ in range(count):
         row, other = dict(rng.choice(people)), rng.choice(people)
-        rows.append(row | {name: other[name] for name in rng.sample(book.facts, min(3, len(book.facts)))})
+        rows.append(
+            row | {name: other[name] for name in rng.sample(book.facts, min(3, len(book.facts)))}
+        )
     return rows
 
 
@@ -35,7 +40,11 @@ def crossed(book, count, seed=3):
 def test_many_rows_get_the_class_clauses_and_missing_facts_of_one(scheme, tmp_path):
     book = SCHEMES[scheme].editions[-1]
     rows = crossed(book, 300)
-    file = written(tmp_path / "facts.csv", book.facts, [[plain(row[name]) for name in book.facts] for row in rows])
+    file = written(
+        tmp_path / "facts.csv",
+        book.facts,
+        [[plain_text(row[name]) for name in book.facts] for row in rows],
+    )
     graded = csv_batch.grade(file, book, FACTS[book.grain], "en")
     for row, told in zip(rows, graded.to_dict("records"), strict=True):
         decision = book.classify(row)
@@ -52,12 +61,21 @@ def graded(tmp_path):
     book = SCHEMES["abcd"].editions[-1]
 
     def of(header, *rows, lang="en"):
-        return csv_batch.grade(written(tmp_path / "facts.csv", header, rows), book, FACTS["customer"], lang)
+        return csv_batch.grade(
+            written(tmp_path / "facts.csv", header, rows), book, FACTS["customer"], lang
+        )
 
     return of
 
 
-WHOLE = ("customer_id", "credit_grade", "max_days_past_due_12m", "has_loan", "contribution_percentile", "employer_kind")
+WHOLE = (
+    "customer_id",
+    "credit_grade",
+    "max_days_past_due_12m",
+    "has_loan",
+    "contribution_percentile",
+    "employer_kind",
+)
 GOOD = ("C1", "AA", "0", "false", "90", "small_firm")
 
 
@@ -89,7 +107,11 @@ def test_an_unknown_column_is_named_with_the_fact_that_was_meant(graded):
 
 def test_a_missing_fact_leaves_the_row_unrated_and_is_named(graded):
     told = graded(WHOLE, ("C1", "", "0", "false", "90", "small_firm"))
-    assert (told["class"][0], told["missing"][0], told["error"][0]) == ("unrated", "credit_grade", "")
+    assert (told["class"][0], told["missing"][0], told["error"][0]) == (
+        "unrated",
+        "credit_grade",
+        "",
+    )
 
 
 def test_a_row_with_too_few_fields_is_refused_in_its_place(graded):
@@ -100,7 +122,11 @@ def test_a_row_with_too_few_fields_is_refused_in_its_place(graded):
 
 
 def test_numbers_are_read_as_one_would_write_them(graded):
-    told = graded(WHOLE, ("C1", "AA", " 0 ", "否", "9e1", "small_firm"), ("C2", "AA", "0.0", "0", "90", "small_firm"))
+    told = graded(
+        WHOLE,
+        ("C1", "AA", " 0 ", "否", "9e1", "small_firm"),
+        ("C2", "AA", "0.0", "0", "90", "small_firm"),
+    )
     assert told["class"].tolist() == ["A", "A"]
 
 

@@ -25,7 +25,7 @@ def view(demo_home):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_everybodys_facts_give_the_class_that_the_build_wrote(view, scheme, as_of):
     grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(as_of)
-    made = facts.relation(view, grain, book.facts, as_of)
+    made = facts.facts_query(view, grain, book.facts, as_of)
     told = view.one(
         f"with {made.sql}, graded as (select {grain}_key, {book.to_sql()} as class from known) "
         f"select count(*), count(*) filter (where graded.class = cast(mart.{scheme} as varchar)) "
@@ -45,22 +45,30 @@ def test_one_customers_facts_are_classified_as_the_build_did(view, scheme):
         as_of=LAST,
     )
     for row in rows.itertuples():
-        assert book.classify(facts.read(view, grain, book.facts, LAST, int(row.key))).code == row[2]
+        assert (
+            book.classify(facts.facts_of(view, grain, book.facts, LAST, int(row.key))).code
+            == row[2]
+        )
 
 
 def test_a_customer_who_was_not_there_yet_has_no_facts(view):
     newest = view.one(
-        "select customer_key from customer_month group by customer_key having min(as_of) > :d limit 1", d=EARLIER
+        "select customer_key from customer_month group by customer_key having min(as_of) > :d limit 1",
+        d=EARLIER,
     )[0]
-    assert facts.read(view, "customer", ("age",), EARLIER, newest) is None
+    assert facts.facts_of(view, "customer", ("age",), EARLIER, newest) is None
 
 
 def test_a_month_end_that_is_not_there_is_refused(view):
     with pytest.raises(UserError, match="no month end 2020-01-31"):
-        facts.relation(view, "customer", ("age",), date(2020, 1, 31))
+        facts.facts_query(view, "customer", ("age",), date(2020, 1, 31))
 
 
 def test_the_edition_keeps_the_text_of_the_rulebooks_that_graded_it(view):
     kept = view.query("select scheme, effective_on, text from rulebook")
-    books = {(book.id, book.effective_on): book.text for scheme in SCHEMES.values() for book in scheme.editions}
+    books = {
+        (book.id, book.effective_on): book.text
+        for scheme in SCHEMES.values()
+        for book in scheme.editions
+    }
     assert {(row.scheme, row.effective_on.date()): row.text for row in kept.itertuples()} == books

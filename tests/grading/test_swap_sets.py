@@ -8,11 +8,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from analytics import rulebooks
 from analytics.grading import swap_sets
-from analytics.rulebooks.thresholds import failing_example, moved, thresholds
+from analytics.rulebooks.thresholds import failing_example, thresholds, with_thresholds
 from data.errors import UserError
 
 LAST, EARLIER = date(2026, 10, 31), date(2025, 10, 31)
-SCHEMES = rulebooks.read()
+SCHEMES = rulebooks.read_schemes()
 ABCD = SCHEMES["abcd"].editions[-1]
 
 
@@ -21,7 +21,9 @@ def at(book, **values):
     keys = {}
     for threshold in thresholds(book):
         keys.setdefault(threshold.rule.fact.name, threshold.key)
-    return rulebooks.parse(moved(book, {keys[name]: value for name, value in values.items()}), examples=False)
+    return rulebooks.parse_rulebook_text(
+        with_thresholds(book, {keys[name]: value for name, value in values.items()}), examples=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +33,14 @@ def stricter(bank):
 
 
 def test_the_cells_add_up_to_the_classes_of_the_mart(bank, stricter):
-    kept = swap_sets.counted(bank, SCHEMES["abcd"], LAST)
+    kept = swap_sets.class_counts(bank, SCHEMES["abcd"], LAST)
     totals = stricter.totals().set_index("class")
     assert {code: n for code, n in totals["n_from"].items() if n} == kept
     assert (totals["n_from"] + totals["swapped_in"] - totals["swapped_out"] == totals["n_to"]).all()
     assert totals["n_from"].sum() == totals["n_to"].sum() == stricter.frame["n"].sum()
-    assert totals["swapped_in"].sum() == totals["swapped_out"].sum() == stricter.moved["n"].sum() > 0
+    assert (
+        totals["swapped_in"].sum() == totals["swapped_out"].sum() == stricter.moved["n"].sum() > 0
+    )
 
 
 def test_balances_of_the_cells_add_up_to_that_of_the_month(bank, stricter):
@@ -75,15 +79,24 @@ def test_a_rulebook_against_itself_moves_nobody(bank):
 
 def test_outcomes_come_after_the_grading_where_twelve_months_follow(bank, stricter):
     after = swap_sets.compare(bank, ABCD, ABCD, EARLIER).window
-    assert (after.first, after.last, after.is_after) == (date(2025, 11, 30), LAST, True)
-    assert (stricter.window.first, stricter.window.last, stricter.window.is_after) == (date(2025, 11, 30), LAST, False)
+    assert (after.first, after.last, after.is_out_of_time) == (date(2025, 11, 30), LAST, True)
+    assert (stricter.window.first, stricter.window.last, stricter.window.is_out_of_time) == (
+        date(2025, 11, 30),
+        LAST,
+        False,
+    )
 
 
 def test_the_provision_changes_by_balance_times_the_difference_of_the_rates(bank):
     # substandard from 61 days on instead of 91: 25 % instead of 2 % of the balance that moves
     five = SCHEMES["loan_five"].edition(LAST)
     key = next(t.key for t in thresholds(five) if t.rule.text == "days_past_due > 90")
-    made = swap_sets.compare(bank, five, rulebooks.parse(moved(five, {key: 60}), examples=False), LAST)
+    made = swap_sets.compare(
+        bank,
+        five,
+        rulebooks.parse_rulebook_text(with_thresholds(five, {key: 60}), examples=False),
+        LAST,
+    )
     row = made.moved.iloc[0]
     assert (row["class_from"], row["class_to"]) == ("special_mention", "substandard")
     assert row["provision_change"] == pytest.approx(row["balance"] * 0.23)
@@ -97,43 +110,61 @@ def test_customers_and_loans_are_not_compared(bank):
 
 def test_an_edition_that_is_not_there_is_refused_with_those_that_are(tmp_path):
     with pytest.raises(UserError, match="1998-04-20, 2007-07-03, 2023-07-01"):
-        swap_sets.edition(SCHEMES["loan_five"], "2020-01-01")
+        swap_sets.find_rulebook(SCHEMES["loan_five"], "2020-01-01")
     (tmp_path / "other.toml").write_text(ABCD.text, encoding="utf-8")
     with pytest.raises(UserError, match="rulebook of abcd, not of loan_five"):
-        swap_sets.edition(SCHEMES["loan_five"], str(tmp_path / "other.toml"))
+        swap_sets.find_rulebook(SCHEMES["loan_five"], str(tmp_path / "other.toml"))
 
 
 # thresholds
 
 
-@pytest.mark.parametrize("book", [s.editions[-1] for s in SCHEMES.values()], ids=lambda book: book.id)
+@pytest.mark.parametrize(
+    "book", [s.editions[-1] for s in SCHEMES.values()], ids=lambda book: book.id
+)
 def test_every_threshold_can_be_moved_by_itself_and_back(book):
     for threshold in thresholds(book):
         fact, value = threshold.rule.fact, threshold.value
-        other = value + 1 if fact.is_numeric else next(code for code in fact.ascending if code != value)
-        text = moved(book, {threshold.key: other})
-        changed = [pair for pair in zip(book.text.split("\n"), text.split("\n"), strict=True) if pair[0] != pair[1]]
+        other = (
+            value + 1 if fact.is_numeric else next(code for code in fact.ascending if code != value)
+        )
+        text = with_thresholds(book, {threshold.key: other})
+        changed = [
+            pair
+            for pair in zip(book.text.split("\n"), text.split("\n"), strict=True)
+            if pair[0] != pair[1]
+        ]
         assert len(changed) == 1, threshold.key
         if threshold.rule.sign != "between":
-            again = rulebooks.parse(text, examples=False)
-            assert other in [t.value for t in thresholds(again) if t.rule.note.line == threshold.rule.note.line]
-        assert moved(book, {threshold.key: value}) == book.text
+            again = rulebooks.parse_rulebook_text(text, examples=False)
+            assert other in [
+                t.value for t in thresholds(again) if t.rule.note.line == threshold.rule.note.line
+            ]
+        assert with_thresholds(book, {threshold.key: value}) == book.text
 
 
 def test_the_edited_file_has_its_new_date_and_nothing_else_is_touched():
-    text = moved(ABCD, {}, date(2027, 1, 1))
-    changed = [pair for pair in zip(ABCD.text.split("\n"), text.split("\n"), strict=True) if pair[0] != pair[1]]
+    text = with_thresholds(ABCD, {}, date(2027, 1, 1))
+    changed = [
+        pair
+        for pair in zip(ABCD.text.split("\n"), text.split("\n"), strict=True)
+        if pair[0] != pair[1]
+    ]
     assert changed == [("effective_on  = 1990-01-01", "effective_on  = 2027-01-01")]
 
 
 def test_a_moved_threshold_that_breaks_a_worked_example_is_told_before_signing():
     key = next(t.key for t in thresholds(ABCD) if t.rule.text == "max_days_past_due_12m <= 60")
-    problem = failing_example(moved(ABCD, {key: 45}), rulebooks.parse)
+    problem = failing_example(with_thresholds(ABCD, {key: 45}), rulebooks.parse_rulebook_text)
     assert "60 days past due" in problem.text("en")
-    assert failing_example(ABCD.text, rulebooks.parse) is None
+    assert failing_example(ABCD.text, rulebooks.parse_rulebook_text) is None
 
 
 def test_a_fraction_from_a_slider_is_written_as_an_officer_would():
-    cap = next(t for t in thresholds(SCHEMES["customer_kind"].editions[-1]) if t.rule.fact.name == "family_assets")
-    text = moved(SCHEMES["customer_kind"].editions[-1], {cap.key: Decimal("5000000")})
+    cap = next(
+        t
+        for t in thresholds(SCHEMES["customer_kind"].editions[-1])
+        if t.rule.fact.name == "family_assets"
+    )
+    text = with_thresholds(SCHEMES["customer_kind"].editions[-1], {cap.key: Decimal("5000000")})
     assert '"family_assets >= 5000000"' in text
