@@ -69,53 +69,77 @@ def key_column(column: Column) -> str:
     return f"{column.name.removesuffix('_id')}_key"
 
 
+def _masked_and_hashed(column: Column) -> list[StoredColumn]:
+    value = f"v_{column.name}"
+    mask = "masked_id" if column.type == "id_number" else "masked_phone"
+    hashed = f"keyed_hash({value}, :inner_key, :outer_key)"
+    return [
+        StoredColumn(f"{column.name}_masked", "varchar", f"{mask}({value})"),
+        StoredColumn(f"{column.name}_hash", "blob", hashed),
+    ]
+
+
+def _code(column: Column) -> list[StoredColumn]:
+    return [StoredColumn(column.name, enum_type(column), f"v_{column.name}")]
+
+
+def _name(column: Column) -> list[StoredColumn]:
+    return [StoredColumn("name_masked", "varchar", f"masked_name(v_{column.name})")]
+
+
+def _time(column: Column) -> list[StoredColumn]:
+    return [StoredColumn(f"{column.name.removesuffix('_at')}_on", "date", f"v_{column.name}")]
+
+
+def _plain(column: Column) -> list[StoredColumn]:
+    return [StoredColumn(column.name, PLAIN_TYPES[column.type], f"v_{column.name}")]
+
+
+_DELIVERY = StoredColumn("delivery", "smallint", ":delivery::smallint")
+_BY_TYPE = {
+    "code": _code,
+    "name": _name,
+    "id_number": _masked_and_hashed,
+    "phone": _masked_and_hashed,
+    "time": _time,
+}
+# Columns that become integer keys although they refer to no other table: (table, column).
+_OWN_KEYS = {
+    ("customer", "customer_id"): [StoredColumn("customer_key", "integer", "k_customer_id")],
+    ("loan", "loan_id"): [StoredColumn("loan_key", "integer", "k_loan_id"), _DELIVERY],
+}
+
+
 def stored_columns(table: Table) -> list[StoredColumn]:
-    """The columns of kept.<table> (head.<table> for dimensions) in order, without those the loader numbers itself."""
+    """Return the columns of kept.<table> (head.<table> for dimensions), in order.
+
+    Keys that the loader assigns by itself are left out.
+    """
     columns: list[StoredColumn] = []
     for column in table.columns.values():
-        value = f"v_{column.name}"
-        if table.name == "customer" and column.name == "customer_id":
-            columns.append(StoredColumn("customer_key", "integer", "k_customer_id"))
-        elif table.name == "loan" and column.name == "loan_id":
-            columns += [
-                StoredColumn("loan_key", "integer", "k_loan_id"),
-                StoredColumn("delivery", "smallint", ":delivery::smallint"),
-            ]
+        if (table.name, column.name) in _OWN_KEYS:
+            columns += _OWN_KEYS[table.name, column.name]
         elif column.name == "rollover_of":
             columns.append(StoredColumn("rollover_of_key", "integer", "k_rollover_of"))
         elif column.refers and table.name != "branch":
-            columns.append(StoredColumn(key_column(column), KEY_TYPES[column.refers], f"k_{column.name}"))
-        elif column.type == "code":
-            columns.append(StoredColumn(column.name, enum_type(column), value))
-        elif column.type == "name":
-            columns.append(StoredColumn("name_masked", "varchar", f"masked_name({value})"))
-        elif column.type in ("id_number", "phone"):
-            mask = "masked_id" if column.type == "id_number" else "masked_phone"
-            columns.append(StoredColumn(f"{column.name}_masked", "varchar", f"{mask}({value})"))
-            columns.append(StoredColumn(f"{column.name}_hash", "blob", f"keyed_hash({value}, :inner_key, :outer_key)"))
-        elif column.type == "time":
-            columns.append(StoredColumn(f"{column.name.removesuffix('_at')}_on", "date", value))
+            type = KEY_TYPES[column.refers]
+            columns.append(StoredColumn(key_column(column), type, f"k_{column.name}"))
         else:
-            columns.append(StoredColumn(column.name, PLAIN_TYPES[column.type], value))
+            columns += _BY_TYPE.get(column.type, _plain)(column)
     if table.name in ("application", "signal"):
-        columns.append(StoredColumn("delivery", "smallint", ":delivery::smallint"))
+        columns.append(_DELIVERY)
     return columns
 
 
 def stored_name(table: Table, column: str) -> str:
-    """The name under which a contract column is kept (keys and dates change theirs)."""
+    """Return the name under which a contract column is stored; keys and dates change theirs."""
     declared = table.columns[column]
-    if (
-        column == "rollover_of"
-        or (declared.refers and table.name != "branch")
-        or (table.name, column)
-        in (
-            ("customer", "customer_id"),
-            ("loan", "loan_id"),
-        )
-    ):
+    is_key = column == "rollover_of" or (table.name, column) in _OWN_KEYS
+    if is_key or (declared.refers and table.name != "branch"):
         return key_column(declared)
-    return f"{column.removesuffix('_at')}_on" if declared.type == "time" else column
+    if declared.type == "time":
+        return f"{column.removesuffix('_at')}_on"
+    return column
 
 
 DIMENSION_COLUMNS = {

@@ -72,7 +72,7 @@ def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
     with ThreadPoolExecutor(2) as pool:
         digests = list(pool.map(_digest, found.sizes_and_mtimes))
     found.sha256 = {path.name: digest for path, digest in zip(found.sizes_and_mtimes, digests, strict=True)}
-    for table in found.manifest["tables"].values() if manifest else ():
+    for table in manifest["tables"].values() if manifest else ():
         for entry in table["files"]:
             if entry["name"] in found.sha256 and entry["sha256"].lower() != found.sha256[entry["name"]]:
                 raise UserError("sha_differs", file=entry["name"])

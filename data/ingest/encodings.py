@@ -13,6 +13,11 @@ from data.errors import UserError
 CHUNK = 1 << 20
 MAX_LINE_BYTES = 2_000_000
 _CHINESE_ENCODINGS = ("gb18030", "gbk", "gb2312", "cp936")
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 # What a source or a command may declare.
 ENCODINGS = ("auto", "utf-8", *_CHINESE_ENCODINGS)
 
@@ -26,60 +31,105 @@ class EncodingProbe:
     kind: str
 
 
+class _Utf8Decoder:
+    """Decodes chunk by chunk and remembers the offset of the first invalid byte."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._offset = 0
+        self.bad_byte: int | None = None
+
+    def feed(self, chunk: bytes, final: bool) -> None:
+        if self.bad_byte is None:
+            try:
+                self._decoder.decode(chunk, final)
+            except UnicodeDecodeError as error:
+                self.bad_byte = self._offset + max(error.start, 0)
+        self._offset += len(chunk)
+
+    def finish(self) -> None:
+        """End the text: a sequence cut off at the end is invalid at the last byte."""
+        if self.bad_byte is None:
+            try:
+                self._decoder.decode(b"", True)
+            except UnicodeDecodeError:
+                self.bad_byte = self._offset - 1
+
+
+class _Gb18030Decoder:
+    """Decodes chunk by chunk and remembers whether an invalid sequence came."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("gb18030")()
+        self.is_valid = True
+
+    def feed(self, chunk: bytes, final: bool) -> None:
+        if self.is_valid:
+            try:
+                self._decoder.decode(chunk, final)
+            except UnicodeDecodeError:
+                self.is_valid = False
+
+
 def probe_encoding(path: Path) -> EncodingProbe:
-    """Look at every byte once. UserError: empty, UTF-16 without BOM, no valid encoding (with the byte), a line over
-    2 MB."""
-    utf8 = codecs.getincrementaldecoder("utf-8")()
-    gb = codecs.getincrementaldecoder("gb18030")()
-    utf8_bad, gb_bad, good, bad, plain = None, False, 0, 0, True
-    offset, line, carried = 0, 1, 0
+    """Read every byte of a file once and say which encodings it is valid in.
+
+    Raises
+    ------
+    UserError
+        For an empty file, UTF-16 without BOM, a file valid in no encoding (with the offset of the
+        byte) and a line over 2 MB.
+    """
+    utf8 = _Utf8Decoder()
+    gb18030 = _Gb18030Decoder()
+    is_ascii = True
+    valid_letters = 0
+    invalid_letters = 0
+    offset = 0
+    line = 1
+    unfinished = 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             if offset == 0:
-                for mark, kind in (
-                    (codecs.BOM_UTF8, "utf-8-sig"),
-                    (codecs.BOM_UTF16_LE, "utf-16"),
-                    (codecs.BOM_UTF16_BE, "utf-16"),
-                ):
-                    if chunk.startswith(mark):
-                        _decode_all(path, kind)
-                        return EncodingProbe(path.name, kind)
-                if chunk[:4096].count(0) * 5 > len(chunk[:4096]):
-                    raise UserError("encoding_utf16", file=path.name)
-            carried, line = _measure(chunk, carried, line, path)
+                marked = _by_first_bytes(path, chunk)
+                if marked:
+                    return marked
+            unfinished, line = _measure(chunk, unfinished, line, path)
             if not chunk.isascii():
-                plain = False
+                is_ascii = False
                 text = chunk.decode("utf-8", "replace")
-                wrong = text.count("�")
-                bad += wrong
-                good += sum(1 for letter in text if letter > "\x7f") - wrong
+                replaced = text.count("\ufffd")
+                invalid_letters += replaced
+                valid_letters += sum(1 for letter in text if letter > "\x7f") - replaced
             final = len(chunk) < CHUNK
-            if utf8_bad is None:
-                try:
-                    utf8.decode(chunk, final)
-                except UnicodeDecodeError as error:
-                    utf8_bad = offset + max(error.start, 0)
-            if not gb_bad and not plain:
-                try:
-                    gb.decode(chunk, final)
-                except UnicodeDecodeError:
-                    gb_bad = True
+            utf8.feed(chunk, final)
+            if not is_ascii:
+                gb18030.feed(chunk, final)
             offset += len(chunk)
     if not offset:
         raise UserError("empty_file", file=path.name)
-    if plain:
+    if is_ascii:
         return EncodingProbe(path.name, "ascii")
-    if utf8_bad is None:
-        try:
-            utf8.decode(b"", True)
-        except UnicodeDecodeError:
-            utf8_bad = offset - 1
-    if utf8_bad is None:
-        return EncodingProbe(path.name, "utf-8" if gb_bad else "both")
-    # Text whose multi-byte sequences are mostly valid UTF-8 is UTF-8 with a damaged byte, whatever GB18030 makes of it.
-    if gb_bad or good > bad:
-        raise UserError("encoding_bad", file=path.name, byte=utf8_bad)
+    utf8.finish()
+    if utf8.bad_byte is None:
+        return EncodingProbe(path.name, "both" if gb18030.is_valid else "utf-8")
+    # Text whose multi-byte sequences are mostly valid UTF-8 is UTF-8 with a damaged byte, even when
+    # it is valid GB18030.
+    if not gb18030.is_valid or valid_letters > invalid_letters:
+        raise UserError("encoding_bad", file=path.name, byte=utf8.bad_byte)
     return EncodingProbe(path.name, "gb18030")
+
+
+def _by_first_bytes(path: Path, chunk: bytes) -> EncodingProbe | None:
+    """Return the encoding that a byte order mark names; refuse UTF-16 without one."""
+    for mark, kind in _BYTE_ORDER_MARKS:
+        if chunk.startswith(mark):
+            _decode_all(path, kind)
+            return EncodingProbe(path.name, kind)
+    start = chunk[:4096]
+    if start.count(0) * 5 > len(start):
+        raise UserError("encoding_utf16", file=path.name)
+    return None
 
 
 def _measure(chunk: bytes, carried: int, line: int, path: Path) -> tuple[int, int]:
@@ -106,32 +156,32 @@ def _decode_all(path: Path, encoding: str) -> None:
         raise UserError("encoding_bad", file=path.name, byte=error.start) from None
 
 
-def decide_encodings(sights: Iterable[EncodingProbe], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
-    """The encoding of each file, decided over the whole delivery: file → (encoding, note code or None).
+def decide_encodings(probes: Iterable[EncodingProbe], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
+    """Decide the encoding of each file over the whole delivery: file → (encoding, note code).
 
-    A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file valid in both follows the others of
-    its delivery.
-    UserError where UTF-8 and GB18030 stand side by side and nothing is declared.
+    A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file that is valid in both
+    follows the other files of its delivery. The note code is None when there is nothing to note.
+
+    Raises
+    ------
+    UserError
+        When UTF-8 and GB18030 files are mixed and no encoding is declared.
     """
-    marked = {seen.file: seen.kind for seen in sights if seen.kind in ("utf-8-sig", "utf-16", "ascii")}
-    free = [seen for seen in sights if seen.file not in marked]
-    chinese = [seen for seen in free if seen.kind == "gb18030"]
-    unicode = [seen for seen in free if seen.kind == "utf-8"]
-    both = [seen for seen in free if seen.kind == "both"]
-    asked_gb = declared.lower() in _CHINESE_ENCODINGS
-    if chinese and (unicode or both) and declared == "auto":
-        raise UserError("encoding_mixed", first=(unicode or both)[0].file, second=chinese[0].file)
-    result: dict[str, tuple[str, str | None]] = {
-        name: ("utf-8" if kind == "ascii" else kind, None) for name, kind in marked.items()
+    by_kind: dict[str, list[EncodingProbe]] = {}
+    for probe in probes:
+        by_kind.setdefault(probe.kind, []).append(probe)
+    chinese = by_kind.get("gb18030", [])
+    unicode = [*by_kind.get("utf-8", []), *by_kind.get("both", [])]
+    if chinese and unicode and declared == "auto":
+        raise UserError("encoding_mixed", first=unicode[0].file, second=chinese[0].file)
+    is_chinese_declared = declared.lower() in _CHINESE_ENCODINGS
+    utf8 = ("utf-8", "declared_encoding_wrong" if is_chinese_declared else None)
+    chosen: dict[str, tuple[str, str | None]] = {
+        "ascii": ("utf-8", None),
+        "utf-8-sig": ("utf-8-sig", None),
+        "utf-16": ("utf-16", None),
+        "gb18030": ("gb18030", "encoding"),
+        "utf-8": utf8,
+        "both": ("gb18030", "encoding") if chinese and is_chinese_declared else utf8,
     }
-    for seen in chinese:
-        result[seen.file] = ("gb18030", "encoding")
-    for seen in unicode:
-        result[seen.file] = ("utf-8", "declared_encoding_wrong" if asked_gb else None)
-    for seen in both:
-        result[seen.file] = (
-            ("gb18030", "encoding")
-            if chinese and asked_gb
-            else ("utf-8", "declared_encoding_wrong" if asked_gb else None)
-        )
-    return result
+    return {probe.file: chosen[kind] for kind, group in by_kind.items() for probe in group}

@@ -24,6 +24,7 @@ from data.ingest.encodings import MAX_LINE_BYTES
 
 MAX_COLUMNS = 1000
 BATCH_ROWS = 50_000
+_DELIMITER_WORDS = {";": "';'", "\t": "tab", ",": "','", "|": "'|'"}
 TOTAL_ROW_LABELS = ("合计", "总计", "合計", "total", "TOTAL", "Total")
 
 
@@ -137,33 +138,43 @@ def _numbered_records(
         yield line, problem, row
 
 
-def check_header(file: str, header: list, layout: FileFormat) -> list[str | None]:
-    """The declared name of each column, None for one that is not declared. UserError when names are missing, double
-    or too many."""
+def check_header(file: str, header: list, format: FileFormat) -> list[str | None]:
+    """Return the declared name of each column, None for a column that is not declared.
+
+    Raises
+    ------
+    UserError
+        When the header is too wide, or names are missing or occur twice.
+    """
     if len(header) > MAX_COLUMNS:
         raise UserError("too_wide", file=file, count=len(header))
     cleaned = [unicodedata.normalize("NFKC", str(head or "")).strip() for head in header]
-    want = ", ".join((layout.required or layout.columns)[:8])
-    known = [name if name in layout.columns else None for name in cleaned]
-    for name in set(known) - {None}:
-        if known.count(name) > 1:
-            raise UserError("header_duplicate", file=file, column=name)
-    filled = [name for name in cleaned if name]
-    if len(set(filled)) != len(filled):
-        double = next(name for name in filled if filled.count(name) > 1)
-        if not any(known):
-            raise UserError("header_missing", file=file, want=want)
-        raise UserError("header_duplicate", file=file, column=double[:40])
-    if not any(known):
-        if len(header) == 1:
-            for mark, word in ((";", "';'"), ("\t", "tab"), (",", "','"), ("|", "'|'")):
-                if mark != layout.delimiter and cleaned[0].count(mark) >= 1:
-                    raise UserError("delimiter", file=file, found=word, declared=repr(layout.delimiter))
+    declared = [name if name in format.columns else None for name in cleaned]
+    if double := _first_double([name for name in declared if name]):
+        raise UserError("header_duplicate", file=file, column=double)
+    double = _first_double([name for name in cleaned if name])
+    if not any(declared):
+        if double is None and len(header) == 1:
+            _check_delimiter(file, cleaned[0], format.delimiter)
+        want = ", ".join((format.required or format.columns)[:8])
         raise UserError("header_missing", file=file, want=want)
-    for name in layout.required:
-        if name not in known:
+    if double:
+        raise UserError("header_duplicate", file=file, column=double[:40])
+    for name in format.required:
+        if name not in declared:
             raise UserError("header_column", file=file, column=name)
-    return known
+    return declared
+
+
+def _first_double(names: list[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)
+
+
+def _check_delimiter(file: str, header: str, declared: str) -> None:
+    """Refuse a header of one column that holds another delimiter than the declared one."""
+    for delimiter, word in _DELIMITER_WORDS.items():
+        if delimiter != declared and delimiter in header:
+            raise UserError("delimiter", file=file, found=word, declared=repr(declared))
 
 
 def write_text_parquet(

@@ -60,7 +60,15 @@ def source_names() -> list[str]:
 
 
 def read_source(name: str, contract: Contract, folder: Path | None = None) -> Source:
-    """The declared source. Raises InvalidRequest for an unknown name, UserError for a source.toml that breaks its rules."""
+    """Read one source's declaration.
+
+    Raises
+    ------
+    InvalidRequest
+        For an unknown name.
+    UserError
+        For a source.toml that breaks its rules.
+    """
     home = (folder or SOURCES) / name
     if not name.isidentifier() or not (home / "source.toml").is_file():
         raise InvalidRequest("source_unknown", name=name, known=", ".join(source_names()))
