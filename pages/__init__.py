@@ -1,1 +1,4 @@
-"""One folder per section of the menu. Only folders lie here: a file directly in this folder breaks cold deep links."""
+"""One folder per section of the menu.
+
+No page lies in this folder itself: a file here would break cold deep links.
+"""

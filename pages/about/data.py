@@ -1,4 +1,4 @@
-"""数据: which edition is served, how fresh it is, what was read and refused, and whether the invariants hold on it."""
+"""数据: the edition served, its freshness, row counts, rejected rows, and the invariants."""
 
 import streamlit as st
 
@@ -11,10 +11,14 @@ from pages.parts.sections import invariants
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, metric_table
+from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
-lang, side = selection.lang, 0 if selection.lang == "zh-CN" else 1
-edition, ledger, contract = queries.warehouse().edition, queries.reconciliation(), read_contract()
+lang = selection.lang
+side = 0 if selection.lang == "zh-CN" else 1
+edition = queries.warehouse().edition
+ledger = queries.reconciliation()
+contract = read_contract()
 COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
 
 
@@ -41,7 +45,7 @@ boards.headline([fresh, say("data.sums", lang, **sums)], lang)
 invariants.invariants(selection)
 rulebook_queries.warn_of_invalid_rulebooks(lang)
 history = queries.history()
-boards.section_title(say("data.editions", lang, count=len(history)))
+section_title(say("data.editions", lang, count=len(history)))
 metric_table.plain(
     "data",
     ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
@@ -63,14 +67,12 @@ metric_table.plain(
     right=("order", "months"),
 )
 if len(history) > 1:
-    boards.caption(say("data.rollback", lang))
+    caption(say("data.rollback", lang))
     st.code(f"python -m data editions --rollback {history[1].id}", language="bash")
 
-heads, off = (
-    ("as_of", "table", "meaning", *COUNTS, "totals"),
-    list(ledger[~ledger["balanced"].astype(bool)]["table"]),
-)
-boards.section_title(
+heads = ("as_of", "table", "meaning", *COUNTS, "totals")
+off = list(ledger[~ledger["balanced"].astype(bool)]["table"])
+section_title(
     say("data.unbalanced" if off else "data.balanced", lang, tables=text.listing(off, lang))
 )
 rows = [
@@ -87,7 +89,7 @@ metric_table.plain(
 )
 
 refused = queries.rejected_rows()
-boards.section_title(
+section_title(
     say(
         "data.refused" if len(refused) else "data.nothing_refused",
         lang,
@@ -110,9 +112,7 @@ if len(refused):
     metric_table.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
 
 absent = queries.empty_tables()
-boards.section_title(
-    say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent))
-)
+section_title(say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent)))
 if absent:
     rows = [
         (

@@ -1,4 +1,4 @@
-"""指标口径: what every number means, how it is computed, by what it may be split; assumptions, rulebooks, contract."""
+"""指标口径: meaning, formula and dimensions of every metric; assumptions, rulebooks, contract."""
 
 import streamlit as st
 
@@ -10,19 +10,18 @@ from data.errors import UserError
 from pages.parts.sections import assumptions
 from pages.parts.state import queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import boards, chart, metric_table
+from pages.parts.widgets import chart, metric_table
+from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
-lang, words, side = (
-    selection.lang,
-    "zh" if selection.lang == "zh-CN" else "en",
-    0 if selection.lang == "zh-CN" else 1,
-)
+lang = selection.lang
+words = "zh" if selection.lang == "zh-CN" else "en"
+side = 0 if selection.lang == "zh-CN" else 1
 
 
 def facts(id: str) -> dict[str, str]:
     metric = METRICS[id]
-    splits = (["class"] if metric.may_split(None) else []) + [
+    dimensions = (["class"] if metric.may_split(None) else []) + [
         s for s in SPLITS if metric.may_split(SPLITS[s])
     ]
     return {
@@ -31,7 +30,9 @@ def facts(id: str) -> dict[str, str]:
         "formula": metric.formula[lang],
         "unit": say(f"definition.unit_{metric.unit}", lang),
         "better": say(f"definition.better_{metric.better}", lang),
-        "splits": text.listing([queries.dimension_name(split, lang) for split in splits], lang),
+        "splits": text.listing(
+            [queries.dimension_name(dimension, lang) for dimension in dimensions], lang
+        ),
         "owner": say(f"owner.{metric.owner}", lang),
         "needs": text.listing(list(metric.needs), lang) or say("definition.needs_none", lang),
         "history": say("definition.months", lang, count=metric.history),
@@ -39,32 +40,35 @@ def facts(id: str) -> dict[str, str]:
 
 
 live = [id for id, metric in METRICS.items() if not metric.retired]
-boards.section_title(say("definition.all", lang, count=len(live)))
+section_title(say("definition.all", lang, count=len(live)))
 columns = ("meaning", "formula", "unit", "better", "owner", "needs")
 rows = [(METRICS[id].name[lang], *(facts(id)[column] for column in columns)) for id in live]
 metric_table.plain(
     "definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420
 )
 
-picked = chart.chooser(
+metric_id = chart.chooser(
     selection, "metric", live, lambda id: METRICS[id].name[lang], say("definition.one", lang)
 )
-told = [(say(f"definition.{what}", lang), said) for what, said in facts(picked).items()]
-metric_table.pairs(METRICS[picked].name[lang], told, say("definition.sql_below", lang))
+lines = [
+    (say(f"definition.{what}", lang), words_of_line)
+    for what, words_of_line in facts(metric_id).items()
+]
+metric_table.pairs(METRICS[metric_id].name[lang], lines, say("definition.sql_below", lang))
 try:
     st.code(
-        queries.sql(queries.question_for(selection, picked, compare=False)),
+        queries.sql(queries.question_for(selection, metric_id, compare=False)),
         language="sql",
         wrap_lines=True,
     )
 except UserError as refusal:
-    boards.caption(refusal.text(lang))
+    caption(refusal.text(lang))
 
-assumptions.marks(selection)
+assumptions.targets(selection)
 assumptions.show(selection)
 
 schemes = queries.schemes()
-boards.section_title(say("definition.rulebooks", lang, count=len(schemes)))
+section_title(say("definition.rulebooks", lang, count=len(schemes)))
 rows = [
     (
         scheme.names[words],
@@ -83,7 +87,7 @@ metric_table.plain(
 )
 
 contract = read_contract()
-boards.section_title(say("definition.contract", lang, count=len(contract.tables)))
+section_title(say("definition.contract", lang, count=len(contract.tables)))
 table = chart.chooser(
     selection,
     "table",

@@ -1,4 +1,4 @@
-"""变化归因: why a figure changed between two month ends, whether that is noise, and the overdue stock in money."""
+"""变化归因: why a metric changed between two month ends, significance, and the money bridge."""
 
 import streamlit as st
 
@@ -30,15 +30,15 @@ with st.container(horizontal=True, gap="small"):
         selection, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang)
     )
     before = change.month_picker(selection)
-splits = change.splits_of(selection, metric)
+dimensions = change.dimensions_of(selection, metric)
 by = chart.picker(
     selection,
     "by",
-    splits,
+    dimensions,
     lambda id: queries.dimension_name(id, lang),
     say("words.split_by", lang),
 )
-others = ["none", *(split for split in splits if split != by)]
+others = ["none", *(dimension for dimension in dimensions if dimension != by)]
 then = chart.picker(
     selection,
     "then",
@@ -50,7 +50,7 @@ then = chart.picker(
     ),
     say("changes.second", lang),
 )
-question = change.asked_of(selection, metric, (by,) if then == "none" else (by, then))
+question = change.question_of(selection, metric, (by,) if then == "none" else (by, then))
 change.verdicts(selection, question.about(by=(by,)), before, lead=True)
 change.bridge(selection, question, before)
 days = chart.picker(
@@ -60,5 +60,5 @@ days = chart.picker(
     lambda code: say(f"overdue.days_{code}", lang),
     say("overdue.days", lang),
 )
-asked = change.flows(selection, question, before, int(days))
-move_drilldown.show(selection, asked)
+flow_query = change.flows(selection, question, before, int(days))
+move_drilldown.show(selection, flow_query)

@@ -1,4 +1,4 @@
-"""客户: one customer, found by number: the class in every scheme and why, two years, loans, worth, warnings."""
+"""客户: one customer by number: classes and reasons, two years, loans, contribution, warnings."""
 
 import streamlit as st
 
@@ -6,14 +6,16 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.presentation import rulebook_charts
 from data.errors import UserError
-from pages.parts.sections import customer as show
+from pages.parts.sections import customer
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import boards, chart, rulebook_tables
+from pages.parts.widgets import chart, rulebook_tables
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 selection = current_selection()
-lang, short = selection.lang, rulebook_tables.rulebook_lang(selection.lang)
+lang = selection.lang
+short = rulebook_tables.rulebook_lang(selection.lang)
 # The number stays in the session: an address is copied, logged and bookmarked.
 with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
     number = st.text_input(
@@ -21,9 +23,9 @@ with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
     ).strip()
     grain = queries.schemes()[selection.scheme].grain
     if grain == "customer":
-        show.examples(selection)
+        customer.examples(selection)
 if not number:
-    boards.caption(say("card.how", lang))
+    caption(say("card.how", lang))
     st.stop()
 try:
     card = rulebook_queries.customer_card(selection.as_of, number)
@@ -31,33 +33,31 @@ except UserError as refusal:
     st.warning(refusal.text(lang))
     st.stop()
 
-show.who(card, selection)
-boards.section_title(say("card.classes", lang, count=len(card.cases)))
-show.classes(card, lang)
-case = show.chosen(card, selection)
-boards.section_title(
-    say("card.why", lang, scheme=case.book.names[short], name=case.decision.names[short])
-)
-if case.decision.code != case.kept:
-    st.info(say("card.differs", lang, kept=case.book.class_names(case.kept)[short]))
+customer.identity(card, selection)
+section_title(say("card.classes", lang, count=len(card.cases)))
+customer.classes(card, lang)
+case = customer.case_picker(card, selection)
+section_title(say("card.why", lang, scheme=case.book.names[short], name=case.decision.names[short]))
+if case.decision.code != case.stored_class:
+    st.info(say("card.differs", lang, kept=case.book.class_names(case.stored_class)[short]))
 if case.decision.missing:
     words = [case.book.fact_index[name].words(short) for name in case.decision.missing]
-    boards.caption(say("card.missing", lang, facts=text.listing(words, lang)))
+    caption(say("card.missing", lang, facts=text.listing(words, lang)))
 with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 24):
     rulebook_tables.trace(case.book, case.decision, lang)
 
-boards.section_title(say("card.history", lang, months=len(card.history)))
+section_title(say("card.history", lang, months=len(card.history)))
 with st.container(key="history"):
     figure = rulebook_charts.history(
-        card.history, show.ladders(card, selection), lang, dark=is_dark()
+        card.history, customer.ladders(card, selection), lang, dark=is_dark()
     )
     chart.draw(figure, f"history_{lang}", say("card.history", lang, months=len(card.history)))
-boards.caption(say("card.history_note", lang))
+caption(say("card.history_note", lang))
 left, right = st.columns(2, gap="large")
 with left:
-    show.contribution(card, lang)
+    customer.contribution(card, lang)
 with right:
-    show.products(card, selection)
-show.listed("loans", card.loans, selection)
-show.listed("payments", card.payments, selection)
-show.listed("warnings", card.warnings, selection)
+    customer.products(card, selection)
+customer.history_table("loans", card.loans, selection)
+customer.history_table("payments", card.payments, selection)
+customer.history_table("warnings", card.warnings, selection)

@@ -1,4 +1,4 @@
-"""下钻: any metric by up to three splits in free order, from the whole bank to the list, the comparison kept."""
+"""下钻: any metric by up to three dimensions in free order, from the whole bank to the list."""
 
 import streamlit as st
 

@@ -1,5 +1,6 @@
-"""迁徙: who moved between classes and buckets, cohorts by age, who comes back, and where the book is going."""
+"""迁徙: class and bucket migration, vintages by age, reloan curves, and the forecast."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
@@ -10,24 +11,25 @@ from analytics.metrics.buckets import sets
 from pages.parts.sections import change, migration
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, matrix, move_drilldown
+from pages.parts.widgets.text import caption
 
 selection = current_selection()
 lang = selection.lang
 boards.begin_page()
 
 
-def words(name):
+def words(name: str) -> Callable[[str], str]:
     return lambda code: say(f"migration.{name}_{code}", lang)
 
 
-def days_words(code):
+def days_words(code: str) -> str:
     return say(f"overdue.days_{code}", lang)
 
 
 VIEWS = ("class", "rates", "bucket", "vintage", "curve", "forecast")
 view = chart.picker(selection, "view", VIEWS, words("view"), say("migration.view", lang))
-question = change.asked_of(selection, "loans", ())
-asked = None
+question = change.question_of(selection, "loans", ())
+list_query = None
 if view in ("class", "bucket"):
     before = change.month_picker(selection)
     measure = chart.picker(
@@ -42,13 +44,13 @@ if view in ("class", "bucket"):
             lambda id: sets()[id].name[lang],
             say("migration.buckets", lang),
         )
-    asked = Moves(question, before, view, buckets)
-    migration.moves_matrix(selection, asked, measure)
+    list_query = Moves(question, before, view, buckets)
+    migration.moves_matrix(selection, list_query, measure)
     if view == "bucket":
         migration.roll(selection, question, buckets)
 elif view == "rates":
     before = change.month_picker(selection)
-    asked = Moves(question.about(scheme="loan_five"), before)
+    list_query = Moves(question.about(scheme="loan_five"), before)
     migration.rates(selection, question, before)
 elif view == "vintage":
     with st.container(horizontal=True, gap="small"):
@@ -62,13 +64,15 @@ elif view == "vintage":
             selection, "counted", ("balance", "loans"), words("counted"), say("overdue.by", lang)
         )
     by = migration.split_picker(selection, "loans", say("migration.by_cohort", lang))
-    asked, cohort = migration.vintage(selection, question.about(by=by), int(days), late, counted)
+    list_query, cohort = migration.vintage(
+        selection, question.about(by=by), int(days), late, counted
+    )
     migration.first_payment(selection, question.about(by=by), cohort)
     if "judged" in move_drilldown.open_cell_of(selection):
-        asked = replace(asked, kind="first")
+        list_query = replace(list_query, kind="first")
 elif view == "curve":
     by = migration.split_picker(selection, "customers", say("migration.whole", lang), "class")
-    asked = migration.curve(selection, question.about("customers", by=by))
+    list_query = migration.curve(selection, question.about("customers", by=by))
 else:
     by = chart.picker(
         selection, "by", ("class", "bucket"), words("view"), say("words.split_by", lang)
@@ -76,7 +80,7 @@ else:
     measure = chart.picker(
         selection, "measure", ("n", "balance"), words("measure"), say("migration.measure", lang)
     )
-    migration.ahead(selection, question, by, measure)
-    boards.caption(say("migration.today", lang))
-if asked:
-    move_drilldown.show(selection, asked)
+    migration.forecast_board(selection, question, by, measure)
+    caption(say("migration.today", lang))
+if list_query:
+    move_drilldown.show(selection, list_query)

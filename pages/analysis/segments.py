@@ -1,4 +1,4 @@
-"""分群: how customers behave, beside what the rulebooks say they are; what that adds, and on whom the two disagree."""
+"""分群: behavioural segments beside rulebook classes; what they add, where the two disagree."""
 
 import streamlit as st
 
@@ -7,22 +7,23 @@ from data.errors import UserError
 from pages.parts.sections import segment_boards, segment_disagreements, segment_methods
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards
+from pages.parts.widgets.text import caption
 
 selection = current_selection()
 lang = selection.lang
 boards.begin_page()
 try:
-    of = segment_boards.fitted(selection)
+    segments = segment_boards.segments_of(selection)
 except UserError as refusal:
     st.info(refusal.text(lang))
     st.stop()
-segment_boards.lead(of, selection)
-segment_boards.outcomes(of, selection)
-segment_boards.validation(of, selection)
-segment_boards.cells(of, selection)
-segment_disagreements.disagreements(of, selection)
-segment_boards.profile(of, selection)
-segment_methods.explained(of, selection)
-segment_methods.made(of, selection)
+segment_boards.lead(segments, selection)
+segment_boards.outcomes(segments, selection)
+segment_boards.validation(segments, selection)
+segment_boards.cells(segments, selection)
+segment_disagreements.disagreements(segments, selection)
+segment_boards.profile(segments, selection)
+segment_methods.explanation(segments, selection)
+segment_methods.method_details(segments, selection)
 if selection.filters:
-    boards.caption(say("segments.elsewhere", lang))
+    caption(say("segments.elsewhere", lang))

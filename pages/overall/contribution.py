@@ -1,9 +1,10 @@
-"""贡献: gross and net over twelve months side by side, the way from one to the other, tiers, assumptions."""
+"""贡献: gross and net contribution over twelve months, the bridge between them, by tier."""
 
 from analytics.i18n.text import say
 from pages.parts.sections import assumptions
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, headlines, kpi_tiles, metric_table
+from pages.parts.widgets.text import section_title
 
 selection = current_selection()
 lang = selection.lang
@@ -13,7 +14,7 @@ boards.headline(
 )
 boards.waterfall(selection)
 boards.gross_and_net(selection)
-boards.section_title(say("contribution.board", lang))
+section_title(say("contribution.board", lang))
 metric_table.board(
     selection,
     ("contribution_gross", "contribution_net", "contribution_net_per_customer"),

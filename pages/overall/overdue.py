@@ -1,10 +1,11 @@
-"""逾期: how much of the book is late, since when, in which tier, branch, product or channel, and how deep."""
+"""逾期: overdue over time, by tier, branch, product or channel, and by days past due."""
 
 import streamlit as st
 
 from analytics.i18n.text import say
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, headlines, kpi_tiles
+from pages.parts.widgets.text import caption
 
 selection = current_selection()
 lang = selection.lang
@@ -24,7 +25,7 @@ counted = chart.picker(
     say("overdue.by", lang),
 )
 if counted == "written_off" and days != "30":
-    boards.caption(say("overdue.written_off_30", lang))
+    caption(say("overdue.written_off_30", lang))
 metric = {
     "balance": "overdue_rate" + ("" if days == "0" else f"_{days}"),
     "written_off": "overdue_rate_30_with_written_off",

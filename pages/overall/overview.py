@@ -1,4 +1,4 @@
-"""总览: one sentence, six tiles, the tier board, why the figure moved, and what needs a decision."""
+"""总览: headline, six tiles, the tier board, the attribution, and the alerts."""
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
@@ -13,7 +13,7 @@ boards.begin_page()
 before = change.comparison_month(selection)
 change.verdicts(
     selection,
-    change.asked_of(selection, BOARD_METRICS[0], ("class",)),
+    change.question_of(selection, BOARD_METRICS[0], ("class",)),
     before,
     lead=True,
     moved_only=True,
@@ -25,5 +25,5 @@ metric_table.board(
 metric = chart.picker(
     selection, "why", BOARD_METRICS, lambda id: METRICS[id].name[lang], say("changes.why", lang)
 )
-change_table.board(selection, change.asked_of(selection, metric, ("class",)), before)
+change_table.board(selection, change.question_of(selection, metric, ("class",)), before)
 alerts.show(selection)

@@ -1,9 +1,10 @@
-"""复贷: who came back within the window after settling the last loan, who was lost, and by which definition."""
+"""复贷: customers who returned after settling their last loan, those lost, by each definition."""
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, headlines, kpi_tiles, metric_table
+from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
 lang = selection.lang
@@ -25,15 +26,15 @@ boards.headline(
     ],
     lang,
 )
-boards.caption(
+caption(
     say("reloan.definition", lang), METRICS[metric].meaning[lang], METRICS[metric].formula[lang]
 )
-boards.caption(
+caption(
     METRICS["lost_rate"].name[lang] + say("words.colon", lang), METRICS["lost_rate"].meaning[lang]
 )
 kpi_tiles.show(selection, (metric, "lost_rate", "repeat_rate"))
 boards.trend(selection, metric)
-boards.section_title(say("reloan.windows", lang))
+section_title(say("reloan.windows", lang))
 metric_table.board(
     selection,
     (*(f"reloan_rate_{days}" for days in WINDOWS), "lost_rate"),

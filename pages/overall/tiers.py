@@ -1,4 +1,4 @@
-"""客户分层: how many customers and how much balance each tier holds, what became of them, and who moved."""
+"""客户分层: customers and balance by tier, their outcomes, and who moved."""
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
@@ -6,6 +6,7 @@ from pages.parts.sections import tiers as sections_tiers
 from pages.parts.state import queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, drilldown, headlines, metric_table
+from pages.parts.widgets.text import caption
 
 selection = current_selection()
 lang = selection.lang
@@ -30,7 +31,7 @@ metric_table.board(
     ("customers", "balance", metric),
     parts={"customers": sizes, "balance": sizes, metric: ("value", "change", "trend", "n")},
 )
-boards.caption(
+caption(
     say(
         "tiers.today" if selection.opening == 0 else "tiers.opening", lang, months=selection.opening
     )
@@ -38,16 +39,16 @@ boards.caption(
 boards.months_by_class(selection, metric)
 
 tiers = queries.labels("class", lang, selection.scheme)
-held = boards.nonempty_codes(selection, "balance", "class")
+nonempty = boards.nonempty_codes(selection, "balance", "class")
 tier = chart.picker(
     selection,
     "tier",
-    ["all", *held],
+    ["all", *nonempty],
     lambda code: tiers.get(code, say("tiers.all", lang)),
     say("table.class", lang),
 )
 boards.by_dimension(selection, metric, within={} if tier == "all" else {"class": tier})
 
-sections_tiers.held(selection)
-sections_tiers.moved(selection)
-sections_tiers.cross(selection)
+sections_tiers.shares_by_tier(selection)
+sections_tiers.movements(selection)
+sections_tiers.cross_table(selection)

@@ -1,1 +1,1 @@
-"""The only shared Streamlit code: the bank, the choice in the URL, and the parts that pages are put together from."""
+"""The shared Streamlit code: server, selection in the URL, cached queries, widgets and sections."""

@@ -1,16 +1,18 @@
-"""规则手册: a rulebook as the risk officer signed it, in a table with clauses and worked examples."""
+"""规则手册: a rulebook as approved, in a table with clauses and worked examples."""
 
 import streamlit as st
 
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.rulebooks.conditions import plain
+from analytics.rulebooks.conditions import plain_text
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import boards, chart, metric_table, rulebook_tables
+from pages.parts.widgets import chart, metric_table, rulebook_tables
+from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
-lang, short = selection.lang, rulebook_tables.rulebook_lang(selection.lang)
+lang = selection.lang
+short = rulebook_tables.rulebook_lang(selection.lang)
 rulebook_queries.warn_of_invalid_rulebooks(lang)
 scheme = rulebook_queries.rulebooks_on_disk()[0][selection.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
@@ -23,8 +25,8 @@ book = editions[
         say("rules.editions", lang),
     )
 ]
-boards.section_title(book.names[short])
-boards.caption(
+section_title(book.names[short])
+caption(
     say("rules.document", lang, document=book.document[short]),
     say("rules.in_force", lang, day=text.day(book.effective_on, lang)),
     say("rules.repealed", lang, day=text.day(book.repealed_on, lang)) if book.repealed_on else "",
@@ -32,7 +34,7 @@ boards.caption(
     if book.approved_by
     else say("rules.not_approved", lang),
 )
-boards.caption(book.source.get(short, ""))
+caption(book.source.get(short, ""))
 if not rulebook_queries.graded_the_data(book):
     st.info(say("rules.not_built", lang))
 
@@ -53,13 +55,13 @@ rulebook_tables.table(
     right=(2,),
     tight=(0,),
 )
-boards.caption(say(f"rules.counted_{scheme.grain}", lang, month=text.month(selection.as_of, lang)))
+caption(say(f"rules.counted_{scheme.grain}", lang, month=text.month(selection.as_of, lang)))
 
-boards.section_title(say("rules.rules", lang))
+section_title(say("rules.rules", lang))
 rulebook_tables.rulebook_table(book, lang)
-boards.caption(say("rules.ours_means", lang))
+caption(say("rules.ours_means", lang))
 if book.parameters:
-    boards.section_title(say("rules.parameters", lang))
+    section_title(say("rules.parameters", lang))
     rulebook_tables.table(
         [say(f"rules.{head}", lang) for head in ("clause", "parameter", "value")],
         [
@@ -74,7 +76,7 @@ if book.parameters:
         tight=(0,),
     )
 rulebook_tables.calculations(book, lang)
-boards.section_title(say("rules.examples", lang, count=len(book.examples)))
+section_title(say("rules.examples", lang, count=len(book.examples)))
 rulebook_tables.table(
     [say(f"rules.{head}", lang) for head in ("case", "class", "clauses", "facts")],
     [
@@ -98,4 +100,4 @@ st.download_button(
     on_click="ignore",
     key=f"rulebook_{lang}",
 )
-metric_table.pairs(say("rules.digest", lang), [("sha256", plain(book.digest))])
+metric_table.pairs(say("rules.digest", lang), [("sha256", plain_text(book.digest))])

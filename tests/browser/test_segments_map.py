@@ -55,14 +55,14 @@ def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
 def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home):
     bank = Warehouse(fitted_home)
     of = report.read(bank)
-    names = {code: of.name(code, "en") for code in of.order if code != definitions.IDLE}
+    names = {code: of.name(code, "en") for code in of.order if code != definitions.INACTIVE}
     picked = list(names)[-1]
-    scene = segment_charts.customer_map(of.told["map"], names, picked, "en").payload
+    scene = segment_charts.customer_map(of.payload["map"], names, picked, "en").payload
     layers = [layer["data"] for layer in scene["layers"] if layer["@@type"] == "ScatterplotLayer"]
     every = np.array([dot["p"] for layer in layers for dot in layer])
     # the loneliest dot of the picked segment: no other one lies on it
     dot = max(layers[-1], key=lambda dot: np.sort(np.hypot(*(every - dot["p"]).T))[1])
-    number = of.customer(bank, "abcd", of.told["map"]["key"][dot["i"]]).rows(bank, "en")["customer_id"].iloc[0]
+    number = of.customer(bank, "abcd", of.payload["map"]["key"][dot["i"]]).rows(bank, "en")["customer_id"].iloc[0]
     bank.close()
     with harness.browser() as chrome, harness.reader(chrome, address) as reader:
         reader.open("/segments?lang=en&why=map")

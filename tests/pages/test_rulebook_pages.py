@@ -12,12 +12,12 @@ from analytics.grading import compliance, customer_profile, swap_sets
 from analytics.i18n.text import LANGUAGES, number, say
 from analytics.presentation import rulebook_charts
 from analytics.rulebooks.registry import schemes
-from analytics.rulebooks.thresholds import moved, thresholds
+from analytics.rulebooks.thresholds import with_thresholds, thresholds
 from data.dates import month_end
 from tests.pages.test_pages import printed
 
 LAST = date(2026, 10, 31)
-SCHEMES = rulebooks.read()
+SCHEMES = rulebooks.read_schemes()
 
 
 def short(lang):
@@ -45,7 +45,7 @@ def test_a_second_example_of_a_person_is_told_by_what_differs(app):
 
 def test_the_numbers_beside_the_classes_are_those_of_the_month(app, bank):
     said = printed(app("rules/rulebooks", scheme="abcd"))
-    for count in swap_sets.counted(bank, SCHEMES["abcd"], LAST).values():
+    for count in swap_sets.class_counts(bank, SCHEMES["abcd"], LAST).values():
         assert f'<td class="num">{count:,}</td>' in said
 
 
@@ -63,7 +63,7 @@ def test_a_moved_slider_shows_at_once_who_moves(app, bank, lang):
     assert first.rule.text == "max_days_past_due_12m > 90"
     test.slider[0].set_value(30).run()
     assert not test.exception
-    after = rulebooks.parse(moved(book, {first.key: 30}), examples=False)
+    after = rulebooks.parse_rulebook_text(with_thresholds(book, {first.key: 30}), examples=False)
     made = swap_sets.compare(bank, book, after, LAST)
     said = printed(test)
     assert f"{int(made.moved['n'].sum()):,}" in said
@@ -92,12 +92,12 @@ def test_every_scheme_can_be_simulated(app, scheme, lang):
 def test_the_compliance_page_prints_the_counts(app, bank, lang):
     said = printed(app("rules/compliance", lang=lang))
     for row in compliance.counts(bank, LAST).itertuples():
-        assert compliance.rules(LAST)[row.rule].names[short(lang)] in said
+        assert compliance.rules_in_force(LAST)[row.rule].names[short(lang)] in said
         assert f'<td class="num">{row.breaches:,}</td>' in said
         assert number(row.share, "rate", lang) in said
         # the line of the last twelve months, in words for who cannot see it
         name, months = (
-            compliance.rules(LAST)[row.rule].names[short(lang)],
+            compliance.rules_in_force(LAST)[row.rule].names[short(lang)],
             [month_end(LAST, -back) for back in (11, 0)],
         )
         over = compliance.trend(bank, months).query("rule == @row.rule")["breaches"]
@@ -108,7 +108,7 @@ def test_the_compliance_page_prints_the_counts(app, bank, lang):
 @pytest.fixture(scope="module")
 def somebody(bank):
     """A customer of class D."""
-    found = customer_profile.examples(bank, "abcd", LAST).set_index("class")
+    found = customer_profile.example_customers(bank, "abcd", LAST).set_index("class")
     return found.loc["D", "customer_id"]
 
 
@@ -118,10 +118,10 @@ def test_the_card_of_a_customer_gives_every_class_and_why(app, bank, somebody, l
     test.text_input(key="customer_number").set_value(somebody).run()
     assert not test.exception
     said = printed(test)
-    made = customer_profile.card(bank, SCHEMES, LAST, somebody)
+    made = customer_profile.profile_of(bank, SCHEMES, LAST, somebody)
     assert len(made.cases) >= 10
     for case in made.cases:
-        assert case.kept == case.decision.code
+        assert case.stored_class == case.decision.code
         assert case.decision.names[short(lang)] in said
     assert "●" in said
 
@@ -135,7 +135,7 @@ def test_a_customers_number_never_stands_in_the_address(app, somebody):
 def test_the_name_on_the_card_is_masked(app, bank, somebody):
     test = app("analysis/customer")
     test.text_input(key="customer_number").set_value(somebody).run()
-    assert "**" in customer_profile.card(bank, SCHEMES, LAST, somebody).who["name"]
+    assert "**" in customer_profile.profile_of(bank, SCHEMES, LAST, somebody).who["name"]
 
 
 def test_an_unknown_number_is_a_sentence_that_does_not_repeat_it(app):

@@ -8,7 +8,7 @@ import pytest
 from analytics.analysis.cross_tab import crossed
 from analytics.metrics.query import Question, ask, monthly_shares
 from data.errors import UserError
-from pages.parts.sections.tiers import told
+from pages.parts.sections.tiers import count_directions
 
 LAST = date(2026, 10, 31)
 
@@ -58,7 +58,7 @@ def test_moves_are_up_down_the_same_or_beyond_the_ladder():
         ("D", "settled", 6, 8.0, 0.0),
     ]
     frame = pd.DataFrame(rows, columns=["before", "after", "n", "balance_before", "balance"])
-    ways = told(frame, ("A", "B", "C", "D"))
+    ways = count_directions(frame, ("A", "B", "C", "D"))
     assert ways["n"].to_dict() == {
         "up": 2,
         "down": 3,

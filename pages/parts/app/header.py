@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -85,8 +87,15 @@ def show(selection: Selection, served: Warehouse, title: str) -> None:
     _chips(selection)
 
 
-def _select(field: str, options, value, words, width: int, lang: str) -> None:
-    # A key per language: a selectbox keeps the labels it was born with.
+def _select(
+    field: str,
+    options: Sequence[Any],
+    value: Any,
+    words: Callable[[Any], str],
+    width: int,
+    lang: str,
+) -> None:
+    # One key per language: a select box keeps the labels that it was created with.
     key = f"head_{field}_{lang}"
     st.session_state[key] = value
 

@@ -247,7 +247,7 @@ class LocalisedDocument:
                 if not message.get("more_body"):
                     await self._send(scope, start, body, send)
 
-        # A changed document must not be answered by a 304 of the unchanged one, nor arrive compressed.
+        # Changed here, the document must be read whole: not a 304 response, not compressed.
         hidden = (b"if-none-match", b"if-modified-since", b"accept-encoding")
         headers = [(name, value) for name, value in scope["headers"] if name not in hidden]
         await self.app({**scope, "headers": headers}, receive, collect)
@@ -289,8 +289,9 @@ def middleware() -> list[Middleware]:
     address = st.get_option("server.address")
     if not is_loopback(address):
         sys.exit(
-            f"Loan Panorama has no sign-in of its own and will not listen on {address or 'all addresses'}. "
-            "Keep server.address at 127.0.0.1 and put an authenticating reverse proxy on this machine in front of it."
+            "Loan Panorama has no sign-in of its own and will not listen on "
+            f"{address or 'all addresses'}. Keep server.address at 127.0.0.1 and put an "
+            "authenticating reverse proxy on this machine in front of it."
         )
     # A folder named pages/ starts Streamlit in its legacy mode until st.navigation has run once:
     # the first deep link after a start would meet "Page not found".
@@ -323,7 +324,7 @@ def mask_numbers(trace: str) -> str:
 
 
 def on_script_error(error: Exception) -> bool:
-    """Log the error under a number and show the reader that number, never the trace or its values."""
+    """Log the error under a number and show the reader that number, never the trace."""
     number = next(_FAULT_NUMBERS)
     _LOG.error("fault %d\n%s", number, mask_numbers("".join(traceback.format_exception(error))))
     lang = st.session_state.get("lang", LANGUAGES[0])

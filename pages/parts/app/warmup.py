@@ -42,9 +42,9 @@ def _overview(selection: Selection) -> None:
     board = (SIZE_METRIC, *BOARD_METRICS)
     queries.cached_view(metric_table.answers, selection, board, "class", True)
     before = change.comparison_month(selection)
-    level = alerts.below(selection)
+    level = alerts.branch_level(selection)
     for metric in BOARD_METRICS:
-        question = change.asked_of(selection, metric, ("class",))
+        question = change.question_of(selection, metric, ("class",))
         queries.cached_analysis(attribution.bridge, question, before)
         if metric == BOARD_METRICS[0]:
             queries.cached_analysis(significance.noise, question, before)

@@ -1,4 +1,4 @@
-"""So what: where a figure stands beyond its red line or short of its target, each with the list behind it."""
+"""Alerts: metrics beyond their red line or short of their target, each with its list."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from analytics.metrics.definitions import METRICS
 from analytics.presentation.theme import theme_for
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, drilldown
+from pages.parts.widgets import drilldown
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 MOST = 5
 
 
 def show(selection: Selection) -> None:
-    """At most five, the farthest first: of the place that is looked at and of the branches one level below."""
-    lang, question = selection.lang, queries.question_for(selection, "customers", compare=False)
+    """Draw at most five alerts of the selected branch and the level below, the farthest first."""
+    lang = selection.lang
+    question = queries.question_for(selection, "customers", compare=False)
     if selection.where:
-        boards.caption(say("alert.narrowed", lang))
+        caption(say("alert.narrowed", lang))
         return
-    by = below(selection)
-    found = queries.cached_analysis(targets.missed, question, by)
-    if found.empty:
+    by = branch_level(selection)
+    alerts = queries.cached_analysis(targets.missed, question, by)
+    if alerts.empty:
         if "target" in queries.empty_tables():
-            boards.caption(say("alert.unset", lang))
+            caption(say("alert.unset", lang))
         else:
-            boards.section_title(say("alert.none", lang))
+            section_title(say("alert.none", lang))
         return
-    beyond = int(found["is_beyond"].sum())
-    boards.section_title(say("alert.title", lang, beyond=beyond, short=len(found) - beyond))
+    beyond = int(alerts["is_beyond"].sum())
+    section_title(say("alert.title", lang, beyond=beyond, short=len(alerts) - beyond))
     tone = theme_for(is_dark())
 
     def draw() -> None:
-        for place, row in enumerate(found.head(MOST).to_dict("records")):
+        for place, row in enumerate(alerts.head(MOST).to_dict("records")):
             cell = {by: row["branch"]} if row["branch"] != targets.WHOLE else {}
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 colour = tone.bad if row["is_beyond"] else tone.ink
-                st.html(
-                    f'<p class="lp-alert" style="border-color:{colour}">{html.escape(words(selection, row))}</p>'
-                )
+                words = html.escape(describe(selection, row))
+                st.html(f'<p class="lp-alert" style="border-color:{colour}">{words}</p>')
                 st.button(
                     say("tile.list", lang),
                     key=f"alert_{place}_{lang}",
@@ -54,18 +55,20 @@ def show(selection: Selection) -> None:
                 )
 
     drilldown.rerunnable_section(selection, f"alerts_{lang}", draw)
-    if len(found) > MOST:
-        boards.caption(say("alert.first", lang, shown=MOST))
+    if len(alerts) > MOST:
+        caption(say("alert.first", lang, shown=MOST))
 
 
-def below(selection: Selection) -> str:
-    """The level of branches under the one that is looked at."""
+def branch_level(selection: Selection) -> str:
+    """Return the branch dimension one level below the selected branch."""
     return f"branch_{min(len(selection.branch) + 1, 3)}"
 
 
-def words(selection: Selection, row: dict) -> str:
-    """One alert in a sentence."""
-    lang, metric, tree = selection.lang, METRICS[row["metric"]], queries.branch_tree()
+def describe(selection: Selection, row: dict) -> str:
+    """Return one alert as a sentence."""
+    lang = selection.lang
+    metric = METRICS[row["metric"]]
+    tree = queries.branch_tree()
     code = row["branch"] or (selection.branch[-1] if selection.branch else "")
     line = row["red_line"] if row["is_beyond"] else row["target"]
     side = "over" if metric.better == "lower" else "under"

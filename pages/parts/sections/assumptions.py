@@ -1,4 +1,4 @@
-"""The assumptions in force, printed where they bear on a figure."""
+"""The assumptions, targets and red lines in force."""
 
 from __future__ import annotations
 
@@ -11,50 +11,51 @@ from analytics.metrics.assumptions import assumptions
 from analytics.metrics.definitions import METRICS
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, metric_table, rulebook_tables
+from pages.parts.widgets import metric_table, rulebook_tables
+from pages.parts.widgets.text import caption, section_title
 
 
-def rows(as_of: date, lang: str) -> list[tuple[str, str]]:
-    """(what, value) of the edition of data/assumptions.toml in force at the month end."""
-    told = assumptions(as_of)
+def values_in_force(as_of: date, lang: str) -> list[tuple[str, str]]:
+    """Return (name, value) of the assumptions in force at the month end."""
+    values = assumptions(as_of)
     rates = ("deposit_margin", "funding_rate", "lgd_secured", "lgd_unsecured")
     costs = ("operating_cost_loan", "operating_cost_deposit")
-    found = [
-        (say(f"assumed.{name}", lang), text.number(told[name], "rate", lang)) for name in rates
+    lines = [
+        (say(f"assumed.{name}", lang), text.number(values[name], "rate", lang)) for name in rates
     ]
-    found += [
-        (say(f"assumed.{name}", lang), text.exact(told[name], "money", lang)) for name in costs
+    lines += [
+        (say(f"assumed.{name}", lang), text.exact(values[name], "money", lang)) for name in costs
     ]
-    five = rulebooks.read()["loan_five"]
-    found += [
+    five = rulebooks.read_schemes()["loan_five"]
+    lines += [
         (
             say("assumed.pd", lang, name=five.class_names(code)["zh" if lang == "zh-CN" else "en"]),
             text.number(rate, "rate", lang),
         )
-        for code, rate in told["pd"].items()
+        for code, rate in values["pd"].items()
     ]
-    return found
+    return lines
 
 
 def show(selection: Selection) -> None:
-    """A quiet table with its edition and who approved it."""
-    lang, as_of = selection.lang, date.fromisoformat(selection.as_of)
-    told = assumptions(as_of)
+    """Draw the assumptions with their effective date and who approved them."""
+    lang = selection.lang
+    as_of = date.fromisoformat(selection.as_of)
+    values = assumptions(as_of)
     since = say(
         "assumed.since",
         lang,
-        day=text.day(told["effective_on"], lang),
-        by=told["approved_by"][lang],
+        day=text.day(values["effective_on"], lang),
+        by=values["approved_by"][lang],
     )
-    metric_table.pairs(say("assumed.title", lang), rows(as_of, lang), since)
+    metric_table.pairs(say("assumed.title", lang), values_in_force(as_of, lang), since)
 
 
-def marks(selection: Selection) -> None:
-    """The targets and red lines in force at the month end for the place that is looked at, and where each stands."""
-    lang, found = selection.lang, queries.targets_of(selection)
-    boards.section_title(
-        say("assumed.marks" if found else "assumed.no_marks", lang, count=len(found))
-    )
+def targets(selection: Selection) -> None:
+    """Draw the targets and red lines in force for the selected branch, each with its source."""
+    lang = selection.lang
+    targets = queries.targets_of(selection)
+    section_title(say("assumed.marks" if targets else "assumed.no_marks", lang, count=len(targets)))
     rows = [
         (
             METRICS[id].name[lang],
@@ -62,7 +63,7 @@ def marks(selection: Selection) -> None:
             text.number(mark.red_line, METRICS[id].unit, lang),
             mark.document[lang] if mark.document else say("assumed.own", lang),
         )
-        for id, mark in sorted(found.items(), key=lambda entry: list(METRICS).index(entry[0]))
+        for id, mark in sorted(targets.items(), key=lambda entry: list(METRICS).index(entry[0]))
     ]
     if rows:
         heads = [
@@ -71,4 +72,4 @@ def marks(selection: Selection) -> None:
         rulebook_tables.table(heads, rows, right=(1, 2))
     lost = queries.unknown_targets()
     if lost:
-        boards.caption(say("assumed.unknown", lang, codes=text.listing(lost, lang)))
+        caption(say("assumed.unknown", lang, codes=text.listing(lost, lang)))

@@ -1,5 +1,7 @@
-"""What each part adds to a change as a table with bars in it: a first page draws no chart, whose engine takes longer to
-start than everything else on it."""
+"""The effects of the parts as a table with bars, for the first page.
+
+The first page draws no chart: the chart engine takes longer to start than all the rest.
+"""
 
 from __future__ import annotations
 
@@ -21,68 +23,85 @@ from pages.parts.sections import change
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, definition, drilldown
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 EFFECTS = ("rate_effect", "mix_effect")
 
 
 def board(selection: Selection, question: Question, before: date, key: str = "effects") -> None:
-    """The bridge of `question` by its first split, largest effect first, then the sum. A click opens a part's list."""
-    lang, metric, split = selection.lang, METRICS[question.metric], question.by[0]
+    """Draw the bridge by the first dimension, largest effect first, then the total."""
+    lang = selection.lang
+    metric = METRICS[question.metric]
+    dimension = question.by[0]
     with boards.guarded_section(selection, question.metric):
-        found = queries.cached_analysis(attribution.bridge, question, before)
-        names = queries.labels(split, lang, selection.scheme)
-        boards.section_title(change.title(found, names, lang))
+        result = queries.cached_analysis(attribution.bridge, question, before)
+        names = queries.labels(dimension, lang, selection.scheme)
+        section_title(change.title(result, names, lang))
         definition.popover(question, lang, key)
-        codes = list(found.parts[split])
+        codes = list(result.parts[dimension])
 
-        def clicked(row: int, _: str) -> None:
-            drilldown.open_cell(question.metric, {split: codes[row]} if row < len(codes) else {})
+        def open_part(row: int, _: str) -> None:
+            drilldown.open_cell(
+                question.metric, {dimension: codes[row]} if row < len(codes) else {}
+            )
 
-        shown, config = table(found, names, metric, lang, dark=is_dark())
+        frame, config = table(result, names, metric, lang, dark=is_dark())
         drilldown.clickable_table(
             selection,
             f"{key}_{question.metric}_{lang}",
-            shown,
-            clicked,
+            frame,
+            open_part,
             row_height=34,
             height="content",
             column_config=config,
-            alt=change.title(found, names, lang),
+            alt=change.title(result, names, lang),
         )
-        boards.caption(say("table.click", lang))
+        caption(say("table.click", lang))
 
 
 def table(
-    found: Bridge, names: Mapping[str, str], metric: Metric, lang: str, *, dark: bool = False
+    result: Bridge, names: Mapping[str, str], metric: Metric, lang: str, *, dark: bool = False
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Per part: the figure before and now, each effect in words and as a bar, all on one scale; n of both months."""
-    tone, split = theme_for(dark), found.question.by[0]
-    effects = ("effect",) if found.rate is None else EFFECTS
-    parts = found.parts.to_dict("records")
-    whole = found.whole.to_dict() | {effect: float(found.parts[effect].sum()) for effect in effects}
+    """Return the table and its column settings.
+
+    Per part the value before and now, each effect in words and as a bar on a common scale, and n of
+    both months.
+    """
+    tone = theme_for(dark)
+    dimension = result.question.by[0]
+    effects = ("effect",) if result.rate is None else EFFECTS
+    parts = result.parts.to_dict("records")
+    whole = result.whole.to_dict() | {
+        effect: float(result.parts[effect].sum()) for effect in effects
+    }
     reach = [float(row[effect]) for row in [*parts, whole] for effect in effects]
-    low, high = min(0.0, *reach), max(0.0, *reach)
-    rows, config = (
-        [],
-        {
-            "name": st.column_config.TextColumn(
-                queries.dimension_name(split, lang), pinned=True, width=104
-            )
-        },
-    )
+    low = min(0.0, *reach)
+    high = max(0.0, *reach)
+    rows = []
+    config = {
+        "name": st.column_config.TextColumn(
+            queries.dimension_name(dimension, lang), pinned=True, width=104
+        )
+    }
     for row in [*parts, whole]:
         is_sum = row is whole
-        told = {"name": say("table.total", lang) if is_sum else names.get(row[split], row[split])}
+        line = {
+            "name": say("table.total", lang)
+            if is_sum
+            else names.get(row[dimension], row[dimension])
+        }
         for half in ("value_before", "value"):
-            told[half] = text.number(row.get(half), metric.unit, lang)
+            line[half] = text.number(row.get(half), metric.unit, lang)
         for effect in effects:
-            moved = text.change(float(row[effect]), metric.unit, metric.better, lang, bare=True)
-            told[effect] = moved.words
-            colour = tone.ink if is_sum else tone.of(moved.verdict)
-            told[f"{effect}_bar"] = bar_svg(float(row[effect]), low, high, colour, tone.faint)
-        told["n"] = f"{int(row['n_before']):,} → {int(row['n']):,}"
-        rows.append(told)
+            effect_change = text.change(
+                float(row[effect]), metric.unit, metric.better, lang, bare=True
+            )
+            line[effect] = effect_change.words
+            colour = tone.ink if is_sum else tone.verdict_colour(effect_change.verdict)
+            line[f"{effect}_bar"] = bar_svg(float(row[effect]), low, high, colour, tone.faint)
+        line["n"] = f"{int(row['n_before']):,} → {int(row['n']):,}"
+        rows.append(line)
     heads = {name: say(f"changes.{name}", lang) for name in ("value_before", "value", *effects)} | {
         "n": "n"
     }

@@ -1,4 +1,4 @@
-"""The compliance lists in words: the board of all rules, the columns of one list, what a download says about itself."""
+"""The compliance page: the board of all rules, the columns of one list, notes of the export."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNITS = {
 
 @st.fragment(parallel=True)
 def board(selection: Selection, counts: pd.DataFrame) -> None:
-    """Every rule with what `counts` found; its line of months is drawn when the months before are counted as well."""
+    """Draw every rule with its `counts`; the trend follows once the months before are counted."""
     spot = st.empty()
     with spot:
         _board(selection, counts, counts)
@@ -42,14 +42,15 @@ def board(selection: Selection, counts: pd.DataFrame) -> None:
 
 
 def _board(selection: Selection, counts: pd.DataFrame, over: pd.DataFrame) -> None:
-    lang, known = selection.lang, compliance.rules(date.fromisoformat(selection.as_of))
-    names = {rule.id: rule.names[rulebook_tables.rulebook_lang(lang)] for rule in known.values()}
+    lang = selection.lang
+    rules = compliance.rules_in_force(date.fromisoformat(selection.as_of))
+    names = {rule.id: rule.names[rulebook_tables.rulebook_lang(lang)] for rule in rules.values()}
     rulebook_tables.table(
         [say(f"compliance.{head}", lang, months=MONTHS) for head in _HEADS],
         [
             (
                 names[row.rule],
-                known[row.rule].clause,
+                rules[row.rule].clause,
                 f"{row.looked_at:,}",
                 f"{row.breaches:,}",
                 rulebook_tables.sparkline(
@@ -67,20 +68,18 @@ def _board(selection: Selection, counts: pd.DataFrame, over: pd.DataFrame) -> No
 
 
 def facts_of(rule: ServiceRule) -> dict:
-    """Name → the fact, for everything that a rule asks."""
+    """Return name → fact of everything that a rule reads."""
     return {
         leaf.fact.name: leaf.fact for part in (rule.applies, rule.breach) for leaf in part.leaves()
     }
 
 
-def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, export.Column]:
-    """Header and unit of every column of the list."""
-    facts, known = (
-        facts_of(rule),
-        drilldown.export_columns(frame.drop(columns=list(facts_of(rule))), lang),
-    )
-    return known | {
-        name: export.Column(
+def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, export.ExportColumn]:
+    """Return header and unit of every column of the list."""
+    facts = facts_of(rule)
+    other_columns = drilldown.export_columns(frame.drop(columns=list(facts_of(rule))), lang)
+    return other_columns | {
+        name: export.ExportColumn(
             fact.words(rulebook_tables.rulebook_lang(lang)),
             "rate" if name.endswith("_ratio") else _UNITS[fact.type],
         )
@@ -88,8 +87,8 @@ def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, expo
     }
 
 
-def aligned(columns: Mapping[str, export.Column]) -> dict:
-    """The settings of the list: numbers stand to the right."""
+def right_aligned(columns: Mapping[str, export.ExportColumn]) -> dict:
+    """Return the column settings of the list: numbers are right-aligned."""
     return {
         column.header: st.column_config.Column(alignment="right")
         for column in columns.values()
@@ -97,25 +96,24 @@ def aligned(columns: Mapping[str, export.Column]) -> dict:
     }
 
 
-def worded(rule: ServiceRule, frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    """The list with words in place of codes."""
-    facts, short = facts_of(rule), rulebook_tables.rulebook_lang(selection.lang)
-    told = {}
+def with_labels(rule: ServiceRule, frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """Return the list with words in place of codes."""
+    facts = facts_of(rule)
+    short = rulebook_tables.rulebook_lang(selection.lang)
+    labels = {}
     for name, fact in facts.items():
         if fact.type == "bool":
-            told[name] = [rulebook_tables.yes_no(value, selection.lang) for value in frame[name]]
+            labels[name] = [rulebook_tables.yes_no(value, selection.lang) for value in frame[name]]
         elif fact.type == "code":
-            told[name] = [fact.value_words(value, short) for value in frame[name]]
-    return drilldown.with_labels(frame, selection).assign(**told)
+            labels[name] = [fact.value_words(value, short) for value in frame[name]]
+    return drilldown.with_labels(frame, selection).assign(**labels)
 
 
-def notes(rule: ServiceRule, selection: Selection) -> list[tuple[str, str]]:
-    """What a download says: the rule, its clause and words, month, edition."""
-    lang, short, edition = (
-        selection.lang,
-        rulebook_tables.rulebook_lang(selection.lang),
-        queries.warehouse().edition,
-    )
+def export_notes(rule: ServiceRule, selection: Selection) -> list[tuple[str, str]]:
+    """Return the notes of an export: the rule, its clause and words, month, edition."""
+    lang = selection.lang
+    short = rulebook_tables.rulebook_lang(selection.lang)
+    edition = queries.warehouse().edition
     return [
         (say("compliance.rule", lang), f"{rule.names[short]} ({rule.id})"),
         (say("rules.clause", lang), f"{rule.document[short]} {rule.clause}"),

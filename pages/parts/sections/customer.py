@@ -1,4 +1,4 @@
-"""The parts of a customer's card."""
+"""The sections of the customer page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from analytics.grading import facts
-from analytics.grading.customer_profile import Card
+from analytics.grading.customer_profile import CustomerProfile
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.presentation import contribution_charts, export
 from analytics.presentation.contribution_charts import Step
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, chart, drilldown, rulebook_tables
+from pages.parts.widgets import chart, drilldown, rulebook_tables
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 _UNITS = {
@@ -35,10 +36,10 @@ _UNITS = {
 
 
 def examples(selection: Selection) -> None:
-    """A button per class of the scheme that is looked at: a customer to look at for who has no number at hand."""
+    """Draw a button per class of the selected scheme, each with an example customer."""
     lang = selection.lang
     words = queries.labels("class", lang, selection.scheme)
-    found = rulebook_queries.examples(
+    customers = rulebook_queries.examples(
         queries.warehouse().edition.id, queries.ROW_SCOPE, selection.as_of, selection.scheme
     )
 
@@ -46,7 +47,7 @@ def examples(selection: Selection) -> None:
         st.session_state.customer_number = number
 
     with st.popover(say("card.examples", lang)):
-        for row in found.itertuples():
+        for row in customers.itertuples():
             st.button(
                 f"{words.get(row[1], row[1])} · {row.customer_id}",
                 key=f"example_{row[1]}_{lang}",
@@ -56,21 +57,23 @@ def examples(selection: Selection) -> None:
             )
 
 
-def who(card: Card, selection: Selection) -> None:
-    """Name, number, branch, manager and the figures of the day."""
-    lang, row, tree = selection.lang, card.who, queries.branch_tree()
+def identity(card: CustomerProfile, selection: Selection) -> None:
+    """Draw name, number, branch, manager and the main figures."""
+    lang = selection.lang
+    row = card.who
+    tree = queries.branch_tree()
     kinds = queries.labels("customer_kind", lang)
-    managers = queries.labels("manager", lang)
+    manager = queries.labels("manager", lang).get(row["manager"], row["manager"])
     branch = tree[row["branch"]].name(lang) if row["branch"] in tree else row["branch"]
     parts = [
         f"{say('card.number', lang)} {card.customer_id}",
         kinds.get(row["kind"], row["kind"]),
         branch,
-        f"{say('card.manager', lang)} {managers.get(row['manager'], row['manager']) or text.NOTHING}",
+        f"{say('card.manager', lang)} {manager or text.NOTHING}",
     ]
-    boards.section_title(str(row["name"]))
-    boards.caption(" · ".join(str(part) for part in parts if not text.is_missing(part)))
-    said = [
+    section_title(str(row["name"]))
+    caption(" · ".join(str(part) for part in parts if not text.is_missing(part)))
+    figures = [
         (say("column.loan_balance", lang), text.exact(row["loan_balance"], "money", lang)),
         (say("card.days_past_due", lang), text.number(row["days_past_due"], "days", lang)),
         (say("card.worst_12m", lang), text.number(row["max_days_past_due_12m"], "days", lang)),
@@ -78,11 +81,11 @@ def who(card: Card, selection: Selection) -> None:
         (say("column.products_held", lang), text.number(row["products_held"], "count", lang)),
         (say("card.loans_ever", lang), text.number(row["loans_ever"], "count", lang)),
     ]
-    rulebook_tables.table([label for label, _ in said], [[value for _, value in said]])
+    rulebook_tables.table([label for label, _ in figures], [[value for _, value in figures]])
 
 
-def classes(card: Card, lang: str) -> None:
-    """The class in every scheme, its clauses, the nearest boundaries, and the service that goes with it."""
+def classes(card: CustomerProfile, lang: str) -> None:
+    """Draw the class in every scheme with its clauses, nearest boundaries and service."""
     short = rulebook_tables.rulebook_lang(lang)
     rows = [
         (
@@ -104,8 +107,8 @@ def classes(card: Card, lang: str) -> None:
     )
 
 
-def _why(case: facts.Case, lang: str) -> str:
-    """The clauses that gave the class, or the facts without which there is none."""
+def _why(case: facts.GradingResult, lang: str) -> str:
+    """Return the clauses that gave the class, or the facts that are missing for one."""
     if not case.decision.missing:
         return text.listing(list(case.decision.clauses), lang)
     names = [
@@ -115,14 +118,15 @@ def _why(case: facts.Case, lang: str) -> str:
     return say("card.missing", lang, facts=text.listing(names, lang))
 
 
-def _service(case: facts.Case, short: str) -> str:
+def _service(case: facts.GradingResult, short: str) -> str:
     codes = {item.code: item for item in case.book.classes}
     return codes[case.decision.code].service.get(short, "") if case.decision.code in codes else ""
 
 
-def chosen(card: Card, selection: Selection) -> facts.Case:
-    """The case whose reasons are read: of the scheme in the header at first."""
-    lang, short = selection.lang, rulebook_tables.rulebook_lang(selection.lang)
+def case_picker(card: CustomerProfile, selection: Selection) -> facts.GradingResult:
+    """Draw a choice of the case to explain; the selected scheme's is the default."""
+    lang = selection.lang
+    short = rulebook_tables.rulebook_lang(selection.lang)
     own = next((i for i, case in enumerate(card.cases) if case.book.id == selection.scheme), 0)
     at = st.selectbox(
         say("card.choose", lang),
@@ -139,9 +143,9 @@ def chosen(card: Card, selection: Selection) -> facts.Case:
 
 
 def ladders(
-    card: Card, selection: Selection
+    card: CustomerProfile, selection: Selection
 ) -> Mapping[str, tuple[str, Sequence[str], Mapping[str, str]]]:
-    """Scheme → name, codes from best to worst, words: what the history strip draws."""
+    """Return scheme → name, codes from best to worst, words; for the history chart."""
     schemes = queries.schemes()
     return {
         scheme: (
@@ -154,10 +158,10 @@ def ladders(
     }
 
 
-def contribution(card: Card, lang: str) -> None:
-    """Twelve months from gross to net, part by part."""
+def contribution(card: CustomerProfile, lang: str) -> None:
+    """Draw twelve months of contribution from gross to net."""
     row = card.who
-    boards.section_title(
+    section_title(
         say("card.contribution", lang, net=text.exact(row["contribution_net_12m"], "money", lang))
     )
     earned = ("interest", "fees", "margin")
@@ -177,11 +181,11 @@ def contribution(card: Card, lang: str) -> None:
     )
 
 
-def products(card: Card, selection: Selection) -> None:
-    """What the customer holds."""
+def products(card: CustomerProfile, selection: Selection) -> None:
+    """Draw the products that the customer holds."""
     lang = selection.lang
     names = queries.labels("product", lang)
-    boards.section_title(say("card.products", lang, count=len(card.products)))
+    section_title(say("card.products", lang, count=len(card.products)))
     rulebook_tables.table(
         [say(f"card.{head}", lang) for head in ("holding", "count", "amount")],
         [
@@ -205,21 +209,22 @@ def _product(row, names: Mapping[str, str], lang: str) -> str:
     )
 
 
-def listed(kind: str, frame: pd.DataFrame, selection: Selection) -> None:
-    """Loans, payments or warnings under their heading."""
+def history_table(kind: str, frame: pd.DataFrame, selection: Selection) -> None:
+    """Draw loans, payments or warnings under their title."""
     lang = selection.lang
-    boards.section_title(say(f"card.{kind}", lang, count=len(frame)))
+    section_title(say(f"card.{kind}", lang, count=len(frame)))
     if frame.empty:
-        return boards.caption(say("card.none", lang))
+        return caption(say("card.none", lang))
     columns = {
-        name: export.Column(say(f"card.{name}", lang), _UNITS.get(name, "text")) for name in frame
+        name: export.ExportColumn(say(f"card.{name}", lang), _UNITS.get(name, "text"))
+        for name in frame
     }
-    told = drilldown.with_labels(frame, selection)
+    labelled = drilldown.with_labels(frame, selection)
     for name in ("code", "what", "result", "payment_kind"):
-        if name in told:
-            told[name] = [
+        if name in labelled:
+            labelled[name] = [
                 text.NOTHING if text.is_missing(code) else say(f"card.{name}_{code}", lang)
-                for code in told[name]
+                for code in labelled[name]
             ]
     right = {
         c.header: st.column_config.Column(alignment="right")
@@ -227,7 +232,7 @@ def listed(kind: str, frame: pd.DataFrame, selection: Selection) -> None:
         if c.unit not in ("text", "date")
     }
     st.dataframe(
-        drilldown.format_table(told, columns, lang),
+        drilldown.format_table(labelled, columns, lang),
         hide_index=True,
         height="content" if len(frame) <= 12 else 430,
         alt=say(f"card.{kind}", lang, count=len(frame)),

@@ -1,9 +1,9 @@
-"""The explorer: a metric cut by up to three splits in the reader's order, down to the list, the comparison kept."""
+"""The explorer: a metric by up to three dimensions in any order, down to the list."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
@@ -13,7 +13,7 @@ import streamlit as st
 from analytics.analysis import attribution
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS
+from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS, Metric
 from analytics.metrics.query import Question
 from analytics.presentation import metric_charts
 from analytics.presentation.theme import theme_for
@@ -21,8 +21,8 @@ from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, set_param
 from pages.parts.widgets import boards, chart, drilldown
-from pages.parts.widgets.text import escape_markdown
-from pages.parts.widgets.theme import is_dark
+from pages.parts.widgets.text import caption, escape_markdown, section_title
+from pages.parts.widgets.theme import background, is_dark, tint
 
 LEVELS = 3
 VIEWS = ("table", "bars", "heat", "trend")
@@ -31,79 +31,81 @@ LINES = 24
 Cell = tuple[str, str]
 
 
-def splits_of(selection: Selection, metric: str) -> list[str]:
-    """Every split that the metric may honestly be cut by and that has values in this bank."""
+def dimensions_of(selection: Selection, metric: str) -> list[str]:
+    """Return the dimensions that the metric supports and that have values."""
     declared = METRICS[metric]
-    found = ["class"] if declared.may_split(None) else []
-    return found + [
-        split.id
-        for split in SPLITS.values()
-        if declared.may_split(split) and set(queries.labels(split.id, selection.lang)) - {"unknown"}
+    dimensions = ["class"] if declared.may_split(None) else []
+    return dimensions + [
+        dimension.id
+        for dimension in SPLITS.values()
+        if declared.may_split(dimension)
+        and set(queries.labels(dimension.id, selection.lang)) - {"unknown"}
     ]
 
 
 def order_picker(selection: Selection, metric: str) -> list[str]:
-    """Up to three splits in the reader's order; a change of order begins again at the top."""
-    lang, open_ = selection.lang, splits_of(selection, metric)
-    asked = dict(selection.page_params).get("cut", "class,branch_1,product").split(",")
-    picked = list(dict.fromkeys(name for name in asked if name in open_))[:LEVELS] or open_[:1]
+    """Draw the choice of up to three dimensions; a change of order starts again at the top."""
+    lang = selection.lang
+    dimensions = dimensions_of(selection, metric)
+    names = dict(selection.page_params).get("cut", "class,branch_1,product").split(",")
+    valid = list(dict.fromkeys(name for name in names if name in dimensions))
+    order = valid[:LEVELS] or dimensions[:1]
     with st.container(horizontal=True, gap="small"):
-        for level in range(min(LEVELS, len(picked) + 1)):
-            taken = picked[:level]
-            options = [name for name in open_ if name not in taken]
+        for level in range(min(LEVELS, len(order) + 1)):
+            above = order[:level]
+            options = [name for name in dimensions if name not in above]
             none = ["none"] if level else []
             key = f"cut_{level}_{lang}"
-            st.session_state[key] = picked[level] if level < len(picked) else "none"
+            st.session_state[key] = order[level] if level < len(order) else "none"
 
-            def chosen(level: int = level, key: str = key) -> None:
+            def write_url(level: int = level, key: str = key) -> None:
                 name = st.session_state[key]
-                rest = (
-                    []
-                    if name == "none"
-                    else [name, *(other for other in picked[level + 1 :] if other != name)]
-                )
-                set_param(cut=",".join([*picked[:level], *rest]), path=None)
+                new_order = order[:level]
+                if name != "none":
+                    new_order += [name, *(o for o in order[level + 1 :] if o != name)]
+                set_param(cut=",".join(new_order), path=None)
 
             st.selectbox(
                 say("explorer.level", lang, level=level + 1),
                 [*none, *options],
                 key=key,
-                on_change=chosen,
+                on_change=write_url,
                 width=240,
                 format_func=lambda id: (
                     say("explorer.none", lang) if id == "none" else queries.dimension_name(id, lang)
                 ),
             )
-    return picked
+    return order
 
 
 def path_of(selection: Selection, order: Sequence[str]) -> list[Cell]:
-    """The cells gone down, as the URL has them: (split, code) level by level; what does not fit is dropped."""
-    found: list[Cell] = []
-    for part, split in zip(
+    """Return the path from the URL as (dimension, code) per level, up to the first invalid part."""
+    path: list[Cell] = []
+    for part, dimension in zip(
         dict(selection.page_params).get("path", "").split("~"), order, strict=False
     ):
         name, _, code = part.partition(":")
-        if name != split or code not in queries.labels(split, "en", selection.scheme):
+        if name != dimension or code not in queries.labels(dimension, "en", selection.scheme):
             break
-        found.append((split, code))
-    return found
+        path.append((dimension, code))
+    return path
 
 
 def go(path: Sequence[Cell]) -> None:
     """Go to a cell. For callbacks."""
-    set_param(path="~".join(f"{split}:{code}" for split, code in path) or None)
+    set_param(path="~".join(f"{dimension}:{code}" for dimension, code in path) or None)
 
 
 def breadcrumb(selection: Selection, path: Sequence[Cell]) -> None:
-    """From the whole bank to here, each step a way back."""
+    """Draw the path from the whole bank to the current cell, each step a button back."""
     lang = selection.lang
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for place in range(len(path) + 1):
             name = say("explorer.whole", lang)
             if place:
-                split, code = path[place - 1]
-                name = f"{queries.dimension_name(split, lang)} · {queries.labels(split, lang, selection.scheme)[code]}"
+                dimension, code = path[place - 1]
+                label = queries.labels(dimension, lang, selection.scheme)[code]
+                name = f"{queries.dimension_name(dimension, lang)} · {label}"
             st.button(
                 escape_markdown(("" if place == 0 else "› ") + name),
                 key=f"crumb_{place}_{lang}",
@@ -117,9 +119,11 @@ def breadcrumb(selection: Selection, path: Sequence[Cell]) -> None:
 def question_of(
     selection: Selection, metric: str, by: Sequence[str], path: Sequence[Cell]
 ) -> Question:
-    """The metric by the given splits within the cells gone down."""
+    """Return the question about the metric by the dimensions within the path."""
     question = queries.question_for(selection, metric, tuple(by), compare=False)
-    return question.about(where=(*question.where, *((split, (code,)) for split, code in path)))
+    return question.about(
+        where=(*question.where, *((dimension, (code,)) for dimension, code in path))
+    )
 
 
 def level(
@@ -130,27 +134,27 @@ def level(
     before: date,
     view: str,
 ) -> None:
-    """One level: its parts in the chosen view, each a click away from what is inside it."""
+    """Draw one level: its parts in the selected view, each with a way down."""
     lang = selection.lang
     deep = len(path) == len(order)
-    split = order[len(path)] if not deep else order[-1]
+    dimension = order[len(path)] if not deep else order[-1]
     within = list(path) if not deep else list(path[:-1])
     with boards.guarded_section(selection, metric):
-        question = question_of(selection, metric, (split,), within)
-        parts, whole, reason = answered(question, before, lang)
+        question = question_of(selection, metric, (dimension,), within)
+        parts, whole, reason = compare_parts(question, before, lang)
         compared = not reason
-        names = queries.labels(split, lang, selection.scheme)
-        down = partial(_down, metric, order, within, split)
-        boards.section_title(_message(selection, metric, parts, split, names, compared))
+        names = queries.labels(dimension, lang, selection.scheme)
+        down = partial(_down, metric, order, within, dimension)
+        section_title(_message(selection, metric, parts, dimension, names, compared))
         if view == "bars":
-            _bars(selection, question, parts, split, names, down)
+            _bars(selection, question, parts, dimension, names, down)
         elif view == "heat" and len(order) > len(within) + 1:
-            _heat(selection, metric, (split, order[len(within) + 1]), within)
+            _heat(selection, metric, (dimension, order[len(within) + 1]), within)
         elif view == "trend":
-            _trend(selection, question, parts, split, names, down)
+            _trend(selection, question, parts, dimension, names, down)
         else:
             if view == "heat":
-                boards.caption(say("explorer.two", lang))
+                caption(say("explorer.two", lang))
             sort = chart.picker(
                 selection,
                 "sort",
@@ -161,19 +165,19 @@ def level(
             _table(
                 selection,
                 metric,
-                ordered(parts, sort, split, list(names)),
+                sort_parts(parts, sort, dimension, list(names)),
                 whole,
-                split,
+                dimension,
                 names,
                 within,
                 down,
             )
-        last = len(within) + 1 == len(order)
-        two = view == "heat" and not last
-        shape = {"bars": "bar", "trend": "line"}.get(view, "row")
-        boards.caption(
-            "" if two else say(f"explorer.click_{shape}{'_list' if last else ''}", lang), reason
-        )
+        is_last = len(within) + 1 == len(order)
+        hint = ""
+        if is_last or view != "heat":
+            mark = {"bars": "bar", "trend": "line"}.get(view, "row")
+            hint = say(f"explorer.click_{mark}_list" if is_last else f"explorer.click_{mark}", lang)
+        caption(hint, reason)
         st.button(
             say("explorer.list", lang),
             key=f"cut_list_{lang}",
@@ -183,24 +187,33 @@ def level(
         )
 
 
-def answered(question: Question, before: date, lang: str) -> tuple[pd.DataFrame, pd.Series, str]:
-    """The parts and the whole with their comparison and effects; without them, and why, where that cannot be told."""
+def compare_parts(
+    question: Question, before: date, lang: str
+) -> tuple[pd.DataFrame, pd.Series, str]:
+    """Return parts and total with comparison and effects, and an empty reason.
+
+    Where a comparison is not possible: parts and total alone, and the reason.
+    """
     try:
-        found = queries.cached_analysis(attribution.bridge, question, before)
+        result = queries.cached_analysis(attribution.bridge, question, before)
     except UserError as refusal:
         return queries.ask(question), queries.ask(question.about(by=())).iloc[0], refusal.text(lang)
-    whole = found.whole.copy()
-    whole["change"], whole["effect"] = found.change, float(found.parts["effect"].sum())
-    whole["rate_effect"], whole["mix_effect"] = found.rate, found.mix
-    return found.parts, whole, ""
+    whole = result.whole.copy()
+    whole["change"] = result.change
+    whole["effect"] = float(result.parts["effect"].sum())
+    whole["rate_effect"] = result.rate
+    whole["mix_effect"] = result.mix
+    return result.parts, whole, ""
 
 
-def ordered(parts: pd.DataFrame, sort: str, split: str, codes: Sequence[str]) -> pd.DataFrame:
-    """The rows in the order asked for: largest effect, value or n first, or as the split is declared."""
+def sort_parts(
+    parts: pd.DataFrame, sort: str, dimension: str, codes: Sequence[str]
+) -> pd.DataFrame:
+    """Return the rows by effect, value or n, largest first, or in the order of `codes`."""
     if sort == "name":
         place = {code: at for at, code in enumerate(codes)}
         return parts.sort_values(
-            split, key=lambda column: column.map(lambda code: place.get(code, len(place)))
+            dimension, key=lambda column: column.map(lambda code: place.get(code, len(place)))
         )
     if sort == "effect":
         return (
@@ -212,9 +225,9 @@ def ordered(parts: pd.DataFrame, sort: str, split: str, codes: Sequence[str]) ->
 
 
 def _down(
-    metric: str, order: Sequence[str], within: Sequence[Cell], split: str, cell: dict[str, str]
+    metric: str, order: Sequence[str], within: Sequence[Cell], dimension: str, cell: dict[str, str]
 ) -> None:
-    path = [*within, (split, cell[split])]
+    path = [*within, (dimension, cell[dimension])]
     if len(path) < len(order):
         go(path)
     else:
@@ -222,16 +235,33 @@ def _down(
 
 
 def _message(
-    selection: Selection, metric: str, parts: pd.DataFrame, split: str, names, compared: bool
+    selection: Selection,
+    metric: str,
+    parts: pd.DataFrame,
+    dimension: str,
+    names: Mapping[str, str],
+    compared: bool,
 ) -> str:
-    lang, declared = selection.lang, METRICS[metric]
-    known = parts[(parts["n"] >= MIN_GROUP_SIZE)]
-    if not compared or known.empty:
+    lang = selection.lang
+    declared = METRICS[metric]
+    large = parts[(parts["n"] >= MIN_GROUP_SIZE)]
+    if not compared or large.empty:
         return declared.name[lang]
-    top = known.loc[known["effect"].abs().idxmax()]
+    top = large.loc[large["effect"].abs().idxmax()]
     effect = text.change(top["effect"], declared.unit, declared.better, lang)
-    name = names.get(top[split], top[split])
+    name = names.get(top[dimension], top[dimension])
     return say("explorer.title", lang, metric=declared.name[lang], name=name, effect=effect.words)
+
+
+# Column of the table → locale key of its head; the name of the rows comes first.
+_HEADS = {
+    "value": "changes.value",
+    "before": "changes.value_before",
+    "change": "table.change",
+    "effect": "changes.effect",
+    "numerator": "definition.numerator",
+    "denominator": "definition.denominator",
+}
 
 
 def _table(
@@ -239,205 +269,246 @@ def _table(
     metric: str,
     parts: pd.DataFrame,
     whole: pd.Series,
-    split: str,
-    names,
+    dimension: str,
+    names: Mapping[str, str],
     within: Sequence[Cell],
-    down,
+    down: Callable[[dict[str, str]], None],
 ) -> None:
-    lang, declared, tone = selection.lang, METRICS[metric], theme_for(is_dark())
+    lang = selection.lang
+    declared = METRICS[metric]
+    tone = theme_for(is_dark())
     rows = [*parts.to_dict("records"), whole.to_dict()]
-    codes = [row.get(split) for row in rows]
-    moved = [
-        text.change(row.get("change"), declared.unit, declared.better, lang, bare=True)
-        for row in rows
-    ]
-    effects = [
-        text.change(row.get("effect"), declared.unit, declared.better, lang, bare=True)
-        for row in rows
-    ]
-    few = [row["n"] < MIN_GROUP_SIZE for row in rows]
-    points = "table.change_points" if declared.unit == "rate" else "table.change"
-    shown = {
-        "name": [
-            say("table.total", lang) if code is None else names.get(code, code) for code in codes
-        ],
-        "value": [
-            text.number(row["value"], declared.unit, lang)
-            + (f" {say('figure.few', lang)}" if small else "")
-            for row, small in zip(rows, few, strict=True)
-        ],
-        "before": [text.number(row.get("value_before"), declared.unit, lang) for row in rows],
-        "change": [str(change) for change in moved],
-        "effect": [str(effect) for effect in effects],
-        "numerator": [text.number(row["numerator"], declared.measure, lang) for row in rows],
-        "denominator": [
-            text.number(row.get("denominator"), declared.measure, lang) for row in rows
-        ],
-        "n": [f"{int(row['n']):,}" for row in rows],
-    }
-    heads = {
-        "name": queries.dimension_name(split, lang),
-        "value": say("changes.value", lang),
-        "before": say("changes.value_before", lang),
-        "change": say(points, lang),
-        "effect": say("changes.effect", lang),
-        "numerator": say("definition.numerator", lang),
-        "denominator": say("definition.denominator", lang),
-        "n": "n",
-    }
+    codes = [row.get(dimension) for row in rows]
+    is_small = [row["n"] < MIN_GROUP_SIZE for row in rows]
+    changes = {column: _changes(rows, column, declared, lang) for column in ("change", "effect")}
+    hidden: list[str] = []
     if "effect" not in parts:
-        for column in ("before", "change", "effect"):
-            del shown[column], heads[column]
+        hidden += ["before", "change", "effect"]
     if not declared.denominator_sql:
-        for column in ("numerator", "denominator"):
-            del shown[column], heads[column]
-    frame = pd.DataFrame(shown)
+        hidden += ["numerator", "denominator"]
+    columns = _table_columns(rows, changes, declared, lang)
+    names_of_rows = [_row_name(code, names, lang) for code in codes]
+    frame = pd.DataFrame({"name": names_of_rows} | columns).drop(columns=hidden)
 
     def paint(column: pd.Series) -> list[str]:
-        told = {"change": moved, "effect": effects}.get(str(column.name))
-        if told is None:
-            return [f"color: {tone.grey}" if small else "" for small in few]
+        if column.name not in changes:
+            return [f"color: {tone.grey}" if small else "" for small in is_small]
+        verdicts = [change.verdict for change in changes[str(column.name)]]
         return [
-            f"color: {tone.grey if small else tone.of(m.verdict)}"
-            for m, small in zip(told, few, strict=True)
+            f"color: {tone.grey if small else tone.verdict_colour(verdict)}"
+            for verdict, small in zip(verdicts, is_small, strict=True)
         ]
 
-    def clicked(at: int, _: str) -> None:
-        if codes[at] is None:
+    def open_row(row: int, _: str) -> None:
+        if codes[row] is None:
             drilldown.open_cell(metric, dict(within))
         else:
-            down({split: str(codes[at])})
+            down({dimension: str(codes[row])})
 
+    heads = {column: say(key, lang) for column, key in _HEADS.items()} | {"n": "n"}
+    if declared.unit == "rate":
+        heads["change"] = say("table.change_points", lang)
     config = {
-        name: st.column_config.Column(head, alignment="right") for name, head in heads.items()
+        column: st.column_config.Column(head, alignment="right")
+        for column, head in heads.items()
+        if column not in hidden
     }
-    config["name"] = st.column_config.TextColumn(heads["name"], pinned=True, width=150)
+    dimension_name = queries.dimension_name(dimension, lang)
+    config["name"] = st.column_config.TextColumn(dimension_name, pinned=True, width=150)
     drilldown.clickable_table(
         selection,
-        f"cut_{split}_{lang}_{dict(selection.page_params).get('path', '')}",
+        f"cut_{dimension}_{lang}_{dict(selection.page_params).get('path', '')}",
         frame.style.apply(paint),
-        clicked,
+        open_row,
         height="content" if len(frame) <= 40 else 900,
         column_config=config,
         alt=declared.name[lang],
     )
 
 
+def _row_name(code: str | None, names: Mapping[str, str], lang: str) -> str:
+    return say("table.total", lang) if code is None else names.get(code, code)
+
+
+def _changes(rows: Sequence[dict], column: str, metric: Metric, lang: str) -> list[text.Change]:
+    return [
+        text.change(row.get(column), metric.unit, metric.better, lang, bare=True) for row in rows
+    ]
+
+
+def _value(row: dict, metric: Metric, lang: str) -> str:
+    value = text.number(row["value"], metric.unit, lang)
+    return f"{value} {say('figure.few', lang)}" if row["n"] < MIN_GROUP_SIZE else value
+
+
+def _table_columns(
+    rows: Sequence[dict],
+    changes: Mapping[str, Sequence[text.Change]],
+    metric: Metric,
+    lang: str,
+) -> dict[str, list[str]]:
+    def numbers(column: str, unit: str) -> list[str]:
+        return [text.number(row.get(column), unit, lang) for row in rows]
+
+    return {
+        "value": [_value(row, metric, lang) for row in rows],
+        "before": numbers("value_before", metric.unit),
+        "change": [str(change) for change in changes["change"]],
+        "effect": [str(effect) for effect in changes["effect"]],
+        "numerator": numbers("numerator", metric.measure),
+        "denominator": numbers("denominator", metric.measure),
+        "n": [f"{int(row['n']):,}" for row in rows],
+    }
+
+
 def _bars(
-    selection: Selection, question: Question, parts: pd.DataFrame, split: str, names, down
+    selection: Selection,
+    question: Question,
+    parts: pd.DataFrame,
+    dimension: str,
+    names: Mapping[str, str],
+    down: Callable[[dict[str, str]], None],
 ) -> None:
     declared = METRICS[question.metric]
     answer = queries.ask(question)
-    kept = boards.largest_first(answer)
+    bars = boards.largest_first(answer)
     whole = (
         queries.ask(question.about(by=()))["value"].iloc[0]
         if declared.unit not in ("money", "count")
         else None
     )
     figure = metric_charts.bars(
-        kept,
+        bars,
         declared,
-        split,
+        dimension,
         names,
         selection.lang,
         dark=is_dark(),
-        order=list(kept[split]),
+        order=list(bars[dimension]),
         whole=whole,
     )
-    chart.show(selection, "cut_bars", "", figure, answer, question, (split,), down)
+    chart.show(selection, "cut_bars", "", figure, answer, question, (dimension,), down)
 
 
 def _trend(
-    selection: Selection, question: Question, parts: pd.DataFrame, split: str, names, down
+    selection: Selection,
+    question: Question,
+    parts: pd.DataFrame,
+    dimension: str,
+    names: Mapping[str, str],
+    down: Callable[[dict[str, str]], None],
 ) -> None:
     answer = queries.ask(question.about(last=24))
-    kept = list(parts.sort_values("n", ascending=False)[split].head(12))
-    order = [code for code in names if code in kept]
+    codes = list(parts.sort_values("n", ascending=False)[dimension].head(12))
+    order = [code for code in names if code in codes]
     if "as_of" not in answer or not order:
-        boards.caption(say("explorer.no_trend" if order else "figure.nobody", selection.lang))
+        caption(say("explorer.no_trend" if order else "figure.nobody", selection.lang))
         return
     figure = metric_charts.multiples(
-        answer[answer[split].isin(kept)],
+        answer[answer[dimension].isin(codes)],
         METRICS[question.metric],
-        split,
+        dimension,
         names,
         selection.lang,
         dark=is_dark(),
         order=order,
     )
-    chart.show(selection, "cut_trend", "", figure, answer, question.about(last=24), (split,), down)
+    chart.show(
+        selection, "cut_trend", "", figure, answer, question.about(last=24), (dimension,), down
+    )
+
+
+@dataclass(frozen=True)
+class _Heatmap:
+    """Two dimensions crossed; None is the code of a total.
+
+    `cells` maps (row code, column code) to a row of the answer.
+    """
+
+    metric: Metric
+    rows: Sequence[str | None]
+    columns: Sequence[str | None]
+    cells: Mapping[tuple[str | None, str | None], dict]
+
+    def words(self, row: str | None, column: str | None, lang: str) -> str:
+        cell = self.cells.get((row, column))
+        return text.NOTHING if cell is None else _value(cell, self.metric, lang)
+
+    def shade(self, row: str | None, column: str | None, largest: float) -> str:
+        cell = self.cells.get((row, column))
+        if row is None or column is None or cell is None or not _is_comparable(cell):
+            return ""
+        return background(tint(), 0.05 + 0.4 * abs(cell["value"]) / largest)
+
+    def largest(self) -> float:
+        """The largest absolute value of the shaded cells; 1 where there is none."""
+        values = [
+            abs(cell["value"])
+            for codes, cell in self.cells.items()
+            if None not in codes and _is_comparable(cell)
+        ]
+        return max(values, default=0) or 1
+
+
+def _is_comparable(cell: dict) -> bool:
+    return cell["n"] >= MIN_GROUP_SIZE and not text.is_missing(cell["value"])
+
+
+def _heatmap(
+    selection: Selection, metric: str, dimensions: tuple[str, str], within: Sequence[Cell]
+) -> _Heatmap:
+    lang = selection.lang
+    down, across = dimensions
+    cells: dict[tuple[str | None, str | None], dict] = {}
+    for by in (dimensions, (down,), (across,), ()):
+        for row in queries.ask(question_of(selection, metric, by, within)).to_dict("records"):
+            cells[row.get(down), row.get(across)] = row
+    row_codes = queries.labels(down, lang, selection.scheme)
+    column_codes = queries.labels(across, lang, selection.scheme)
+    rows = [code for code in row_codes if (code, None) in cells]
+    columns = [code for code in column_codes if (None, code) in cells]
+    return _Heatmap(METRICS[metric], (*rows, None), (*columns, None), cells)
 
 
 def _heat(
-    selection: Selection, metric: str, splits: tuple[str, str], within: Sequence[Cell]
+    selection: Selection, metric: str, dimensions: tuple[str, str], within: Sequence[Cell]
 ) -> None:
-    lang, declared = selection.lang, METRICS[metric]
-    down, across = splits
-    cells: dict[tuple[str | None, str | None], dict] = {}
-    for by in (splits, (down,), (across,), ()):
-        for row in queries.ask(question_of(selection, metric, by, within)).to_dict("records"):
-            cells[row.get(down), row.get(across)] = row
-    names = [queries.labels(split, lang, selection.scheme) for split in splits]
-    # None is the total of a row or a column.
-    rows: list[str | None] = [*(code for code in names[0] if (code, None) in cells), None]
-    columns: list[str | None] = [*(code for code in names[1] if (None, code) in cells), None]
-    inside = [row for (a, b), row in cells.items() if a is not None and b is not None]
-    known = [
-        row["value"]
-        for row in inside
-        if row["n"] >= MIN_GROUP_SIZE and not text.is_missing(row["value"])
-    ]
-    reach = max((abs(value) for value in known), default=0) or 1
-    tint = "138, 184, 230" if is_dark() else "31, 78, 121"
-    whole = say("table.total", lang)
-
-    def said(cell) -> str:
-        if cell is None:
-            return text.NOTHING
-        value = text.number(cell["value"], declared.unit, lang)
-        return f"{value} {say('figure.few', lang)}" if cell["n"] < MIN_GROUP_SIZE else value
-
-    frame = pd.DataFrame(
-        {"name": [whole if code is None else names[0][code] for code in rows]}
-        | {
-            str(at): [said(cells.get((row, code))) for row in rows]
-            for at, code in enumerate(columns)
-        }
-    )
+    lang = selection.lang
+    down, across = dimensions
+    heatmap = _heatmap(selection, metric, dimensions, within)
+    rows = heatmap.rows
+    columns = heatmap.columns
+    largest = heatmap.largest()
+    row_names = queries.labels(down, lang, selection.scheme)
+    column_names = queries.labels(across, lang, selection.scheme)
+    frame = pd.DataFrame({"name": [_row_name(code, row_names, lang) for code in rows]})
+    for place, code in enumerate(columns):
+        frame[str(place)] = [heatmap.words(row, code, lang) for row in rows]
 
     def paint(column: pd.Series) -> list[str]:
-        code = columns[int(column.name)] if column.name != "name" else None
-        told = [
-            cells.get((row, code)) if row is not None and code is not None else None for row in rows
-        ]
-        return [
-            ""
-            if cell is None or cell["n"] < MIN_GROUP_SIZE or text.is_missing(cell["value"])
-            else f"background-color: rgba({tint}, {0.05 + 0.4 * abs(cell['value']) / reach:.3f})"
-            for cell in told
-        ]
+        if column.name == "name":
+            return [""] * len(rows)
+        code = columns[int(str(column.name))]
+        return [heatmap.shade(row, code, largest) for row in rows]
 
-    def clicked(at: int, column: str) -> None:
-        picked = {down: rows[at], across: columns[int(column)] if column != "name" else None}
-        drilldown.open_cell(
-            metric,
-            dict(within) | {split: code for split, code in picked.items() if code is not None},
-        )
+    def open_list(row: int, column: str) -> None:
+        codes = {down: rows[row], across: None if column == "name" else columns[int(column)]}
+        cell = {dimension: code for dimension, code in codes.items() if code is not None}
+        drilldown.open_cell(metric, dict(within) | cell)
 
-    heads = [whole if code is None else names[1][code] for code in columns]
-    config = {
-        str(at): st.column_config.Column(head, alignment="right") for at, head in enumerate(heads)
-    }
-    config["name"] = st.column_config.TextColumn(
-        queries.dimension_name(down, lang), pinned=True, width=150
-    )
+    config = {}
+    for place, code in enumerate(columns):
+        head = _row_name(code, column_names, lang)
+        config[str(place)] = st.column_config.Column(head, alignment="right")
+    dimension_name = queries.dimension_name(down, lang)
+    config["name"] = st.column_config.TextColumn(dimension_name, pinned=True, width=150)
     drilldown.clickable_table(
         selection,
         f"cut_heat_{down}_{across}_{lang}",
         frame.style.apply(paint),
-        clicked,
+        open_list,
         height="content" if len(frame) <= 40 else 900,
         column_config=config,
-        alt=declared.name[lang],
+        alt=METRICS[metric].name[lang],
     )
-    st.html(f'<p class="lp-note">{html.escape(say("explorer.heat", lang))}</p>')
+    caption(say("explorer.heat", lang))

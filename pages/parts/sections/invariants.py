@@ -1,4 +1,4 @@
-"""The invariants of the data page, held against this edition."""
+"""The invariants on the data page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, metric_table
+from pages.parts.widgets import metric_table
+from pages.parts.widgets.text import section_title
 
 VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
 _HEIGHT = 330
@@ -16,14 +17,18 @@ _HEIGHT = 330
 
 @st.fragment(parallel=True)
 def invariants(selection: Selection) -> None:
-    """Each invariant with its verdict. Drawn by itself: it takes seconds at a million customers."""
-    lang, spot = selection.lang, st.empty()
+    """Draw each invariant with its verdict, in a fragment of its own.
+
+    The checks take seconds at a million customers.
+    """
+    lang = selection.lang
+    spot = st.empty()
     with spot:
         st.skeleton(height=_HEIGHT)
     checks = queries.checks(selection.as_of)
     broken = [check for check in checks if check.failed]
     with spot.container():
-        boards.section_title(
+        section_title(
             say(
                 "data.checks_broken" if broken else "data.checks_hold",
                 lang,

@@ -1,8 +1,8 @@
-"""The boards of the migration page: matrix, five-category rates, roll, vintage, reloan curves, forecast."""
+"""The boards of the migration page: matrix, rates, roll, vintages, reloan curves, forecast."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -12,6 +12,7 @@ import streamlit as st
 
 from analytics.analysis import cohorts, forecast, migration
 from analytics.analysis.cohorts import Cohorts
+from analytics.analysis.forecast import Forecast
 from analytics.analysis.migration import Moves
 from analytics.i18n import text
 from analytics.i18n.text import say
@@ -23,24 +24,25 @@ from pages.parts.sections import change
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, chart, drilldown, matrix, move_drilldown
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 LINES = 8
 YOUNG = 3
 
 
-def moves_matrix(selection: Selection, asked: Moves, measure: str) -> None:
-    """Who moved from which class or bucket to which."""
+def moves_matrix(selection: Selection, query: Moves, measure: str) -> None:
+    """Draw the migration matrix between classes or buckets."""
     lang = selection.lang
     with boards.guarded_section(selection, "loans"):
-        frame = queries.cached_analysis(migration.matrix, asked)
-        names = move_drilldown.state_names(selection, asked)
+        frame = queries.cached_analysis(migration.matrix, query)
+        names = move_drilldown.state_names(selection, query)
         outside = {migration.JOINED, migration.MOVED_IN, *migration.EXITS}
         states = [code for code in names if code not in outside]
         matrix.show(
             selection,
             "matrix",
-            _moved_most(frame, states, names, asked, lang),
+            _largest_moves(frame, states, names, query, lang),
             frame,
             states,
             names,
@@ -48,40 +50,40 @@ def moves_matrix(selection: Selection, asked: Moves, measure: str) -> None:
         )
 
 
-def _moved_most(
-    frame: pd.DataFrame, states, names: Mapping[str, str], asked: Moves, lang: str
+def _largest_moves(
+    frame: pd.DataFrame, states: Sequence[str], names: Mapping[str, str], query: Moves, lang: str
 ) -> str:
-    """The message: how many stayed where they were, and the most frequent move."""
+    """Return the title: how many did not move, and the most frequent move."""
     inside = frame[frame["before"].isin(states) & frame["after"].isin(states)]
     crossed = inside[inside["before"] != inside["after"]]
-    said = {
-        "before": text.month(asked.before, lang),
-        "after": text.month(asked.question.as_of, lang),
+    facts = {
+        "before": text.month(query.before, lang),
+        "after": text.month(query.question.as_of, lang),
     }
     if inside.empty or crossed.empty:
-        return say("migration.nobody", lang, **said)
+        return say("migration.nobody", lang, **facts)
     top = crossed.loc[crossed["n"].idxmax()]
     return say(
         "migration.title",
         lang,
-        **said,
+        **facts,
         moved=f"{int(crossed['n'].sum()):,}",
         all=f"{int(inside['n'].sum()):,}",
         source=names[top["before"]],
         target=names[top["after"]],
         n=f"{int(top['n']):,}",
-        unit=say("migration.loans" if asked.of_loans else "migration.customers", lang),
+        unit=say("migration.loans" if query.of_loans else "migration.customers", lang),
     )
 
 
 def rates(selection: Selection, question: Question, before: date) -> None:
-    """The five regulatory migration rates with both halves."""
+    """Draw the five regulatory migration rates with numerator and denominator."""
     lang = selection.lang
     with boards.guarded_section(selection, "loans"):
-        found = queries.cached_analysis(migration.rates, question, before)
-        whole = found.iloc[0]
+        rates_found = queries.cached_analysis(migration.rates, question, before)
+        whole = rates_found.iloc[0]
         value = text.number(whole["value"], "rate", lang)
-        boards.section_title(
+        section_title(
             say("migration.rates_title", lang, value=value, before=text.month(before, lang))
         )
         columns = ("rate", "value", "moved_down", "net", "opening", "decrease")
@@ -99,28 +101,29 @@ def rates(selection: Selection, question: Question, before: date) -> None:
                     *(text.number(half, "money", lang) for half in (row.opening, row.decrease)),
                     f"{row.n:,}",
                 )
-                for row in found.itertuples()
+                for row in rates_found.itertuples()
             ],
             columns=[*heads, "n"],
         )
         _table(selection, out, heads[0], "rates", lambda at, _: {"rate": migration.RATES[at]})
-        boards.caption(say("migration.rates_note", lang), say("migration.rates_click", lang))
+        caption(say("migration.rates_note", lang), say("migration.rates_click", lang))
 
 
 def roll(selection: Selection, question: Question, buckets: str) -> None:
-    """Stock roll rates over twelve months, where the buckets are a month wide."""
-    lang, declared = selection.lang, sets()[buckets]
+    """Draw stock roll rates over twelve months, where the buckets are a month wide."""
+    lang = selection.lang
+    declared = sets()[buckets]
     if not declared.monthly:
         return
     with boards.guarded_section(selection, "loans"):
-        found = queries.cached_analysis(migration.roll_series, question, 12, buckets)
+        rolls = queries.cached_analysis(migration.roll_series, question, 12, buckets)
         names = declared.labels(lang)
         steps = {a: f"{names[a]} → {names[b]}" for a, b in pairwise(declared.codes[:-1])}
-        last = found[found["as_of"] == found["as_of"].max()].set_index("bucket")
+        last = rolls[rolls["as_of"] == rolls["as_of"].max()].set_index("bucket")
         first = declared.codes[0]
-        said = text.number(last["value"].get(first), "rate", lang)
-        boards.section_title(say("migration.roll_title", lang, step=steps[first], value=said))
-        wide = found.pivot(index="bucket", columns="as_of", values="value").reindex(list(steps))
+        message = text.number(last["value"].get(first), "rate", lang)
+        section_title(say("migration.roll_title", lang, step=steps[first], value=message))
+        wide = rolls.pivot(index="bucket", columns="as_of", values="value").reindex(list(steps))
         n = last["n"].reindex(list(steps))
         out = pd.DataFrame({say("migration.step", lang): list(steps.values())})
         for month in wide.columns:
@@ -133,48 +136,51 @@ def roll(selection: Selection, question: Question, buckets: str) -> None:
             for count in n.fillna(0)
         ]
         _table(selection, out, say("migration.step", lang))
-        boards.caption(say("migration.roll_note", lang))
+        caption(say("migration.roll_note", lang))
 
 
 def vintage(
     selection: Selection, question: Question, days: int, late: str, counted: str
 ) -> tuple[Cohorts, str]:
-    """Lines of cohorts by month on book, or of the parts of one split within one cohort. Gives what the list needs, and
-    that cohort."""
-    lang, cohort = selection.lang, ""
+    """Draw vintage curves; return the query of their lists and the cohort.
+
+    One line per cohort by months on book, or with a dimension one line per part of one cohort.
+    """
+    lang = selection.lang
+    cohort = ""
     head = (
         queries.dimension_name(question.by[0], lang)
         if question.by
         else say("migration.cohort", lang)
     )
-    asked = Cohorts(question, "vintage", days, late, "year" if question.by else "quarter")
+    query = Cohorts(question, "vintage", days, late, "year" if question.by else "quarter")
     with boards.guarded_section(selection, "loans"):
-        found = queries.cached_analysis(cohorts.vintage, question, days, late, asked.period)
+        curves = queries.cached_analysis(cohorts.vintage, question, days, late, query.period)
         if counted == "loans":
-            found = found.assign(value=found["value_loans"])
+            curves = curves.assign(value=curves["value_loans"])
         if question.by:
-            cohort = _cohort_picker(selection, found)
+            cohort = _cohort_picker(selection, curves)
             names = queries.labels(question.by[0], lang, selection.scheme)
-            found = found[found["cohort"].astype(str).str[:10] == cohort]
-            big = found[found["month"] == 0].sort_values("n", ascending=False)["part"].head(LINES)
-            found = found[found["part"].isin(big)]
+            curves = curves[curves["cohort"].astype(str).str[:10] == cohort]
+            big = curves[curves["month"] == 0].sort_values("n", ascending=False)["part"].head(LINES)
+            curves = curves[curves["part"].isin(big)]
             title = say("migration.vintage_split", lang, cohort=cohort[:4])
         else:
-            # A cohort of less than three months has nothing to show yet.
-            grown = found.groupby("cohort")["month"].max()
+            # A cohort of less than three months has no history yet.
+            grown = curves.groupby("cohort")["month"].max()
             old = sorted(grown[grown >= YOUNG].index)[-LINES:]
             names = {
                 str(day)[:10]: move_drilldown.period_name(str(day)[:10], "quarter") for day in old
             }
-            found = found.assign(part=found["cohort"].astype(str).str[:10])
-            found = found[found["part"].isin(names)]
+            curves = curves.assign(part=curves["cohort"].astype(str).str[:10])
+            curves = curves[curves["part"].isin(names)]
             title = say("migration.vintage_title", lang)
-        grown = found.groupby("part")["month"].max()
+        grown = curves.groupby("part")["month"].max()
         names = {code: name for code, name in names.items() if code in grown.index}
-        enough = found[(found["month"] <= 6) & (found["n"] >= MIN_GROUP_SIZE)]
+        enough = curves[(curves["month"] <= 6) & (curves["n"] >= MIN_GROUP_SIZE)]
         worst = enough.groupby("part")["value"].max()
         bold = [worst.idxmax()] if len(worst) and worst.max() > 0 else []
-        said = (
+        message = (
             say(
                 "migration.vintage_worst",
                 lang,
@@ -191,32 +197,37 @@ def vintage(
             return place | ({} if month is None else {"month": str(month)})
 
         ticks = {month: say("migration.mob", lang, month=month) for month in range(0, 37, 6)}
-        figure = change_charts.curves(found, "month", names, ticks, lang, dark=is_dark(), bold=bold)
+        figure = change_charts.curves(
+            curves, "month", names, ticks, lang, dark=is_dark(), bold=bold
+        )
         chart.show(
             selection,
             "vintage",
-            said,
+            message,
             figure,
-            found,
+            curves,
             question.about(by=()),
             ("part", "month"),
             lambda mark: move_drilldown.open_move(cell(mark["part"], int(mark["month"]))),
-            draw_table=lambda: _cohort_table(selection, found, names, head, cell),
+            draw_table=lambda: _cohort_table(selection, curves, names, head, cell),
         )
-        boards.caption(
+        caption(
             say(f"migration.vintage_{late}", lang, days=days),
             say(f"migration.vintage_by_{counted}", lang),
             say("migration.vintage_click", lang),
         )
-    return asked, cohort
+    return query, cohort
 
 
-def _cohort_picker(selection: Selection, found: pd.DataFrame) -> str:
-    """The year of lending whose parts are drawn: the newest that has been on book for six months, unless picked."""
-    reached = found.groupby("cohort")["month"].max()
-    grown = reached[reached >= 6]
-    first = grown.index.max() if len(grown) else reached.idxmax()
-    years = sorted((str(day)[:10] for day in reached.index), reverse=True)
+def _cohort_picker(selection: Selection, curves: pd.DataFrame) -> str:
+    """Draw a choice of the year of origination.
+
+    The default is the newest one that has been on book for six months.
+    """
+    last_month = curves.groupby("cohort")["month"].max()
+    grown = last_month[last_month >= 6]
+    first = grown.index.max() if len(grown) else last_month.idxmax()
+    years = sorted((str(day)[:10] for day in last_month.index), reverse=True)
     options = [str(first)[:10], *(day for day in years if day != str(first)[:10])]
     return chart.chooser(
         selection, "year", options, lambda day: day[:4], say("migration.cohort", selection.lang)
@@ -224,11 +235,15 @@ def _cohort_picker(selection: Selection, found: pd.DataFrame) -> str:
 
 
 def _cohort_table(
-    selection: Selection, found: pd.DataFrame, names: Mapping[str, str], head: str, cell
+    selection: Selection,
+    curves: pd.DataFrame,
+    names: Mapping[str, str],
+    head: str,
+    cell: Callable[..., dict[str, str]],
 ) -> None:
     lang = selection.lang
-    wide = found.pivot(index="part", columns="month", values="value").reindex(list(names))
-    n = found[found["month"] == 0].set_index("part")["n"].reindex(list(names))
+    wide = curves.pivot(index="part", columns="month", values="value").reindex(list(names))
+    n = curves[curves["month"] == 0].set_index("part")["n"].reindex(list(names))
     counts = [
         f"{int(c):,}" + (f" {say('figure.few', lang)}" if c < MIN_GROUP_SIZE else "") for c in n
     ]
@@ -242,88 +257,95 @@ def _cohort_table(
 
     def opens(at: int, column: int) -> dict[str, str]:
         month = months[column - 2] if column > 1 else None
-        known = month is not None and not text.is_missing(wide[month].iloc[at])
-        return cell(codes[at], month if known else None)
+        has_value = month is not None and not text.is_missing(wide[month].iloc[at])
+        return cell(codes[at], month if has_value else None)
 
     _table(selection, out, head, "vintage", opens)
 
 
 def first_payment(selection: Selection, question: Question, cohort: str) -> None:
-    """First-payment default by quarter of lending, or by the parts of one split of those lent in the year `cohort`."""
-    lang, metric = selection.lang, METRICS["first_payment_default"]
+    """Draw first-payment default by quarter of origination.
+
+    With a dimension: by part, of the loans originated in the year `cohort`.
+    """
+    lang = selection.lang
+    metric = METRICS["first_payment_default"]
     with boards.guarded_section(selection, metric.id):
-        found = queries.cached_analysis(
+        defaults = queries.cached_analysis(
             cohorts.first_payment, question, "year" if question.by else "quarter"
         )
         if question.by:
-            first = cohort or str(found["cohort"].max())[:10]
-            found = found[found["cohort"].astype(str).str[:10] == first]
+            first = cohort or str(defaults["cohort"].max())[:10]
+            defaults = defaults[defaults["cohort"].astype(str).str[:10] == first]
             labels = queries.labels(question.by[0], lang, selection.scheme)
-            names = [labels.get(code, code) for code in found["part"]]
+            names = [labels.get(code, code) for code in defaults["part"]]
             title = say("migration.first_split", lang, cohort=first[:4])
         else:
             names = [
-                move_drilldown.period_name(str(day)[:10], "quarter") for day in found["cohort"]
+                move_drilldown.period_name(str(day)[:10], "quarter") for day in defaults["cohort"]
             ]
             title = say("migration.first_title", lang)
-        found = found.assign(name=names).reset_index(drop=True)
-        judged = found[found["n"] >= MIN_GROUP_SIZE]
-        if len(judged):
-            top = judged.loc[judged["value"].idxmax()]
+        defaults = defaults.assign(name=names).reset_index(drop=True)
+        large = defaults[defaults["n"] >= MIN_GROUP_SIZE]
+        if len(large):
+            top = large.loc[large["value"].idxmax()]
             value = text.number(top["value"], "rate", lang)
             title = say("migration.first_worst", lang, title=title, name=top["name"], value=value)
-        boards.section_title(title)
+        section_title(title)
         heads = [
             say(f"migration.{name}", lang)
             for name in ("cohort", "value", "missed", "judged", "lent")
         ]
         if question.by:
             heads[0] = queries.dimension_name(question.by[0], lang)
-        out = pd.DataFrame(
-            [
-                (
-                    row.name,
-                    text.number(row.value, "rate", lang)
-                    + (f" {say('figure.few', lang)}" if row.n < MIN_GROUP_SIZE else ""),
-                    f"{int(row.numerator):,}",
-                    f"{row.n:,}",
-                    f"{row.loans:,}",
-                )
-                for row in found[["name", "value", "numerator", "n", "loans"]].itertuples(
-                    index=False
-                )
-            ],
-            columns=heads,
-        )
+        rows = [_first_payment_row(row, lang) for row in defaults.to_dict("records")]
+        out = pd.DataFrame(rows, columns=heads)
 
         def opens(at: int, column: int) -> dict[str, str]:
-            row = found.iloc[at]
-            judged = {1: "missed", 2: "missed", 3: "yes"}.get(column)
-            picked = {"cohort": str(row["cohort"])[:10]} | (
-                {"part": row["part"]} if question.by else {}
-            )
-            return picked | ({"judged": judged} if judged else {})
+            row = defaults.iloc[at]
+            cell = {"cohort": str(row["cohort"])[:10]}
+            if question.by:
+                cell["part"] = row["part"]
+            assessed = {1: "missed", 2: "missed", 3: "yes"}.get(column)
+            if assessed:
+                cell["judged"] = assessed
+            return cell
 
         _table(selection, out, heads[0], "first", opens)
-        boards.caption(say("migration.first_note", lang))
+        caption(say("migration.first_note", lang))
+
+
+def _first_payment_row(row: dict[str, Any], lang: str) -> tuple[str, ...]:
+    """Return name, rate, missed, assessed and originated loans."""
+    rate = text.number(row["value"], "rate", lang)
+    if row["n"] < MIN_GROUP_SIZE:
+        rate += f" {say('figure.few', lang)}"
+    return (
+        row["name"],
+        rate,
+        f"{int(row['numerator']):,}",
+        f"{row['n']:,}",
+        f"{row['loans']:,}",
+    )
 
 
 def curve(selection: Selection, question: Question) -> Cohorts:
-    """How many have borrowed again so many days after settling, by opening tier or another split. Gives what the list
-    needs."""
-    lang, asked = selection.lang, Cohorts(question, "curve")
+    """Draw the share reborrowing by days since settlement; return the query of its lists."""
+    lang = selection.lang
+    query = Cohorts(question, "curve")
     with boards.guarded_section(selection, "reloan_rate_90"):
-        found = queries.cached_analysis(cohorts.curve, question)
+        result = queries.cached_analysis(cohorts.curve, question)
         names = {
             **(queries.labels(question.by[0], lang, selection.scheme) if question.by else {}),
             cohorts.WHOLE: say("table.total", lang),
         }
-        enough = found.summary[found.summary["n"] >= MIN_GROUP_SIZE]
-        kept = enough.sort_values("n", ascending=False)["part"].head(LINES)
-        points = found.points[found.points["part"].isin(kept) & (found.points["days"] <= 365)]
-        whole = found.summary[found.summary["part"] == cohorts.WHOLE].iloc[0]
+        enough = result.summary[result.summary["n"] >= MIN_GROUP_SIZE]
+        parts = enough.sort_values("n", ascending=False)["part"].head(LINES)
+        points = result.points[result.points["part"].isin(parts) & (result.points["days"] <= 365)]
+        whole = result.summary[result.summary["part"] == cohorts.WHOLE].iloc[0]
         ticks = {day: say("reloan.days", lang, days=day) for day in (0, 30, 90, 180, 365)}
-        everybody, names = names, {code: name for code, name in names.items() if code in set(kept)}
+        everybody = names
+        names = {code: name for code, name in names.items() if code in set(parts)}
         figure = change_charts.curves(
             points,
             "days",
@@ -344,14 +366,14 @@ def curve(selection: Selection, question: Question) -> Cohorts:
             question.about("reloan_rate_90", by=()),
             ("part",),
             lambda mark: move_drilldown.open_move({"part": mark["part"]}),
-            draw_table=lambda: _curve_table(selection, found.summary, everybody),
+            draw_table=lambda: _curve_table(selection, result.summary, everybody),
         )
-        boards.caption(say("migration.curve_note", lang), say("migration.curve_click", lang))
-    return asked
+        caption(say("migration.curve_note", lang), say("migration.curve_click", lang))
+    return query
 
 
 def _window(whole: pd.Series, lang: str) -> str:
-    """The win-back window in words."""
+    """Return the win-back window in words."""
     if text.is_missing(whole["half_by"]) or text.is_missing(whole["value_180"]):
         return say("migration.no_window", lang)
     return say(
@@ -365,42 +387,43 @@ def _window(whole: pd.Series, lang: str) -> str:
 
 def _curve_table(selection: Selection, summary: pd.DataFrame, names: Mapping[str, str]) -> None:
     lang = selection.lang
-    rows, codes = [], []
+    rows = []
+    codes = []
     for row in summary.to_dict("records"):
         if row["part"] in names:
             codes.append(row["part"])
-            told = {say("words.split_by", lang): names[row["part"]]}
+            line = {say("words.split_by", lang): names[row["part"]]}
             for window in cohorts.WINDOWS:
                 value = row[f"value_{window}"]
                 ends = "–".join(
                     text.number(row[f"{end}_{window}"], "rate", lang) for end in ("low", "high")
                 )
-                known = f"{text.number(value, 'rate', lang)} ({ends})"
-                said = say("figure.few", lang) if text.is_missing(value) else known
-                told[say("reloan.days", lang, days=window)] = said
+                interval = f"{text.number(value, 'rate', lang)} ({ends})"
+                words = say("figure.few", lang) if text.is_missing(value) else interval
+                line[say("reloan.days", lang, days=window)] = words
             few = f" {say('figure.few', lang)}" if row["n"] < MIN_GROUP_SIZE else ""
             rows.append(
-                told | {say("migration.back", lang): f"{row['back']:,}", "n": f"{row['n']:,}{few}"}
+                line | {say("migration.back", lang): f"{row['back']:,}", "n": f"{row['n']:,}{few}"}
             )
 
     def opens(at: int, column: int) -> dict[str, str]:
-        # Columns: the part, one for each window, who came back, who settled.
+        # Columns: the part, one per window, those who returned, those who settled.
         return {"part": codes[at]} | ({"back": "yes"} if column == len(cohorts.WINDOWS) + 1 else {})
 
     _table(selection, pd.DataFrame(rows), say("words.split_by", lang), "curve", opens)
 
 
-def ahead(selection: Selection, question: Question, by: str, measure: str) -> None:
-    """Shares in three and six months with their band, and how right such forecasts were."""
+def forecast_board(selection: Selection, question: Question, by: str, measure: str) -> None:
+    """Draw the forecast shares in three and six months with bands, and the backtest."""
     lang = selection.lang
     with boards.guarded_section(selection, "loans"):
-        found = queries.cached_analysis(forecast.forecast, question, by, measure, "standard")
+        result = queries.cached_analysis(forecast.forecast, question, by, measure, "standard")
         names = (
             sets()["standard"].labels(lang)
             if by == "bucket"
             else queries.labels("class", lang, question.scheme)
         )
-        far = found.ahead[found.ahead["horizon"] == forecast.HORIZONS[-1]]
+        far = result.ahead[result.ahead["horizon"] == forecast.HORIZONS[-1]]
         far = far.assign(gap=far["share"] - far["share_now"])
         top = far.loc[far["gap"].abs().idxmax()]
         change = text.change(top["gap"], "rate", "neither", lang)
@@ -412,29 +435,29 @@ def ahead(selection: Selection, question: Question, by: str, measure: str) -> No
             change=change.words,
             value=text.number(top["share"], "rate", lang),
         )
-        late = found.ahead[found.ahead["state"] != sets()["standard"].codes[0]]
+        late = result.ahead[result.ahead["state"] != sets()["standard"].codes[0]]
         figure = change_charts.ahead(late, names, forecast.HORIZONS, lang, dark=is_dark())
         chart.show(
             selection,
             "ahead",
             title,
             figure,
-            found.ahead,
-            question.about(found.unit),
-            draw_table=lambda: _ahead_table(selection, found, names),
+            result.ahead,
+            question.about(result.unit),
+            draw_table=lambda: _ahead_table(selection, result, names),
         )
-        for test in found.tests.to_dict("records"):
-            boards.caption(_tested(test, lang))
-        boards.caption(
-            say("migration.ahead_note", lang, months=found.months),
+        for test in result.tests.to_dict("records"):
+            caption(_backtest(test, lang))
+        caption(
+            say("migration.ahead_note", lang, months=result.months),
             say("overdue.buckets", lang) if by == "bucket" else "",
         )
 
 
-def _tested(test: Mapping, lang: str) -> str:
+def _backtest(test: Mapping, lang: str) -> str:
     if not test["forecasts"]:
         return say("migration.untested", lang, months=test["horizon"])
-    said = {
+    facts = {
         "months": test["horizon"],
         "count": test["forecasts"],
         **{
@@ -442,16 +465,16 @@ def _tested(test: Mapping, lang: str) -> str:
             for name in ("error", "error_naive")
         },
     }
-    return say("migration.beats" if test["beats"] else "migration.fails", lang, **said)
+    return say("migration.beats" if test["beats"] else "migration.fails", lang, **facts)
 
 
-def _ahead_table(selection: Selection, found, names: Mapping[str, str]) -> None:
+def _ahead_table(selection: Selection, result: Forecast, names: Mapping[str, str]) -> None:
     lang = selection.lang
     heads = [
         say(f"migration.{name}", lang)
         for name in ("state", "now", "then", "share", "band", "amount")
     ]
-    unit = "money" if found.measure == "balance" else "count"
+    unit = "money" if result.measure == "balance" else "count"
     out = pd.DataFrame(
         [
             (
@@ -462,7 +485,7 @@ def _ahead_table(selection: Selection, found, names: Mapping[str, str]) -> None:
                 f"{text.number(row.low, 'rate', lang)} – {text.number(row.high, 'rate', lang)}",
                 text.number(row.amount, unit, lang),
             )
-            for row in found.ahead.itertuples()
+            for row in result.ahead.itertuples()
         ],
         columns=heads,
     )
@@ -476,7 +499,7 @@ def _table(
     key: str = "",
     opens: Callable[[int, int], dict[str, str]] | None = None,
 ) -> None:
-    """`opens`: row and column of a clicked cell → what its list is asked with."""
+    """Draw a table; `opens` maps row and column of a clicked cell to the cell of its list."""
     right = {name: st.column_config.Column(alignment="right") for name in list(out)[1:]}
     right[next(iter(out))] = st.column_config.Column(pinned=True)
     more: dict[str, Any] = {"column_config": right, "height": "content", "alt": alt}
@@ -495,9 +518,9 @@ def _table(
 def split_picker(
     selection: Selection, metric: str, none: str, default: str = "none"
 ) -> tuple[str, ...]:
-    """The split of a board with at most one: none, or one that does not change month by month."""
-    options = ["none", *change.splits_of(selection, metric)]
-    picked = chart.picker(
+    """Draw a choice of one dimension or none."""
+    options = ["none", *change.dimensions_of(selection, metric)]
+    dimension = chart.picker(
         selection,
         "split",
         options,
@@ -505,4 +528,4 @@ def split_picker(
         say("words.split_by", selection.lang),
         default,
     )
-    return () if picked == "none" else (picked,)
+    return () if dimension == "none" else (dimension,)

@@ -1,4 +1,4 @@
-"""The parts of the simulator: sliders, classes before and after, and what was observed of those who move."""
+"""The sections of the simulator: sliders, classes before and after, outcomes of those who move."""
 
 from __future__ import annotations
 
@@ -10,72 +10,74 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analytics.grading.swap_sets import Swaps
+from analytics.grading.swap_sets import SwapSets
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from analytics.rulebooks import Rulebook
 from analytics.rulebooks.thresholds import Threshold
-from pages.parts.widgets import boards, rulebook_tables
-from pages.parts.widgets.text import escape_markdown
+from pages.parts.widgets import rulebook_tables
+from pages.parts.widgets.text import caption, escape_markdown
 
-EVERY = ""
 # More sliders than this are shown one class at a time.
-AT_ONCE = 9
+MAX_SLIDERS = 9
 
 
-def part_of(
-    book: Rulebook, known: Sequence[Threshold], lang: str
+def split_by_part(
+    book: Rulebook, thresholds: Sequence[Threshold], lang: str
 ) -> tuple[list[Threshold], list[Threshold]]:
-    """The thresholds to show, and those of other parts of a long rulebook, whose sliders keep what was chosen."""
-    if len(known) <= AT_ONCE:
-        return list(known), []
+    """Return the thresholds to show and the others; a long rulebook is shown part by part."""
+    if len(thresholds) <= MAX_SLIDERS:
+        return list(thresholds), []
     short = rulebook_tables.rulebook_lang(lang)
     parts = {
         (t.stage, t.code): f"{say(f'rules.stage_{t.stage}', lang)} "
         f"{book.class_names(t.code)[short] if t.code else ''}".strip()
-        for t in known
+        for t in thresholds
     }
-    chosen = st.selectbox(
+    part_key = st.selectbox(
         say("simulate.part", lang),
         list(parts),
         key=f"part_{book.digest}_{lang}",
-        format_func=parts.get,
+        format_func=parts.__getitem__,
         width=320,
     )
-    shown = [t for t in known if (t.stage, t.code) == chosen]
-    return shown, [t for t in known if t not in shown]
+    in_part = [t for t in thresholds if (t.stage, t.code) == part_key]
+    return in_part, [t for t in thresholds if t not in in_part]
 
 
-def key_of(book: Rulebook, threshold: Threshold) -> str:
-    """Where the value of a slider is kept over languages and parts."""
+def state_key(book: Rulebook, threshold: Threshold) -> str:
+    """Return the session key of a threshold's value, the same in every language and part."""
     return f"threshold_{book.digest}_{threshold.key}"
 
 
 def value(book: Rulebook, threshold: Threshold) -> Any:
-    """The value chosen for a threshold, whether its slider is on the page now or not."""
-    return st.session_state.get(key_of(book, threshold), threshold.value)
+    """Return the value set for a threshold, whether its slider is shown or not."""
+    return st.session_state.get(state_key(book, threshold), threshold.value)
 
 
-def reset(book: Rulebook, known: Sequence[Threshold]) -> None:
-    """Put every threshold back to what the rulebook says. For callbacks."""
-    for threshold in known:
-        st.session_state.pop(key_of(book, threshold), None)
+def reset(book: Rulebook, thresholds: Sequence[Threshold]) -> None:
+    """Reset every threshold to the value of the rulebook. For callbacks."""
+    for threshold in thresholds:
+        st.session_state.pop(state_key(book, threshold), None)
     st.session_state["simulate_reset"] = st.session_state.get("simulate_reset", 0) + 1
 
 
 def slider(book: Rulebook, threshold: Threshold, lang: str) -> Any:
-    """A slider for one threshold, the value in force marked by its start; what it gives is the new value."""
-    rule, fact, short = threshold.rule, threshold.rule.fact, rulebook_tables.rulebook_lang(lang)
+    """Draw the slider of one threshold and return its value."""
+    rule = threshold.rule
+    fact = threshold.rule.fact
+    short = rulebook_tables.rulebook_lang(lang)
     ends = (say("rules.from", lang), say("rules.to", lang))
     sign = ends[threshold.place] if rule.sign == "between" else rule.sign
     label = escape_markdown(f"{rule.note.clause or threshold.clause}　{fact.words(short)} {sign}")
-    key = f"slider_{key_of(book, threshold)}_{lang}_{st.session_state.get('simulate_reset', 0)}"
-    now = value(book, threshold)
+    key = f"slider_{state_key(book, threshold)}_{lang}_{st.session_state.get('simulate_reset', 0)}"
+    current = value(book, threshold)
     if not fact.is_numeric:
-        # the start is set here and not passed: a slider whose start changes is a new one and loses the keyboard
-        st.session_state.setdefault(key, now)
-        made = st.select_slider(
+        # The start is set here and not passed: a slider whose start changes is a new widget and
+        # loses the keyboard focus.
+        st.session_state.setdefault(key, current)
+        new_value = st.select_slider(
             label,
             list(fact.ascending),
             key=key,
@@ -83,19 +85,21 @@ def slider(book: Rulebook, threshold: Threshold, lang: str) -> Any:
         )
     else:
         whole = fact.type == "int" or (fact.type == "money" and float(threshold.value).is_integer())
-        low, high, step = _reach(float(threshold.value), whole, fact.name.endswith("_percentile"))
+        low, high, step = _slider_range(
+            float(threshold.value), whole, fact.name.endswith("_percentile")
+        )
         kind = int if whole else float
-        st.session_state.setdefault(key, kind(now))
-        moved = st.slider(
+        st.session_state.setdefault(key, kind(current))
+        position = st.slider(
             label, kind(low), kind(high), step=kind(step), key=key, help=fact.unit(short) or None
         )
-        made = moved if fact.type == "int" else Decimal(str(moved))
-    st.session_state[key_of(book, threshold)] = made
-    return made
+        new_value = position if fact.type == "int" else Decimal(str(position))
+    st.session_state[state_key(book, threshold)] = new_value
+    return new_value
 
 
-def _reach(value: float, whole: bool, is_share: bool) -> tuple[float, float, float]:
-    """(lowest, highest, step) of a slider around a value: zero to twice as much, in steps a person would take."""
+def _slider_range(value: float, whole: bool, is_share: bool) -> tuple[float, float, float]:
+    """Return lowest, highest and step of a slider: zero to twice the value, in round steps."""
     if is_share:
         return 0, 100, 1
     high = max(2 * value, value + 10) if whole else max(2 * value, 1.0)
@@ -104,23 +108,23 @@ def _reach(value: float, whole: bool, is_share: bool) -> tuple[float, float, flo
     step = 1
     while high / step > 200:
         step *= 10
-    # every value between must be a step away from the start of the slider
+    # The value in force must lie on a step of the slider.
     step = step if value % step == 0 else 1
     return 0, high - high % step, step
 
 
-def totals(made: Swaps, names: Mapping[str, str], lang: str) -> None:
-    """Per class: before, in, out, after, and the balance."""
+def totals(swaps: SwapSets, names: Mapping[str, str], lang: str) -> None:
+    """Draw per class the number before, in, out and after, and the balance."""
     rows = [
         (
             names[row["class"]],
             f"{row['n_from']:,}",
-            _signed(row["swapped_in"], "+"),
-            _signed(row["swapped_out"], "−"),
+            _signed_count(row["swapped_in"], "+"),
+            _signed_count(row["swapped_out"], "−"),
             f"{row['n_to']:,}",
             *(text.number(row[f"balance_{end}"], "money", lang) for end in ("from", "to")),
         )
-        for row in made.totals().to_dict("records")
+        for row in swaps.totals().to_dict("records")
         if row["n_from"] or row["n_to"]
     ]
     heads = ("class", "n_from", "swapped_in", "swapped_out", "n_to", "balance_from", "balance_to")
@@ -129,19 +133,21 @@ def totals(made: Swaps, names: Mapping[str, str], lang: str) -> None:
     )
 
 
-def _signed(count: int, sign: str) -> str:
+def _signed_count(count: int, sign: str) -> str:
     return f"{sign}{count:,}" if count else text.NOTHING
 
 
-def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
-    """Who moves from where to where, and beside them those who stay: outcomes with their intervals."""
-    moved = made.moved["n"].sum() > 0
-    shown = made.frame.assign(stays=made.frame["class_from"] == made.frame["class_to"])
-    # of those who stay only the classes that somebody leaves or enters: they are who the movers are held against
-    touched = {*made.moved["class_from"], *made.moved["class_to"]}
-    shown = shown[~shown["stays"] | shown["class_from"].isin(touched)] if moved else shown
+def swap_sets(swaps: SwapSets, names: Mapping[str, str], lang: str) -> None:
+    """Draw the swap sets and, for comparison, those who stay: outcomes with intervals."""
+    any_moved = swaps.moved["n"].sum() > 0
+    rows_shown = swaps.frame.assign(stays=swaps.frame["class_from"] == swaps.frame["class_to"])
+    if any_moved:
+        # Those who stay are shown for comparison, in the classes that somebody leaves or enters.
+        touched = {*swaps.moved["class_from"], *swaps.moved["class_to"]}
+        is_compared = rows_shown["class_from"].isin(touched)
+        rows_shown = rows_shown[~rows_shown["stays"] | is_compared]
     heads = ["move", "n", "balance", "overdue", "reloan", "contribution"]
-    provision = made.frame["provision_change"].notna().any()
+    provision = swaps.frame["provision_change"].notna().any()
     rows = [
         (
             say("simulate.stay", lang, name=names[row.class_from])
@@ -164,8 +170,8 @@ def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
             *((text.number(row.provision_change, "money", lang),) if provision else ()),
         )
         for part in (
-            shown[~shown["stays"]].sort_values("n", ascending=False),
-            shown[shown["stays"]],
+            rows_shown[~rows_shown["stays"]].sort_values("n", ascending=False),
+            rows_shown[rows_shown["stays"]],
         )
         for row in part.itertuples()
     ]
@@ -174,14 +180,14 @@ def swap_sets(made: Swaps, names: Mapping[str, str], lang: str) -> None:
     rulebook_tables.table(
         [say(f"simulate.{head}", lang) for head in heads], rows, right=range(1, len(heads))
     )
-    boards.caption(say("simulate.intervals", lang))
+    caption(say("simulate.intervals", lang))
     if provision:
-        whole = text.number(float(made.frame["provision_change"].sum()), "money", lang)
-        boards.caption(say("simulate.provision_note", lang, whole=whole))
+        whole = text.number(float(swaps.frame["provision_change"].sum()), "money", lang)
+        caption(say("simulate.provision_note", lang, whole=whole))
 
 
 def _interval(value: float, low: float, high: float, n: float, unit: str, lang: str) -> str:
-    """A value with its interval and n; a small group says so instead."""
+    """Return a value with its interval and n; a small group is only named as such."""
     if not n or pd.isna(value):
         return text.NOTHING
     if n < MIN_GROUP_SIZE:

@@ -1,4 +1,4 @@
-"""What each tier holds over time, two schemes against each other, and who moved up or down, for the page on tiers."""
+"""The sections of the page on tiers: shares over time, movements, two schemes crossed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from data.dates import month_end
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, chart, headlines, rulebook_tables
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 
-def held(selection: Selection, key: str = "held") -> None:
-    """What each tier holds of the whole over twenty-four months, of the balance or of the customers."""
+def shares_by_tier(selection: Selection, key: str = "held") -> None:
+    """Draw the share of each tier in balance or customers over twenty-four months."""
     lang = selection.lang
     metric = chart.picker(
         selection,
@@ -43,9 +44,9 @@ def held(selection: Selection, key: str = "held") -> None:
             unit="rate",
             better="neither",
         )
-        told = monthly_shares(answer)
+        shares_by_month = monthly_shares(answer)
         figure = metric_charts.multiples(
-            told,
+            shares_by_month,
             share,
             "class",
             names,
@@ -57,7 +58,7 @@ def held(selection: Selection, key: str = "held") -> None:
         chart.show(
             selection,
             key,
-            headlines.largest_mover(share, told, "class", names, lang),
+            headlines.largest_mover(share, shares_by_month, "class", names, lang),
             figure,
             answer,
             question,
@@ -65,13 +66,11 @@ def held(selection: Selection, key: str = "held") -> None:
         )
 
 
-def cross(selection: Selection) -> None:
-    """The customers by the classes of the scheme in the header and of another; margins are the schemes' own counts."""
+def cross_table(selection: Selection) -> None:
+    """Draw the customers by the classes of two schemes; the margins are each scheme's counts."""
     lang = selection.lang
     others = [scheme for scheme in queries.schemes() if scheme != selection.scheme]
-    boards.section_title(
-        say("tiers.cross", lang, scheme=queries.scheme_name(selection.scheme, lang))
-    )
+    section_title(say("tiers.cross", lang, scheme=queries.scheme_name(selection.scheme, lang)))
     other = chart.chooser(
         selection,
         "other",
@@ -87,21 +86,22 @@ def cross(selection: Selection) -> None:
         )
         alt = say("tiers.cross", lang, scheme=queries.scheme_name(selection.scheme, lang))
         chart.draw(rulebook_charts.cross(frame, down, across, dark=is_dark()), f"cross_{lang}", alt)
-        boards.caption(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
+        caption(say("tiers.cross_note", lang, n=f"{int(frame['n'].sum()):,}"))
 
 
-def moved(selection: Selection) -> None:
-    """How many went up, down, stayed, came and left since the opening, and what they owe."""
-    lang, months = selection.lang, selection.opening or 1
+def movements(selection: Selection) -> None:
+    """Draw how many moved up, down, stayed, came and left since the opening, with balances."""
+    lang = selection.lang
+    months = selection.opening or 1
     as_of = date.fromisoformat(selection.as_of)
     with boards.guarded_section(selection, "customers"):
         question = queries.question_for(selection, "customers", compare=False).about(opening=0)
         frame = queries.cached_analysis(
             migration.matrix, Moves(question, month_end(as_of, -months))
         )
-        ways = told(frame, queries.schemes()[selection.scheme].class_codes[:-1])
+        ways = count_directions(frame, queries.schemes()[selection.scheme].class_codes[:-1])
         up, down = (f"{int(ways.loc[way, 'n']):,}" for way in ("up", "down"))
-        boards.section_title(say("tiers.moved", lang, months=months, up=up, down=down))
+        section_title(say("tiers.moved", lang, months=months, up=up, down=down))
         rulebook_tables.table(
             [say(f"tiers.{head}", lang) for head in ("way", "moved_n", "moved_balance")],
             [
@@ -114,24 +114,30 @@ def moved(selection: Selection) -> None:
             ],
             right=(1, 2),
         )
-        boards.caption(say("tiers.moved_note", lang))
+        caption(say("tiers.moved_note", lang))
 
 
-def told(frame: pd.DataFrame, ladder: tuple[str, ...]) -> pd.DataFrame:
-    """Moves → up, down, same, unrated (a class is not known on one of the days), came and left: n, balance (of those
-    who left the one they had)."""
+def count_directions(frame: pd.DataFrame, ladder: tuple[str, ...]) -> pd.DataFrame:
+    """Sum a migration matrix by direction.
+
+    Returns n and balance of up, down, same, unrated (no class on one of the days), came and left
+    (with the balance before).
+    """
     place = {code: rank for rank, code in enumerate(ladder)}
     sums = {way: [0, 0.0] for way in ("up", "down", "same", "unrated", "came", "left")}
     for row in frame.itertuples():
-        old, new = place.get(row.before), place.get(row.after)
+        old = place.get(row.before)
+        new = place.get(row.after)
         if row.before in ("joined", "moved_in"):
             way = "came"
         elif row.after not in place and row.after != "unrated":
             way = "left"
         elif old is None or new is None:
             way = "same" if row.before == row.after else "unrated"
+        elif old == new:
+            way = "same"
         else:
-            way = "same" if old == new else "up" if new < old else "down"
+            way = "up" if new < old else "down"
         sums[way][0] += row.n
         sums[way][1] += row.balance_before if way == "left" else row.balance
     return pd.DataFrame.from_dict(sums, orient="index", columns=["n", "balance"])

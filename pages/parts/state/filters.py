@@ -9,21 +9,14 @@ from pages.parts.state.selection import Selection
 
 
 def applied_filters(selection: Selection) -> list[tuple[str, str]]:
-    """(column, words) of every applied filter, the branch path as one."""
-    lang, found = selection.lang, []
+    """Return (column, words) of every applied filter; the branch path is one of them."""
+    lang = selection.lang
+    filters = []
     if selection.branch:
-        found.append(
-            (
-                "branch",
-                " › ".join(queries.branch_tree()[code].name(lang) for code in selection.branch),
-            )
-        )
+        tree = queries.branch_tree()
+        filters.append(("branch", " › ".join(tree[code].name(lang) for code in selection.branch)))
     for column, codes in selection.where:
         words = queries.labels(column, lang)
-        found.append(
-            (
-                column,
-                f"{SPLITS[column].name[lang]} = {text.listing([words.get(code, code) for code in codes], lang)}",
-            )
-        )
-    return found
+        values = text.listing([words.get(code, code) for code in codes], lang)
+        filters.append((column, f"{SPLITS[column].name[lang]} = {values}"))
+    return filters

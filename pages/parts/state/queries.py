@@ -86,7 +86,7 @@ def _warehouse_at(edition: str) -> Warehouse:
 def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
     answer = query.ask(_warehouse_at(edition), question)
     _warehouse_at(edition)
-    if question.last > 1 and "as_of" not in answer:  # a history of one month is a history too
+    if question.last > 1 and "as_of" not in answer:  # one month of history
         answer.insert(0, "as_of", pd.Timestamp(question.as_of))
     return answer
 
@@ -107,9 +107,9 @@ def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool)
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
-def _labels(edition: str, scope: str, split: str, lang: str, scheme: str) -> dict[str, str]:
+def _labels(edition: str, scope: str, dimension: str, lang: str, scheme: str) -> dict[str, str]:
     with _warehouse_at(edition).session() as view:
-        return dict(edition_metadata.labels(view, split, lang, scheme))
+        return dict(edition_metadata.labels(view, dimension, lang, scheme))
 
 
 def _qualified_name(function: FunctionType) -> str:
@@ -193,9 +193,9 @@ def scheme_name(scheme: str, lang: str) -> str:
     return schemes()[scheme].names["zh" if lang == "zh-CN" else "en"]
 
 
-def dimension_name(split: str, lang: str) -> str:
+def dimension_name(dimension: str, lang: str) -> str:
     """Return the name of a dimension in the reader's language."""
-    return say("table.class", lang) if split == "class" else SPLITS[split].name[lang]
+    return say("table.class", lang) if dimension == "class" else SPLITS[dimension].name[lang]
 
 
 def sql(question: Question) -> str:
@@ -251,16 +251,17 @@ def explain_refusal(question: Question, refusal: UserError, lang: str) -> str:
     return refusal.text(lang)
 
 
-def has_variation(split: str) -> bool:
+def has_variation(dimension: str) -> bool:
     """Return whether the dimension has more than one value among the loans of the latest month."""
-    return _has_variation(warehouse().edition.id, ROW_SCOPE, split)
+    return _has_variation(warehouse().edition.id, ROW_SCOPE, dimension)
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
-def _has_variation(edition: str, scope: str, split: str) -> bool:
+def _has_variation(edition: str, scope: str, dimension: str) -> bool:
     try:
         return (
-            len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(split,)))) > 1
+            len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(dimension,))))
+            > 1
         )
     except UserError:
         return False
@@ -288,9 +289,11 @@ def count(question: Question, cell: Mapping[str, str], *, hit: bool = False) -> 
     return _count(warehouse().edition.id, ROW_SCOPE, question, tuple(sorted(cell.items())), hit)
 
 
-def labels(split: str, lang: str, scheme: str = "") -> dict[str, str]:
+def labels(dimension: str, lang: str, scheme: str = "") -> dict[str, str]:
     """Return code → words of a dimension in printing order; `scheme` is the scheme of `class`."""
-    return _labels(warehouse().edition.id, ROW_SCOPE, split, lang, scheme or next(iter(schemes())))
+    return _labels(
+        warehouse().edition.id, ROW_SCOPE, dimension, lang, scheme or next(iter(schemes()))
+    )
 
 
 def branch_tree() -> dict[str, branches.Branch]:

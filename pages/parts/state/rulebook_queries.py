@@ -1,4 +1,4 @@
-"""What the pages on rules ask, cached as in `bank`: the shelf of rulebooks, swaps, compliance lists, customer cards."""
+"""The cached queries of the pages on rules: rulebooks, swap sets, compliance, customer profiles."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import streamlit as st
 
 from analytics import rulebooks
 from analytics.grading import compliance, customer_profile, swap_sets
-from analytics.grading.customer_profile import Card
-from analytics.grading.swap_sets import Swaps
+from analytics.grading.customer_profile import CustomerProfile
+from analytics.grading.swap_sets import SwapSets
 from analytics.i18n.text import say
 from analytics.rulebooks import Rulebook, RulebookError, Scheme
 from analytics.rulebooks.registry import kept_rulebooks
@@ -20,25 +20,26 @@ MAX_ENTRIES = 64
 
 
 def _folder_fingerprint() -> tuple:
-    """Changes when a rulebook is written, added or taken away."""
-    files = sorted(rulebooks.FOLDER.rglob("*.toml"))
-    return tuple(
-        (file.as_posix(), (seen := file.stat()).st_mtime_ns, seen.st_size) for file in files
-    )
+    """Return a value that changes when a rulebook file is written, added or removed."""
+    fingerprint = []
+    for file in sorted(rulebooks.FOLDER.rglob("*.toml")):
+        status = file.stat()
+        fingerprint.append((file.as_posix(), status.st_mtime_ns, status.st_size))
+    return tuple(fingerprint)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _rulebooks_on_disk(edition: str, stamp: tuple) -> tuple[dict[str, Scheme], list[RulebookError]]:
-    return rulebooks.read_good(rulebooks.FOLDER, kept_rulebooks(queries.warehouse()))
+    return rulebooks.read_valid_schemes(rulebooks.FOLDER, kept_rulebooks(queries.warehouse()))
 
 
 def rulebooks_on_disk() -> tuple[dict[str, Scheme], list[RulebookError]]:
-    """The rulebooks as they lie in the folder now, and the files refused."""
+    """Return the valid rulebooks of the folder as it is now, and the errors of the others."""
     return _rulebooks_on_disk(queries.warehouse().edition.id, _folder_fingerprint())
 
 
 def warn_of_invalid_rulebooks(lang: str) -> None:
-    """Say which rulebooks are refused now, where any is."""
+    """Draw a warning for every invalid rulebook."""
     for refusal in rulebooks_on_disk()[1]:
         st.warning(
             say("rules.refused", lang, reason=refusal.text("zh" if lang == "zh-CN" else "en"))
@@ -46,7 +47,7 @@ def warn_of_invalid_rulebooks(lang: str) -> None:
 
 
 def graded_the_data(book: Rulebook) -> bool:
-    """Whether this very text graded the data that is shown."""
+    """Return whether exactly this text graded the data that is shown."""
     return (
         kept_rulebooks(queries.warehouse()).get((book.id, book.effective_on.isoformat()))
         == book.text
@@ -58,24 +59,24 @@ def graded_the_data(book: Rulebook) -> bool:
     max_entries=MAX_ENTRIES,
     hash_funcs={Rulebook: lambda book: (book.id, book.digest)},
 )
-def _swaps(edition: str, before: Rulebook, after: Rulebook, as_of: str) -> Swaps:
+def _swaps(edition: str, before: Rulebook, after: Rulebook, as_of: str) -> SwapSets:
     return swap_sets.compare(queries.warehouse(), before, after, date.fromisoformat(as_of))
 
 
-def compare(before: Rulebook, after: Rulebook, as_of: str) -> Swaps:
-    """Who moves when one rulebook takes the place of the other at a month end."""
+def compare(before: Rulebook, after: Rulebook, as_of: str) -> SwapSets:
+    """Return who changes class when one rulebook replaces another at a month end."""
     return _swaps(queries.warehouse().edition.id, before, after, as_of)
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ENTRIES)
 def _class_counts(edition: str, scope: str, as_of: str, scheme: str) -> dict[str, int]:
-    return swap_sets.counted(
+    return swap_sets.class_counts(
         queries.warehouse(), queries.schemes()[scheme], date.fromisoformat(as_of)
     )
 
 
 def class_counts(as_of: str, scheme: str) -> dict[str, int]:
-    """Class → how many customers or loans are in it at a month end."""
+    """Return class → number of customers or loans at a month end."""
     return _class_counts(queries.warehouse().edition.id, queries.ROW_SCOPE, as_of, scheme)
 
 
@@ -85,28 +86,30 @@ def _compliance_counts(edition: str, scope: str, as_of: str, stamp: tuple) -> pd
 
 
 def compliance_counts(as_of: str) -> pd.DataFrame:
-    """Per service rule how many are looked at, break it, or cannot be judged."""
+    """Return per service rule the numbers checked, in breach, and undecided."""
     return _compliance_counts(
         queries.warehouse().edition.id, queries.ROW_SCOPE, as_of, _folder_fingerprint()
     )
 
 
 def trend(as_of: str, months: int) -> pd.DataFrame:
-    """`counts` of the last month ends, each kept by itself."""
-    asked = [month for month in queries.selection_options().months if month <= as_of][-months:]
+    """Return `compliance_counts` of the last month ends, each cached by itself."""
+    months_asked = [month for month in queries.selection_options().months if month <= as_of][
+        -months:
+    ]
     return pd.concat(
-        [compliance_counts(month).assign(as_of=month) for month in asked], ignore_index=True
+        [compliance_counts(month).assign(as_of=month) for month in months_asked], ignore_index=True
     )
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ENTRIES)
-def _breaches(edition: str, scope: str, asked: tuple, stamp: tuple) -> pd.DataFrame:
-    as_of, rule, limit, offset = asked
+def _breaches(edition: str, scope: str, page: tuple, stamp: tuple) -> pd.DataFrame:
+    as_of, rule, limit, offset = page
     return compliance.breaches(queries.warehouse(), date.fromisoformat(as_of), rule, limit, offset)
 
 
 def breaches(as_of: str, rule: str, limit: int, offset: int = 0) -> pd.DataFrame:
-    """The loans or customers that break a rule, largest balance first."""
+    """Return the loans or customers in breach of a rule, largest balance first."""
     return _breaches(
         queries.warehouse().edition.id,
         queries.ROW_SCOPE,
@@ -116,18 +119,20 @@ def breaches(as_of: str, rule: str, limit: int, offset: int = 0) -> pd.DataFrame
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ENTRIES, ttl=600)
-def _customer_card(edition: str, scope: str, as_of: str, customer_id: str) -> Card:
-    return customer_profile.card(
+def _customer_card(edition: str, scope: str, as_of: str, customer_id: str) -> CustomerProfile:
+    return customer_profile.profile_of(
         queries.warehouse(), queries.schemes(), date.fromisoformat(as_of), customer_id
     )
 
 
-def customer_card(as_of: str, customer_id: str) -> Card:
-    """The card of one customer. Raises UserError for an unknown number."""
+def customer_card(as_of: str, customer_id: str) -> CustomerProfile:
+    """Return the profile of one customer. Raises UserError for an unknown number."""
     return _customer_card(queries.warehouse().edition.id, queries.ROW_SCOPE, as_of, customer_id)
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ENTRIES)
 def examples(edition: str, scope: str, as_of: str, scheme: str) -> pd.DataFrame:
-    """A customer of each class of a scheme."""
-    return customer_profile.examples(queries.warehouse(), scheme, date.fromisoformat(as_of))
+    """Return one customer of each class of a scheme."""
+    return customer_profile.example_customers(
+        queries.warehouse(), scheme, date.fromisoformat(as_of)
+    )

@@ -1,8 +1,8 @@
-"""What the reader looks at: month, comparison, scheme, branch, filters. Kept in the URL by language-free codes.
+"""What the reader looks at: month, comparison, scheme, branch, filters; kept in the URL as codes.
 
-The URL is the memory: a copied link, a reload and the browser's back button all show the same
-view in either language. Values that the warehouse does not have are replaced by the nearest valid
-one, and the page says so. No customer number ever stands in a URL.
+The URL is the memory: a copied link, a reload and the browser's back button all show the same view
+in either language. Values that the warehouse does not have are replaced by the nearest valid one,
+and the page says so. No customer number ever stands in a URL.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Selection:
     def page_param(self, name: str, options: Sequence[str], default: str | None = None) -> str:
         """Return a page's own switch; an unknown value gives the default, else the first option."""
         value = dict(self.page_params).get(name)
-        if value in options:
+        if value is not None and value in options:
             return value
         return options[0] if default is None else default
 

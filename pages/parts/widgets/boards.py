@@ -1,4 +1,4 @@
-"""The boards that the pages share: a metric over time, by tier, by another split; each says why it cannot be shown."""
+"""The boards that pages share: a metric over time, by tier or by another dimension."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, update_selection
 from pages.parts.widgets import chart, drilldown, headlines, metric_table
+from pages.parts.widgets.text import caption
 from pages.parts.widgets.theme import is_dark
 
 MONTHS = 24
@@ -36,7 +37,7 @@ DIMENSIONS_OFFERED = (
 
 @contextmanager
 def guarded_section(selection: Selection, metric: str) -> Iterator[None]:
-    """A part of a page that may not be answerable: the reason is printed in its place, the rest of the page works."""
+    """Print the reason in place of a section without an answer; the rest of the page works."""
     try:
         yield
     except UserError as refusal:
@@ -48,28 +49,21 @@ def guarded_section(selection: Selection, metric: str) -> Iterator[None]:
             caption(reason)
 
 
-def caption(*sentences: str) -> None:
-    """Small print."""
-    said = " ".join(html.escape(sentence) for sentence in sentences if sentence)
-    if said:
-        st.html(f'<p class="lp-note">{said}</p>')
-
-
 def begin_page() -> None:
-    """A page begins: a reason is printed once a page."""
+    """Begin a page: each reason is printed once per page."""
     st.session_state[_PRINTED_REASONS] = []
 
 
 def headline(facts: Sequence[str], lang: str) -> None:
-    """The sentence above a page, from computed facts. With it a page begins."""
+    """Begin a page with one sentence made of facts."""
     begin_page()
-    said = headlines.join_facts(list(facts), lang)
-    if said:
-        st.html(f'<p class="lp-lead">{html.escape(said)}</p>')
+    sentence = headlines.join_facts(list(facts), lang)
+    if sentence:
+        st.html(f'<p class="lp-lead">{html.escape(sentence)}</p>')
 
 
 def trend(selection: Selection, metric: str, key: str = "trend") -> None:
-    """Twenty-four months with the year before in grey; a click on a month opens its list."""
+    """Draw twenty-four months with the year before in grey; a click on a month opens its list."""
     with guarded_section(selection, metric):
         question = queries.question_for(selection, metric, last=MONTHS + 12)
         answer = queries.ask(question)
@@ -83,34 +77,31 @@ def trend(selection: Selection, metric: str, key: str = "trend") -> None:
         chart.show(selection, key, title, figure, answer, question, ("as_of",))
 
 
-def nonempty_codes(selection: Selection, metric: str, split: str) -> list[str]:
-    """The codes of a split that hold anybody, in the order of its labels; empty where it cannot be asked."""
+def _has_answer(selection: Selection, metric: str) -> bool:
+    question = queries.question_for(selection, metric, compare=False)
+    return queries.total_row(question, selection.lang)[0] is not None
+
+
+def nonempty_codes(selection: Selection, metric: str, dimension: str) -> list[str]:
+    """Return the codes of a dimension that have rows, in printing order."""
+    question = queries.question_for(selection, metric, (dimension,), compare=False)
     try:
-        held = set(
-            queries.ask(queries.question_for(selection, metric, (split,), compare=False))[split]
-        )
+        present = set(queries.ask(question)[dimension])
     except UserError:
         return []
-    return [
-        code for code in queries.labels(split, selection.lang, selection.scheme) if code in held
-    ]
+    names = queries.labels(dimension, selection.lang, selection.scheme)
+    return [code for code in names if code in present]
 
 
 def by_class(selection: Selection, metric: str, key: str = "class") -> None:
-    """The tiers of the chosen opening side by side; a click opens the list of a tier."""
+    """Draw the tiers of the selected opening as bars; a click opens the list of a tier."""
     with guarded_section(selection, metric):
-        _bars(
-            selection,
-            metric,
-            "class",
-            key,
-            {},
-            list(queries.labels("class", selection.lang, selection.scheme)),
-        )
+        order = list(queries.labels("class", selection.lang, selection.scheme))
+        _bars(selection, metric, "class", key, {}, order)
 
 
 def months_by_class(selection: Selection, metric: str, key: str = "months") -> None:
-    """A line per tier over twenty-four months, all on one scale."""
+    """Draw a line per tier over twenty-four months, all on one scale."""
     with guarded_section(selection, metric):
         question = queries.question_for(selection, metric, ("class",), last=MONTHS)
         answer = queries.ask(question)
@@ -134,120 +125,99 @@ def months_by_class(selection: Selection, metric: str, key: str = "months") -> N
 def by_dimension(
     selection: Selection, metric: str, key: str = "split", within: Mapping[str, str] | None = None
 ) -> None:
-    """Bars by the split that the reader picks. A branch goes one level down; every other bar opens its list.
+    """Draw bars by the dimension that the reader picks; a click goes down a branch or opens a list.
 
-    within  a cell that all bars lie in, such as {"class": "C"}
+    `within` is a cell that all bars lie in, such as {"class": "C"}.
     """
     lang = selection.lang
     below = f"branch_{min(len(selection.branch) + 1, 3)}"
-    honest = [
-        split for split in (below, *DIMENSIONS_OFFERED) if METRICS[metric].may_split(SPLITS[split])
+    supported = [
+        dimension
+        for dimension in (below, *DIMENSIONS_OFFERED)
+        if METRICS[metric].may_split(SPLITS[dimension])
     ]
     names = [
-        split
-        for split in honest
-        if queries.has_variation(split) or (split == below and selection.branch)
+        dimension
+        for dimension in supported
+        if queries.has_variation(dimension) or (dimension == below and selection.branch)
     ]
-    if (
-        not names
-        or queries.total_row(queries.question_for(selection, metric, compare=False), lang)[0]
-        is None
-    ):
+    if not names or not _has_answer(selection, metric):
         with guarded_section(selection, metric):
             queries.ask(queries.question_for(selection, metric, compare=False))
         return
-    picked = chart.picker(
+    picked_name = chart.picker(
         selection,
         key,
         ["branch", *names[1:]] if names[0] == below else names,
         lambda id: queries.dimension_name(below if id == "branch" else id, lang),
         say("words.split_by", lang),
     )
-    unfit = [
-        SPLITS[split].name[lang]
-        for split in DIMENSIONS_OFFERED
-        if queries.has_variation(split) and not METRICS[metric].may_split(SPLITS[split])
+    unsupported = [
+        SPLITS[dimension].name[lang]
+        for dimension in DIMENSIONS_OFFERED
+        if queries.has_variation(dimension) and not METRICS[metric].may_split(SPLITS[dimension])
     ]
     with guarded_section(selection, metric):
-        _bars(
-            selection,
-            metric,
-            below if picked == "branch" else picked,
-            f"{key}_bars",
-            dict(within or {}),
-        )
-    if unfit:
+        dimension = below if picked_name == "branch" else picked_name
+        _bars(selection, metric, dimension, f"{key}_bars", dict(within or {}))
+    if unsupported:
+        dimension_names = text.listing(unsupported, lang)
         caption(
-            say(
-                "words.no_split",
-                lang,
-                metric=METRICS[metric].name[lang],
-                splits=text.listing(unfit, lang),
-            )
+            say("words.no_split", lang, metric=METRICS[metric].name[lang], splits=dimension_names)
         )
 
 
 def _bars(
     selection: Selection,
     metric: str,
-    split: str,
+    dimension: str,
     key: str,
     within: dict[str, str],
     order: list[str] | None = None,
 ) -> None:
-    lang, declared = selection.lang, METRICS[metric]
-    question = queries.question_for(selection, metric, (split,), compare=False)
+    lang = selection.lang
+    declared = METRICS[metric]
+    question = queries.question_for(selection, metric, (dimension,), compare=False)
     question = question.about(
         where=(*question.where, *((column, (code,)) for column, code in within.items()))
     )
     answer = queries.ask(question)
-    names = queries.labels(split, lang, selection.scheme)
-    shown = answer if order else largest_first(answer)
+    names = queries.labels(dimension, lang, selection.scheme)
+    drawn = answer if order else largest_first(answer)
     whole = None
     if declared.unit not in ("money", "count"):
         whole = queries.ask(question.about(by=()))["value"].iloc[0]
 
+    has_level_below = dimension.startswith("branch_") and len(selection.branch) < 2
+
     def down(cell: dict[str, str]) -> None:
-        code = cell[split]
-        if (
-            split.startswith("branch_")
-            and code in queries.branch_tree()
-            and len(selection.branch) < 2
-        ):
-            update_selection(branch=queries.branch_tree()[code].path)
+        branch = queries.branch_tree().get(cell[dimension])
+        if has_level_below and branch is not None:
+            update_selection(branch=branch.path)
         else:
             drilldown.open_cell(metric, within | cell)
 
-    title = headlines.spread(
-        metric,
-        answer,
-        split,
-        names,
-        lang,
-        within=drilldown.cell_name(selection, within) if within else "",
-    )
+    place = drilldown.cell_name(selection, within) if within else ""
+    title = headlines.spread(metric, answer, dimension, names, lang, within=place)
     figure = metric_charts.bars(
-        shown,
+        drawn,
         declared,
-        split,
+        dimension,
         names,
         lang,
         dark=is_dark(),
-        order=order or list(shown[split]),
+        order=order or list(drawn[dimension]),
         whole=whole,
     )
-    chart.show(selection, key, title, figure, answer, question, (split,), down)
-    goes = split.startswith("branch_") and len(selection.branch) < 2
-    more = (
-        say("words.first_of", lang, shown=str(len(shown)), all=str(len(answer)))
-        if len(shown) < len(answer)
-        else ""
-    )
-    caption(say("words.click_down" if goes else "words.click_list", lang), more)
+    chart.show(selection, key, title, figure, answer, question, (dimension,), down)
+    more = ""
+    if len(drawn) < len(answer):
+        more = say("words.first_of", lang, shown=str(len(drawn)), all=str(len(answer)))
+    caption(say("words.click_down" if has_level_below else "words.click_list", lang), more)
 
 
 def largest_first(answer: pd.DataFrame) -> pd.DataFrame:
-    """The rows to draw: the largest values first, groups below 30 last, at most fifteen."""
+    """Return the rows to draw: largest value first, small groups last, at most MAX_BARS."""
     few = answer["n"] < MIN_GROUP_SIZE
     return (
         answer.assign(few=few)
@@ -256,13 +226,8 @@ def largest_first(answer: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def section_title(title: str) -> None:
-    """The title of a board that draws no chart of its own."""
-    st.html(f'<p class="lp-message">{html.escape(title)}</p>')
-
-
 def buckets(selection: Selection, size: str) -> None:
-    """How deep the late part lies: a size (balance, loans or customers) by days past due, current ones left out."""
+    """Draw the balance, loans or customers in arrears by days past due."""
     lang = selection.lang
     with guarded_section(selection, size):
         late = tuple(code for code in SPLITS["bucket"].values if code != "m0")
@@ -284,16 +249,12 @@ COSTS = ("cost_funding", "cost_expected_loss", "cost_operating")
 
 
 def waterfall(selection: Selection) -> None:
-    """Interest, fees and deposit margin make gross; less funding, expected loss and operating cost it is net."""
-    lang, net = selection.lang, "contribution_net"
+    """Draw the contribution from interest, fees and deposit margin over costs to net."""
+    lang = selection.lang
+    net = "contribution_net"
     kinds = dict.fromkeys(INCOME, "plus") | {"contribution_gross": "total"}
     kinds |= dict.fromkeys(COSTS, "minus") | {net: "total"}
-    answered = {
-        id
-        for id in kinds
-        if queries.total_row(queries.question_for(selection, id, compare=False), lang)[0]
-        is not None
-    }
+    answered = {id for id in kinds if _has_answer(selection, id)}
     if answered and net not in answered:
         metric_table.listing(selection, tuple(kinds))
     with guarded_section(selection, net):
@@ -303,13 +264,14 @@ def waterfall(selection: Selection) -> None:
             Step(id, METRICS[id].name[lang], row["value"], kinds[id], METRICS[id].meaning[lang])
             for id, row in sums.items()
         ]
-        gross, kept = sums["contribution_gross"]["value"], sums[net]["value"]
+        gross = sums["contribution_gross"]["value"]
+        net_value = sums[net]["value"]
         heaviest = max(COSTS, key=lambda id: sums[id]["value"])
         title = say(
             "contribution.bridge",
             lang,
             gross=text.number(gross, "money", lang),
-            net=text.number(kept, "money", lang),
+            net=text.number(net_value, "money", lang),
             cost=METRICS[heaviest].name[lang],
             amount=text.number(sums[heaviest]["value"], "money", lang),
         )
@@ -328,23 +290,23 @@ def waterfall(selection: Selection) -> None:
 
 
 def gross_and_net(selection: Selection) -> None:
-    """Both contributions tier by tier: the order of the tiers by one is not their order by the other."""
-    lang, both = selection.lang, ("contribution_gross", "contribution_net")
+    """Draw gross and net contribution tier by tier: they rank the tiers differently."""
+    lang = selection.lang
+    both = ("contribution_gross", "contribution_net")
     with guarded_section(selection, both[1]):
-        asked = [queries.question_for(selection, id, ("class",), compare=False) for id in both]
-        answers = tuple(queries.ask(question) for question in asked)
+        questions = [queries.question_for(selection, id, ("class",), compare=False) for id in both]
+        answers = (queries.ask(questions[0]), queries.ask(questions[1]))
+        metrics = (METRICS[both[0]], METRICS[both[1]])
         names = queries.labels("class", lang, selection.scheme)
         title = headlines.compare_leaders(both, answers, "class", names, lang)
-        figure = contribution_charts.pairs(
-            answers, tuple(METRICS[id] for id in both), "class", names, lang, dark=is_dark()
-        )
+        figure = contribution_charts.pairs(answers, metrics, "class", names, lang, dark=is_dark())
         chart.show(
             selection,
             "pairs",
             title,
             figure,
             answers[1],
-            asked[1],
+            questions[1],
             ("metric", "class"),
             lambda cell: drilldown.open_cell(cell["metric"], {"class": cell["class"]}),
             lambda: metric_table.board(

@@ -1,8 +1,7 @@
-"""A chart and what belongs to it: a title that says its message, alt text, the table behind it, definition, clicks."""
+"""A chart with its title, alt text, table view, definition and clicks."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from analytics.presentation import metric_charts
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, describe_corrections, set_param
 from pages.parts.widgets import definition, drilldown
+from pages.parts.widgets.text import caption, section_title
 
 _CONFIG = {
     "displayModeBar": False,
@@ -82,9 +82,9 @@ def _draw_chart(selection: Selection, chart: Chart) -> None:
     lang = selection.lang
     with st.container(gap="xsmall"):
         if chart.title:
-            st.html(f'<p class="lp-message">{html.escape(chart.title)}</p>')
+            section_title(chart.title)
         if chart.answer.empty:
-            st.html(f'<p class="lp-note">{html.escape(say("figure.nobody", lang))}</p>')
+            caption(say("figure.nobody", lang))
             return
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             kind = st.segmented_control(
@@ -141,16 +141,20 @@ def draw(
 
 
 def table(selection: Selection, answer: pd.DataFrame, question: Question) -> None:
-    """The figures behind a chart, every number written out."""
+    """Draw the values behind a chart, in full."""
     lang = selection.lang
     metric = METRICS[question.metric]
     out = pd.DataFrame(index=answer.index)
-    for split in (["as_of"] if "as_of" in answer else []) + list(question.by):
-        words = {} if split == "as_of" else queries.labels(split, lang, selection.scheme)
-        head = say("head.as_of", lang) if split == "as_of" else queries.dimension_name(split, lang)
+    for dimension in (["as_of"] if "as_of" in answer else []) + list(question.by):
+        words = {} if dimension == "as_of" else queries.labels(dimension, lang, selection.scheme)
+        head = (
+            say("head.as_of", lang)
+            if dimension == "as_of"
+            else queries.dimension_name(dimension, lang)
+        )
         out[head] = [
-            text.month(code, lang) if split == "as_of" else words.get(code, code)
-            for code in answer[split]
+            text.month(code, lang) if dimension == "as_of" else words.get(code, code)
+            for code in answer[dimension]
         ]
     for column, unit in (
         ("value", metric.unit),
@@ -229,7 +233,7 @@ def _valid_option(
     label: str,
     default: str | None = None,
 ) -> str:
-    """Return the option that the URL names; replace an unknown one by the default, with a notice."""
+    """Return the option that the URL names; an unknown one gives the default and a notice."""
     value = selection.page_param(name, options, default)
     requested = dict(selection.page_params).get(name)
     if requested is not None and requested not in options:

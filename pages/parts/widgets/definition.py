@@ -1,4 +1,4 @@
-"""What a number means, one click away: definition, both halves, n and the SQL that ran."""
+"""The definition of a number: meaning, numerator and denominator, n, and the SQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pages.parts.state import queries
 
 
 def popover(question: Question, lang: str, key: str) -> None:
-    """A quiet button; opened, it asks the question as a whole and prints how its value came about."""
+    """Draw a button that opens the definition with the value of the whole."""
     box = st.popover(
         say("definition.button", lang),
         type="tertiary",
@@ -28,9 +28,9 @@ def popover(question: Question, lang: str, key: str) -> None:
 
 
 def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str, str]]:
-    """(label, words) of a metric's definition, with the halves of a one-row answer."""
+    """Return (label, words) of a definition; of a one-row answer with numerator and denominator."""
     metric = METRICS[question.metric]
-    found = [
+    lines = [
         (say("definition.meaning", lang), metric.meaning[lang]),
         *(
             [(say("definition.formula", lang), metric.formula[lang])]
@@ -43,24 +43,26 @@ def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str
     if len(answer) == 1:
         row = answer.iloc[0]
         unit = metric.measure
-        found += [
+        lines += [
             (say("definition.numerator", lang), text.exact(row["numerator"], unit, lang)),
             (say("definition.denominator", lang), text.exact(row["denominator"], unit, lang)),
             (say("definition.value", lang), text.exact(row["value"], metric.unit, lang)),
             (say("definition.n", lang), f"{int(row['n']):,}"),
         ]
-    return found
+    return lines
 
 
 def _content(question: Question, lang: str) -> None:
     whole = question.about(by=(), last=1, compare=None)
+    name = METRICS[question.metric].name[lang]
     lines = facts(whole, queries.ask(whole), lang)
     rows = "".join(
         f"<tr><td>{html.escape(label)}</td><td>{html.escape(words)}</td></tr>"
         for label, words in lines
     )
     st.html(
-        f'<div class="lp-define"><p class="lp-message">{html.escape(METRICS[question.metric].name[lang])}</p>'
-        f"<table>{rows}</table><p class='lp-note'>{html.escape(say('definition.sql', lang))}</p></div>"
+        f'<div class="lp-define"><p class="lp-message">{html.escape(name)}</p>'
+        f"<table>{rows}</table>"
+        f"<p class='lp-note'>{html.escape(say('definition.sql', lang))}</p></div>"
     )
     st.code(queries.sql(question), language="sql", wrap_lines=True)

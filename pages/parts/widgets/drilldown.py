@@ -1,8 +1,7 @@
-"""The list behind a cell: exactly the customers or loans that the cell counted, page by page, masked, to take along."""
+"""The list behind a cell: the customers or loans that it counted, masked, in pages, for export."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,9 +26,9 @@ from pages.parts.state.selection import (
     set_param,
     without_params,
 )
-from pages.parts.widgets.text import escape_markdown
+from pages.parts.widgets.text import caption, escape_markdown
 
-# What became of a tier: the figures that the page on tiers can show, the first by default.
+# Outcomes of a tier that the page on tiers can show, the first by default.
 OUTCOMES = (
     "overdue_rate_30",
     "overdue_rate",
@@ -38,7 +37,7 @@ OUTCOMES = (
     "contribution_net",
     "products_per_customer",
 )
-# What opens a list: the page's switch → the fragment that draws it.
+# URL parameter that opens a list → the fragment that draws it.
 DIALOG_FRAGMENTS = {"open": "list", "moved": "list_moved"}
 DIALOG_PARAMS = ("open", "cell", "moved")
 PAGE_ROWS = 25
@@ -46,10 +45,12 @@ EXPORT_LIMIT = 100_000
 
 
 def open_cell(metric: str, cell: Mapping[str, str]) -> None:
-    """Open the list behind a cell: its split columns and codes. `as_of` may be among them. For callbacks, whose last
-    act it is."""
-    chosen = "~".join(f"{column}:{code}" for column, code in cell.items())
-    open_list("open", {"open": metric, "cell": chosen or None})
+    """Open the list behind a cell: dimension → code; `as_of` may be among them.
+
+    For callbacks, as their last call.
+    """
+    path = "~".join(f"{column}:{code}" for column, code in cell.items())
+    open_list("open", {"open": metric, "cell": path or None})
 
 
 def close() -> None:
@@ -58,129 +59,145 @@ def close() -> None:
 
 
 def open_list(switch: str, params: Mapping[str, str | None]) -> None:
-    """Set the page's switches that open a list, and run that list alone: sending and drawing the page again as it
-    stands would take several times as long."""
+    """Set the parameters that open a list, and rerun that list alone.
+
+    Sending and drawing the unchanged page again would take several times as long.
+    """
     st.session_state.drill_from = st.session_state.pop("drill_marked", "")
     set_param(**params)
     st.rerun(DIALOG_FRAGMENTS[switch])
 
 
 def close_list(switch: str, params: Sequence[str]) -> None:
-    """Drop the switches, and run the list and the part whose cell is marked: it is drawn anew, without the mark."""
-    name, closed = (
-        st.session_state.pop("drill_from", ""),
-        st.session_state.setdefault("drill_closed", {}),
-    )
-    closed[name] = closed.get(name, 0) + 1
+    """Drop the parameters; rerun the list and the section whose cell was clicked.
+
+    The section is drawn without the mark on that cell.
+    """
+    name = st.session_state.pop("drill_from", "")
+    times_closed = st.session_state.setdefault("drill_closed", {})
+    times_closed[name] = times_closed.get(name, 0) + 1
     set_param(**dict.fromkeys(params))
-    st.rerun(
-        [
-            DIALOG_FRAGMENTS[switch],
-            *([f"part_{name}"] if name in st.session_state.drill_parts else []),
-        ]
-    )
+    fragments = [DIALOG_FRAGMENTS[switch]]
+    if name in st.session_state.drill_parts:
+        fragments.append(f"part_{name}")
+    st.rerun(fragments)
 
 
 def mark_clicked(name: str) -> None:
-    """Say that the click of this callback leaves a mark in a part."""
+    """Record that the click of this callback leaves a mark in a section."""
     st.session_state.drill_marked = name
 
 
 def widget_key(name: str) -> str:
-    """The key of a board or chart that marks what was clicked: another one once its list was closed."""
+    """Return the key of a section's widget; a new one after its list was closed, without marks."""
     return f"{name}_{st.session_state.get('drill_closed', {}).get(name, 0)}"
 
 
 def rerunnable_section(selection: Selection, name: str, draw: Callable[[], None]) -> None:
-    """Draw a part of a page that can be drawn again without the rest. `name` as in `slot`."""
-    edition, is_first, refused = queries.warehouse().edition.id, True, []
+    """Draw a section that can be drawn again without the rest of the page."""
+    edition = queries.warehouse().edition.id
+    is_first_run = True
+    errors: list[Exception] = []
     st.session_state.drill_parts.add(name)
 
     @st.fragment(key=f"part_{name}")
-    def piece() -> None:
-        nonlocal is_first
-        if not is_first and not _is_current(selection, edition):
+    def section() -> None:
+        nonlocal is_first_run
+        if not is_first_run and not _is_current(selection, edition):
             st.rerun()
         try:
             draw()
-        except (UserError, queries.EditionChanged) as refusal:
-            # What leaves a fragment Streamlit prints as a fault; the page knows better what to say.
-            if not is_first:
+        except (UserError, queries.EditionChanged) as error:
+            # Streamlit would print an exception that leaves a fragment as a fault.
+            if not is_first_run:
                 st.rerun()
-            refused.append(refusal)
-        is_first = False
+            errors.append(error)
+        is_first_run = False
 
-    piece()
-    for refusal in refused:
-        raise refusal
+    section()
+    for error in errors:
+        raise error
 
 
 def clickable_table(
-    selection: Selection, name: str, frame: Any, clicked: Callable[[int, str], None], **more: Any
+    selection: Selection, name: str, frame: Any, on_click: Callable[[int, str], None], **more: Any
 ) -> None:
-    """A table as a part whose cells open something: `clicked` gets the row and the column. `more`: st.dataframe's."""
+    """Draw a table in a section of its own; a click calls `on_click(row, column)`.
+
+    `more` goes to st.dataframe.
+    """
 
     def draw() -> None:
         key = widget_key(name)
 
-        def picked() -> None:
+        def open_cells() -> None:
             for row, column in st.session_state[key]["selection"]["cells"]:
                 mark_clicked(name)
-                clicked(row, column)
+                on_click(row, column)
 
         st.dataframe(
-            frame, hide_index=True, key=key, on_select=picked, selection_mode="single-cell", **more
+            frame,
+            hide_index=True,
+            key=key,
+            on_select=open_cells,
+            selection_mode="single-cell",
+            **more,
         )
 
     rerunnable_section(selection, name, draw)
 
 
-def dialog(selection: Selection, pick: str, draw: Callable[[Selection], None]) -> None:
-    """The list that a switch opens; it runs alone when it is opened or closed."""
+def dialog(selection: Selection, switch: str, draw: Callable[[Selection], None]) -> None:
+    """Draw the list that a parameter opens, in a fragment that is rerun when it opens or closes."""
     edition = queries.warehouse().edition.id
 
-    @st.fragment(key=DIALOG_FRAGMENTS[pick])
-    def piece() -> None:
+    @st.fragment(key=DIALOG_FRAGMENTS[switch])
+    def fragment() -> None:
         if not _is_current(selection, edition):
             st.rerun()
-        if pick in dict(current_selection().page_params):
+        if switch in dict(current_selection().page_params):
             draw(current_selection())
 
-    piece()
+    fragment()
 
 
 def _is_current(selection: Selection, edition: str) -> bool:
-    """Whether what the page was drawn from is still looked at."""
-    return queries.warehouse().edition.id == edition and without_params(
-        current_selection(), *DIALOG_PARAMS
-    ) == without_params(selection, *DIALOG_PARAMS)
+    """Return whether edition and selection are still those that the page was drawn from."""
+    if queries.warehouse().edition.id != edition:
+        return False
+    current = without_params(current_selection(), *DIALOG_PARAMS)
+    return current == without_params(selection, *DIALOG_PARAMS)
 
 
 def open_cell_of(selection: Selection) -> tuple[str, dict[str, str]] | None:
-    """(metric, cell) of the open list as the URL has it, or None; what does not fit is dropped."""
-    picks = dict(selection.page_params)
-    metric = picks.get("open", "")
+    """Return (metric, cell) of the open list, or None; invalid parts of the cell are dropped."""
+    params = dict(selection.page_params)
+    metric = params.get("open", "")
     if metric not in METRICS:
         return None
-    cell = dict(part.split(":", 1) for part in picks.get("cell", "").split("~") if ":" in part)
-    return metric, {
+    cell = dict(part.split(":", 1) for part in params.get("cell", "").split("~") if ":" in part)
+    valid = {
         column: code
         for column, code in cell.items()
         if _is_valid_cell(selection, metric, column, code)
     }
+    return metric, valid
 
 
 def problems(selection: Selection) -> list[Correction]:
-    """What of the open list the URL asks for and cannot be shown."""
-    picks = dict(selection.page_params)
-    metric, found = picks.get("open"), []
-    if metric is not None and metric not in METRICS:
+    """Return what the URL asks of the open list and cannot be shown."""
+    params = dict(selection.page_params)
+    metric = params.get("open")
+    if metric is None:
+        return []
+    if metric not in METRICS:
         return [("address.unknown_list", {"value": metric})]
-    for part in filter(None, picks.get("cell", "").split("~") if metric else ()):
+    corrections: list[Correction] = []
+    for part in filter(None, params.get("cell", "").split("~")):
         column, _, code = part.partition(":")
         if not _is_valid_cell(selection, metric, column, code):
-            found.append(("address.unknown_cell", {"value": part}))
-    return found
+            corrections.append(("address.unknown_cell", {"value": part}))
+    return corrections
 
 
 def _is_valid_cell(selection: Selection, metric: str, column: str, code: str) -> bool:
@@ -188,8 +205,8 @@ def _is_valid_cell(selection: Selection, metric: str, column: str, code: str) ->
         return code in queries.selection_options().months
     if column != "class" and column not in SPLITS:
         return False
-    split = None if column == "class" else SPLITS[column]
-    return METRICS[metric].may_split(split) and code in queries.labels(
+    dimension = None if column == "class" else SPLITS[column]
+    return METRICS[metric].may_split(dimension) and code in queries.labels(
         column, "en", selection.scheme
     )
 
@@ -197,15 +214,16 @@ def _is_valid_cell(selection: Selection, metric: str, column: str, code: str) ->
 def cell_question(
     selection: Selection, metric: str, cell: Mapping[str, str]
 ) -> tuple[Question, dict[str, str]]:
-    """The question and the cell's splits; a cell of another month asks that month."""
-    splits = {column: code for column, code in cell.items() if column != "as_of"}
+    """Return the question of a cell and its dimensions; a cell with `as_of` is of that month."""
+    dimensions = {column: code for column, code in cell.items() if column != "as_of"}
     at = replace(selection, as_of=cell.get("as_of", selection.as_of))
-    return queries.question_for(at, metric, tuple(splits), compare=False), splits
+    return queries.question_for(at, metric, tuple(dimensions), compare=False), dimensions
 
 
 def cell_name(selection: Selection, cell: Mapping[str, str]) -> str:
-    """The cell in words: 层级 A · 朝阳支行 · 2026年9月."""
-    lang, parts = selection.lang, []
+    """Return the cell in words: 层级 A · 朝阳支行 · 2026年9月."""
+    lang = selection.lang
+    parts = []
     for column, code in cell.items():
         if column == "as_of":
             parts.append(text.month(code, lang))
@@ -215,60 +233,62 @@ def cell_name(selection: Selection, cell: Mapping[str, str]) -> str:
 
 
 def show(selection: Selection) -> None:
-    """The open list, if one is open, laid over the page: wherever the click was, the list is in sight. The frame
-    calls it before the page, so that nobody waits for charts that he has already."""
+    """Draw the open list, if any, as a dialog over the page.
+
+    The frame calls this before the page, so that the dialog opens before charts are redrawn.
+    """
     st.session_state.drill_parts = set()
     st.session_state.pop("drill_marked", None)
 
-    def draw(now: Selection) -> None:
-        found = open_cell_of(now)
-        if found:
-            title = say(
-                "drill.title",
-                now.lang,
-                metric=METRICS[found[0]].name[now.lang],
-                cell=cell_name(now, found[1]),
-            )
-            st.dialog(escape_markdown(title), width="large", on_dismiss=close)(_list)(now, *found)
+    def draw(current: Selection) -> None:
+        opened = open_cell_of(current)
+        if opened is None:
+            return
+        metric, cell = opened
+        name = METRICS[metric].name[current.lang]
+        words = cell_name(current, cell)
+        title = say("drill.title", current.lang, metric=name, cell=words)
+        list_dialog = st.dialog(escape_markdown(title), width="large", on_dismiss=close)
+        list_dialog(_list)(current, metric, cell)
 
     dialog(selection, "open", draw)
 
 
 def _list(selection: Selection, metric: str, cell: Mapping[str, str]) -> None:
-    lang, declared = selection.lang, METRICS[metric]
-    question, splits = cell_question(selection, metric, cell)
+    lang = selection.lang
+    declared = METRICS[metric]
+    question, dimensions = cell_question(selection, metric, cell)
     with st.container(key="drill"):
         try:
-            _page_of_rows(selection, question, splits, cell_name(selection, cell))
+            _page_of_rows(selection, question, dimensions, cell_name(selection, cell))
         except UserError as refusal:
-            st.html(f'<p class="lp-note">{html.escape(refusal.text(lang))}</p>')
+            caption(refusal.text(lang))
             return
-        st.html(
-            f'<p class="lp-note">{html.escape(declared.name[lang])}: {html.escape(declared.meaning[lang])}</p>'
-        )
+        caption(f"{declared.name[lang]}: {declared.meaning[lang]}")
 
 
 def _page_of_rows(
-    selection: Selection, question: Question, splits: Mapping[str, str], cell: str
+    selection: Selection, question: Question, dimensions: Mapping[str, str], cell: str
 ) -> None:
-    lang, declared = selection.lang, METRICS[question.metric]
+    lang = selection.lang
+    declared = METRICS[question.metric]
     hit = False
     if declared.hit:
         label = say("drill.only_hit", lang, metric=declared.name[lang])
         hit = st.toggle(label, key=f"drill_hit_{question.metric}_{lang}")
-    total = queries.count(question, splits, hit=hit)
-    counted = say(f"drill.count_{declared.grain}s", lang, n=f"{total:,}")
-    st.html(
-        f'<p class="lp-note">{html.escape(counted)} · {html.escape(say("drill.masked", lang))}</p>'
-    )
+    total = queries.count(question, dimensions, hit=hit)
+    count = say(f"drill.count_{declared.grain}s", lang, n=f"{total:,}")
+    caption(f"{count} · {say('drill.masked', lang)}")
     pages = max(1, math.ceil(total / PAGE_ROWS))
     at = 1
     if pages > 1:
         at = st.pagination(
             pages,
-            key=f"drill_page_{question.metric}_{question.as_of}_{'_'.join(splits.values())}_{hit}",
+            key=f"drill_page_{question.metric}_{question.as_of}_{'_'.join(dimensions.values())}_{hit}",
         )
-    lines = queries.rows(question, splits, hit=hit, limit=PAGE_ROWS, offset=(at - 1) * PAGE_ROWS)
+    lines = queries.rows(
+        question, dimensions, hit=hit, limit=PAGE_ROWS, offset=(at - 1) * PAGE_ROWS
+    )
     words = export_columns(lines, lang)
     right = {
         c.header: st.column_config.Column(alignment="right")
@@ -277,23 +297,23 @@ def _page_of_rows(
     }
     table = format_table(with_labels(lines, selection), words, lang)
     st.dataframe(table, hide_index=True, alt=cell, height="content", column_config=right)
-    _downloads(selection, question, splits, hit, total, cell)
-    _branch_link(selection, question.metric, splits)
+    _downloads(selection, question, dimensions, hit, total, cell)
+    _branch_link(selection, question.metric, dimensions)
 
 
-def _branch_link(selection: Selection, metric: str, splits: Mapping[str, str]) -> None:
-    """The same cell on the page on tiers, branch by branch below; month, comparison and filters go along."""
-    if set(splits) != {"class"} or metric not in OUTCOMES:
+def _branch_link(selection: Selection, metric: str, dimensions: Mapping[str, str]) -> None:
+    """Link to the same cell on the page on tiers, with month, comparison and filters."""
+    if set(dimensions) != {"class"} or metric not in OUTCOMES:
         return
     page = navigation.pages(selection.lang)["overall"]["tiers"]
-    told = link_params() | {"tier": [splits["class"]], "metric": [metric]}
-    st.page_link(page, label=say("drill.down", selection.lang), query_params=told)
+    params = link_params() | {"tier": [dimensions["class"]], "metric": [metric]}
+    st.page_link(page, label=say("drill.down", selection.lang), query_params=params)
 
 
-def export_columns(frame: pd.DataFrame, lang: str) -> dict[str, export.Column]:
-    """Header and unit of every column of a list, by its name."""
+def export_columns(frame: pd.DataFrame, lang: str) -> dict[str, export.ExportColumn]:
+    """Return column → header and unit of a list."""
     return {
-        name: export.Column(say(f"column.{name}", lang), UNITS.get(name, "text"))
+        name: export.ExportColumn(say(f"column.{name}", lang), UNITS.get(name, "text"))
         for name in frame.columns
     }
 
@@ -319,7 +339,7 @@ UNITS = {
     "next_disbursed_on": "date",
     "days_since_settled": "days",
 }
-# Columns whose codes have words: column → (split, scheme; empty for the scheme that is looked at).
+# Columns whose codes have labels: column → (dimension, scheme; empty for the selected one).
 LABELLED_COLUMNS = {
     "product": ("product", ""),
     "manager": ("manager", ""),
@@ -333,27 +353,27 @@ LABELLED_COLUMNS = {
 
 
 def with_labels(frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    """The list with words in place of codes, in the reader's language."""
-    changed = {}
+    """Return the list with words in place of codes."""
+    labelled = {}
     for name in frame:
         if name == "branch":
             tree = queries.branch_tree()
-            changed[name] = [
+            labelled[name] = [
                 tree[code].name(selection.lang) if code in tree else code for code in frame[name]
             ]
         elif name in LABELLED_COLUMNS:
-            split, scheme = LABELLED_COLUMNS[name]
-            words = queries.labels(split, selection.lang, scheme or selection.scheme)
-            changed[name] = [words.get(code, code) for code in frame[name]]
-    return frame.assign(**changed)
+            dimension, scheme = LABELLED_COLUMNS[name]
+            words = queries.labels(dimension, selection.lang, scheme or selection.scheme)
+            labelled[name] = [words.get(code, code) for code in frame[name]]
+    return frame.assign(**labelled)
 
 
 def format_table(
-    frame: pd.DataFrame, words: Mapping[str, export.Column], lang: str
+    frame: pd.DataFrame, words: Mapping[str, export.ExportColumn], lang: str
 ) -> pd.DataFrame:
-    """The list as the page prints it: headers and values in the reader's language."""
+    """Return the list as printed: headers and values in the reader's language."""
 
-    def cell(value: object, unit: str) -> str:
+    def cell(value: Any, unit: str) -> str:
         if pd.isna(value) or text.is_missing(value):
             return text.NOTHING
         if unit == "date":
@@ -371,9 +391,11 @@ def format_table(
 def export_notes(
     selection: Selection, question: Question, cell: str, hit: bool
 ) -> list[tuple[str, str]]:
-    """What a download says about itself: metric, definition, the cell and filters, month, scheme, edition."""
-    lang, metric = selection.lang, METRICS[question.metric]
+    """Return the notes of an export: metric, definition, cell, filters, month, scheme, edition."""
+    lang = selection.lang
+    metric = METRICS[question.metric]
     edition = queries.warehouse().edition
+    opening = say(f"head.opening_{selection.opening}", lang)
     applied = text.listing([words for _, words in applied_filters(selection)], lang) or say(
         "export.no_filters", lang
     )
@@ -391,7 +413,7 @@ def export_notes(
         ),
         (
             say("export.scheme", lang),
-            f"{queries.scheme_name(selection.scheme, lang)} · {say(f'head.opening_{selection.opening}', lang)}",
+            f"{queries.scheme_name(selection.scheme, lang)} · {opening}",
         ),
         (
             say("export.edition", lang),
@@ -403,37 +425,42 @@ def export_notes(
 def _downloads(
     selection: Selection,
     question: Question,
-    splits: Mapping[str, str],
+    dimensions: Mapping[str, str],
     hit: bool,
     total: int,
     cell: str,
 ) -> None:
     lang = selection.lang
     if total > EXPORT_LIMIT:
-        st.html(
-            f'<p class="lp-note">{html.escape(say("drill.limit", lang, limit=f"{EXPORT_LIMIT:,}"))}</p>'
-        )
+        caption(say("drill.limit", lang, limit=f"{EXPORT_LIMIT:,}"))
         return
     stem = f"{question.metric}_{question.as_of}_{queries.warehouse().edition.id[:8]}"
 
-    def made(write) -> bytes:
-        frame = with_labels(queries.rows(question, splits, hit=hit, limit=EXPORT_LIMIT), selection)
+    def write_file(write) -> bytes:
+        frame = with_labels(
+            queries.rows(question, dimensions, hit=hit, limit=EXPORT_LIMIT), selection
+        )
         return write(
             frame, export_columns(frame, lang), export_notes(selection, question, cell, hit), lang
         )
 
     with st.container(horizontal=True, gap="small"):
-        downloads(made, stem, "drill", lang)
+        downloads(write_file, stem, "drill", lang)
 
 
 def downloads(
-    made: Callable[[Callable], bytes], stem: str, key: str, lang: str, *, disabled: bool = False
+    write_file: Callable[[Callable], bytes],
+    stem: str,
+    key: str,
+    lang: str,
+    *,
+    disabled: bool = False,
 ) -> None:
-    """The buttons that hand out a list as CSV and as Excel; `made` is called with the writer when one is pressed."""
+    """Draw the CSV and Excel buttons; a press calls `write_file` with the writer of the format."""
     for kind, write, mime in _KINDS:
         st.download_button(
             say(f"drill.download_{kind}", lang),
-            lambda write=write: made(write),
+            lambda write=write: write_file(write),
             f"{stem}.{kind}",
             mime,
             on_click="ignore",

@@ -17,6 +17,7 @@ from analytics.presentation.theme import Theme, sparkline, theme_for
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import definition, drilldown
+from pages.parts.widgets.text import caption
 from pages.parts.widgets.theme import is_dark
 
 MONTHS = 24
@@ -99,7 +100,7 @@ def _draw_tiles(selection: Selection, metrics: Sequence[str], seconds: Mapping[s
         legend.append(say("tile.absent", lang))
     elif selection.where:
         legend.append(say("tile.narrowed", lang))
-    st.html(f'<p class="lp-note">{html.escape(" ".join(legend))}</p>')
+    caption(" ".join(legend))
 
 
 def _draw_tile(selection: Selection, tile: Tile) -> None:

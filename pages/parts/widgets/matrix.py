@@ -1,9 +1,9 @@
-"""A matrix of moves as a table: from the rows to the columns, tinted by share, with its sums; a cell opens its list."""
+"""A migration matrix as a table: shaded by share, with totals and drill-down."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -13,11 +13,33 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, drilldown, move_drilldown
-from pages.parts.widgets.theme import is_dark
+from pages.parts.widgets import drilldown, move_drilldown
+from pages.parts.widgets.text import caption, section_title
+from pages.parts.widgets.theme import background, tint
 
 MEASURES = ("share", "n", "balance_before", "balance")
 _SUM = "sum"
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """Counts, amounts with their sums, and shares of the row; rows and columns are state codes."""
+
+    counts: pd.DataFrame
+    amounts: pd.DataFrame
+    shares: pd.DataFrame
+    measure: str
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """The values that are printed: shares without sums, or amounts with them."""
+        if self.measure == "share":
+            return self.shares.drop(columns=_SUM).drop(index=_SUM)
+        return self.amounts
+
+    @property
+    def small_rows(self) -> set[str]:
+        return set(self.counts.index[self.counts.sum(axis=1) < MIN_GROUP_SIZE])
 
 
 def show(
@@ -29,88 +51,104 @@ def show(
     names: Mapping[str, str],
     measure: str,
 ) -> None:
-    """`frame` as `moves.matrix` gives it; `states` in their order; `measure` one of MEASURES."""
+    """Draw a matrix.
+
+    Parameters
+    ----------
+    frame
+        As `migration.matrix` returns it.
+    states
+        Codes of the states in their order; `names` has their words.
+    measure
+        One of MEASURES.
+    """
     lang = selection.lang
-    rows = [
-        code
-        for code in (*states, migration.JOINED, migration.MOVED_IN)
-        if code in set(frame["before"])
-    ]
-    columns = [code for code in (*states, *migration.EXITS) if code in set(frame["after"])]
-    sums = frame.pivot_table(
-        index="before", columns="after", values=["n", "balance_before", "balance"], aggfunc="sum"
-    )
-    counted = sums["n"].reindex(index=rows, columns=columns).fillna(0)
-    amounts = (
-        counted
-        if measure in ("n", "share")
-        else sums[measure].reindex(index=rows, columns=columns).fillna(0)
-    )
-    whole = amounts.assign(**{_SUM: amounts.sum(axis=1)})
-    whole.loc[_SUM] = whole.sum()
-    # Who joins comes from nowhere: a share of them is the make-up of the newcomers, and is shown as one.
-    shares = whole.div(whole[_SUM].where(whole[_SUM] > 0), axis=0)
-    shown = shares.drop(columns=_SUM) if measure == "share" else whole
-    shown = shown.drop(index=_SUM) if measure == "share" else shown
-    few = set(counted.index[counted.sum(axis=1) < MIN_GROUP_SIZE])
-    unit = {"share": "rate", "n": "count"}.get(measure, "money")
-    head = [names.get(code, say("table.total", lang)) for code in shown.columns]
-    n_head = say("migration.opening_n", lang)
-    cells = pd.DataFrame(
-        [
-            [text.number(value, unit, lang) if value else text.NOTHING for value in line]
-            for line in shown.to_numpy()
-        ],
-        columns=[str(code) for code in shown.columns],
-    )
-    cells.insert(0, "name", [names.get(code, say("table.total", lang)) for code in shown.index])
-    if measure == "share":
-        cells["opening_n"] = [
-            f"{int(counted.loc[code].sum()):,}"
-            + (f" {say('figure.few', lang)}" if code in few else "")
-            for code in shown.index
-        ]
-    tint = "138, 184, 230" if is_dark() else "31, 78, 121"
+    matrix = _matrix(frame, states, measure)
+    values = matrix.values
+    cells = _cells(matrix, names, lang)
 
     def paint(column: pd.Series) -> list[str]:
-        if column.name not in shares.columns or column.name == _SUM:
+        if column.name not in matrix.counts.columns:
             return [""] * len(column)
-        depths = [
-            shares[column.name].get(code, 0.0) if code != _SUM else 0.0 for code in shown.index
-        ]
-        return [
-            ""
-            if depth != depth or depth == 0
-            else f"background-color: rgba({tint}, {0.06 + 0.34 * depth:.3f})"
-            for depth in depths
-        ]
+        return [_shade(matrix.shares[column.name].get(code), code) for code in values.index]
 
-    def clicked(at: int, column: str) -> None:
-        code = shown.index[at]
-        picked = {} if code == _SUM else {"before": code}
-        if column in columns:
-            picked["after"] = column
-        if picked:
-            move_drilldown.open_move(picked)
+    def open_list(row: int, column: str) -> None:
+        cell = {}
+        if values.index[row] != _SUM:
+            cell["before"] = values.index[row]
+        if column in matrix.counts.columns:
+            cell["after"] = column
+        if cell:
+            move_drilldown.open_move(cell)
 
-    boards.section_title(title)
-    config = {
-        "name": st.column_config.TextColumn(say("migration.from_to", lang), pinned=True, width=130)
-    }
-    config |= {
-        str(c): st.column_config.Column(h, alignment="right")
-        for c, h in zip(shown.columns, head, strict=True)
-    }
-    config["opening_n"] = st.column_config.Column(
-        n_head, alignment="right", width=110 if few else "small"
-    )
+    section_title(title)
     drilldown.clickable_table(
         selection,
         f"{key}_{measure}_{lang}",
         cells.style.apply(paint),
-        clicked,
+        open_list,
         height="content",
-        column_config=config,
+        column_config=_columns(matrix, names, lang),
         alt=title,
     )
-    st.html(f'<p class="lp-note">{html.escape(say("migration.click", lang))}</p>')
+    caption(say("migration.click", lang))
+
+
+def _matrix(frame: pd.DataFrame, states: Sequence[str], measure: str) -> _Matrix:
+    origins = (*states, migration.JOINED, migration.MOVED_IN)
+    rows = [code for code in origins if code in set(frame["before"])]
+    columns = [code for code in (*states, *migration.EXITS) if code in set(frame["after"])]
+    sums = frame.pivot_table(
+        index="before", columns="after", values=["n", "balance_before", "balance"], aggfunc="sum"
+    )
+    counts = sums["n"].reindex(index=rows, columns=columns).fillna(0)
+    amounts = counts
+    if measure not in ("n", "share"):
+        amounts = sums[measure].reindex(index=rows, columns=columns).fillna(0)
+    amounts = amounts.assign(**{_SUM: amounts.sum(axis=1)})
+    amounts.loc[_SUM] = amounts.sum()
+    # Newcomers have no state before: their shares are the composition of the newcomers.
+    shares = amounts.div(amounts[_SUM].where(amounts[_SUM] > 0), axis=0)
+    return _Matrix(counts, amounts, shares, measure)
+
+
+def _shade(share: float | None, row: str) -> str:
+    if row == _SUM or share is None or pd.isna(share) or share == 0:
+        return ""
+    return background(tint(), 0.06 + 0.34 * share)
+
+
+def _cells(matrix: _Matrix, names: Mapping[str, str], lang: str) -> pd.DataFrame:
+    """Return the printed table: name of the row, a column per state, for shares the opening n."""
+    values = matrix.values
+    unit = {"share": "rate", "n": "count"}.get(matrix.measure, "money")
+    cells = pd.DataFrame(
+        [
+            [text.number(value, unit, lang) if value else text.NOTHING for value in row]
+            for row in values.to_numpy()
+        ],
+        columns=[str(code) for code in values.columns],
+    )
+    cells.insert(0, "name", [names.get(code, say("table.total", lang)) for code in values.index])
+    if matrix.measure == "share":
+        cells["opening_n"] = [_opening_n(matrix, code, lang) for code in values.index]
+    return cells
+
+
+def _opening_n(matrix: _Matrix, row: str, lang: str) -> str:
+    n = f"{int(matrix.counts.loc[row].sum()):,}"
+    return f"{n} {say('figure.few', lang)}" if row in matrix.small_rows else n
+
+
+def _columns(matrix: _Matrix, names: Mapping[str, str], lang: str) -> dict:
+    from_to = say("migration.from_to", lang)
+    config = {"name": st.column_config.TextColumn(from_to, pinned=True, width=130)}
+    for code in matrix.values.columns:
+        head = names.get(code, say("table.total", lang))
+        config[str(code)] = st.column_config.Column(head, alignment="right")
+    config["opening_n"] = st.column_config.Column(
+        say("migration.opening_n", lang),
+        alignment="right",
+        width=110 if matrix.small_rows else "small",
+    )
+    return config

@@ -1,9 +1,9 @@
-"""Boards: rows are classes or another split, columns metrics; a cell is value, change, trend, and opens its list."""
+"""Boards: one row per class or other dimension, columns of metrics with change and trend."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,12 +12,13 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
-from analytics.metrics.query import shares
+from analytics.metrics.query import Question, shares
 from analytics.presentation.theme import theme_for
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import drilldown
+from pages.parts.widgets.text import caption
 from pages.parts.widgets.theme import is_dark
 
 MONTHS = 24
@@ -29,18 +30,18 @@ SHARE_COLUMNS = ("share", "share_change", "share_trend")
 def answers(
     selection: Selection, metrics: Sequence[str], by: str = "class", trend: bool = True
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One row per code of `by` in the order of its labels, then the whole; per metric: value, change, n and trend; of
-    sums also the share of the whole with its own change and trend.
+    """Return one row per code of `by` in printing order, then the total.
 
-    The second result says, per metric, why it could not be answered.
+    Per metric the value, change, n and trend; for sums also the share of the total with its change
+    and trend. The second result has the reason of every metric without an answer.
     """
     order = [*queries.labels(by, selection.lang, selection.scheme), TOTAL]
-    found: dict[str, dict[str, Any]] = {code: {} for code in order}
+    cells: dict[str, dict[str, Any]] = {code: {} for code in order}
     reasons: dict[str, str] = {}
     months: dict[str, dict[str, dict[Any, float]]] = {}
     for metric in metrics:
-        for split in ((by,), ()):
-            question = queries.question_for(selection, metric, split)
+        for dimensions in ((by,), ()):
+            question = queries.question_for(selection, metric, dimensions)
             try:
                 now = _with_comparisons(question)
             except UserError as refusal:
@@ -49,35 +50,36 @@ def answers(
             series = _series(question) if trend else {}
             months.setdefault(metric, {}).update(series)
             for row in now.to_dict("records"):
-                code = row[by] if split else TOTAL
-                entry = found.setdefault(code, {})
-                entry[f"{metric}:value"], entry[f"{metric}:n"] = row["value"], row["n"]
+                code = row[by] if dimensions else TOTAL
+                entry = cells.setdefault(code, {})
+                entry[f"{metric}:value"] = row["value"]
+                entry[f"{metric}:n"] = row["n"]
                 entry[f"{metric}:change"] = row.get("change")
                 entry[f"{metric}:before"] = row.get("value_before")
-                # A line chart in a cell draws no gaps: a month without a value would be printed as text.
-                known = [
+                # A line chart in a cell has no gaps: a missing month would be printed as text.
+                values = [
                     value for value in series.get(code, {}).values() if not text.is_missing(value)
                 ]
-                entry[f"{metric}:trend"] = known
-        if METRICS[metric].unit in ("money", "count") and found[TOTAL].get(f"{metric}:n"):
-            _add_shares(found, metric, months[metric])
+                entry[f"{metric}:trend"] = values
+        if METRICS[metric].unit in ("money", "count") and cells[TOTAL].get(f"{metric}:n"):
+            _add_shares(cells, metric, months[metric])
     filled = {
         code: entry
-        for code, entry in found.items()
+        for code, entry in cells.items()
         if any(entry.get(f"{metric}:n", 0) > 0 for metric in metrics)
     }
-    wanted = [
+    columns = [
         f"{metric}:{part}"
         for metric in metrics
         if metric not in reasons
         for part in (*COLUMNS, *SHARE_COLUMNS, "n")
     ]
-    frame = pd.DataFrame.from_dict(filled, orient="index").reindex(columns=wanted)
+    frame = pd.DataFrame.from_dict(filled, orient="index").reindex(columns=columns)
     return frame, reasons
 
 
-def _with_comparisons(question) -> pd.DataFrame:
-    """The answer with its comparison; without it where the month compared with is not there."""
+def _with_comparisons(question: Question) -> pd.DataFrame:
+    """Return the answer, without a comparison where the month compared with is missing."""
     if question.compare is None:
         return queries.ask(question)
     try:
@@ -86,8 +88,8 @@ def _with_comparisons(question) -> pd.DataFrame:
         return queries.ask(question.about(compare=None))
 
 
-def _series(question) -> dict[str, dict[Any, float]]:
-    """Code → month → value."""
+def _series(question: Question) -> dict[str, dict[Any, float]]:
+    """Return code → month → value."""
     answer = queries.ask(question.about(compare=None, last=MONTHS))
     if not question.by:
         return {TOTAL: dict(zip(answer["as_of"], answer["value"], strict=True))}
@@ -98,20 +100,21 @@ def _series(question) -> dict[str, dict[Any, float]]:
 
 
 def _add_shares(
-    found: dict[str, dict[str, Any]], metric: str, months: Mapping[str, Mapping[Any, float]]
+    cells: dict[str, dict[str, Any]], metric: str, months: Mapping[str, Mapping[Any, float]]
 ) -> None:
-    """Put the share of the whole beside each value, with its change and its trend."""
-    parts = [code for code in found if f"{metric}:value" in found[code]]
-    told = {}
+    """Add the share of the total to each value, with its change and trend."""
+    parts = [code for code in cells if f"{metric}:value" in cells[code]]
+    shares_of = {}
     for name in ("value", "before"):
-        sums = [found[code][f"{metric}:{name}"] for code in parts]
+        sums = [cells[code][f"{metric}:{name}"] for code in parts]
         sums = [0.0 if text.is_missing(one) else one for one in sums]
-        # A share of a sum in which gains and losses cancel says nothing.
+        # Shares of a sum of gains and losses are meaningless.
         nothing = [None] * len(sums)
-        told[name] = shares(sums, sums[parts.index(TOTAL)]) if min(sums) >= 0 else nothing
+        shares_of[name] = shares(sums, sums[parts.index(TOTAL)]) if min(sums) >= 0 else nothing
     wholes = {month: total for month, total in months.get(TOTAL, {}).items() if total}
-    for code, share, before in zip(parts, told["value"], told["before"], strict=True):
-        entry, line = found[code], months.get(code, {})
+    for code, share, before in zip(parts, shares_of["value"], shares_of["before"], strict=True):
+        entry = cells[code]
+        line = months.get(code, {})
         entry[f"{metric}:share"] = share
         entry[f"{metric}:share_change"] = (
             None if share is None or before is None else share - before
@@ -130,28 +133,29 @@ def board(
     key: str = "board",
     parts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """The board, its reading help, and what could not be answered. A click on a cell opens its list.
+    """Draw the board and what could not be answered; a click on a cell opens its list.
 
-    parts  per metric what to print of it, in order: value, change, trend, share, share_change, share_trend, n; PARTS
-           where it is not named
+    `parts` says per metric what to print of it, in order: value, change, trend, share,
+    share_change, share_trend, n; COLUMNS unless named.
     """
-    lang, parts = selection.lang, parts or {}
+    lang = selection.lang
+    parts = parts or {}
     trend = any(part.endswith("trend") for metric in metrics for part in parts.get(metric, COLUMNS))
     frame, reasons = queries.cached_view(answers, selection, tuple(metrics), by, trend)
     for reason in dict.fromkeys(reasons.values()):
-        st.html(f'<p class="lp-note">{html.escape(reason)}</p>')
+        caption(reason)
     if frame.empty or not len(frame.columns):
         return
     names = queries.labels(by, lang, selection.scheme)
     codes = list(frame.index)
-    wanted = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, COLUMNS)]
-    shown = frame[[column for column in wanted if column in frame]].copy()
+    columns = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, COLUMNS)]
+    shown = frame[[column for column in columns if column in frame]].copy()
     title = say("table.class", lang) if by == "class" else queries.dimension_name(by, lang)
     shown.insert(
         0, "name", [names.get(code, code) if code else say("table.total", lang) for code in codes]
     )
 
-    def clicked(row: int, column: str) -> None:
+    def open_metric(row: int, column: str) -> None:
         metric = column.split(":")[0] if ":" in column else metrics[0]
         drilldown.open_cell(metric, {by: codes[row]} if codes[row] else {})
 
@@ -159,16 +163,14 @@ def board(
         selection,
         f"{key}_{by}_{lang}",
         _style(shown, frame, lang),
-        clicked,
+        open_metric,
         row_height=38,
         placeholder=text.NOTHING,
         height="content",
         column_config=_columns(shown, title, lang),
         alt=say("table.alt", lang, title=title),
     )
-    st.html(
-        f'<p class="lp-note">{html.escape(say("table.click", lang))} {html.escape(say("table.units", lang))}</p>'
-    )
+    caption(say("table.click", lang), say("table.units", lang))
 
 
 def _style(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
@@ -188,11 +190,15 @@ def _style(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
                 for code in column.index
             ]
         return [
-            f"color: {tone.grey if code in few[metric] else tone.of(_change(value, metric, lang, part).verdict)}"
+            f"color: {tone.grey}" if code in few[metric] else verdict_colour(value, metric, part)
             for code, value in column.items()
         ]
 
-    def written(column: str):
+    def verdict_colour(value: float, metric: str, part: str) -> str:
+        verdict = _change(value, metric, lang, part).verdict
+        return f"color: {tone.verdict_colour(verdict)}"
+
+    def formatter(column: str) -> Callable[[float], str]:
         metric, part = column.split(":")
         unit = {"value": METRICS[metric].unit, "share": "rate", "n": "count"}.get(part)
         if unit:
@@ -200,14 +206,15 @@ def _style(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
         return lambda value: str(_change(value, metric, lang, part))
 
     formats = {
-        column: written(column)
+        column: formatter(column)
         for column in shown
         if ":" in column and not column.endswith("trend")
     }
     note = say("figure.few", lang)
     style = shown.style.format(formats, na_rep=text.NOTHING)
     for metric, codes in few.items():
-        column, unit = f"{metric}:value", METRICS[metric].unit
+        column = f"{metric}:value"
+        unit = METRICS[metric].unit
         if column not in shown:
             continue
         style = style.format(
@@ -254,8 +261,9 @@ def _columns(shown: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
 
 
 def listing(selection: Selection, metrics: Sequence[str]) -> None:
-    """Several metrics under each other, whole values: the table behind a figure that draws them together."""
-    lang, found = selection.lang, []
+    """Draw metrics below each other: the table view of a figure that shows them together."""
+    lang = selection.lang
+    lines = []
     for metric in metrics:
         row, _ = queries.total_row(queries.question_for(selection, metric), lang)
         declared = METRICS[metric]
@@ -263,7 +271,7 @@ def listing(selection: Selection, metrics: Sequence[str]) -> None:
         change = text.change(
             None if row is None else row.get("change"), declared.unit, declared.better, lang
         )
-        found.append(
+        lines.append(
             (declared.name[lang], value, str(change), "" if row is None else f"{int(row['n']):,}")
         )
     heads = (
@@ -273,7 +281,7 @@ def listing(selection: Selection, metrics: Sequence[str]) -> None:
         "n",
     )
     right = {head: st.column_config.Column(alignment="right") for head in heads[1:]}
-    frame = pd.DataFrame(found, columns=list(heads))
+    frame = pd.DataFrame(lines, columns=list(heads))
     st.dataframe(frame, hide_index=True, column_config=right, height="content", alt=heads[0])
 
 
@@ -287,17 +295,21 @@ def plain(
     right: Sequence[str] = (),
     **more: Any,
 ) -> None:
-    """A printed list. `heads` are locale keys under `words`, those in `right` right-aligned; `more`: st.dataframe's."""
-    said = {head: say(f"{words}.{head}", lang) for head in heads}
-    aligned = {said[head]: st.column_config.Column(alignment="right") for head in right}
-    frame = pd.DataFrame([list(row) for row in rows], columns=list(said.values()), dtype="str")
+    """Draw a printed list.
+
+    `heads` are locale keys under `words`, those in `right` right-aligned; `more` goes to
+    st.dataframe.
+    """
+    heads_of = {head: say(f"{words}.{head}", lang) for head in heads}
+    aligned = {heads_of[head]: st.column_config.Column(alignment="right") for head in right}
+    frame = pd.DataFrame([list(row) for row in rows], columns=list(heads_of.values()), dtype="str")
     st.dataframe(
         frame, hide_index=True, column_config=aligned, alt=alt, placeholder=text.NOTHING, **more
     )
 
 
 def pairs(title: str, rows: Sequence[tuple[str, str]], note: str = "") -> None:
-    """A quiet list of (what, words) under a title."""
+    """Draw a list of (name, value) under a title."""
     lines = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
         for name, value in rows

@@ -1,12 +1,12 @@
-"""The list behind a move or a cohort: a cell of a matrix, a term of the money bridge, a point of a vintage, masked."""
+"""The list behind a migration or cohort cell: matrix, money bridge or vintage."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 from types import ModuleType
 
+import pandas as pd
 import streamlit as st
 
 from analytics.analysis import cohorts, migration
@@ -18,18 +18,18 @@ from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import drilldown
-from pages.parts.widgets.text import escape_markdown
+from pages.parts.widgets.text import caption, escape_markdown
 
-CELLS = {
+CELLS: dict[type, set[str]] = {
     Moves: {"term", "rate", "before", "after"},
     Cohorts: {"cohort", "part", "month", "judged", "back"},
 }
 
 
-def open_move(picked: Mapping[str, str]) -> None:
-    """Open the list behind a cell as `moves.listed` or `cohorts.listed` takes it. For callbacks."""
+def open_move(cell: Mapping[str, str]) -> None:
+    """Open the list behind a cell of a migration or cohort query. For callbacks."""
     drilldown.open_list(
-        "moved", {"moved": "~".join(f"{side}:{code}" for side, code in picked.items())}
+        "moved", {"moved": "~".join(f"{side}:{code}" for side, code in cell.items())}
     )
 
 
@@ -39,100 +39,98 @@ def close() -> None:
 
 
 def open_cell_of(selection: Selection) -> dict[str, str]:
-    """The cell of the open list as the URL has it; empty where none is open."""
-    told = dict(selection.page_params).get("moved", "")
-    return dict(part.split(":", 1) for part in told.split("~") if ":" in part)
+    """Return the cell of the open list from the URL; empty where none is open."""
+    value = dict(selection.page_params).get("moved", "")
+    return dict(part.split(":", 1) for part in value.split("~") if ":" in part)
 
 
-def show(selection: Selection, asked: Moves | Cohorts) -> None:
-    """The open list, if one is open. Call it last."""
+def show(selection: Selection, query: Moves | Cohorts) -> None:
+    """Draw the open list, if any. Called last on a page."""
 
-    def draw(now: Selection) -> None:
-        picked = open_cell_of(now)
-        # A page holds one dialog: the frame's own list goes first.
-        if picked and set(picked) <= CELLS[type(asked)] and not drilldown.open_cell_of(now):
-            title = escape_markdown(_cell_name(now, asked, picked))
-            st.dialog(title, width="large", on_dismiss=close)(_list)(now, asked, picked)
+    def draw(current: Selection) -> None:
+        cell = open_cell_of(current)
+        # A page can open one dialog; the list of the frame takes precedence.
+        if cell and set(cell) <= CELLS[type(query)] and not drilldown.open_cell_of(current):
+            title = escape_markdown(_cell_name(current, query, cell))
+            st.dialog(title, width="large", on_dismiss=close)(_list)(current, query, cell)
 
     drilldown.dialog(selection, "moved", draw)
 
 
-def state_names(selection: Selection, asked: Moves) -> dict[str, str]:
-    """Code → words of every state a move can start or end in."""
+def state_names(selection: Selection, query: Moves) -> dict[str, str]:
+    """Return code → words of every state that a migration can start or end in."""
     lang = selection.lang
-    if asked.by == "bucket":
-        names = dict(sets()[asked.buckets].labels(lang))
-    elif asked.by == "late":
+    if query.by == "bucket":
+        names = dict(sets()[query.buckets].labels(lang))
+    elif query.by == "late":
         names = {code: say(f"moved.{code}", lang) for code in ("late", "current")}
     else:
-        names = queries.labels("class", lang, asked.question.scheme)
+        names = queries.labels("class", lang, query.question.scheme)
     outside = (migration.JOINED, migration.MOVED_IN, *migration.EXITS)
     return names | {code: say(f"moved.{code}", lang) for code in outside}
 
 
-def _cell_name(selection: Selection, asked: Moves | Cohorts, picked: Mapping[str, str]) -> str:
+def _cell_name(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str]) -> str:
     lang = selection.lang
-    if isinstance(asked, Cohorts):
-        return _cohort_name(selection, asked, picked)
-    if "term" in picked:
-        known = ("opening", *migration.TERMS, "closing")
-        return (
-            say(f"flow.{picked['term']}", lang) if picked["term"] in known else picked["term"][:40]
-        )
-    if "rate" in picked:
-        known = picked["rate"] in migration.RATES
-        return say(f"migration.rate_{picked['rate']}", lang) if known else picked["rate"][:40]
-    names = state_names(selection, asked)
+    if isinstance(query, Cohorts):
+        return _cohort_name(selection, query, cell)
+    if "term" in cell:
+        terms = ("opening", *migration.TERMS, "closing")
+        return say(f"flow.{cell['term']}", lang) if cell["term"] in terms else cell["term"][:40]
+    if "rate" in cell:
+        terms = cell["rate"] in migration.RATES
+        return say(f"migration.rate_{cell['rate']}", lang) if terms else cell["rate"][:40]
+    names = state_names(selection, query)
     return " → ".join(
-        names.get(picked[side], picked[side][:40]) for side in ("before", "after") if side in picked
+        names.get(cell[side], cell[side][:40]) for side in ("before", "after") if side in cell
     )
 
 
-def _cohort_name(selection: Selection, asked: Cohorts, picked: Mapping[str, str]) -> str:
+def _cohort_name(selection: Selection, query: Cohorts, cell: Mapping[str, str]) -> str:
     lang = selection.lang
-    told = [say(f"migration.list_{asked.kind}", lang)]
-    if "cohort" in picked:
-        told.append(period_name(picked["cohort"], asked.period))
-    if picked.get("part", WHOLE) != WHOLE and asked.question.by:
-        names = queries.labels(asked.question.by[0], lang, selection.scheme)
-        told.append(names.get(picked["part"], picked["part"][:40]))
-    if "month" in picked:
-        late = (say(f"migration.late_{asked.late}", lang), say(f"overdue.days_{asked.days}", lang))
-        told.append(" ".join((*late, say("migration.mob", lang, month=picked["month"][:3]))))
-    if picked.get("judged") in ("yes", "missed"):
-        told.append(
-            say("migration.judged" if picked["judged"] == "yes" else "migration.missed", lang)
+    parts = [say(f"migration.list_{query.kind}", lang)]
+    if "cohort" in cell:
+        parts.append(period_name(cell["cohort"], query.period))
+    if cell.get("part", WHOLE) != WHOLE and query.question.by:
+        names = queries.labels(query.question.by[0], lang, selection.scheme)
+        parts.append(names.get(cell["part"], cell["part"][:40]))
+    if "month" in cell:
+        late = (say(f"migration.late_{query.late}", lang), say(f"overdue.days_{query.days}", lang))
+        parts.append(" ".join((*late, say("migration.mob", lang, month=cell["month"][:3]))))
+    if cell.get("judged") in ("yes", "missed"):
+        parts.append(
+            say("migration.judged" if cell["judged"] == "yes" else "migration.missed", lang)
         )
-    if "back" in picked:
-        told.append(say("migration.back", lang))
-    return " · ".join(told)
+    if "back" in cell:
+        parts.append(say("migration.back", lang))
+    return " · ".join(parts)
 
 
 def period_name(first: str, period: str) -> str:
-    """A cohort by its first day: 2025Q3, 2025, 2025-07."""
-    year, month = first[:4], first[5:7]
+    """Return the name of a cohort by its first day: 2025Q3, 2025, 2025-07."""
+    year = first[:4]
+    month = first[5:7]
     if period == "quarter" and month.isdecimal():
         return f"{year}Q{(int(month) + 2) // 3}"
     return year if period == "year" else f"{year}-{month}"
 
 
-def _list(selection: Selection, asked: Moves | Cohorts, picked: Mapping[str, str]) -> None:
+def _list(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str]) -> None:
     lang = selection.lang
-    room = _module_of(asked)
+    module = _module_of(query)
     try:
-        total = queries.cached_analysis(room.counted, asked, picked)
-        counted = say(f"drill.count_{_unit(asked, picked)}", lang, n=f"{total:,}")
-        st.html(
-            f'<p class="lp-note">{html.escape(counted)} · {html.escape(say("drill.masked", lang))}</p>'
-        )
-        pages, at = max(1, math.ceil(total / drilldown.PAGE_ROWS)), 1
+        total = queries.cached_analysis(module.counted, query, cell)
+        count = say(f"drill.count_{_unit(query, cell)}", lang, n=f"{total:,}")
+        caption(f"{count} · {say('drill.masked', lang)}")
+        pages = max(1, math.ceil(total / drilldown.PAGE_ROWS))
+        at = 1
         if pages > 1:
-            at = st.pagination(pages, key=f"moved_page_{'_'.join(picked.values())}")
+            at = st.pagination(pages, key=f"moved_page_{'_'.join(cell.values())}")
         lines = queries.cached_analysis(
-            room.listed, asked, picked, drilldown.PAGE_ROWS, (at - 1) * drilldown.PAGE_ROWS
+            module.listed, query, cell, drilldown.PAGE_ROWS, (at - 1) * drilldown.PAGE_ROWS
         )
     except UserError as refusal:
-        st.html(f'<p class="lp-note">{html.escape(refusal.text(lang))}</p>')
+        caption(refusal.text(lang))
         return
     words = drilldown.export_columns(lines, lang)
     right = {
@@ -140,30 +138,30 @@ def _list(selection: Selection, asked: Moves | Cohorts, picked: Mapping[str, str
         for c in words.values()
         if c.unit not in ("text", "date")
     }
-    table = drilldown.format_table(_with_labels(lines, selection, asked), words, lang)
+    table = drilldown.format_table(_with_labels(lines, selection, query), words, lang)
     st.dataframe(
         table,
         hide_index=True,
-        alt=_cell_name(selection, asked, picked),
+        alt=_cell_name(selection, query, cell),
         height="content",
         column_config=right,
     )
-    _downloads(selection, asked, picked, total)
+    _downloads(selection, query, cell, total)
 
 
-def _module_of(asked: Moves | Cohorts) -> ModuleType:
-    return cohorts if isinstance(asked, Cohorts) else migration
+def _module_of(query: Moves | Cohorts) -> ModuleType:
+    return cohorts if isinstance(query, Cohorts) else migration
 
 
-def _unit(asked: Moves | Cohorts, picked: Mapping[str, str]) -> str:
-    if isinstance(asked, Cohorts):
-        return "settlements" if asked.kind == "curve" else "loans"
-    return "loans" if asked.of_loans or {"term", "rate"} & set(picked) else "customers"
+def _unit(query: Moves | Cohorts, cell: Mapping[str, str]) -> str:
+    if isinstance(query, Cohorts):
+        return "settlements" if query.kind == "curve" else "loans"
+    return "loans" if query.of_loans or {"term", "rate"} & set(cell) else "customers"
 
 
-def _with_labels(lines, selection: Selection, asked: Moves | Cohorts):
-    if isinstance(asked, Moves):
-        names = state_names(selection, asked)
+def _with_labels(lines: pd.DataFrame, selection: Selection, query: Moves | Cohorts) -> pd.DataFrame:
+    if isinstance(query, Moves):
+        names = state_names(selection, query)
         states = {
             side: [names.get(code, code) for code in lines[side]] for side in ("before", "after")
         }
@@ -172,31 +170,29 @@ def _with_labels(lines, selection: Selection, asked: Moves | Cohorts):
 
 
 def _downloads(
-    selection: Selection, asked: Moves | Cohorts, picked: Mapping[str, str], total: int
+    selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str], total: int
 ) -> None:
     lang = selection.lang
     if total > drilldown.EXPORT_LIMIT:
-        st.html(
-            f'<p class="lp-note">{html.escape(say("drill.limit", lang, limit=f"{drilldown.EXPORT_LIMIT:,}"))}</p>'
-        )
+        caption(say("drill.limit", lang, limit=f"{drilldown.EXPORT_LIMIT:,}"))
         return
     notes = drilldown.export_notes(
-        selection, asked.question, _cell_name(selection, asked, picked), False
+        selection, query.question, _cell_name(selection, query, cell), False
     )
-    if isinstance(asked, Moves):
-        notes.append((say("changes.compared", lang), str(asked.before)))
+    if isinstance(query, Moves):
+        notes.append((say("changes.compared", lang), str(query.before)))
 
-    def made(write) -> bytes:
+    def write_file(write) -> bytes:
         frame = _with_labels(
             queries.cached_analysis(
-                _module_of(asked).listed, asked, picked, drilldown.EXPORT_LIMIT, 0
+                _module_of(query).listed, query, cell, drilldown.EXPORT_LIMIT, 0
             ),
             selection,
-            asked,
+            query,
         )
         return write(frame, drilldown.export_columns(frame, lang), notes, lang)
 
-    what = f"moved_{asked.before}" if isinstance(asked, Moves) else asked.kind
-    stem = f"{what}_{asked.question.as_of}_{queries.warehouse().edition.id[:8]}"
+    what = f"moved_{query.before}" if isinstance(query, Moves) else query.kind
+    stem = f"{what}_{query.question.as_of}_{queries.warehouse().edition.id[:8]}"
     with st.container(horizontal=True, gap="small"):
-        drilldown.downloads(made, stem, "moved", lang)
+        drilldown.downloads(write_file, stem, "moved", lang)

@@ -1,4 +1,4 @@
-"""How rules are printed: a rulebook as a table, the trace of one decision, the sliders of thresholds."""
+"""Rulebooks as tables: all rules, the trace of one decision, worked examples."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.presentation import theme
-from analytics.rulebooks import Change, Decision, Example, Rulebook
-from analytics.rulebooks.conditions import Group, Rule, plain
-from pages.parts.widgets import boards
+from analytics.rulebooks import Decision, Example, NearestChange, Rulebook
+from analytics.rulebooks.conditions import Group, Rule, plain_text
+from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
 MARK = {True: "✓", False: "✗", None: "?"}
-# Cells are words; one that is Html is markup made here from escaped words.
+# Cells are plain text; an Html cell is markup made here from escaped text.
 Html = type("Html", (str,), {})
 
 
 def rulebook_lang(lang: str) -> str:
-    """The language as rulebooks name it."""
+    """Return the language code that rulebooks use."""
     return "zh" if lang == "zh-CN" else "en"
 
 
@@ -33,11 +33,16 @@ def table(
     right: Sequence[int] = (),
     tight: Sequence[int] = (),
 ) -> None:
-    """A printed table whose cells may wrap. A row that is one string alone is a heading within the table."""
+    """Draw a table whose cells wrap; a row that is one string is a heading."""
 
     def cell(place: int, value: Any) -> str:
-        kind = "num" if place in right else "tight" if place in tight else ""
-        return f'<td class="{kind}">{value if isinstance(value, Html) else html.escape(str(value))}</td>'
+        style = ""
+        if place in right:
+            style = "num"
+        elif place in tight:
+            style = "tight"
+        content = value if isinstance(value, Html) else html.escape(str(value))
+        return f'<td class="{style}">{content}</td>'
 
     lines = []
     for row in rows:
@@ -54,72 +59,93 @@ def table(
         for place, head in enumerate(heads)
     )
     st.html(
-        f'<div class="lp-rules"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+        f'<div class="lp-rules"><table><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
 def indented(words: str, depth: int, ours: bool, lang: str) -> Html:
-    """A rule under the group that it belongs to, with the sign of what is our own threshold."""
+    """Return a rule indented below its group, marked where the threshold is the bank's own."""
     mark = f'<span class="lp-ours">{html.escape(say("rules.ours", lang))}</span>' if ours else ""
     return Html(f'<div style="padding-left:{1.2 * depth:.1f}em">{html.escape(words)}{mark}</div>')
 
 
 def rulebook_table(book: Rulebook, lang: str) -> None:
-    """The rulebook as a table: bars, classes in the order in which they are tried, downgrades, scorecard."""
+    """Draw exclusions, classes in order of evaluation, downgrades and scorecard."""
+    heads = [say(f"rules.{head}", lang) for head in ("clause", "rule", "effect")]
+    rows = [
+        *_exclusion_rows(book, lang),
+        *_class_rows(book, lang),
+        *_downgrade_rows(book, lang),
+        *_score_rows(book, lang),
+    ]
+    table(heads, rows, tight=(0,))
+
+
+def _exclusion_rows(book: Rulebook, lang: str) -> list[Any]:
+    if not book.exclusions:
+        return []
+    name = book.class_names(book.exclusion_class)[rulebook_lang(lang)]
+    rows: list[Any] = [say("rules.bars", lang, name=name)]
+    for rule in book.exclusions:
+        rows += _rule(rule, "", 0, lang)
+    return rows
+
+
+def _class_rows(book: Rulebook, lang: str) -> list[Any]:
     rows: list[Any] = []
-    if book.bars:
-        rows.append(
-            say("rules.bars", lang, name=book.class_names(book.barred)[rulebook_lang(lang)])
-        )
-        for bar in book.bars:
-            rows += _rule(bar, "", 0, lang)
-    for place, code in enumerate(
-        (*book.look, *(c.code for c in book.classes if c.rules is None)), start=1
-    ):
-        found = book.class_of(code)
-        name = found.names[rulebook_lang(lang)]
-        if found.rules is None:
-            how = "rules.otherwise" if code == book.otherwise else "rules.no_rules"
-            rows += [name, (found.note.clause, say(how, lang), _service(found, lang))]
+    without_rules = [grade.code for grade in book.classes if grade.rules is None]
+    for place, code in enumerate((*book.evaluation_order, *without_rules), start=1):
+        grade = book.class_of(code)
+        name = grade.names[rulebook_lang(lang)]
+        if grade.rules is None:
+            key = "rules.otherwise" if code == book.otherwise else "rules.no_rules"
+            rows += [name, (grade.note.clause, say(key, lang), _service(grade, lang))]
             continue
         rows.append(f"{name} · {say('rules.tried', lang, place=place)}")
-        for index, member in enumerate(found.rules.members):
-            joint = "rules.all" if found.rules.kind == "all" else "rules.any"
+        joint = ""
+        if len(grade.rules.members) > 1:
+            joint = say("rules.all" if grade.rules.kind == "all" else "rules.any", lang)
+        for index, member in enumerate(grade.rules.members):
             if index == 0:
-                rows.append(
-                    (
-                        "",
-                        say(joint, lang) if len(found.rules.members) > 1 else "",
-                        _service(found, lang),
-                    )
-                )
-            rows += _rule(member, found.note.clause, 0, lang)
+                rows.append(("", joint, _service(grade, lang)))
+            rows += _rule(member, grade.note.clause, 0, lang)
+    return rows
+
+
+def _downgrade_rows(book: Rulebook, lang: str) -> list[Any]:
+    rows: list[Any] = []
     if book.downgrades:
         rows.append(say("rules.downgrades", lang))
-        for downgrade in book.downgrades:
-            to = (
-                say("rules.down_to", lang, name=book.class_names(downgrade.to)[rulebook_lang(lang)])
-                if downgrade.to
-                else say("rules.down_by", lang, steps=downgrade.by)
-            )
-            first, *rest = _rule(downgrade.when, downgrade.note.clause, 0, lang)
-            rows += [(first[0], first[1], to), *rest]
+    for downgrade in book.downgrades:
+        if downgrade.to:
+            name = book.class_names(downgrade.to)[rulebook_lang(lang)]
+            effect = say("rules.down_to", lang, name=name)
+        else:
+            effect = say("rules.down_by", lang, steps=downgrade.by)
+        first, *rest = _rule(downgrade.when, downgrade.note.clause, 0, lang)
+        rows += [(first[0], first[1], effect), *rest]
+    return rows
+
+
+def _score_rows(book: Rulebook, lang: str) -> list[Any]:
+    rows: list[Any] = []
     for item in book.score:
         rows.append(f"{say('rules.score', lang)} · {item.name[rulebook_lang(lang)]}")
         for band, points in item.bands:
             first, *rest = _rule(band, item.note.clause, 0, lang)
             rows += [(first[0], first[1], say("rules.points", lang, points=points)), *rest]
-        left = say("rules.points", lang, points=item.otherwise)
-        rows.append((item.note.clause, say("rules.otherwise_points", lang), left))
-    table([say(f"rules.{head}", lang) for head in ("clause", "rule", "effect")], rows, tight=(0,))
+        otherwise = say("rules.points", lang, points=item.otherwise)
+        rows.append((item.note.clause, say("rules.otherwise_points", lang), otherwise))
+    return rows
 
 
-def _service(found, lang: str) -> str:
-    return found.service.get(rulebook_lang(lang), "")
+def _service(item, lang: str) -> str:
+    return item.service.get(rulebook_lang(lang), "")
 
 
 def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple]:
-    """The lines of one rule: itself, and below a group its members."""
+    """Return the rows of one rule and, for a group, of its members."""
     clause = node.note.clause or clause
     lines = [(clause, indented(rule_words(node, lang), depth, node.note.is_ours, lang), "")]
     if isinstance(node, Group):
@@ -130,14 +156,14 @@ def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple]
 
 
 def rule_words(node: Rule | Group, lang: str) -> str:
-    """A rule in words; a group without words of its own is told by how many of its members must hold."""
+    """Return a rule in words; a group without its own says whether all or any must hold."""
     if isinstance(node, Group) and not node.note.zh:
         return say("rules.all" if node.kind == "all" else "rules.any", lang)
     return node.words(rulebook_lang(lang))
 
 
 def trace(book: Rulebook, decision: Decision, lang: str) -> None:
-    """Why the class is what it is: every rule asked, the value, held or not."""
+    """Draw why the class is what it is: every rule checked, its value, whether it held."""
     rows: list[Any] = []
     above = None
     for check in decision.checks:
@@ -145,7 +171,7 @@ def trace(book: Rulebook, decision: Decision, lang: str) -> None:
             above = (check.stage, check.code)
             name = book.class_names(check.code)[rulebook_lang(lang)] if check.code else ""
             rows.append(f"{say(f'rules.stage_{check.stage}', lang)} {name}".strip())
-        sign = MARK[check.held] + (" ●" if check.applied else "")
+        sign = MARK[check.outcome] + (" ●" if check.applied else "")
         value = value_of(book, check.fact, check.value, lang) if check.fact else ""
         words = indented(rule_words(check.rule, lang), check.depth, check.rule.note.is_ours, lang)
         rows.append(
@@ -156,11 +182,11 @@ def trace(book: Rulebook, decision: Decision, lang: str) -> None:
         rows,
         tight=(0, 2, 3),
     )
-    boards.caption(say("rules.legend", lang))
+    caption(say("rules.legend", lang))
 
 
 def value_of(book: Rulebook, name: str, value: Any, lang: str) -> str:
-    """A fact's value in words."""
+    """Return the value of a fact in words."""
     if value is None:
         return say("rules.missing", lang)
     if isinstance(value, bool):
@@ -168,44 +194,42 @@ def value_of(book: Rulebook, name: str, value: Any, lang: str) -> str:
     fact = book.fact_index.get(name)
     if fact is not None and fact.type == "money":
         return text.exact(float(value), "money", lang)
-    return fact.value_words(value, rulebook_lang(lang)) if fact is not None else plain(value)
+    return fact.value_words(value, rulebook_lang(lang)) if fact is not None else plain_text(value)
 
 
 def facts_of(book: Rulebook, case: Example, lang: str) -> str:
-    """The facts of a worked case; a later case of the same person says only in what it differs from the first."""
+    """Return the facts of an example; a later one of the same person names only the differences."""
     first = next(other for other in book.examples if case.person == other.person)
     brief = case.person and case is not first
     names = dict.fromkeys([*case.own, *first.own]) if brief else case.facts
-    told = text.listing(
-        [
-            f"{book.fact_index[name].words(rulebook_lang(lang))} {value_of(book, name, case.facts.get(name), lang)}"
-            for name in names
-            if name in book.fact_index
-        ],
-        lang,
-    )
+    words = []
+    for name in names:
+        if name in book.fact_index:
+            label = book.fact_index[name].words(rulebook_lang(lang))
+            words.append(f"{label} {value_of(book, name, case.facts.get(name), lang)}")
+    facts = text.listing(words, lang)
     return (
-        say("rules.as_first", lang, case=first.case[rulebook_lang(lang)], facts=told)
+        say("rules.as_first", lang, case=first.case[rulebook_lang(lang)], facts=facts)
         if brief
-        else told
+        else facts
     )
 
 
 def calculations(book: Rulebook, lang: str) -> None:
-    """The worked cases of the arithmetic under the parameters, where the rulebook has any."""
+    """Draw the worked calculations of the parameters, where the rulebook has any."""
     if not book.calculations:
         return
-    boards.section_title(say("rules.calculations", lang, count=len(book.calculations)))
+    section_title(say("rules.calculations", lang, count=len(book.calculations)))
     rows = [
         (
-            told.clause,
-            told.case[rulebook_lang(lang)],
-            say(f"rules.asks_{told.asks}", lang),
-            text.number(float(told.gives), "rate", lang)
-            if told.asks == "repayment_ratio"
-            else say("rules.years", lang, years=told.gives),
+            calculation.clause,
+            calculation.case[rulebook_lang(lang)],
+            say(f"rules.asks_{calculation.asks}", lang),
+            text.number(float(calculation.gives), "rate", lang)
+            if calculation.asks == "repayment_ratio"
+            else say("rules.years", lang, years=calculation.gives),
         )
-        for told in book.calculations
+        for calculation in book.calculations
     ]
     table(
         [say(f"rules.{head}", lang) for head in ("clause", "case", "asks", "gives")],
@@ -215,8 +239,8 @@ def calculations(book: Rulebook, lang: str) -> None:
     )
 
 
-def boundary(book: Rulebook, change: Change | None, lang: str) -> str:
-    """What would have to change for another class: 近12个月最大逾期天数 0 → 31 天：B 良好."""
+def boundary(book: Rulebook, change: NearestChange | None, lang: str) -> str:
+    """Return what would change the class: 近12个月最大逾期天数 0 → 31 天：B 良好."""
     if change is None:
         return text.NOTHING
     unit = change.fact.unit(rulebook_lang(lang))
@@ -234,7 +258,7 @@ def boundary(book: Rulebook, change: Change | None, lang: str) -> str:
 
 
 def sparkline(values: Sequence[float], name: str, lang: str) -> Html:
-    """Months as a line, with its first and last value in words for who cannot see it."""
+    """Return months as a line, with its first and last value as alt text."""
     alt = say(
         "rules.spark",
         lang,
@@ -247,20 +271,18 @@ def sparkline(values: Sequence[float], name: str, lang: str) -> Html:
 
 
 def yes_no(value: bool | None, lang: str) -> str:
-    """是 or 否; a dash where it is not known."""
-    return (
-        text.NOTHING
-        if text.is_missing(value) or value is None
-        else say("rules.yes" if value else "rules.no", lang)
-    )
+    """Return 是 or 否; a dash where the value is missing."""
+    if text.is_missing(value) or value is None:
+        return text.NOTHING
+    return say("rules.yes" if value else "rules.no", lang)
 
 
 def parameter(value: Any, lang: str) -> str:
-    """A parameter's value in words."""
+    """Return the value of a parameter in words."""
     if isinstance(value, bool):
         return yes_no(value, lang)
     return (
         text.listing([str(item) for item in value], lang)
         if isinstance(value, tuple)
-        else plain(value)
+        else plain_text(value)
     )
