@@ -12,7 +12,7 @@ from analytics.grading import compliance, customer_profile, swap_sets
 from analytics.i18n.text import LANGUAGES, number, say
 from analytics.presentation import rulebook_charts
 from analytics.rulebooks.registry import schemes
-from analytics.rulebooks.thresholds import with_thresholds, thresholds
+from analytics.rulebooks.thresholds import thresholds, with_thresholds
 from data.dates import month_end
 from tests.pages.test_pages import printed
 
