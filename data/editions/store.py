@@ -18,7 +18,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -81,30 +81,48 @@ def publish(
             older = chain.paths(home) if chain else []
             facts = _build(part, older, build, memory, input_bytes, threads, read_dirs, keep_order)
             months = _months(chain, facts)
-            how = {"memory": memory, "threads": threads, "spill": part.parent, "timeout": 3600}
-            with contextlib.closing(EditionReader([*older, part], **how)) as candidate:
+            spill = part.parent
+            with contextlib.closing(
+                EditionReader([*older, part], memory=memory, threads=threads, spill=spill, timeout=3600)
+            ) as candidate:
                 facts |= check(candidate) or {}
             with _disk_errors(home):
-                parts = (*(chain.parts if chain else ()), _move_to_parts(part, home))
-                edition = Edition(
-                    id=manifest.edition_id(parts),
-                    number=1 + max((known.number for known in _known_editions(home)), default=0),
-                    kind=kind,
-                    source=source or facts.pop("source", ""),
-                    as_of=facts.pop("as_of", None) or (months[-1] if months else None),
-                    months=months,
-                    created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
-                    parts=parts,
-                    notes=tuple(facts.pop("notes", ())),
-                    facts={name: value for name, value in facts.items() if name not in ("source", "months")},
-                    engine=VERSION,
-                )
+                older_parts = chain.parts if chain else ()
+                parts = (*older_parts, _move_to_parts(part, home))
+                edition = _new_edition(home, kind, source, parts, months, facts, created)
                 _commit(home, edition, before)
         except DiskFull as error:
             raise _disk_full_error(home, input_bytes) from error
         finally:
             _tidy(home)
         return edition
+
+
+def _new_edition(
+    home: Path,
+    kind: str,
+    source: str,
+    parts: tuple[Part, ...],
+    months: tuple[date, ...],
+    facts: dict,
+    created: datetime | None,
+) -> Edition:
+    last_number = max((edition.number for edition in _known_editions(home)), default=0)
+    # The fields of an edition; the rest of what build and check returned are its facts.
+    fields = ("source", "as_of", "months", "notes")
+    return Edition(
+        id=manifest.edition_id(parts),
+        number=1 + last_number,
+        kind=kind,
+        source=source or facts.get("source", ""),
+        as_of=facts.get("as_of") or (months[-1] if months else None),
+        months=months,
+        created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        parts=parts,
+        notes=tuple(facts.get("notes", ())),
+        facts={name: value for name, value in facts.items() if name not in fields},
+        engine=VERSION,
+    )
 
 
 def current(home: Path | str) -> Edition | None:
@@ -226,7 +244,7 @@ def volume_of(path: Path, mountinfo: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _writer(home: Path) -> Iterator[None]:
+def _writer(home: Path) -> Generator[None]:
     handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -373,7 +391,7 @@ def _sweep_parts(home: Path) -> list[str]:
 
 
 @contextmanager
-def _disk_errors(home: Path) -> Iterator[None]:
+def _disk_errors(home: Path) -> Generator[None]:
     """Turn the disk's errors into sentences."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.contract.schema import Table
+from data.contract.schema import Column, Table
 from data.contract.tables import EVENT_DATE, PLAIN_TYPES, VERSIONED_TABLES, stored_columns, stored_name
 from data.loading.casting import NATIVE_FAMILY, NOT_AFTER_AS_OF, NOT_BEFORE_DISBURSEMENT, ONLY_NEW, exact_code
 from data.loading.reconciliation import LoadCounts
@@ -43,56 +43,88 @@ def _is_typed(staged: StagedTable) -> bool:
 
 
 def _typed_query(staged: StagedTable) -> tuple[str, str, str]:
-    """(select list, joins, condition of soundness) over typed columns, without the tidying that clean rows do not need.
+    """Build the query over columns that have the contract's types and need no cleaning.
 
-    A row that fails the condition is validated again, carefully; so the condition may be stricter than the rules,
-    never laxer.
+    Returns the select list, the joins and the condition under which a row is sound. A row that
+    fails the condition is validated again on the slow path; so the condition may be stricter than
+    the rules, never laxer.
     """
-    table, values, keys, sound, joins = staged.table, {}, {}, [], []
+    table = staged.table
+    sources: dict[str, str] = {}
+    sound: list[str] = []
+    joins: list[str] = []
     for name, column in table.columns.items():
-        raw, to = f'staged."{name}"', column.refers
+        raw = f'staged."{name}"'
         if name not in staged.families:
-            values[name] = "null"
-            if to:
-                keys[f"k_{name}"] = "null"
+            sources[f"v_{name}"] = "null"
+            if column.refers:
+                sources[f"k_{name}"] = "null"
             continue
-        values[name] = raw
-        if to:
-            keys[f"k_{name}"] = f"ref_{name}.{to}_key"
-            joins.append(f"left join {to}_ref as ref_{name} on ref_{name}.{to}_id = {raw}")
-            sound.append(f"ref_{name}.{to}_key is not null" + ("" if column.required else f" or {raw} is null"))
+        sources[f"v_{name}"] = raw
+        if column.refers:
+            key = f"ref_{name}.{column.refers}_key"
+            sources[f"k_{name}"] = key
+            joins.append(f"left join {column.refers}_ref as ref_{name} on ref_{name}.{column.refers}_id = {raw}")
+            optional = "" if column.required else f" or {raw} is null"
+            sound.append(f"{key} is not null{optional}")
             continue
-        if column.type == "key":
-            # Printable, without a blank, no error of a spreadsheet, and longer than any word for nothing.
-            conditions = [f"regexp_full_match({raw}, '[^#[:^graph:]][[:graph:]]*')", f"strlen({raw}) > :longest_null"]
-        elif column.type == "code":
-            values[name] = exact_code(column, raw)
-            conditions = [f"{values[name]} is not null"]
-        elif column.type in ("date", "month", "time"):
-            values[name] = f"{raw}::date" if column.type == "time" else raw
-            conditions = [f"{values[name]} >= date '1900-01-01'", f"{values[name]} <= {_latest(table, name)}"]
-            if column.type == "month":
-                conditions.append(f"last_day({raw}) = {raw}")
-            if name in NOT_BEFORE_DISBURSEMENT.get(table.name, ()):
-                conditions.append(f"coalesce({values[name]} >= ref_loan_id.disbursed_on, true)")
-            if table.name in ONLY_NEW and name == EVENT_DATE[table.name]:
-                conditions.append(f"coalesce({raw} > :last_as_of, true)")
-        else:
-            low, high = column.limits
-            conditions = [f"{raw} >= {low}"] if low is not None else []
-            conditions += [f"{raw} <= {high}"] if high is not None else []
-            if column.type == "number":
-                conditions.append(f"isfinite({raw})")
-            if column.type == "int":
-                values[name] = f"try_cast({raw} as {PLAIN_TYPES['int']})"
-                conditions.append(f"{values[name]} is not null")
-            conditions = conditions or ([f"{raw} is not null"] if column.required else [])
-        both = " and ".join(conditions)
-        if both:
-            sound.append(both if column.required else f"{raw} is null or ({both})")
-    sources = keys | {f"v_{name}": value for name, value in values.items()}
-    made = [f"{sources.get(kept.made, kept.made)} as {kept.name}" for kept in stored_columns(table)]
-    return ", ".join(made), " ".join(joins), " and ".join(f"({condition})" for condition in sound) or "true"
+        value, conditions = _value_and_conditions(table, column, raw)
+        sources[f"v_{name}"] = value
+        condition = " and ".join(conditions)
+        if condition:
+            sound.append(condition if column.required else f"{raw} is null or ({condition})")
+    columns = [f"{sources.get(c.made, c.made)} as {c.name}" for c in stored_columns(table)]
+    where = " and ".join(f"({condition})" for condition in sound) or "true"
+    return ", ".join(columns), " ".join(joins), where
+
+
+def _value_and_conditions(table: Table, column: Column, raw: str) -> tuple[str, list[str]]:
+    """Return the SQL of a typed column's value and what must hold for it."""
+    if column.type == "key":
+        # Printable, without a blank, no spreadsheet error, and longer than any null word.
+        return raw, [
+            f"regexp_full_match({raw}, '[^#[:^graph:]][[:graph:]]*')",
+            f"strlen({raw}) > :longest_null",
+        ]
+    if column.type == "code":
+        value = exact_code(column, raw)
+        return value, [f"{value} is not null"]
+    if column.type in ("date", "month", "time"):
+        return _date_and_conditions(table, column, raw)
+    return _number_and_conditions(column, raw)
+
+
+def _date_and_conditions(table: Table, column: Column, raw: str) -> tuple[str, list[str]]:
+    value = f"{raw}::date" if column.type == "time" else raw
+    conditions = [
+        f"{value} >= date '1900-01-01'",
+        f"{value} <= {_latest(table, column.name)}",
+    ]
+    if column.type == "month":
+        conditions.append(f"last_day({raw}) = {raw}")
+    if column.name in NOT_BEFORE_DISBURSEMENT.get(table.name, ()):
+        conditions.append(f"coalesce({value} >= ref_loan_id.disbursed_on, true)")
+    if table.name in ONLY_NEW and column.name == EVENT_DATE[table.name]:
+        conditions.append(f"coalesce({raw} > :last_as_of, true)")
+    return value, conditions
+
+
+def _number_and_conditions(column: Column, raw: str) -> tuple[str, list[str]]:
+    value = raw
+    low, high = column.limits
+    conditions = []
+    if low is not None:
+        conditions.append(f"{raw} >= {low}")
+    if high is not None:
+        conditions.append(f"{raw} <= {high}")
+    if column.type == "number":
+        conditions.append(f"isfinite({raw})")
+    if column.type == "int":
+        value = f"try_cast({raw} as {PLAIN_TYPES['int']})"
+        conditions.append(f"{value} is not null")
+    if not conditions and column.required:
+        conditions.append(f"{raw} is not null")
+    return value, conditions
 
 
 def _latest(table: Table, name: str) -> str:

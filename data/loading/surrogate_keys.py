@@ -1,4 +1,4 @@
-"""Dense integer keys, staged at load and stable across increments: dimensions, customers and loans."""
+"""Dense integer keys, assigned at load and stable across increments: dimensions, customers and loans."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ MAX_KEY = {"smallint": 32_767, "integer": 2_147_483_647}
 
 
 def load_dimensions(validator: RowValidator, delivered: Mapping[str, StagedTable]) -> None:
-    """Make <dimension>_ref (id → key) and head.<dimension>: members of before, delivered members, then ids only
-    used."""
+    """Create <dimension>_ref (id → key) and fill head.<dimension> for every dimension.
+
+    Keys go to the members of older parts first, then to delivered members, then to identifiers that
+    other tables use without a member.
+    """
     for name in DIMENSIONS:
         staged = delivered.get(name)
         good = None
@@ -33,54 +36,44 @@ def load_dimensions(validator: RowValidator, delivered: Mapping[str, StagedTable
 def _assign_dimension_keys(
     validator: RowValidator, name: str, good: str | None, delivered: Mapping[str, StagedTable]
 ) -> None:
-    id, key, type = f"{name}_id", f"{name}_key", KEY_TYPES[name]
-    uses = []
-    for staged in delivered.values():
-        for column in staged.table.columns.values():
-            if column.refers == name and column.name in staged.families:
-                tidy = cast(column, staged.families[column.name]).tidy
-                uses.append(
-                    (
-                        f'select distinct "{column.name}" as told from {staged.name}',
-                        tidy.replace(f'"{column.name}"', "told"),
-                    )
-                )
-    known = validator.older(name, "head")[-1:]
-    before = (
-        f"select {id}, {key} from {known[0]}"
-        if known
-        else f"select null::varchar as {id}, null::{type} as {key} where false"
-    )
-    own = (
-        f"select v_{id} as id, min(line) as line from {good} group by 1"
-        if good
-        else "select null::varchar as id, 0 as line where false"
-    )
-    # A table of its own, or the tidying would be pushed below the distinct and done for every row delivered.
-    for index, (select, _) in enumerate(uses):
-        validator.run(f"create or replace table told_{index} as {select}", f"{name}: identifiers in use")
-    used = " union ".join(f"select {tidy} as id from told_{index}" for index, (_, tidy) in enumerate(uses))
-    used = used or "select null::varchar as id where false"
+    id = f"{name}_id"
+    key = f"{name}_key"
+    type = KEY_TYPES[name]
+    previous = validator.older(name, "head")[-1:]
+    before = f"select null::varchar as {id}, null::{type} as {key} where false"
+    if previous:
+        before = f"select {id}, {key} from {previous[0]}"
+    own = "select null::varchar as id, 0 as line where false"
+    if good:
+        own = f"select v_{id} as id, min(line) as line from {good} group by 1"
+    used = _identifiers_in_use(validator, name, delivered)
     validator.run(
         f"""
 create or replace table {name}_ref as
 with before as ({before}), own as ({own}), used as ({used}),
 fresh as (
-    select id, min(line) as line from (select id, line from own union all select id, null from used where not
-    list_contains(:nulls, lower(id)))
+    select id, min(line) as line
+    from (
+        select id, line from own
+        union all
+        select id, null from used where not list_contains(:nulls, lower(id))
+    )
     where id is not null and id not in (select {id} from before)
     group by id
 )
 select {id}, {key}, true as is_known from before
 union all
 select
-    id, (select coalesce(max({key}), 0) from before) + row_number() over (order by line nulls last, id), line is
-    not null
+    id,
+    (select coalesce(max({key}), 0) from before)
+    + row_number() over (order by line nulls last, id),
+    line is not null
 from fresh""",
         f"{name}: numbering",
     )
-    members, last, strangers = validator.one(
-        f"select count(*), max({key}), count(*) filter (not is_known) from {name}_ref", f"{name}: counting"
+    members, last, without_member = validator.one(
+        f"select count(*), max({key}), count(*) filter (not is_known) from {name}_ref",
+        f"{name}: counting",
     )
     if members and last > MAX_KEY[type]:
         raise UserError("too_many_members", table=name, most=MAX_KEY[type])
@@ -88,80 +81,113 @@ from fresh""",
         f"create or replace table {name}_ref as select {id}, {key}::{type} as {key}, is_known from {name}_ref",
         name,
     )
-    if strangers:
-        validator.counts_by_table.setdefault(name, LoadCounts(name)).note(
-            "unknown_reference" if good or known else "dimension_made", strangers
-        )
+    if without_member:
+        code = "unknown_reference" if good or previous else "dimension_made"
+        validator.counts_by_table.setdefault(name, LoadCounts(name)).note(code, without_member)
+
+
+def _identifiers_in_use(validator: RowValidator, name: str, delivered: Mapping[str, StagedTable]) -> str:
+    """Return the SELECT of all identifiers (`id`) of a dimension that delivered tables refer to."""
+    selects = []
+    for staged in delivered.values():
+        for column in staged.table.columns.values():
+            if column.refers != name or column.name not in staged.families:
+                continue
+            table = f"used_{len(selects)}"
+            # A table of its own, or the optimiser would push the cleaning below the distinct and
+            # do it for every row delivered.
+            validator.run(
+                f'create or replace table {table} as select distinct "{column.name}" as raw from {staged.name}',
+                f"{name}: identifiers in use",
+            )
+            tidy = cast(column, staged.families[column.name]).tidy
+            cleaned = tidy.replace(f'"{column.name}"', "raw")
+            selects.append(f"select {cleaned} as id from {table}")
+    return " union ".join(selects) or "select null::varchar as id where false"
 
 
 def _write_branches(validator: RowValidator, good: str | None) -> None:
-    """head.branch with levels: the one root (head office) is level 0, its children 1; roots of a forest are level 1."""
-    known = validator.older("branch", "head")[-1:]
-    older = (
-        f"""
-select old.branch_id, parent.branch_id as parent_id, old.name, old.name_en, 1 as age
-from {known[0]} as old left join {known[0]} as parent on parent.branch_key = old.parent_key
-union all"""
-        if known
-        else ""
-    )
-    mine = f"select v_branch_id, v_parent_id, v_name, v_name_en, 0 from {good} union all" if good else ""
-    rows = validator.session.table(
-        f"""
-with told as (
-    {older} {mine}
-    select null::varchar as branch_id, null::varchar as parent_id, null::varchar as name, null::varchar as name_en,
-    2 as age where false
-),
-latest as (select * from told qualify row_number() over (partition by branch_id order by age) = 1)
-select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name,
-latest.name_en, latest.age
-from branch_ref as ref left join latest on latest.branch_id = ref.branch_id
-order by ref.branch_key"""
-        if older
-        else f"""
-with told as ({mine} select null::varchar, null::varchar, null::varchar, null::varchar, 2 where false),
-latest(branch_id, parent_id, name, name_en, age) as (select * from told)
-select ref.branch_id, ref.branch_key, latest.parent_id, coalesce(latest.name, ref.branch_id) as name,
-latest.name_en, latest.age
-from branch_ref as ref left join latest on latest.branch_id = ref.branch_id
-order by ref.branch_key""",
-        "branch: tree",
-    ).to_pylist()
+    """Fill head.branch with the tree and its levels.
+
+    A single root (the head office) is level 0 and its children level 1; the roots of a forest are
+    level 1.
+    """
+    rows = _branch_rows(validator, good)
     keys = {row["branch_id"]: row["branch_key"] for row in rows}
-    # A parent that nobody handed over does not exist; its child stands at the top.
-    parents = {row["branch_id"]: row["parent_id"] if row["parent_id"] in keys else None for row in rows}
-    roots = [row["branch_id"] for row in rows if parents[row["branch_id"]] is None and row["age"] is not None]
-    single = roots[0] if len(roots) == 1 and any(parent == roots[0] for parent in parents.values()) else None
+    # A parent that was never delivered does not exist; its child becomes a root.
+    parents: dict[str, str | None] = {
+        row["branch_id"]: row["parent_id"] if row["parent_id"] in keys else None for row in rows
+    }
+    delivered = [row["branch_id"] for row in rows if row["age"] is not None]
+    roots = [branch for branch in delivered if parents[branch] is None]
+    head_office = roots[0] if len(roots) == 1 and roots[0] in parents.values() else None
+    if head_office:
+        for row in rows:
+            if row["age"] is None:
+                parents[row["branch_id"]] = head_office
+    branches = []
     for row in rows:
-        if row["age"] is None and single:
-            parents[row["branch_id"]] = single
-    made = []
-    for row in rows:
-        line = lineage(row["branch_id"], parents)
-        level = len(line) - (1 if single and line[0] == single else 0)
-        named = line[1:] if single and line[0] == single else line
-        at = [named[depth] if depth < len(named) else None for depth in range(3)]
-        made.append(
+        path = lineage(row["branch_id"], parents)
+        if head_office and path[0] == head_office:
+            path = path[1:]
+        levels = [path[depth] if depth < len(path) else None for depth in range(3)]
+        branches.append(
             {
                 "branch_key": row["branch_key"],
                 "branch_id": row["branch_id"],
                 "parent_key": keys.get(parents[row["branch_id"]]),
                 "name": row["name"],
                 "name_en": row["name_en"],
-                "level": level,
-                "branch_1": at[0],
-                "branch_2": at[1],
-                "branch_3": at[2],
+                "level": len(path),
+                "branch_1": levels[0],
+                "branch_2": levels[1],
+                "branch_3": levels[2],
             }
         )
-    if made:
-        columns = list(made[0])
+    if branches:
+        columns = list(branches[0])
         validator.run(
-            f"insert into part.head.branch by name select {', '.join(f'unnest(:{c}) as {c}' for c in columns)}",
+            "insert into part.head.branch by name select "
+            + ", ".join(f"unnest(:{column}) as {column}" for column in columns),
             "branch",
-            **{column: [row[column] for row in made] for column in columns},
+            **{column: [branch[column] for branch in branches] for column in columns},
         )
+
+
+def _branch_rows(validator: RowValidator, good: str | None) -> list[dict]:
+    """Return every branch with its latest declaration; `age` is null when there is none."""
+    # The empty first select names and types the columns.
+    declarations = [
+        "select null::varchar as branch_id, null::varchar as parent_id, null::varchar as name, "
+        "null::varchar as name_en, 2 as age where false"
+    ]
+    for table in validator.older("branch", "head")[-1:]:
+        declarations.append(
+            "select old.branch_id, parent.branch_id, old.name, old.name_en, 1 "
+            f"from {table} as old left join {table} as parent "
+            "on parent.branch_key = old.parent_key"
+        )
+    if good:
+        declarations.append(f"select v_branch_id, v_parent_id, v_name, v_name_en, 0 from {good}")
+    return validator.session.table(
+        f"""
+with declared as ({" union all ".join(declarations)}),
+latest as (
+    select * from declared
+    qualify row_number() over (partition by branch_id order by age) = 1
+)
+select
+    ref.branch_id,
+    ref.branch_key,
+    latest.parent_id,
+    coalesce(latest.name, ref.branch_id) as name,
+    latest.name_en,
+    latest.age
+from branch_ref as ref
+left join latest on latest.branch_id = ref.branch_id
+order by ref.branch_key""",
+        "branch: tree",
+    ).to_pylist()
 
 
 def lineage(branch: str, parents: Mapping[str, str | None]) -> list[str]:
