@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -66,6 +68,24 @@ def test_a_room_imports_only_what_lies_below_it(path):
     own = ROOMS[room(place(path))]
     above = {name for name in imports(path) if (r := room(name)) and ROOMS[r] > own}
     assert not above
+
+
+@pytest.mark.parametrize(("line", "code"), [("", 0), ("import upper.page\n", 1)])
+def test_an_import_of_a_higher_layer_breaks_the_contract(tmp_path, line, code):
+    # the contract of analytics over two packages, here `upper` above `lower`; the import is planted in the lower one
+    for package in ("upper", "lower"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("")
+    (tmp_path / "upper" / "page.py").write_text("import lower.table\n")
+    (tmp_path / "lower" / "table.py").write_text(line)
+    (tmp_path / ".importlinter").write_text(
+        "[importlinter]\nroot_packages =\n    upper\n    lower\n"
+        "[importlinter:contract:layers]\nname = Layers\ntype = layers\nlayers =\n    upper\n    lower\n"
+    )
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout
+    assert ("lower.table -> upper.page" in done.stdout) == bool(code)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=place)
