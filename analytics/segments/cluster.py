@@ -1,7 +1,7 @@
 """Candidates fitted on the same customers, compared, and one of them chosen with its reason.
 
-A fitted candidate is always kept as centres (and, for Gaussian mixtures, shapes), so that it can say the segment of
-customers it has not seen. Seeded: two fits with one seed are the same.
+A fitted candidate is always kept as centres (and, for Gaussian mixtures, shapes), so that it can
+say the segment of customers it has not seen. Seeded: two fits with one seed are the same.
 """
 
 from __future__ import annotations
@@ -38,21 +38,29 @@ TIE = 0.02
 """Uses closer than this to the best count as equal."""
 METHODS = ("kmeans", "minibatch", "gaussian", "ward", "hdbscan")
 BETTER = 0.99
-"""A refit leaves last month's centres only for a solution whose inertia is this share of theirs or less."""
+"""A refit leaves last month's centres only for a solution whose inertia is this share of theirs or
+less.
+"""
 
 
 @dataclass
 class Model:
-    """centres: segments × components; roots: inverse square roots of the shapes, and offsets, of a Gaussian mixture."""
+    """centres: segments × components; roots: inverse square roots of the shapes, and offsets, of a
+    Gaussian mixture.
+    """
 
     centres: np.ndarray
     roots: np.ndarray | None = None
     offsets: np.ndarray | None = None
 
     def distances(self, x: np.ndarray) -> np.ndarray:
-        """n × segments: squared distance, for a mixture −2 log density; the smallest is the segment."""
+        """n × segments: squared distance, for a mixture −2 log density; the smallest is the
+        segment.
+        """
         if self.roots is None:
-            return ((x**2).sum(axis=1)[:, None] - 2 * x @ self.centres.T + (self.centres**2).sum(axis=1)).clip(0)
+            return (
+                (x**2).sum(axis=1)[:, None] - 2 * x @ self.centres.T + (self.centres**2).sum(axis=1)
+            ).clip(0)
         return np.stack(
             [
                 (((x - c) @ r) ** 2).sum(axis=1) + o
@@ -63,7 +71,10 @@ class Model:
 
     def assign(self, x: np.ndarray) -> np.ndarray:
         """The segment (0 …) of each row, in batches."""
-        parts = [self.distances(x[at : at + BATCH]).argmin(axis=1) for at in range(0, max(len(x), 1), BATCH)]
+        parts = [
+            self.distances(x[at : at + BATCH]).argmin(axis=1)
+            for at in range(0, max(len(x), 1), BATCH)
+        ]
         return np.concatenate(parts)
 
     @property
@@ -73,9 +84,12 @@ class Model:
 
 @dataclass
 class Candidate:
-    """One row of the comparison. silhouette and stability are at most 1; Gini of later overdue and reloan, share of the
-    variance of later contribution (ranks) are out of time, missing where outcomes are not known; seconds for one
-    fit. is_reduced: fitted on the leading components, else on all of them."""
+    """One row of the comparison.
+
+    silhouette and stability are at most 1; Gini of later overdue and reloan, share of the variance
+    of later contribution (ranks) are out of time, missing where outcomes are not known; seconds for
+    one fit. is_reduced: fitted on the leading components, else on all of them.
+    """
 
     method: str
     count: int
@@ -92,19 +106,28 @@ class Candidate:
     @property
     def use(self) -> float:
         """Mean of what is known of the three out-of-time figures."""
-        told = [v for v in (self.overdue_gini, self.reloan_gini, self.contribution_share) if v is not None]
+        told = [
+            v
+            for v in (self.overdue_gini, self.reloan_gini, self.contribution_share)
+            if v is not None
+        ]
         return float(np.mean(told)) if told else 0.0
 
 
 def sample(count: int, size: int, seed: int) -> np.ndarray:
-    """Ascending rows of a seeded sample without repetition; all rows where there are no more than `size`."""
+    """Ascending rows of a seeded sample without repetition; all rows where there are no more than
+    `size`.
+    """
     if count <= size:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, size, replace=False))
 
 
-def fit(method: str, count: int, x: np.ndarray, seed: int, start: np.ndarray | None = None) -> Model | None:
-    """A model of `count` segments (HDBSCAN finds its own), or None where the method finds fewer than two.
+def fit(
+    method: str, count: int, x: np.ndarray, seed: int, start: np.ndarray | None = None
+) -> Model | None:
+    """A model of `count` segments (HDBSCAN finds its own), or None where the method finds fewer
+    than two.
 
     start  centres to begin from: those of the month before
     """
@@ -121,7 +144,9 @@ def fit(method: str, count: int, x: np.ndarray, seed: int, start: np.ndarray | N
     if method == "ward":
         labels = AgglomerativeClustering(count, linkage="ward").fit_predict(part)
     else:
-        labels = HDBSCAN(min_cluster_size=max(10, int(len(part) * 0.03)), copy=True).fit_predict(part)
+        labels = HDBSCAN(min_cluster_size=max(10, int(len(part) * 0.03)), copy=True).fit_predict(
+            part
+        )
     kinds = [kind for kind in np.unique(labels) if kind >= 0]
     if len(kinds) < 2:
         return None
@@ -141,11 +166,18 @@ def _mixture(x: np.ndarray, count: int, seed: int, start: np.ndarray | None) -> 
         # A mixture that still moves after a hundred rounds is compared as it stands.
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = GaussianMixture(
-            count, covariance_type="full", reg_covar=1e-3, random_state=seed, means_init=start, max_iter=100
+            count,
+            covariance_type="full",
+            reg_covar=1e-3,
+            random_state=seed,
+            means_init=start,
+            max_iter=100,
         ).fit(x)
     roots = _rounded(found.precisions_cholesky_)
     determinants = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
-    return Model(_rounded(found.means_), roots, _rounded(-2 * (np.log(found.weights_) + determinants)))
+    return Model(
+        _rounded(found.means_), roots, _rounded(-2 * (np.log(found.weights_) + determinants))
+    )
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -194,9 +226,11 @@ def compare(
     return found
 
 
-def helps(reduced: Sequence[Candidate], whole: Sequence[Candidate]) -> bool:
-    """Whether the same method with the same counts is steadier and more useful on fewer components (mean stability plus
-    mean use, both of which mean the same in either space; a silhouette does not)."""
+def improves(reduced: Sequence[Candidate], whole: Sequence[Candidate]) -> bool:
+    """Whether the same method with the same counts is steadier and more useful on fewer components
+    (mean stability plus mean use, both of which mean the same in either space; a silhouette does
+    not).
+    """
 
     def worth(found: Sequence[Candidate]) -> float:
         return float(np.mean([c.stability + c.use for c in found]))
@@ -204,8 +238,12 @@ def helps(reduced: Sequence[Candidate], whole: Sequence[Candidate]) -> bool:
     return worth(reduced) >= worth(whole)
 
 
-def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: int, times: int = BOOTSTRAPS) -> float:
-    """Mean adjusted Rand index between the fit and fits on samples drawn with replacement, all asked of all rows."""
+def stability(
+    method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: int, times: int = BOOTSTRAPS
+) -> float:
+    """Mean adjusted Rand index between the fit and fits on samples drawn with replacement, all
+    asked of all rows.
+    """
     draws = np.random.default_rng(seed + 2)
     found = []
     for turn in range(times):
@@ -214,7 +252,9 @@ def stability(method: str, count: int, x: np.ndarray, labels: np.ndarray, seed: 
     return float(np.mean(found))
 
 
-def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) -> tuple[Candidate, dict[str, Any]]:
+def choose(
+    found: Sequence[Candidate], before: tuple[str, int] | None = None
+) -> tuple[Candidate, dict[str, Any]]:
     """The candidate to keep and the reason: a locale key with its values.
 
     before  method and count of the edition before: kept as long as it is stable and about as clear as the best, so that
@@ -235,7 +275,8 @@ def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) ->
     near = [c for c in stable if c.silhouette >= clear - NEAR]
     useful = max(c.use for c in near)
     best = min(
-        (c for c in near if c.use >= useful - TIE), key=lambda c: (METHODS.index(c.method), c.count, -c.silhouette)
+        (c for c in near if c.use >= useful - TIE),
+        key=lambda c: (METHODS.index(c.method), c.count, -c.silhouette),
     )
     same = next((c for c in near if (c.method, c.count) == before), None)
     if same:
@@ -243,18 +284,31 @@ def choose(found: Sequence[Candidate], before: tuple[str, int] | None = None) ->
     key = "reason" if best.use else "reason_without_outcomes"
     if not best.use:
         best = max(near, key=lambda c: (c.silhouette, -METHODS.index(c.method)))
-    return best, {"key": key, "of": len(found), "stable": len(stable), "near": len(near), **asdict(best)}
+    return best, {
+        "key": key,
+        "of": len(found),
+        "stable": len(stable),
+        "near": len(near),
+        **asdict(best),
+    }
 
 
 def agreement(one: np.ndarray, other: np.ndarray) -> float:
-    """Adjusted Rand index of two labellings (whole numbers from 0) of the same customers (Hubert & Arabie 1985).
+    """Adjusted Rand index of two labellings (whole numbers from 0) of the same customers (Hubert &
+    Arabie 1985).
 
-    1 the same, 0 what chance would give. Counted in cells, so that a million customers cost what their counting costs.
+    1 the same, 0 what chance would give. Counted in cells, so that a million customers cost what
+    their counting costs.
     """
     cells = np.bincount(one * (int(other.max()) + 1) + other).astype(float)
     pairs, first, second, every = (
         float((n * (n - 1) / 2).sum())
-        for n in (cells, np.bincount(one).astype(float), np.bincount(other).astype(float), np.array([float(len(one))]))
+        for n in (
+            cells,
+            np.bincount(one).astype(float),
+            np.bincount(other).astype(float),
+            np.array([float(len(one))]),
+        )
     )
     chance, most = first * second / every if every else 0.0, (first + second) / 2
     return 1.0 if most == chance else (pairs - chance) / (most - chance)

@@ -16,7 +16,7 @@ DECLARATIONS = Path(__file__).with_name("segments.toml")
 UNITS = ("rate", "money", "number", "flag", "category")
 TRANSFORMS = ("none", "log", "signed_log")
 NONE = "none"
-IDLE = "0"
+INACTIVE = "0"
 """Code of the segment of the customers without dealings."""
 
 
@@ -26,7 +26,10 @@ class BadDeclaration(ValueError):
 
 @dataclass(frozen=True)
 class Fact:
-    """One behaviour. `words` name the codes of a category; `high` and `low` a segment beyond the bank in this fact."""
+    """One behaviour.
+
+    `words` name the codes of a category; `high` and `low` a segment beyond the bank in this fact.
+    """
 
     id: str
     group: str
@@ -58,14 +61,19 @@ def read(path: Path = DECLARATIONS) -> tuple[dict[str, Fact], dict[str, Mapping[
 
 
 def _fact(id: str, body: dict, groups: Mapping) -> Fact:
-    needed, known = {"group", "unit", "name", "meaning"}, {"transform", "needs", "words", "split", "high", "low"}
+    needed, known = (
+        {"group", "unit", "name", "meaning"},
+        {"transform", "needs", "words", "split", "high", "low"},
+    )
     for name in sorted(needed - set(body)):
         raise BadDeclaration(f"fact {id}: no value for {name}")
     for name in sorted(set(body) - needed - known):
         raise BadDeclaration(f"fact {id}: unknown field {name}")
     for name, allowed in (("group", groups), ("unit", UNITS), ("transform", TRANSFORMS)):
         if body.get(name, "none") not in allowed:
-            raise BadDeclaration(f"fact {id}: {name} = {body[name]!r}; one of {', '.join(allowed)} is needed")
+            raise BadDeclaration(
+                f"fact {id}: {name} = {body[name]!r}; one of {', '.join(allowed)} is needed"
+            )
     for name in ("name", "meaning", "high", "low"):
         if name in body and set(body[name]) != set(LANGUAGES):
             raise BadDeclaration(f"fact {id}: {name} is needed in {' and '.join(LANGUAGES)}")

@@ -1,4 +1,4 @@
-"""Why a customer stands in a segment: profiles, a shallow tree with its fidelity, importance of facts, pulls, a map."""
+"""Explanations of segments: profiles, a shallow tree, importance of facts, drivers per customer."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from analytics.segments.definitions import FACTS
 from analytics.segments.feature_space import Space
 
 DEPTH = 4
-ASKED = 5_000
-SHOWN = 2_000
+TREE_SAMPLE = 5_000
+MAP_SAMPLE = 2_000
 """Customers on the map."""
-PULLS = 3
+DRIVERS = 3
 
 
-def profile(frame: pd.DataFrame, labels: np.ndarray, count: int, space: Space) -> list[dict[str, Any]]:
-    """Per segment and fact, in the fact's own unit: value (median; of a flag the share of yes; of a category its most
-    frequent code and that code's share), low and high (quartiles), the same value for all customers with dealings as
-    bank, height (distance of the means in standard deviations, as the space sees them), n of those to whom it applies.
+def profile(
+    frame: pd.DataFrame, labels: np.ndarray, count: int, space: Space
+) -> list[dict[str, Any]]:
+    """Per segment and fact, in the fact's own unit: value (median; of a flag the share of yes; of a
+    category its most frequent code and that code's share), low and high (quartiles), the same value
+    for all customers with dealings as bank, height (distance of the means in standard deviations,
+    as the space sees them), n of those to whom it applies.
     """
     active = labels >= 0
     frame, labels = frame[active], labels[active]
@@ -37,12 +40,22 @@ def profile(frame: pd.DataFrame, labels: np.ndarray, count: int, space: Space) -
         fact = FACTS[axis.fact]
         if axis.codes:
             places = axis.places(frame[axis.fact])
-            shares = np.bincount(places[places >= 0], minlength=len(axis.codes)) / max(len(places), 1)
+            shares = np.bincount(places[places >= 0], minlength=len(axis.codes)) / max(
+                len(places), 1
+            )
             for segment, rows in enumerate(parts):
                 n = np.bincount(places[rows][places[rows] >= 0], minlength=len(axis.codes))
                 most = int(n.argmax())
-                row = {"segment": segment, "fact": fact.id, "n": len(rows), "code": axis.codes[most]}
-                row |= {"value": float(n[most] / len(rows)) if len(rows) else None, "bank": float(shares[most])}
+                row = {
+                    "segment": segment,
+                    "fact": fact.id,
+                    "n": len(rows),
+                    "code": axis.codes[most],
+                }
+                row |= {
+                    "value": float(n[most] / len(rows)) if len(rows) else None,
+                    "bank": float(shares[most]),
+                }
                 found.append(row | {"low": None, "high": None, "height": None})
             continue
         x = frame[axis.fact].to_numpy(dtype=float, na_value=np.nan)
@@ -74,10 +87,12 @@ def tree(frame: pd.DataFrame, labels: np.ndarray, space: Space, seed: int) -> di
               segment would be right
     leaves    [{segment, share (of the leaf), n, path: [{fact, code, sign, value}]}], largest first
     """
-    rows = sample(len(frame), ASKED, seed)
+    rows = sample(len(frame), TREE_SAMPLE, seed)
     table, owners = _plain(frame.iloc[rows], space)
     y = labels[rows]
-    grown = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=max(10, len(rows) // 100), random_state=seed)
+    grown = DecisionTreeClassifier(
+        max_depth=DEPTH, min_samples_leaf=max(10, len(rows) // 100), random_state=seed
+    )
     fewest = np.bincount(y)[np.unique(y)].min()
     fidelity = None
     if fewest >= 5 and len(np.unique(y)) > 1:
@@ -87,10 +102,17 @@ def tree(frame: pd.DataFrame, labels: np.ndarray, space: Space, seed: int) -> di
     leaves: list[dict] = []
     _walk(grown, 0, [], owners, leaves)
     guess = float(np.bincount(y).max() / len(y))
-    return {"fidelity": fidelity, "guess": guess, "depth": DEPTH, "leaves": sorted(leaves, key=lambda leaf: -leaf["n"])}
+    return {
+        "fidelity": fidelity,
+        "guess": guess,
+        "depth": DEPTH,
+        "leaves": sorted(leaves, key=lambda leaf: -leaf["n"]),
+    }
 
 
-def _walk(grown, node: int, path: list[dict], owners: list[tuple[str, str | None]], leaves: list[dict]) -> None:
+def _walk(
+    grown, node: int, path: list[dict], owners: list[tuple[str, str | None]], leaves: list[dict]
+) -> None:
     it = grown.tree_
     if it.children_left[node] < 0:
         shares = it.value[node][0] / it.value[node][0].sum()
@@ -126,9 +148,10 @@ def _plain(frame: pd.DataFrame, space: Space) -> tuple[np.ndarray, list[tuple[st
 
 
 def importance(frame: pd.DataFrame, space: Space, model: Model, seed: int) -> list[dict[str, Any]]:
-    """Per fact: share of customers whose segment changes when the fact is shuffled among them (permutation importance,
-    Breiman 2001), mean of three shuffles; most important first."""
-    rows = sample(len(frame), ASKED, seed)
+    """Per fact: share of customers whose segment changes when the fact is shuffled among them
+    (permutation importance, Breiman 2001), mean of three shuffles; most important first.
+    """
+    rows = sample(len(frame), TREE_SAMPLE, seed)
     full = space.full(frame.iloc[rows])
     loadings, centre = np.array(space.loadings).T, np.array(space.centre)
     before = model.assign((full - centre) @ loadings)
@@ -145,13 +168,15 @@ def importance(frame: pd.DataFrame, space: Space, model: Model, seed: int) -> li
     return sorted(found, key=lambda row: (-row["moved"], row["fact"]))
 
 
-def pulls(frame: pd.DataFrame, labels: np.ndarray, space: Space, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per customer the three facts that pull most towards the own segment, and how hard: positions among the space's
-    axes (−1: none) and pulls, both n × 3.
+def drivers(
+    frame: pd.DataFrame, labels: np.ndarray, space: Space, centres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Per customer the three facts that pull most towards the own segment, and how hard: positions
+    among the space's axes (−1: none) and pulls, both n × 3.
 
-    The pull of a fact is its part of (|z|² − |z − c|²)/2: how much nearer it brings the customer z to the centre c of
-    his
-    segment than to the bank's mean. A fact that does not apply to the customer pulls nothing.
+    The pull of a fact is its part of (|z|² − |z − c|²)/2: how much nearer it brings the customer z
+    to the centre c of the segment than to the bank's mean. A fact that does not apply to the
+    customer pulls nothing.
     """
     owner_of = {axis.fact: place for place, axis in enumerate(space.axes)}
     owners = np.array([owner_of[fact] for fact in space.owners])
@@ -162,14 +187,19 @@ def pulls(frame: pd.DataFrame, labels: np.ndarray, space: Space, centres: np.nda
     told = (full * c - c**2 / 2) @ gather
     missing = np.column_stack([frame[axis.fact].isna().to_numpy() for axis in space.axes])
     told[missing] = -np.inf
-    best = np.argsort(-told, axis=1, kind="stable")[:, :PULLS]
+    best = np.argsort(-told, axis=1, kind="stable")[:, :DRIVERS]
     hard = np.take_along_axis(told, best, axis=1)
-    return np.where(hard > 0, best, -1).astype(np.int8), np.where(hard > 0, hard, 0).astype(np.float32)
+    return np.where(hard > 0, best, -1).astype(np.int8), np.where(hard > 0, hard, 0).astype(
+        np.float32
+    )
 
 
 def centres_of(full: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """Means of the members in the full space, less the bank's mean."""
     whole = full.mean(axis=0)
     return np.array(
-        [full[labels == s].mean(axis=0) - whole if (labels == s).any() else np.zeros_like(whole) for s in range(count)]
+        [
+            full[labels == s].mean(axis=0) - whole if (labels == s).any() else np.zeros_like(whole)
+            for s in range(count)
+        ]
     )

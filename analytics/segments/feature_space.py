@@ -1,13 +1,13 @@
-"""Facts → a space in which distance means difference in behaviour. Plain numpy, kept as JSON, no pickles.
+"""Facts → a space in which distance means difference in behaviour. Plain numpy, kept as JSON, no
+pickles.
 
-A numeric fact is clipped to its 0.5th and 99.5th percentile, transformed as declared, and scaled to mean 0 and standard
-deviation 1; a category becomes indicators divided by the root of their share (factor analysis of mixed data: Pagès
-2004);
-every group of facts is scaled to a total variance of 1, so that ten facts on lending do not outvote two on paying
-(multiple
-factor analysis by total inertia: Escofier & Pagès 1994); then principal components, those that hold 60 % of the
-variance where that makes steadier and more useful segments than all of them (`cluster.helps`).
-What does not apply (how a customer without loans pays) takes the median of those to whom it applies.
+A numeric fact is clipped to its 0.5th and 99.5th percentile, transformed as declared, and scaled to
+mean 0 and standard deviation 1; a category becomes indicators divided by the root of their share
+(factor analysis of mixed data: Pagès 2004); every group of facts is scaled to a total variance of
+1, so that ten facts on lending do not outvote two on paying (multiple factor analysis by total
+inertia: Escofier & Pagès 1994); then principal components, those that hold 60 % of the variance
+where that makes steadier and more useful segments than all of them (`cluster.helps`). What does not
+apply (how a customer without loans pays) takes the median of those to whom it applies.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pandas as pd
 from analytics.segments.definitions import FACTS, Fact
 from data.errors import UserError
 
-KEPT = 0.6
-WHOLE = 1.0
+REDUCED_SHARE = 0.6
+FULL_SHARE = 1.0
 RARE = 0.005
 """Codes of a category rarer than this share count as `other`."""
 BATCH = 100_000
@@ -54,7 +54,9 @@ class Axis:
         return ((x - self.mean) / self.scale * self.weight).astype(np.float32)[:, None]
 
     def places(self, values: pd.Series) -> np.ndarray:
-        """Of a category: the position of each customer's code in `codes`; −1 for a code that is not there."""
+        """Of a category: the position of each customer's code in `codes`; −1 for a code that is not
+        there.
+        """
         told = pd.Categorical(values)
         rest = self.codes.index("other") if "other" in self.codes else -1
         place = {code: at for at, code in enumerate(self.codes)}
@@ -73,7 +75,9 @@ def transformed(values: pd.Series, fact: Fact, low: float, high: float) -> np.nd
 
 @dataclass
 class Space:
-    """axes: the facts in use; loadings: components × columns; share: of the variance that the components keep."""
+    """axes: the facts in use; loadings: components × columns; share: of the variance that the
+    components keep.
+    """
 
     axes: list[Axis]
     centre: list[float]
@@ -88,9 +92,13 @@ class Space:
 
     def reduced(self, frame: pd.DataFrame) -> np.ndarray:
         """n × components, in batches, so that a million customers never stand side by side in full."""
-        loadings, centre = np.array(self.loadings, dtype=np.float32).T, np.array(self.centre, dtype=np.float32)
+        loadings, centre = (
+            np.array(self.loadings, dtype=np.float32).T,
+            np.array(self.centre, dtype=np.float32),
+        )
         parts = [
-            (self.full(frame.iloc[at : at + BATCH]) - centre) @ loadings for at in range(0, max(len(frame), 1), BATCH)
+            (self.full(frame.iloc[at : at + BATCH]) - centre) @ loadings
+            for at in range(0, max(len(frame), 1), BATCH)
         ]
         return np.vstack(parts).astype(np.float64)
 
@@ -107,14 +115,13 @@ class Space:
         return cls(**told | {"axes": [Axis(**axis) for axis in told["axes"]]})
 
 
-def make(frame: pd.DataFrame, kept: float = KEPT) -> Space:
+def fit_space(frame: pd.DataFrame, kept: float = REDUCED_SHARE) -> Space:
     """Learn the space from a sample of customers.
 
     kept  share of the variance that the components must hold
 
-    Facts that are missing throughout or the same for everybody are left out and noted, infinite values count as
-    missing.
-    Raises UserError when fewer than three facts are left.
+    Facts that are missing throughout or the same for everybody are left out and noted, infinite
+    values count as missing. Raises UserError when fewer than three facts are left.
     """
     axes, notes = [], []
     for fact in FACTS.values():
@@ -138,7 +145,10 @@ def make(frame: pd.DataFrame, kept: float = KEPT) -> Space:
     # Columns of one category add up to nothing: the last components may be empty.
     count = min(max(2, int(np.searchsorted(held, min(kept, 1 - 1e-9)) + 1)), len(held))
     # The sign of a component is arbitrary: its largest loading is made positive.
-    turned = turned[:count] * np.sign(turned[:count][np.arange(count), np.abs(turned[:count]).argmax(axis=1)])[:, None]
+    turned = (
+        turned[:count]
+        * np.sign(turned[:count][np.arange(count), np.abs(turned[:count]).argmax(axis=1)])[:, None]
+    )
     space.loadings = np.round(turned, 9).tolist()
     space.share, space.map_share = float(held[count - 1]), float(held[1])
     return space
@@ -152,7 +162,8 @@ def _number(fact: Fact, values: pd.Series) -> tuple[Axis | None, str | None]:
         return None, "note_missing"
     low, high = (float(v) for v in np.percentile(x, [0.5, 99.5]))
     if low == high:
-        # A fact that fewer than one in two hundred have is still a difference: clip at the ends instead.
+        # A fact that fewer than one in two hundred have is still a difference: clip at the ends
+        # instead.
         low, high = float(x.min()), float(x.max())
     told = transformed(values, fact, low, high)
     fill = float(np.nanmedian(told))

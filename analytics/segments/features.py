@@ -1,4 +1,6 @@
-"""The declared facts of every customer at a month end, and what became of the customers in the twelve months after."""
+"""The declared facts of every customer at a month end, and what became of the customers in the
+twelve months after.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import pandas as pd
 from analytics.metrics.edition_metadata import known
 from analytics.segments.definitions import FACTS
 from data.dates import month_end
+from data.editions.reader import EditionReader
 from data.errors import UserError
 
 _SQL = Path(__file__).parents[1] / "sql" / "segments"
@@ -24,11 +27,13 @@ DEALINGS = ("months_with_loan", "loans_new", "deposits", "fees")
 """A customer with none of these in the twelve months has no behaviour to tell apart."""
 
 
-def facts_at(view, as_of: date) -> pd.DataFrame:
-    """One row per customer of the month end: customer_key, then the declared facts; what does not apply is missing.
+def facts_at(view: EditionReader, as_of: date) -> pd.DataFrame:
+    """One row per customer of the month end: customer_key, then the declared facts; what does not
+    apply is missing.
 
-    Rates are shares of one, money CNY; a category is a code. Facts of tables that were not delivered are missing
-    throughout. Raises UserError for a month end that the edition does not have.
+    Rates are shares of one, money CNY; a category is a code. Facts of tables that were not
+    delivered are missing throughout. Raises UserError for a month end that the edition does not
+    have.
     """
     it = known(view)
     if as_of not in it.months:
@@ -44,12 +49,12 @@ def facts_at(view, as_of: date) -> pd.DataFrame:
     return found.astype({fact.id: "category" for fact in FACTS.values() if fact.is_category})
 
 
-def dealt(frame: pd.DataFrame) -> np.ndarray:
+def is_active(frame: pd.DataFrame) -> np.ndarray:
     """Which customers had a loan, a deposit or a fee in the twelve months."""
     return (frame[list(DEALINGS)].to_numpy(dtype=float, na_value=0) > 0).any(axis=1)
 
 
-def outcomes_after(view, as_of: date) -> pd.DataFrame:
+def outcomes_after(view: EditionReader, as_of: date) -> pd.DataFrame:
     """What came in the twelve months after, one row per customer of the month end, in the order of `facts_at`.
 
     overdue       more than 30 days past due at a month end; missing where there was no balance, or the customer was
@@ -64,8 +69,10 @@ def outcomes_after(view, as_of: date) -> pd.DataFrame:
     return found.astype({"overdue": "float64", "reloan": "float64"})
 
 
-def classes_at(view, as_of: date, schemes: list[str]) -> pd.DataFrame:
-    """customer_key, loan_balance and the class by every scheme at the month end, in the order of `facts_at`."""
+def classes_at(view: EditionReader, as_of: date, schemes: list[str]) -> pd.DataFrame:
+    """customer_key, loan_balance and the class by every scheme at the month end, in the order of
+    `facts_at`.
+    """
     columns = ", ".join(schemes)
     return view.query(
         f"select customer_key, loan_balance::double as loan_balance, {columns} from customer_month "
@@ -75,10 +82,14 @@ def classes_at(view, as_of: date, schemes: list[str]) -> pd.DataFrame:
     )
 
 
-def base_of(months: tuple[date, ...], as_of: date) -> date | None:
-    """The month end a year before, from which outcomes are known; None where the history is too short."""
+def base_month(months: tuple[date, ...], as_of: date) -> date | None:
+    """The month end a year before, from which outcomes are known; None where the history is too
+    short.
+    """
     base = month_end(as_of, -WINDOW)
-    return base if base in months and len([m for m in months if m <= base]) >= FEWEST_MONTHS else None
+    return (
+        base if base in months and len([m for m in months if m <= base]) >= FEWEST_MONTHS else None
+    )
 
 
 def aligned(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:

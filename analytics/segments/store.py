@@ -1,10 +1,10 @@
-"""Fits on disk, beside the editions: HOME/segments/<edition id>/<month end>.json and the table of members it names.
+"""Fits on disk, beside the editions: HOME/segments/<edition id>/<month end>.json and the table of
+members it names.
 
-Editions are immutable and named by their content, so a fit is kept beside its edition, never in it: a fit made again,
-or
-never, leaves every published number and its id as they are. JSON and Parquet, no pickles: nothing in them is run when
-read.
-The JSON file is written last, by one rename, and carries the sha256 of the table: readers see a whole fit or none.
+Editions are immutable and named by their content, so a fit is kept beside its edition, never in it:
+a fit made again, or never, leaves every published number and its id as they are. JSON and Parquet,
+no pickles: nothing in them is run when read. The JSON file is written last, by one rename, and
+carries the sha256 of the table: readers see a whole fit or none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ FORMAT = 2
 
 
 def write(home: Path, edition: str, told: dict, members: pd.DataFrame) -> dict:
-    """Keep one fit; fits of editions that are no longer kept are removed. Returns what stands in the JSON file."""
+    """Keep one fit; fits of editions that are no longer kept are removed. Returns what stands in
+    the JSON file.
+    """
     folder = Path(home) / FOLDER / edition
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
@@ -44,7 +46,10 @@ def write(home: Path, edition: str, told: dict, members: pd.DataFrame) -> dict:
     table = f"{told['as_of']}-{sha[:16]}.parquet"
     told = {"format": FORMAT, "edition": edition, "table": table, "sha256": sha} | _plain(told)
     _replace(folder / table, content)
-    _replace(folder / f"{told['as_of']}.json", json.dumps(told, ensure_ascii=False, allow_nan=False).encode())
+    _replace(
+        folder / f"{told['as_of']}.json",
+        json.dumps(told, ensure_ascii=False, allow_nan=False).encode(),
+    )
     for left in folder.glob(f"{told['as_of']}-*.parquet"):
         if left.name != table:
             left.unlink()
@@ -53,9 +58,10 @@ def write(home: Path, edition: str, told: dict, members: pd.DataFrame) -> dict:
 
 
 def read(home: Path, edition: str, as_of: date | None = None) -> dict:
-    """The kept fit of a month end, the newest fitted one unless told otherwise. Raises UserError when there is none, or
-    it
-    is not whole."""
+    """The kept fit of a month end, the newest fitted one unless told otherwise.
+
+    Raises UserError when there is none, or it is not whole.
+    """
     folder = Path(home) / FOLDER / edition
     fitted = months(home, edition)
     if not fitted:
@@ -72,8 +78,10 @@ def read(home: Path, edition: str, as_of: date | None = None) -> dict:
 
 
 def members(home: Path, told: dict) -> pd.DataFrame:
-    """customer_key, segment, fact_1 … value_3 of a fit, by customer_key. Raises UserError when the table is missing or is
-    not the one that was written."""
+    """customer_key, segment, fact_1 … value_3 of a fit, by customer_key.
+
+    Raises UserError when the table is missing or is not the one that was written.
+    """
     path = Path(home) / FOLDER / told["edition"] / told["table"]
     with contextlib.suppress(OSError):
         content = path.read_bytes()
@@ -91,10 +99,12 @@ def months(home: Path, edition: str) -> list[date]:
     return sorted(found)
 
 
-def earlier(home: Path, edition, as_of: date) -> dict | None:
-    """The fit that another edition of the home has for a month end, made from the same facts; None where there is none.
+def previous_fit(home: Path, edition, as_of: date) -> dict | None:
+    """The fit that another edition of the home has for a month end, made from the same facts; None
+    where there is none.
 
-    It counts only when the two share their first part: another full load is another bank to be named anew.
+    It counts only when the two share their first part: another full load is another bank to be
+    named anew.
     """
     for known in reversed(history(home)):
         if known.id != edition.id and known.parts[:1] == edition.parts[:1]:
@@ -116,7 +126,9 @@ def model_of(told: dict):
     """The model that `model_json` wrote."""
     from analytics.segments.cluster import Model
 
-    return Model(**{name: None if value is None else np.array(value) for name, value in told.items()})
+    return Model(
+        **{name: None if value is None else np.array(value) for name, value in told.items()}
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -81,7 +81,7 @@ def numbers(bank) -> pd.Series:
 
 
 def test_segments_agree_with_the_hidden_types(bank, of):
-    members = store.members(bank.home, dict(of.told))
+    members = store.members(bank.home, dict(of.payload))
     types = pd.Series(*hidden_types(CUSTOMERS, SEED)[::-1])
     told = members["customer_key"].map(numbers(bank)).map(types)
     assert adjusted_rand_score(told[told.notna()], members["segment"][told.notna()]) >= 0.6
@@ -104,7 +104,7 @@ def test_the_chosen_candidate_is_stable_over_bootstraps(of):
 
 def test_the_candidates_are_compared_with_all_their_figures_and_times(of):
     table = of.candidates()
-    used = table[table["is_reduced"] == of.told["reduced"]]
+    used = table[table["is_reduced"] == of.payload["reduced"]]
     assert set(used["method"]) == set(cluster.METHODS)
     assert set(used[used["method"] == "kmeans"]["count"]) == set(cluster.COUNTS)
     assert table[["silhouette", "stability", "contribution_share", "seconds"]].notna().all().all()
@@ -114,26 +114,26 @@ def test_reduction_is_kept_only_where_the_same_method_gains_by_it(of):
     """KMeans is compared on the leading components and on all of them; what is steadier and more useful is used."""
     table = of.candidates().query("method == 'kmeans'").groupby("is_reduced")[["stability", "use"]].mean()
     means = table.sum(axis=1)
-    assert of.told["reduced"] == (means[True] >= means[False])
+    assert of.payload["reduced"] == (means[True] >= means[False])
     assert all(f"{table.loc[few, 'stability']:.2f}" in of.reduction("en") for few in (True, False))
     # 0.9 + 0.3 = 1.2 on few components against 0.8 + 0.5 = 1.3 on all of them
     few, every = (
         cluster.Candidate("kmeans", 4, is_reduced, 0.5, stable, 0.1, use, use, use, 0.0)
         for is_reduced, stable, use in ((True, 0.9, 0.3), (False, 0.8, 0.5))
     )
-    assert not cluster.helps([few], [every])
-    assert cluster.helps([every], [few])
+    assert not cluster.improves([few], [every])
+    assert cluster.improves([every], [few])
 
 
 def test_the_choice_sees_the_outcomes_of_half_and_the_other_half_judges_it(bank, of):
     base = month_end(LAST, -12)
     with bank.session() as view:
-        dealt = int(features.dealt(features.facts_at(view, base)).sum())
+        dealt = int(features.is_active(features.facts_at(view, base)).sum())
         known = int(features.outcomes_after(view, base)["contribution"].notna().sum())
-    assert of.told["seen"] == dealt // 2
+    assert of.payload["seen"] == dealt // 2
     # every other customer whose contribution is known and who is graded, none of those who chose
     judged = of.validation("abcd").set_index("outcome").loc["contribution", "n"]
-    assert judged <= known - of.told["seen"] * 0.9
+    assert judged <= known - of.payload["seen"] * 0.9
 
 
 def test_agreement_is_the_adjusted_rand_index():
@@ -146,14 +146,14 @@ def test_agreement_is_the_adjusted_rand_index():
 
 
 def test_customers_without_dealings_are_a_segment_by_rule_that_no_method_sees(bank, of, frame):
-    members = store.members(bank.home, dict(of.told)).set_index("customer_key")
-    idle = set(frame["customer_key"][~features.dealt(frame)])
+    members = store.members(bank.home, dict(of.payload)).set_index("customer_key")
+    idle = set(frame["customer_key"][~features.is_active(frame)])
     assert idle == set(members.index[members["segment"] == 0])
-    assert of.told["idle"] == len(idle) > 0
-    assert of.order[-1] == definitions.IDLE
-    assert definitions.IDLE not in of.told["codes"]
+    assert of.payload["idle"] == len(idle) > 0
+    assert of.order[-1] == definitions.INACTIVE
+    assert definitions.INACTIVE not in of.payload["codes"]
     assert (members.loc[list(idle), "fact_1"] == -1).all()
-    assert not idle & set(of.told["map"]["key"])
+    assert not idle & set(of.payload["map"]["key"])
     # by hand: no month with a loan, no deposit, no fee
     key = min(idle)
     about = {"key": key, "since": month_end(LAST, -12), "last": LAST}
@@ -181,7 +181,7 @@ def test_two_fits_with_one_seed_are_identical(home, of, tmp_path):
     bank.home = tmp_path
     again = pipeline.fit(bank, monthly=True)
     bank.close()
-    before = json.loads(json.dumps(of.told))
+    before = json.loads(json.dumps(of.payload))
     for one in (before, again):
         del one["seconds"]
         for candidate in (*one["candidates"], one["reason"]):
@@ -190,7 +190,7 @@ def test_two_fits_with_one_seed_are_identical(home, of, tmp_path):
 
 
 def test_names_are_kept_over_twelve_refits(of):
-    history = of.told["history"]
+    history = of.payload["history"]
     assert [entry["as_of"] for entry in history] == [str(month_end(LAST, -back)) for back in range(12, -1, -1)]
     assert all(entry["names"] == history[0]["names"] for entry in history)
     assert not any(entry["events"] for entry in history)
@@ -200,14 +200,14 @@ def test_the_months_say_whether_a_shift_of_sizes_is_noise(of):
     months = of.months("en")
     assert len(months) == 12
     assert all((row.verdict == "none") == (row.psi <= row.critical) for row in months.itertuples())
-    entry = dict(of.told["history"][1])
+    entry = dict(of.payload["history"][1])
     for psi, said in ((0.05, "small"), (0.2, "moderate"), (0.3, "large")):
-        told = dict(of.told) | {"history": [of.told["history"][0], entry | {"psi": psi, "critical": 0.01}]}
-        assert replace(of, told=told).months("en")["verdict"].tolist() == [said]
+        told = dict(of.payload) | {"history": [of.payload["history"][0], entry | {"psi": psi, "critical": 0.01}]}
+        assert replace(of, payload=told).months("en")["verdict"].tolist() == [said]
 
 
 def test_every_refit_tells_psi_with_its_critical_value_and_agreement(of):
-    for entry in of.told["history"][1:]:
+    for entry in of.payload["history"][1:]:
         assert entry["psi"] >= 0
         assert entry["critical"] > 0
         assert 0.5 < entry["agreement"] <= 1
@@ -230,9 +230,9 @@ def test_a_fit_of_the_edition_before_hands_on_its_names(home, tmp_path):
     assert run("data", "demo", *size, "--next", "--to", str(tmp_path / "next")).returncode == 0
     told = run("data", "load", str(tmp_path / "next"), "--source", "contract", "--home", str(copied))
     assert told.returncode == 0, told.stderr
-    before = report.read(Warehouse(home)).told
+    before = report.read(Warehouse(home)).payload
     bank = Warehouse(copied)
-    earlier = store.earlier(bank.home, bank.edition, LAST)
+    earlier = store.previous_fit(bank.home, bank.edition, LAST)
     now = pipeline.fit(bank)
     assert earlier["names"] == before["names"]
     assert now["reason"]["key"] == "reason_kept"
@@ -244,13 +244,13 @@ def test_a_segment_that_splits_is_said_so():
     old = np.repeat([0, 1], [100, 100])
     new = np.repeat([0, 2, 1], [50, 50, 100])
     before, now = np.array([[0.0, 0], [9, 0]]), np.array([[-5.0, 0], [9, 0], [5, 0]])
-    pairs, events = tracking.match(before, now, old, new)
+    pairs, events = tracking.match_centroids(before, now, old, new)
     # new 0 and old 0 share 50 of 100: half, so it is the same segment; what left it is new
     assert pairs == {0: 0, 1: 1}
     assert events == [{"key": "event_new", "new": [2]}]
     new = np.repeat([0, 2, 1], [49, 51, 100])
     new[:2] = 1
-    pairs, events = tracking.match(before, now, old, new)
+    pairs, events = tracking.match_centroids(before, now, old, new)
     # 47 of 100 are less than half: the old segment is no more, its members went to two new ones
     assert 0 not in pairs or pairs[0] != 0
     assert {"key": "event_split", "old": 0, "new": [0, 2]} in events
@@ -259,7 +259,7 @@ def test_a_segment_that_splits_is_said_so():
 def test_a_segment_whose_members_went_elsewhere_has_died():
     old, new = np.repeat([0, 1, 2], [100, 100, 10]), np.repeat([0, 1, 1], [100, 100, 10])
     before, now = np.array([[0.0], [5], [9]]), np.array([[0.0], [5]])
-    assert tracking.match(before, now, old, new)[1] == [{"key": "event_died", "old": 2, "new": [1]}]
+    assert tracking.match_centroids(before, now, old, new)[1] == [{"key": "event_died", "old": 2, "new": [1]}]
 
 
 def test_psi_of_two_distributions_by_hand():
@@ -377,11 +377,11 @@ def test_the_swing_of_deposits_is_their_standard_deviation_over_their_mean(bank,
 
 def test_pulls_add_up_to_how_much_nearer_the_centre_is(frame):
     few = frame.iloc[:300]
-    made = feature_space.make(few)
+    made = feature_space.fit_space(few)
     full = made.full(few)
     labels = (full[:, 0] > 0).astype(int)
     centres = explain.centres_of(full, labels, 2)
-    best, hard = explain.pulls(few, labels, made, centres)
+    best, hard = explain.drivers(few, labels, made, centres)
     z, c = full - np.array(made.centre), centres[labels]
     whole = ((z**2).sum(axis=1) - ((z - c) ** 2).sum(axis=1)) / 2
     told = few[[axis.fact for axis in made.axes]].notna().all(axis=1).to_numpy()
@@ -394,27 +394,27 @@ def test_pulls_add_up_to_how_much_nearer_the_centre_is(frame):
 
 
 def test_the_tree_says_how_faithful_it_is(of):
-    assert 0.7 < of.told["tree"]["fidelity"] <= 1
-    assert all(of.leaf(leaf, lang) for leaf in of.told["tree"]["leaves"] for lang in LANGUAGES)
+    assert 0.7 < of.payload["tree"]["fidelity"] <= 1
+    assert all(of.leaf(leaf, lang) for leaf in of.payload["tree"]["leaves"] for lang in LANGUAGES)
 
 
 def test_the_profile_is_in_the_facts_own_units(of, frame):
-    members = store.members(of.home, dict(of.told)).set_index("customer_key")["segment"].astype(str)
+    members = store.members(of.home, dict(of.payload)).set_index("customer_key")["segment"].astype(str)
     code = of.order[0]
     mine = frame[frame["customer_key"].map(members) == code]
     row = of.profile().query("segment == @code and fact == 'deposits'").iloc[0]
     assert row["value"] == pytest.approx(mine["deposits"].median())
-    assert row["bank"] == pytest.approx(frame["deposits"][features.dealt(frame)].median())
+    assert row["bank"] == pytest.approx(frame["deposits"][features.is_active(frame)].median())
 
 
 def test_a_profile_tells_medians_and_quartiles_of_those_with_dealings_by_hand(frame):
-    few = frame[features.dealt(frame)].iloc[:300].copy()
+    few = frame[features.is_active(frame)].iloc[:300].copy()
     labels = np.repeat([0, 1, -1], [100, 150, 50])
     few["loan_balance"] = np.r_[np.arange(100.0), np.full(150, 500.0), np.full(50, 1e9)]
     few["payroll"] = np.r_[np.ones(25), np.zeros(75), np.ones(150), np.ones(50)]
     told = {
         (row["fact"], row["segment"]): row
-        for row in explain.profile(few, labels, 2, feature_space.make(few[labels >= 0]))
+        for row in explain.profile(few, labels, 2, feature_space.fit_space(few[labels >= 0]))
     }
     # of 0 … 99 the median is 49.5, the quartiles 24.75 and 74.25; of the 250 with dealings the median is 500
     row = told["loan_balance", 0]
@@ -425,12 +425,12 @@ def test_a_profile_tells_medians_and_quartiles_of_those_with_dealings_by_hand(fr
 
 
 def test_a_segment_that_is_gone_still_tells_what_became_of_it(of):
-    outcomes, code = dict(of.told["outcomes"]), of.order[0]
-    base, *others = of.told["history"]
+    outcomes, code = dict(of.payload["outcomes"]), of.order[0]
+    base, *others = of.payload["history"]
     sizes, names = base["sizes"] | {"99": 7}, base["names"] | {"99": {"zh-CN": "旧群", "en": "Old"}}
     history = [base | {"sizes": sizes, "names": names}, *others]
-    told = dict(of.told) | {"outcomes": outcomes | {"99": outcomes[code]}, "history": history}
-    table = replace(of, told=told).table()
+    told = dict(of.payload) | {"outcomes": outcomes | {"99": outcomes[code]}, "history": history}
+    table = replace(of, payload=told).table()
     row = table[table["segment"] == "99"].iloc[0]
     assert (row["customers"], row["customers_base"], row["overdue_n"]) == (0, 7, outcomes[code]["overdue"]["n"])
     assert (row["en"], row["zh-CN"]) == ("Old (gone)", "旧群（已消失）")
@@ -489,7 +489,7 @@ def test_too_few_customers_are_refused(small_home):
 def test_constant_missing_and_infinite_facts_are_noted_and_the_rest_works(frame):
     spoiled = frame.assign(tenure=5.0, fees=np.nan, deposit_trend=np.where(frame.index % 50 == 0, np.inf, 0.1))
     spoiled["loan_size"] = frame["loan_size"].where(frame.index % 7 > 0, np.inf)
-    made = feature_space.make(spoiled)
+    made = feature_space.fit_space(spoiled)
     told = {note["fact"]: note["key"] for note in made.notes}
     assert told["tenure"] == "note_constant"
     assert told["fees"] == "note_missing"
@@ -500,7 +500,7 @@ def test_constant_missing_and_infinite_facts_are_noted_and_the_rest_works(frame)
 def test_facts_that_are_the_same_for_everybody_make_no_segments(frame):
     flat = pd.DataFrame({fact: [frame[fact].iloc[0]] * 300 for fact in definitions.FACTS})
     with pytest.raises(UserError, match="Only 0 facts differ"):
-        feature_space.make(flat)
+        feature_space.fit_space(flat)
 
 
 def test_a_bank_without_deposits_and_fees_leaves_their_facts_out(frame):
@@ -508,7 +508,7 @@ def test_a_bank_without_deposits_and_fees_leaves_their_facts_out(frame):
         **{fact.id: None if fact.is_category else np.nan for fact in definitions.FACTS.values()
            if {"deposit_balance", "income"} & set(fact.needs)}
     )  # fmt: skip
-    made = feature_space.make(without)
+    made = feature_space.fit_space(without)
     assert not {"deposits", "fees", "fee_kind"} & {axis.fact for axis in made.axes}
     assert len(np.unique(cluster.fit("kmeans", 4, made.reduced(without), 7).assign(made.reduced(without)))) == 4
 
@@ -519,7 +519,7 @@ def poor_home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("poor")
     delivery, home = folder / "delivery", folder / "home"
     size = ("--customers", "700", "--months", "8", "--seed", "5")
-    assert run("data", "demo", *size, "--form", "csv", "--to", str(delivery)).returncode == 0
+    assert run("data", "demo", *size, "--format", "csv", "--to", str(delivery)).returncode == 0
     told = json.loads((delivery / "manifest.json").read_text())
     for table in ("deposit_balance", "income"):
         for file in told["tables"].pop(table)["files"]:
@@ -535,8 +535,8 @@ def test_a_bank_without_deposits_fees_and_history_has_segments_and_a_page(poor_h
     assert done.returncode == 0, done.stderr[-2000:]
     bank = Warehouse(poor_home)
     of = report.read(bank)
-    assert not {"deposits", "fees", "fee_kind"} & {axis["fact"] for axis in of.told["space"]["axes"]}
-    assert len(of.told["codes"]) >= 2
+    assert not {"deposits", "fees", "fee_kind"} & {axis["fact"] for axis in of.payload["space"]["axes"]}
+    assert len(of.payload["codes"]) >= 2
     notes = " ".join(of.notes("en"))
     assert "Fewer than 18 month ends of history" in notes
     assert "Not used, missing throughout: " in notes
@@ -582,15 +582,15 @@ def test_a_month_end_that_the_edition_lacks_is_refused(bank):
 
 
 def test_a_damaged_table_is_refused(of, tmp_path):
-    folder = tmp_path / store.FOLDER / of.told["edition"]
+    folder = tmp_path / store.FOLDER / of.payload["edition"]
     folder.mkdir(parents=True)
-    (folder / of.told["table"]).write_bytes(b"PAR1 nothing")
+    (folder / of.payload["table"]).write_bytes(b"PAR1 nothing")
     with pytest.raises(UserError, match="missing or damaged"):
-        store.members(tmp_path, dict(of.told))
+        store.members(tmp_path, dict(of.payload))
 
 
 def test_a_short_history_gives_segments_without_validation(bank, of, tmp_path):
-    short = replace(of, told=dict(of.told) | {"base": None, "outcomes": {}})
+    short = replace(of, payload=dict(of.payload) | {"base": None, "outcomes": {}})
     assert "无法检验" in short.verdict("abcd", "zh-CN")
     with pytest.raises(UserError, match="cannot be validated"):
         short.validation("abcd")
@@ -679,10 +679,10 @@ def test_the_outcomes_and_the_validation_are_sound_figures(of):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_map_is_a_scene_of_dots_that_asks_no_host(of, lang):
-    names = {code: of.name(code, lang) for code in of.told["codes"]}
-    told = json.loads(segment_charts.customer_map(of.told["map"], names, of.order[0], lang).to_json())
+    names = {code: of.name(code, lang) for code in of.payload["codes"]}
+    told = json.loads(segment_charts.customer_map(of.payload["map"], names, of.order[0], lang).to_json())
     dots = [dot for layer in told["layers"] if layer["@@type"] == "ScatterplotLayer" for dot in layer["data"]]
-    assert sorted(dot["i"] for dot in dots) == list(range(len(of.told["map"]["x"])))
+    assert sorted(dot["i"] for dot in dots) == list(range(len(of.payload["map"]["x"])))
     assert all(-1 <= place <= 1 for dot in dots for place in dot["p"])
     assert {dot["t"].replace("\n", " ") for dot in told["layers"][-1]["data"]} == set(names.values())
     assert [view["@@type"] for view in told["views"]] == ["OrthographicView"]
@@ -691,10 +691,10 @@ def test_the_map_is_a_scene_of_dots_that_asks_no_host(of, lang):
 
 
 def test_a_dot_of_the_map_says_who_it_is_and_why(bank, of):
-    key = of.told["map"]["key"][0]
+    key = of.payload["map"]["key"][0]
     row = of.customer(bank, "abcd", key).rows(bank, "en").iloc[0]
     assert row["customer_id"] == numbers(bank)[key]
-    assert row["segment"] == of.told["map"]["segment"][0]
+    assert row["segment"] == of.payload["map"]["segment"][0]
     assert "(bank " in row["pull_1"]
 
 
@@ -713,10 +713,10 @@ def test_a_real_bank_is_fitted_and_its_verdict_printed(source, tmp_path, capsys)
         print(
             f"\n{source}: {of.reason('en')}\n{of.table()[['en', 'customers', 'overdue', 'reloan', 'lift']].to_string()}"
         )
-        for scheme in of.told["schemes"]:
+        for scheme in of.payload["schemes"]:
             if of.base:
                 print(scheme, of.validation(scheme).to_string(), of.verdict(scheme, "en"), sep="\n")
             elif scheme == "abcd":
                 print(of.verdict(scheme, "en"))
-    assert sum(of.table()["customers"]) == of.told["customers"] > 200
+    assert sum(of.table()["customers"]) == of.payload["customers"] > 200
     assert of.base is not None or "cannot be validated" in of.verdict("abcd", "en")
