@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from analytics.marts.columns import Column
+from analytics.marts.columns import MaskedArray
 from data.contract.tables import sql_literal
 from data.errors import UserError
 
@@ -31,7 +31,7 @@ class Field(Protocol):
     def put(self, value: str) -> str:
         """`value` (SQL) as an unsigned number of `bits` bits."""
 
-    def numbers(self, column: Column) -> np.ndarray:
+    def numbers(self, column: MaskedArray) -> np.ndarray:
         """As `put`, of the values of a column in memory."""
 
     def read(self, number: str) -> str:
@@ -60,7 +60,7 @@ class Code:
     def put(self, value: str) -> str:
         return f"coalesce(enum_code(cast({value} as {self.type})), {2**self.bits - 1})"
 
-    def numbers(self, column: Column) -> np.ndarray:
+    def numbers(self, column: MaskedArray) -> np.ndarray:
         if unheard := set(column.words) - set(self.values):
             raise UserError("value_outside_code_list", name=self.name, unheard=sorted(unheard))
         codes = np.array([*(self.number(word) for word in column.words), 2**self.bits - 1], np.uint8)
@@ -85,7 +85,7 @@ class Flag:
     def put(self, value: str) -> str:
         return f"coalesce(({value})::utinyint, 3)" if self.may_be_null else f"({value})::utinyint"
 
-    def numbers(self, column: Column) -> np.ndarray:
+    def numbers(self, column: MaskedArray) -> np.ndarray:
         values = column.values.astype(np.uint8, copy=False)
         if column.known is None or column.known.all():
             return values
@@ -111,7 +111,7 @@ class Count:
         fits = f"when {value} < {most} then ({value})::ubigint"
         return f"case when {value} is null then {most} {fits} else error({told}) end"
 
-    def numbers(self, column: Column) -> np.ndarray:
+    def numbers(self, column: MaskedArray) -> np.ndarray:
         most = 2**self.bits - 1
         if column.values.max(initial=0) >= most or column.values.min(initial=0) < 0:
             raise UserError("value_outside_bit_field", name=self.name, most=most - 1)
@@ -122,7 +122,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Packed:
+class BitField:
     """Fields in one unsigned column of 64 bits, the first in the lowest. Raises ValueError when they do not fit."""
 
     column: str
@@ -140,7 +140,7 @@ class Packed:
             told.append(f"(({number})::ubigint << {low})" if low else f"({number})::ubigint")
         return " | ".join(told)
 
-    def pack(self, columns: Mapping[str, Column], numbers: Mapping[str, np.ndarray] = {}) -> np.ndarray:
+    def pack(self, columns: Mapping[str, MaskedArray], numbers: Mapping[str, np.ndarray] = {}) -> np.ndarray:
         """As `put`, of columns in memory; a field of neither stays 0."""
         packed = None
         for field, low in self._places():
@@ -192,7 +192,7 @@ def bits(number: str, low: int, count: int) -> str:
     return f"(({number} >> {low}) & {2**count - 1})"
 
 
-def packed(column: str, fields: Iterable[Field]) -> list[Packed]:
+def packed(column: str, fields: Iterable[Field]) -> list[BitField]:
     """Fields in as many columns as they need: `column`, `column_2`, `column_3` …"""
     groups: list[list[Field]] = [[]]
     for field in fields:
@@ -200,7 +200,8 @@ def packed(column: str, fields: Iterable[Field]) -> list[Packed]:
             groups.append([])
         groups[-1].append(field)
     return [
-        Packed(column if number == 1 else f"{column}_{number}", tuple(group)) for number, group in enumerate(groups, 1)
+        BitField(column if number == 1 else f"{column}_{number}", tuple(group))
+        for number, group in enumerate(groups, 1)
     ]
 
 

@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
 
-from analytics.marts.columns import Column, relation
-from analytics.marts.context import Course, insert_rows, run_step
-from analytics.marts.customers import CustomerSteps
-from analytics.marts.loans import LoanSteps
-from analytics.marts.row_layout import Layout, lines
+from analytics.marts.columns import MaskedArray, to_arrow_table
+from analytics.marts.context import BuildContext, insert_rows, run_step
+from analytics.marts.customers import CustomerMartBuilder
+from analytics.marts.loans import LoanMartBuilder
+from analytics.marts.row_layout import RowLayout, lines
 from analytics.metrics.definitions import METRICS
 from analytics.rulebooks.schemes import class_codes
 from analytics.sql.templates import fragment
@@ -29,7 +29,7 @@ def build(shop: BuildSession, months: Sequence[date], progress: Callable[[date],
     Three hands work at a time: while this one finds out about the customers of a month, another one works out the loans
     of the months after, and a third writes the rows and the cubes' cells of the month before.
     """
-    course = Course(shop, months)
+    course = BuildContext(shop, months)
     _make_tables(shop, course)
     # The pools are left last: by then the other hands have stopped what they were running.
     with (
@@ -38,7 +38,11 @@ def build(shop: BuildSession, months: Sequence[date], progress: Callable[[date],
         shop.worker_session() as lender,
         shop.worker_session() as writer,
     ):
-        loans, customers, marts = LoanSteps(lender, course), CustomerSteps(shop, course), _Marts(writer, course)
+        loans, customers, marts = (
+            LoanMartBuilder(lender, course),
+            CustomerMartBuilder(shop, course),
+            _Marts(writer, course),
+        )
         begun = lending.submit(loans.begin)
         lent = [*(partial(loans.month, month) for month in months), loans.keep]
         ahead = [lending.submit(step) for step in lent[:2]]
@@ -71,7 +75,7 @@ def _after(first: Future[None], step: Callable[[], None]) -> None:
     step()
 
 
-def _make_tables(shop: BuildSession, course: Course) -> None:
+def _make_tables(shop: BuildSession, course: BuildContext) -> None:
     """The empty marts, what readers need to know of their columns, and the rulebooks by which they are graded."""
     run_step(shop, "tables.sql", {}, **course.layout.columns())
     insert_rows(shop, "part.head.derived", course.layout.derived())
@@ -87,13 +91,13 @@ def _make_tables(shop: BuildSession, course: Course) -> None:
 class _Marts:
     """Rows and cells of both marts."""
 
-    def __init__(self, shop: BuildSession, course: Course) -> None:
+    def __init__(self, shop: BuildSession, course: BuildContext) -> None:
         self.shop, self.course = shop, course
 
-    def month(self, month: date, customers: Mapping[str, Column], loans: Mapping[str, Column]) -> None:
+    def month(self, month: date, customers: Mapping[str, MaskedArray], loans: Mapping[str, MaskedArray]) -> None:
         """All rows of a month, and their cells."""
         bound, layout = self.course.bound(month), self.course.layout
-        self.shop.arrow(relation(customers), "customer_fact")
+        self.shop.arrow(to_arrow_table(customers), "customer_fact")
         run_step(
             self.shop,
             "customer_month.sql",
@@ -103,7 +107,7 @@ class _Marts:
             packed=lines([f"attribute.{name}" for name in layout.customer_columns()]),
         )
         self.shop.forget("customer_fact")
-        self.shop.arrow(relation(loans), "loan_fact")
+        self.shop.arrow(to_arrow_table(loans), "loan_fact")
         packed = lines([f"loan.{name}" for name in layout.loan_columns()])
         run_step(self.shop, "loan_month.sql", bound, packed=packed, **layout.borrower_told())
         self.shop.forget("loan_fact")
@@ -123,7 +127,7 @@ class _Marts:
         )
 
 
-def _sum_up(shop: BuildSession, layout: Layout, waiting: Iterator[tuple]) -> None:
+def _sum_up(shop: BuildSession, layout: RowLayout, waiting: Iterator[tuple]) -> None:
     """The cells of all months, far fewer than the rows, summed again into one cube per grain and scheme of the boards:
     its classes today and at the openings.
     """

@@ -17,7 +17,7 @@ _BATCH = 122_880
 
 
 @dataclass(frozen=True)
-class Column:
+class MaskedArray:
     """One value per customer or loan. Money is a whole number of fen, a date the days since 1970, a text its number
     among `words`.
 
@@ -32,7 +32,7 @@ class Column:
     words: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, column: pa.ChunkedArray) -> Column:
+    def read(cls, column: pa.ChunkedArray) -> MaskedArray:
         """A column of a query's answer."""
         known = None if column.null_count == 0 else pc.is_valid(column).to_numpy()
         kind, words = column.type, ()
@@ -63,10 +63,10 @@ class Column:
     def is_known(self) -> np.ndarray:
         return np.ones(len(self.values), bool) if self.known is None else self.known
 
-    def at(self, places: np.ndarray) -> Column:
+    def at(self, places: np.ndarray) -> MaskedArray:
         """The values of some places, in that order."""
         known = None if self.known is None else self.known[places]
-        return Column(self.type, self.values[places], known, self.words)
+        return MaskedArray(self.type, self.values[places], known, self.words)
 
     def arrow(self) -> pa.Array:
         """As a query reads it; the memory is shared."""
@@ -79,38 +79,38 @@ class Column:
         return array
 
 
-def unknown(size: int, kind: type = np.int64) -> Column:
+def unknown(size: int, kind: type = np.int64) -> MaskedArray:
     """A column of which nothing is known."""
     return number(np.zeros(size, kind), np.zeros(size, bool))
 
 
-def money(values: np.ndarray) -> Column:
+def money(values: np.ndarray) -> MaskedArray:
     """Whole fen."""
-    return Column(MONEY, values)
+    return MaskedArray(MONEY, values)
 
 
-def number(values: np.ndarray, known: np.ndarray | None = None) -> Column:
+def number(values: np.ndarray, known: np.ndarray | None = None) -> MaskedArray:
     """Whole numbers of numpy's own type, or bool."""
-    return Column(pa.from_numpy_dtype(values.dtype), values, known)
+    return MaskedArray(pa.from_numpy_dtype(values.dtype), values, known)
 
 
-def dates(values: np.ndarray, known: np.ndarray | None = None) -> Column:
+def dates(values: np.ndarray, known: np.ndarray | None = None) -> MaskedArray:
     """Days since 1970, int32."""
-    return Column(pa.date32(), values, known)
+    return MaskedArray(pa.date32(), values, known)
 
 
-def summed(places: np.ndarray, amounts: np.ndarray, size: int) -> np.ndarray:
+def sum_by_slot(places: np.ndarray, amounts: np.ndarray, size: int) -> np.ndarray:
     """Sums by place. They are exact: a double holds every whole number up to 2**53 fen."""
     return np.bincount(places, weights=amounts, minlength=size).astype(np.int64)
 
 
-def relation(columns: Mapping[str, Column]) -> pa.Table:
+def to_arrow_table(columns: Mapping[str, MaskedArray]) -> pa.Table:
     """Columns as one relation, without a copy."""
     table = pa.table({name: column.arrow() for name, column in columns.items()})
     return pa.Table.from_batches(table.to_batches(max_chunksize=_BATCH), table.schema)
 
 
-class Roster:
+class CustomerIndex:
     """The customers of a build in the order in which they came, each with a place.
 
     most  no customer_key is above it
@@ -120,7 +120,7 @@ class Roster:
         self._keys = np.zeros(most + 1, np.int32)
         self._place = np.full(most + 1, -1, np.intp)
         self._count = 0
-        self.columns: dict[str, Column] = {}
+        self.columns: dict[str, MaskedArray] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -135,7 +135,7 @@ class Roster:
 
     def put(self, answer: pa.Table) -> None:
         """Keep an answer by customer_key: who is new gets a place, values stand in place of those before."""
-        keys = Column.read(answer.column("customer_key")).values
+        keys = MaskedArray.read(answer.column("customer_key")).values
         new = keys[self._place[keys] < 0]
         self._keys[self._count : self._count + len(new)] = new
         self._place[new] = np.arange(self._count, self._count + len(new))
@@ -148,11 +148,11 @@ class Roster:
             elif len(new):
                 self.columns[name] = self._grown(before)
 
-    def spread(self, answer: pa.Table) -> dict[str, Column]:
+    def spread(self, answer: pa.Table) -> dict[str, MaskedArray]:
         """The columns of an answer by customer_key, each value in its customer's place, all others not known. Rows of
         customers without a place are left out.
         """
-        places = self._place[Column.read(answer.column("customer_key")).values]
+        places = self._place[MaskedArray.read(answer.column("customer_key")).values]
         if (places < 0).any():
             answer, places = answer.filter(pa.array(places >= 0)), places[places >= 0]
         here = self._new(bool)
@@ -164,39 +164,39 @@ class Roster:
             if column.known is not None:
                 known = self._new(bool)
                 known[places] = column.known
-            found[name] = Column(column.type, values, known, column.words)
+            found[name] = MaskedArray(column.type, values, known, column.words)
         return found
 
     def _new(self, kind: type | np.dtype) -> np.ndarray:
         return np.zeros(len(self), kind)
 
-    def _grown(self, before: Column | None, like: Column | None = None) -> Column:
+    def _grown(self, before: MaskedArray | None, like: MaskedArray | None = None) -> MaskedArray:
         """A column of its own memory with all places, new ones not known."""
         kind = before or like
         values, known = self._new(kind.values.dtype), self._new(bool)
         if before:
             values[: len(before.values)] = before.values
             known[: len(before.values)] = before.is_known
-        return Column(kind.type, values, known, kind.words)
+        return MaskedArray(kind.type, values, known, kind.words)
 
-    def _over(self, before: Column | None, now: Column, places: np.ndarray) -> Column:
+    def _over(self, before: MaskedArray | None, now: MaskedArray, places: np.ndarray) -> MaskedArray:
         column = self._grown(before, now)
         numbers, words = _numbers_among(column.words, now)
         column.values[places] = numbers
         column.known[places] = True if now.known is None else now.known
-        return Column(column.type, column.values, column.known, words)
+        return MaskedArray(column.type, column.values, column.known, words)
 
 
-class Passing:
+class ActiveLoans:
     """The loans of a build, each with a place while it may still have a row. A change makes new arrays: what was handed
     out stays as it was.
 
     most  no loan_key is above it
     """
 
-    def __init__(self, most: int, columns: Mapping[str, Column]) -> None:
+    def __init__(self, most: int, columns: Mapping[str, MaskedArray]) -> None:
         self._place = np.full(most + 1, -1, np.intp)
-        self.columns: dict[str, Column] = {}
+        self.columns: dict[str, MaskedArray] = {}
         self._settle(columns)
 
     def __len__(self) -> int:
@@ -206,7 +206,7 @@ class Passing:
     def keys(self) -> np.ndarray:
         return self.columns["loan_key"].values
 
-    def turn(self, stay: np.ndarray, come: Mapping[str, Column]) -> None:
+    def turn(self, stay: np.ndarray, come: Mapping[str, MaskedArray]) -> None:
         """Those that are not at the places `stay` give theirs up; those that come get the last ones."""
         self._place[self.keys] = -1
         self._settle({name: _after(column.at(stay), come[name]) for name, column in self.columns.items()})
@@ -219,26 +219,26 @@ class Passing:
             places, rows = places[here], {name: values[here] for name, values in rows.items()}
         return {"place": places, **rows}
 
-    def _settle(self, columns: Mapping[str, Column]) -> None:
+    def _settle(self, columns: Mapping[str, MaskedArray]) -> None:
         self.columns = dict(columns)
         self._place[self.keys] = np.arange(len(self))
 
 
-def columns(answer: pa.Table) -> dict[str, Column]:
+def columns(answer: pa.Table) -> dict[str, MaskedArray]:
     """The columns of a query's answer."""
-    return {name: Column.read(answer.column(name)) for name in answer.column_names}
+    return {name: MaskedArray.read(answer.column(name)) for name in answer.column_names}
 
 
-def _after(before: Column, more: Column) -> Column:
+def _after(before: MaskedArray, more: MaskedArray) -> MaskedArray:
     """The values of one column after those of another."""
     numbers, words = _numbers_among(before.words, more)
     known = None
     if before.known is not None or more.known is not None:
         known = np.concatenate([before.is_known, more.is_known])
-    return Column(more.type, np.concatenate([before.values, numbers]), known, words)
+    return MaskedArray(more.type, np.concatenate([before.values, numbers]), known, words)
 
 
-def _numbers_among(words: tuple[str, ...], column: Column) -> tuple[np.ndarray, tuple[str, ...]]:
+def _numbers_among(words: tuple[str, ...], column: MaskedArray) -> tuple[np.ndarray, tuple[str, ...]]:
     """A column's values as numbers among `words` and, after these, its own; all these words."""
     if column.words == words:
         return column.values, words
@@ -247,7 +247,7 @@ def _numbers_among(words: tuple[str, ...], column: Column) -> tuple[np.ndarray, 
     return np.where(column.is_known, numbers, 0), tuple(told)
 
 
-def _columns(answer: pa.Table) -> dict[str, Column]:
+def _columns(answer: pa.Table) -> dict[str, MaskedArray]:
     return columns(answer.drop_columns("customer_key"))
 
 

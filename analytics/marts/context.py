@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics import rulebooks
-from analytics.marts.row_layout import Layout, recoded
+from analytics.marts.row_layout import RowLayout, recoded
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import BOARDS, class_codes, in_force
 from data.dates import month_end
@@ -58,7 +58,7 @@ def columns_of(shop: BuildSession, table: str, catalog: str | None = None) -> li
     return shop.table(sql, "columns", name=table, catalog=catalog)["column_name"].to_pylist()
 
 
-class Course:
+class BuildContext:
     """The months of a build (consecutive, ascending) and everything that is known before the first of them."""
 
     def __init__(self, shop: BuildSession, months: Sequence[date]) -> None:
@@ -69,7 +69,7 @@ class Course:
         self.boards = [s for s in schemes if s.id in BOARDS]
         self.loan_boards = [s for s in self.boards if s.grain == "loan"]
         self.five = next(s for s in schemes if s.id == "loan_five")
-        self.layout = Layout(self.by_loan, self.by_customer)
+        self.layout = RowLayout(self.by_loan, self.by_customer)
 
     @property
     def is_opening(self) -> bool:

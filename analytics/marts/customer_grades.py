@@ -12,8 +12,8 @@ from math import ceil, floor
 import numpy as np
 import pyarrow as pa
 
-from analytics.marts.columns import Column, Roster, number, relation
-from analytics.marts.context import Course, step_table
+from analytics.marts.columns import CustomerIndex, MaskedArray, number, to_arrow_table
+from analytics.marts.context import BuildContext, step_table
 from analytics.marts.row_layout import class_number, lines
 from analytics.rulebooks.schemes import in_force
 from analytics.sql.templates import fragment
@@ -25,20 +25,20 @@ _SAME_AS = {"has_loan": "loan_balance"}
 _CENT = 100
 
 
-class Classes:
+class CustomerGrader:
     """Grades customers month after month by some schemes.
 
     signals  the facts that customer_signals_known.sql tells out of columns of the same names
     """
 
-    def __init__(self, shop: BuildSession, course: Course, schemes: Sequence, signals: Sequence[str]) -> None:
+    def __init__(self, shop: BuildSession, course: BuildContext, schemes: Sequence, signals: Sequence[str]) -> None:
         self.shop, self.course, self.schemes, self.signals = shop, course, schemes, signals
         self._graded_by: tuple = ()
         self._sides: dict[str, np.ndarray] = {}
         self._classes: dict[str, np.ndarray] = {}
 
     def month(
-        self, month: date, roster: Roster, facts: Mapping[str, Column], arrived: np.ndarray
+        self, month: date, roster: CustomerIndex, facts: Mapping[str, MaskedArray], arrived: np.ndarray
     ) -> dict[str, np.ndarray]:
         """The number of everybody's class by each scheme; `arrived` are places of those whose attributes changed."""
         books = [in_force(scheme, month) for scheme in self.schemes]
@@ -46,7 +46,7 @@ class Classes:
         columns = {"customer_key": number(roster.keys), **roster.columns, **facts}
         if len(graded) < len(roster):
             columns = {name: column.at(graded) for name, column in columns.items()}
-        self.shop.arrow(relation(columns), "customer_fact")
+        self.shop.arrow(to_arrow_table(columns), "customer_fact")
         answer = step_table(
             self.shop,
             "customer_class.sql",
@@ -67,7 +67,7 @@ class Classes:
         return dict(self._classes)
 
     def _graded_again(
-        self, books: Sequence, roster: Roster, facts: Mapping[str, Column], arrived: np.ndarray
+        self, books: Sequence, roster: CustomerIndex, facts: Mapping[str, MaskedArray], arrived: np.ndarray
     ) -> np.ndarray:
         """The places of those who may have another class than last month: new ones, those with other attributes, and
         those of whom a fact moved across a value that a rule compares it with.
@@ -79,7 +79,7 @@ class Classes:
             # A fact that time moves, or one that no rule compares by itself: everybody is graded.
             self._sides = {}
             return np.arange(len(roster))
-        before, self._sides = self._sides, {n: sides(facts[c], literals[n]) for n, c in told.items()}
+        before, self._sides = self._sides, {n: threshold_bucket(facts[c], literals[n]) for n, c in told.items()}
         # The same number of a text stands for another one where the words are others.
         graded_by = ([id(book) for book in books], {name: facts[column].words for name, column in told.items()})
         is_same, self._graded_by = graded_by == self._graded_by, graded_by
@@ -104,7 +104,7 @@ def _literals(books: Sequence) -> dict[str, set]:
     return found | {name: {0} for name in _SAME_AS if name in found}
 
 
-def sides(column: Column, literals: set) -> np.ndarray:
+def threshold_bucket(column: MaskedArray, literals: set) -> np.ndarray:
     """On which side of the literals each value lies, or on which of them: a number that is the same for values that no
     rule can tell apart. Of codes and flags, which have no literals, the value itself. -1 where it is not known.
     """

@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from analytics.marts.columns import Column, dates, money, number, summed
+from analytics.marts.columns import MaskedArray, dates, money, number, sum_by_slot
 from analytics.marts.row_layout import HISTORY_BITS
 from data.dates import month_end
 from data.errors import UserError
@@ -25,13 +25,13 @@ _TOO_MUCH = 10**15
 
 
 def of_loans(
-    loans: Mapping[str, Column], places: np.ndarray, size: int, classes: Mapping[str, Sequence[str]]
-) -> dict[str, Column]:
+    loans: Mapping[str, MaskedArray], places: np.ndarray, size: int, classes: Mapping[str, Sequence[str]]
+) -> dict[str, MaskedArray]:
     """What a month's loans say of each of `size` customers: how many are open, sums, the most days past due and the
     worst class of those with a balance. Days and class are not known of a customer without such a loan, and days not
     where they are known of none of them.
 
-    loans    the columns of LoanSteps.of; only loans with a row count
+    loans    the columns of LoanMartBuilder.of; only loans with a row count
     places   the place of each loan's borrower, -1 of one without a place
     classes  the classes of each scheme of loans, best first
 
@@ -44,8 +44,8 @@ def of_loans(
     def count(which: np.ndarray) -> np.ndarray:
         return np.bincount(at[which], minlength=size + 1)[:size].astype(np.int16)
 
-    def total(name: str) -> Column:
-        sums = summed(at, loans[name].values, size + 1)[:size]
+    def total(name: str) -> MaskedArray:
+        sums = sum_by_slot(at, loans[name].values, size + 1)[:size]
         if np.abs(sums).max(initial=0) >= _TOO_MUCH:
             raise UserError("amount_too_large", name=name)
         return money(sums)
@@ -75,7 +75,7 @@ def of_loans(
         "count_instalments_late_in_a_row": number(highest(loans["count_instalments_late"].values)),
         "product_bits": number(bits[:size]),
         **{
-            f"worst_{scheme}": Column(
+            f"worst_{scheme}": MaskedArray(
                 pa.string(), highest(loans[f"class_{scheme}"].values).astype(np.int32), has_open, tuple(codes)
             )
             for scheme, codes in classes.items()
@@ -84,8 +84,8 @@ def of_loans(
 
 
 def flows(
-    borrowed: Mapping[str, Column], earned: Mapping[str, Column], saved: Mapping[str, Column]
-) -> dict[str, Column]:
+    borrowed: Mapping[str, MaskedArray], earned: Mapping[str, MaskedArray], saved: Mapping[str, MaskedArray]
+) -> dict[str, MaskedArray]:
     """The month's amounts: of loans, of services, of deposits; an operating cost is of loans and of deposits."""
     found = {name: borrowed[name].filled(0) for name in ("interest", "funding_cost", "expected_loss")}
     found |= {"fees": earned["fees"].filled(0), "margin": saved["margin"].filled(0)}
@@ -94,8 +94,8 @@ def flows(
 
 
 def twelve_months(
-    month: Mapping[str, Column], before: Callable[[str], Column], year_ago: Mapping[str, Column]
-) -> dict[str, Column]:
+    month: Mapping[str, MaskedArray], before: Callable[[str], MaskedArray], year_ago: Mapping[str, MaskedArray]
+) -> dict[str, MaskedArray]:
     """Sums of the last twelve months: last month's, and this month less the month a year ago."""
     return {
         f"{name}_12m": money(before(f"{name}_12m").filled(0) - year_ago[name].filled(0) + month[name].filled(0))
@@ -103,14 +103,14 @@ def twelve_months(
     }
 
 
-def least(one: Column, other: Column) -> Column:
+def earliest(one: MaskedArray, other: MaskedArray) -> MaskedArray:
     """The earlier date of two; the one that is known."""
     latest = np.iinfo(np.int32).max
     found = np.minimum(one.filled(latest), other.filled(latest))
     return dates(found, found < latest)
 
 
-class Lateness:
+class DelinquencyWindow:
     """Days past due at the month ends of the last twelve months, of those customers who had any."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Lateness:
         self._months = {day: told for day, told in self._months.items() if day > month_end(month, -12)}
         self._months[month] = places, days
 
-    def facts(self, month: date, days: np.ndarray) -> dict[str, Column]:
+    def facts(self, month: date, days: np.ndarray) -> dict[str, MaskedArray]:
         """The highest days, and in how many months there were any, over six and twelve months up to `month` with
         `days` (0 where there are none or none are known).
         """
@@ -137,7 +137,7 @@ class Lateness:
         return found
 
 
-def services(before: Column, earned: Sequence[Column]) -> Column:
+def services(before: MaskedArray, earned: Sequence[MaskedArray]) -> MaskedArray:
     """Months since each kind of service last brought income, packed; a month on. `earned` are the months, kind by kind,
     where the kind brought income that came to be known this month.
     """
@@ -154,13 +154,13 @@ def services(before: Column, earned: Sequence[Column]) -> Column:
     return number(ages)
 
 
-def services_held(ages: Column, kinds: int) -> np.ndarray:
+def services_held(ages: MaskedArray, kinds: int) -> np.ndarray:
     """How many kinds of service brought income within twelve months: those whose months are below 12."""
     every = np.uint64(sum(1 << _NIBBLE * kind for kind in range(kinds)))
     return kinds - np.bitwise_count(ages.values >> np.uint64(3) & ages.values >> np.uint64(2) & every)
 
 
-def percentile(values: np.ndarray) -> Column:
+def percentile(values: np.ndarray) -> MaskedArray:
     """Share of customers with a lower value, in whole per cent: 0 for the lowest, 100 for the highest if it is alone.
 
     The share is of all others: 100 × customers with a lower value / (customers − 1), rounded down.
@@ -174,7 +174,7 @@ def percentile(values: np.ndarray) -> Column:
     return number(np.searchsorted(ranked[first - 1], values, side="left").astype(np.uint8))
 
 
-def history(before: Column, last: Column, new: int) -> Column:
+def history(before: MaskedArray, last: MaskedArray, new: int) -> MaskedArray:
     """Classes of the twelve months before, four bits each, the newest lowest, with that of last month; `new` where
     there was no customer.
     """

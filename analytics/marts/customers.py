@@ -10,14 +10,14 @@ from itertools import pairwise
 import numpy as np
 import pyarrow.compute as pc
 
-from analytics.marts.columns import Column, Roster, money, number, relation, unknown
-from analytics.marts.context import Course, columns_of, run_step, step_table
-from analytics.marts.customer_grades import Classes
+from analytics.marts.columns import CustomerIndex, MaskedArray, money, number, to_arrow_table, unknown
+from analytics.marts.context import BuildContext, columns_of, run_step, step_table
+from analytics.marts.customer_grades import CustomerGrader
 from analytics.marts.customer_state import (
-    Lateness,
+    DelinquencyWindow,
+    earliest,
     flows,
     history,
-    least,
     of_loans,
     percentile,
     services,
@@ -47,10 +47,10 @@ _RAW = (
 _ALIAS = re.compile(r" as (has_signal_\w+)")
 
 
-class CustomerSteps:
+class CustomerMartBuilder:
     """The customers of one build."""
 
-    def __init__(self, shop: BuildSession, course: Course) -> None:
+    def __init__(self, shop: BuildSession, course: BuildContext) -> None:
         self.shop, self.course = shop, course
         self._part_schemes()
 
@@ -81,9 +81,9 @@ class CustomerSteps:
             for catalog in (*self.course.older, "part")
         )
         self.shop.run(f"create or replace temp {kind} customer_known as {versions}", "customer_known")
-        self.roster = Roster(self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0])
-        self.late = Lateness()
-        self.classes = Classes(self.shop, self.course, self.quick, self.signals)
+        self.roster = CustomerIndex(self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0])
+        self.late = DelinquencyWindow()
+        self.classes = CustomerGrader(self.shop, self.course, self.quick, self.signals)
         self._changes(self._resume())
 
     def _resume(self) -> bool:
@@ -151,8 +151,8 @@ class CustomerSteps:
         arms = " ".join(f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:]))
         return f"case {arms} else {told[0][1]} end" if arms else told[0][1]
 
-    def month(self, month: date, loans: Mapping[str, Column]) -> dict[str, Column]:
-        """What customer_month.sql needs for the month's rows; `loans` are those of the month (LoanSteps.of). The months
+    def month(self, month: date, loans: Mapping[str, MaskedArray]) -> dict[str, MaskedArray]:
+        """What customer_month.sql needs for the month's rows; `loans` are those of the month (LoanMartBuilder.of). The months
         come in their order.
         """
         bound, shop, roster = self.course.bound(month), self.shop, self.roster
@@ -170,11 +170,11 @@ class CustomerSteps:
         self._carry(month, classes)
         return facts | {name: number(values) for name, values in packed.items()}
 
-    def _gather(self, month: date, loans: Mapping[str, Column]) -> None:
+    def _gather(self, month: date, loans: Mapping[str, MaskedArray]) -> None:
         """The facts of the month, from what was carried and what the month brought."""
         bound, course, roster, kinds = self.course.bound(month), self.course, self.roster, _service_kinds()
 
-        def found(name: str, **put: str) -> dict[str, Column]:
+        def found(name: str, **put: str) -> dict[str, MaskedArray]:
             return roster.spread(step_table(self.shop, f"customer_{name}.sql", bound, **put))
 
         codes = {s.id: class_codes(s) for s in course.by_loan}
@@ -184,7 +184,7 @@ class CustomerSteps:
         earned = found("earned", services=_service_months(kinds))
         saved, year_ago = found("saved"), found("year_ago")
 
-        def before(name: str, kind: type = np.int64) -> Column:
+        def before(name: str, kind: type = np.int64) -> MaskedArray:
             return roster.columns.get(name) or unknown(len(roster), kind)
 
         days = borrowed["days_past_due"]
@@ -196,7 +196,7 @@ class CustomerSteps:
         products = np.bitwise_count(borrowed["product_bits"].values) + (deposit > 0)
         self.carried = {
             "service_ages": ages,
-            "first_loan_on": least(before("first_loan_on", np.int32), happened["first_loan_on"]),
+            "first_loan_on": earliest(before("first_loan_on", np.int32), happened["first_loan_on"]),
             "loans_ever": _sum(before("loans_ever"), happened["loans_new"]),
             "loans_settled": _sum(before("loans_settled"), happened["loans_ended"], borrowed["loans_settled"]),
             **year,
@@ -230,7 +230,7 @@ class CustomerSteps:
     def keep(self) -> None:
         """What the last month hands on to the next load."""
         carried = {name: self.roster.columns[name] for name in self.kept if name != "customer_key"}
-        self.shop.arrow(relation({"customer_key": number(self.roster.keys)} | carried), "customer_carried")
+        self.shop.arrow(to_arrow_table({"customer_key": number(self.roster.keys)} | carried), "customer_carried")
         run_step(self.shop, "customer_kept.sql", {})
         self.shop.forget("customer_carried")
 
@@ -240,12 +240,12 @@ def _before(scheme) -> str:
     return f"before_{scheme.id}"
 
 
-def _numbered(worst: Column) -> np.ndarray:
+def _numbered(worst: MaskedArray) -> np.ndarray:
     """The numbers of classes; that of a customer without one."""
     return worst.filled(worst.words.index(NONE)).astype(np.uint8)
 
 
-def _sum(*counts: Column) -> Column:
+def _sum(*counts: MaskedArray) -> MaskedArray:
     return number(sum(count.filled(0).astype(np.int32) for count in counts))
 
 

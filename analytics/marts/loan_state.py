@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from analytics.marts.columns import Column, dates, money, number, summed
+from analytics.marts.columns import MaskedArray, dates, money, number, sum_by_slot
 
-Columns = Mapping[str, Column]
+Columns = Mapping[str, MaskedArray]
 Rows = Mapping[str, np.ndarray]
 
 _NEVER = np.iinfo(np.int32).max
@@ -62,7 +62,7 @@ class Days:
         return cls(*(_day(bound[name]) for name in names), bound["is_opening"], above)
 
 
-def reached(loans: Columns, days: Days) -> dict[str, Column]:
+def reached(loans: Columns, days: Days) -> dict[str, MaskedArray]:
     """Of the dates that the source knows, later ones too, those that have come."""
     found = {}
     for name, known in _REACHED.items():
@@ -72,7 +72,7 @@ def reached(loans: Columns, days: Days) -> dict[str, Column]:
     return found
 
 
-def totals(loans: Columns, due: Rows, came: Rows, days: Days) -> dict[str, Column]:
+def totals(loans: Columns, due: Rows, came: Rows, days: Days) -> dict[str, MaskedArray]:
     """What fell due and what came, added to the totals of the month before. `due` has place, number, due_on, principal
     and interest, `came` place, amount and is_prepaid.
 
@@ -86,12 +86,12 @@ def totals(loans: Columns, due: Rows, came: Rows, days: Days) -> dict[str, Colum
     np.minimum.at(given, due["place"][first], due["due_on"][first])
     first_due = loans["first_due_on"]
     given = np.where(first_due.is_known, first_due.values, given)
-    paid = summed(came["place"][~prepaid], came["amount"][~prepaid], size)
+    paid = sum_by_slot(came["place"][~prepaid], came["amount"][~prepaid], size)
     more = {
-        "due_total": summed(due["place"], due["principal"] + due["interest"], size),
-        "due_principal_total": summed(due["place"], due["principal"], size),
+        "due_total": sum_by_slot(due["place"], due["principal"] + due["interest"], size),
+        "due_principal_total": sum_by_slot(due["place"], due["principal"], size),
         "paid_total": paid,
-        "prepaid_total": summed(came["place"][prepaid], came["amount"][prepaid], size),
+        "prepaid_total": sum_by_slot(came["place"][prepaid], came["amount"][prepaid], size),
     }
     has_come, is_given_late = np.zeros(size, bool), np.zeros(size, bool)
     has_come[came["place"]] = True
@@ -138,7 +138,7 @@ def still_open(before: Rows, due: Rows, loans: Columns, now: Columns, is_afresh:
     return rows | {"paid": np.maximum(paid[order] - earlier, 0)}
 
 
-def arrears(rows: Rows, now: Columns, days: Days) -> dict[str, Column]:
+def arrears(rows: Rows, now: Columns, days: Days) -> dict[str, MaskedArray]:
     """What open instalments say of each loan: the principal paid so far, and the first, the number and the amount of
     those that are late.
     """
@@ -157,7 +157,7 @@ def arrears(rows: Rows, now: Columns, days: Days) -> dict[str, Column]:
         "principal_paid_total": money(principal_paid),
         "oldest_open_on": dates(np.where(oldest < _NEVER, oldest, 0), oldest < _NEVER),
         "count_open_late": number(np.bincount(place, minlength=size).astype(np.int16)),
-        "late_amount": money(summed(place, amounts, size)),
+        "late_amount": money(sum_by_slot(place, amounts, size)),
     }
 
 
@@ -168,13 +168,13 @@ def judged(now: Columns, days: Days) -> np.ndarray:
     return np.flatnonzero(first_due.is_known & (over > days.judged_since) & (over <= days.as_of))
 
 
-def judged_on(now: Columns) -> Column:
+def judged_on(now: Columns) -> MaskedArray:
     """The day on which the first payment is judged."""
     first_due = now["first_due_on"]
     return dates(first_due.values + np.int32(_GRACE), first_due.known)
 
 
-def state(loans: Columns, now: Columns, missed: Rows, days: Days) -> dict[str, Column]:
+def state(loans: Columns, now: Columns, missed: Rows, days: Days) -> dict[str, MaskedArray]:
     """The state of each loan at the month end. `loans` is that of the month before, `now` what reached, totals and
     arrears found, `missed` has place and is_missed of the first payments judged now.
     """
@@ -222,7 +222,7 @@ def state(loans: Columns, now: Columns, missed: Rows, days: Days) -> dict[str, C
     }
 
 
-def _flags(loans: Columns, now: Columns, days: Days) -> dict[str, Column]:
+def _flags(loans: Columns, now: Columns, days: Days) -> dict[str, MaskedArray]:
     """What the month brought, and whether a loan has a row: while it has not ended, in the month in which it ends, and
     until its first payment has been judged. One that ended before its first instalment fell due waits for it without a
     row (is_kept).
@@ -256,7 +256,7 @@ def _flags(loans: Columns, now: Columns, days: Days) -> dict[str, Column]:
     }
 
 
-def snapshot_state(loans: Columns, told: Rows, days: Days) -> dict[str, Column]:
+def snapshot_state(loans: Columns, told: Rows, days: Days) -> dict[str, MaskedArray]:
     """The state of each loan as month-end snapshots tell it: `told` has place, balance, days_past_due,
     interest_received and is_interest_known. What a snapshot does not tell (the schedule, what was paid of it, and how
     the first instalment went) stays as it was, mostly not known; a loan without a snapshot has no row.
@@ -295,7 +295,7 @@ class ClassValues:
 
 def costs(
     loans: Columns, classes: np.ndarray, values: ClassValues, is_secured: np.ndarray, rates: Mapping[str, float]
-) -> dict[str, Column]:
+) -> dict[str, MaskedArray]:
     """What a loan's class and the assumptions (data/assumptions.toml) make it cost. Half a fen is rounded up.
 
     Provision: 银行贷款损失准备计提指引 (2002): the general rate and the class's own; a regulatory guide, not expected
@@ -316,7 +316,7 @@ def costs(
     }
 
 
-def product_bits(loans: Columns, families: np.ndarray) -> Column:
+def product_bits(loans: Columns, families: np.ndarray) -> MaskedArray:
     """A bit for the family of each loan with a balance; `families` by product_key, 0 for no product."""
     bits = np.int32(1) << families[loans["product_key"].values].astype(np.int32)
     return number(np.where(loans["balance"].values > 0, bits, np.int32(0)))
@@ -333,7 +333,7 @@ def _day(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def _is(flag: Column) -> np.ndarray:
+def _is(flag: MaskedArray) -> np.ndarray:
     return flag.values.astype(bool)
 
 
@@ -354,18 +354,18 @@ def _at(places: np.ndarray, given: np.ndarray, size: int) -> np.ndarray:
     return values
 
 
-def _only(column: Column, known: np.ndarray) -> Column:
+def _only(column: MaskedArray, known: np.ndarray) -> MaskedArray:
     """Known only where it was and `known` is."""
     known = column.is_known & known
-    return Column(column.type, np.where(known, column.values, column.values.dtype.type(0)), known, column.words)
+    return MaskedArray(column.type, np.where(known, column.values, column.values.dtype.type(0)), known, column.words)
 
 
-def _where(which: np.ndarray, one: Column, other: Column) -> Column:
+def _where(which: np.ndarray, one: MaskedArray, other: MaskedArray) -> MaskedArray:
     known = np.where(which, one.is_known, other.is_known)
-    return Column(other.type, np.where(which, one.values, other.values), known)
+    return MaskedArray(other.type, np.where(which, one.values, other.values), known)
 
 
-def _put(before: Column, places: np.ndarray, given: np.ndarray) -> Column:
+def _put(before: MaskedArray, places: np.ndarray, given: np.ndarray) -> MaskedArray:
     """As before, and as given at `places`."""
     values, known = before.values.astype(bool), before.is_known.copy()
     values[places], known[places] = given, True

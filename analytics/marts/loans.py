@@ -7,8 +7,8 @@ from datetime import date
 
 import numpy as np
 
-from analytics.marts.columns import Column, Passing, columns, number, relation, unknown
-from analytics.marts.context import Course, columns_of, run_step, step_table
+from analytics.marts.columns import ActiveLoans, MaskedArray, columns, number, to_arrow_table, unknown
+from analytics.marts.context import BuildContext, columns_of, run_step, step_table
 from analytics.marts.customer_state import history
 from analytics.marts.loan_state import (
     ClassValues,
@@ -38,14 +38,14 @@ _DATED = ("days_past_due", "restructured_on", "written_off_on")
 _UNTOLD = {"count_instalments_late": np.int16, "is_first_payment_missed": bool}
 
 
-class LoanSteps:
+class LoanMartBuilder:
     """The loans of one build. What was worked out of a month is kept until the month after the next is made: rows and
     customers may be made of it while the next month's loans are under way.
     """
 
-    def __init__(self, shop: BuildSession, course: Course) -> None:
+    def __init__(self, shop: BuildSession, course: BuildContext) -> None:
         self.shop, self.course = shop, course
-        self._made: dict[date, dict[str, Column]] = {}
+        self._made: dict[date, dict[str, MaskedArray]] = {}
 
     def begin(self) -> None:
         """The lives of all loans and their settlements, and the state from which the first month starts."""
@@ -66,7 +66,7 @@ class LoanSteps:
         known = step_table(shop, "loan_now.sql", course.bound(course.months[0]), carried=", ".join(self.carried))
         shop.run("drop table loan_known; delete from loan_now", "loan_now")
         most = shop.one("select coalesce(max(loan_key), 0) from loan_number")[0]
-        self.loans = Passing(most, columns(known))
+        self.loans = ActiveLoans(most, columns(known))
         self.stay = np.arange(len(self.loans))
         # A loan's instalments must follow one another, and a table tells its rows in any order.
         ordered = "select * from instalment_now order by loan_key, due_on, number"
@@ -100,19 +100,19 @@ class LoanSteps:
         loans |= {name: number(values) for name, values in self.course.layout.loan_row(loans, classes).items()}
         self._made = dict(list(self._made.items())[-1:]) | {month: loans}
 
-    def of(self, month: date) -> dict[str, Column]:
+    def of(self, month: date) -> dict[str, MaskedArray]:
         """The loans of a month: state, values, classes (numbers, class_…) and the packed columns of their rows."""
         return self._made[month]
 
     def keep(self) -> None:
         """What the last month hands on to the next load."""
         kept = {name: column.at(self.stay) for name, column in self.loans.columns.items()}
-        self.shop.arrow(relation(kept), "loan_last")
-        self.shop.arrow(relation(self.open), "instalment_last")
+        self.shop.arrow(to_arrow_table(kept), "loan_last")
+        self.shop.arrow(to_arrow_table(self.open), "instalment_last")
         bound = self.course.bound(self.course.months[-1])
         run_step(self.shop, "loan_kept.sql", bound, carried=", ".join(self.carried))
 
-    def _of_events(self, bound: Mapping, days: Days) -> dict[str, Column]:
+    def _of_events(self, bound: Mapping, days: Days) -> dict[str, MaskedArray]:
         """The state of the loans at the month end out of schedules and payments."""
         coming = step_table(self.shop, "loan_come.sql", bound, carried=", ".join(self.carried))
         self.loans.turn(self.stay, columns(coming))
@@ -124,7 +124,7 @@ class LoanSteps:
         self.stay = np.flatnonzero(now["is_kept"].values)
         return now
 
-    def _of_snapshots(self, bound: Mapping, days: Days) -> dict[str, Column]:
+    def _of_snapshots(self, bound: Mapping, days: Days) -> dict[str, MaskedArray]:
         """The state of the loans at the month end as the delivery tells it. All loans keep their places: only the
         month's rows have a state.
         """
@@ -139,15 +139,17 @@ class LoanSteps:
         rows = {name: column.values for name, column in columns(step_table(self.shop, step, bound)).items()}
         return self.loans.placed(rows.pop("loan_key"), **rows)
 
-    def _asked(self, step: str, bound: Mapping, of: Mapping[str, Column]) -> dict[str, np.ndarray]:
+    def _asked(self, step: str, bound: Mapping, of: Mapping[str, MaskedArray]) -> dict[str, np.ndarray]:
         """The rows of a question about some loans."""
-        self.shop.arrow(relation(of), "loan_asked")
+        self.shop.arrow(to_arrow_table(of), "loan_asked")
         try:
             return self._rows(step, bound)
         finally:
             self.shop.forget("loan_asked")
 
-    def _allocate(self, bound: Mapping, due: Mapping, now: Mapping[str, Column], days: Days) -> dict[str, np.ndarray]:
+    def _allocate(
+        self, bound: Mapping, due: Mapping, now: Mapping[str, MaskedArray], days: Days
+    ) -> dict[str, np.ndarray]:
         """The instalments not fully paid; payments are allocated first in, first out over the schedule."""
         is_late, is_afresh = is_behind(now, days), now["is_recounted"].values
         goes_on, again = is_late & ~is_afresh, np.flatnonzero(is_late & is_afresh)
@@ -158,21 +160,21 @@ class LoanSteps:
             due = {name: np.concatenate([values, more[name]]) for name, values in due.items()}
         rows = still_open(before, due, self.loans.columns, now, is_afresh)
         rows["loan_key"] = self.loans.keys[rows["place"]]
-        self.open = {name: Column(column.type, rows[name]) for name, column in self.open.items()}
+        self.open = {name: MaskedArray(column.type, rows[name]) for name, column in self.open.items()}
         return rows
 
-    def _first_payments(self, bound: Mapping, now: Mapping[str, Column], days: Days) -> dict[str, np.ndarray]:
+    def _first_payments(self, bound: Mapping, now: Mapping[str, MaskedArray], days: Days) -> dict[str, np.ndarray]:
         """Whether the first payments judged now were missed."""
         places, loans = judged(now, days), self.loans.columns
         asked = {"loan_key": loans["loan_key"], "disbursed_on": loans["disbursed_on"], "judged_on": judged_on(now)}
         asked |= {"closed_on": now["closed_on"]}
         return self._asked("first_payment.sql", bound, {name: column.at(places) for name, column in asked.items()})
 
-    def _classes(self, month: date, loans: Mapping[str, Column]) -> dict[str, np.ndarray]:
+    def _classes(self, month: date, loans: Mapping[str, MaskedArray]) -> dict[str, np.ndarray]:
         """The number of each loan's class by each scheme."""
         books = [in_force(scheme, month) for scheme in self.course.by_loan]
         asked = {fact for book in books if book for fact in book.facts} & loans.keys()
-        self.shop.arrow(relation({name: loans[name] for name in {"loan_key", *_DATED, *asked}}), "loan_fact")
+        self.shop.arrow(to_arrow_table({name: loans[name] for name in {"loan_key", *_DATED, *asked}}), "loan_fact")
         answer = step_table(
             self.shop,
             "loan_class.sql",
@@ -203,7 +205,7 @@ class LoanSteps:
         return ClassValues(npl, likely, provision)
 
 
-def _is_secured(guarantee: Column) -> np.ndarray:
+def _is_secured(guarantee: MaskedArray) -> np.ndarray:
     # There are no words where no guarantee was ever told.
     secured = np.array([word in _SECURED for word in guarantee.words] or [False])
     return guarantee.is_known & secured[guarantee.values]

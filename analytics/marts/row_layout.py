@@ -11,8 +11,8 @@ from datetime import date
 import numpy as np
 
 from analytics import rulebooks
-from analytics.marts.bit_packing import Code, Count, Flag, Packed, bits, enum_of, packed
-from analytics.marts.columns import Column
+from analytics.marts.bit_packing import BitField, Code, Count, Flag, bits, enum_of, packed
+from analytics.marts.columns import MaskedArray
 from analytics.metrics.definitions import BORROWER
 from analytics.rulebooks.schemes import BOARDS, NEW, OPENINGS, class_codes, in_force
 from data.contract.schema import OTHER, read_contract
@@ -22,7 +22,7 @@ _CLASS = np.uint64(2**HISTORY_BITS - 1)
 _DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
 
 
-class Layout:
+class RowLayout:
     """How the codes, flags, counts and classes of the marts' rows are packed; see analytics/marts/bit_packing.py."""
 
     def __init__(self, by_loan: Sequence, by_customer: Sequence) -> None:
@@ -51,8 +51,8 @@ class Layout:
             # The highest: mostly small, it lets the column be kept in fewer bits.
             Count("loans_settled", 16),
         )
-        self.borrower = Packed("traits", tuple(replace(field, name=f"{BORROWER}{field.name}") for field in told))
-        self.loan_traits = Packed(
+        self.borrower = BitField("traits", tuple(replace(field, name=f"{BORROWER}{field.name}") for field in told))
+        self.loan_traits = BitField(
             "traits",
             (
                 *self.loan_codes,
@@ -63,8 +63,8 @@ class Layout:
                 *self.borrower.fields,
             ),
         )
-        self.traits = Packed("traits", (*(Flag(name) for name in self.flags), *self.moved))
-        self.counts = Packed(
+        self.traits = BitField("traits", (*(Flag(name) for name in self.flags), *self.moved))
+        self.counts = BitField(
             "counts",
             (
                 *(Count(name, 16) for name in ("loans_open", "loans_ever", "loans_settled")),
@@ -72,7 +72,7 @@ class Layout:
                 Count("contribution_percentile", 7, "utinyint"),
             ),
         )
-        self.lateness = Packed(
+        self.lateness = BitField(
             "lateness",
             (
                 Count("max_days_past_due_6m", 20, "integer"),
@@ -83,8 +83,8 @@ class Layout:
             ),
         )
         # Those of the loan, of its borrower, and (for customers) of schemes that no board opens with.
-        self.loan_classes = Packed("loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"])))
-        self.borrower_classes = Packed("borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"])))
+        self.loan_classes = BitField("loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"])))
+        self.borrower_classes = BitField("borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"])))
         self.other_loan_classes = packed("other_classes", [_today(s) for s in others if s.grain == "loan"])
         self.other_classes = packed("other_classes", [_today(s) for s in others])
 
@@ -103,7 +103,7 @@ class Layout:
             for number, (name, sql) in enumerate(told for column in columns for told in column.derived())
         ]
 
-    def _packed(self) -> dict[str, list[Packed]]:
+    def _packed(self) -> dict[str, list[BitField]]:
         found = {
             "loan_month": [self.loan_traits, self.loan_classes, self.borrower_classes, *self.other_loan_classes],
             "customer_month": [
@@ -117,7 +117,7 @@ class Layout:
         }
         return {mart: [column for column in columns if column.fields] for mart, columns in found.items()}
 
-    def loan_row(self, loans: Mapping[str, Column], classes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def loan_row(self, loans: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The packed columns of the rows of loan_month but for `borrower_told`; `classes` are the numbers of today's
         classes of each scheme.
         """
@@ -128,7 +128,7 @@ class Layout:
         """The packed columns of loan_month that `loan_row` tells whole."""
         return [column.column for column in self._of_loans() if column is not self.loan_traits]
 
-    def _of_loans(self) -> list[Packed]:
+    def _of_loans(self) -> list[BitField]:
         return [c for c in (self.loan_traits, self.loan_classes, *self.other_loan_classes) if c.fields]
 
     def borrower_told(self) -> dict[str, str]:
@@ -151,7 +151,9 @@ class Layout:
         settled = {f"{BORROWER}loans_settled": self.counts.together(["loans_settled"])}
         return self.borrower.put({f"{BORROWER}has_loan": "loan_balance > 0", f"{BORROWER}age": "age"}, moved | settled)
 
-    def customer_row(self, facts: Mapping[str, Column], classes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def customer_row(
+        self, facts: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """The packed columns of the rows of customer_month but for `payroll`; `classes` are the numbers of today's
         classes of each scheme.
         """
@@ -195,7 +197,7 @@ def _ends(schemes: Sequence) -> list[Code]:
     ]
 
 
-def _openings(schemes: Sequence, facts: Mapping[str, Column], back: int) -> dict[str, np.ndarray]:
+def _openings(schemes: Sequence, facts: Mapping[str, MaskedArray], back: int) -> dict[str, np.ndarray]:
     """The numbers of the classes at the openings; the lowest classes of the histories are last month's, or with `back`
     1 those of the month itself.
     """

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics.marts.build import build
-from analytics.marts.context import Course
+from analytics.marts.context import BuildContext
 from analytics.metrics.assumptions import assumptions
 from data import demo
 from data.dates import month_end
@@ -274,8 +274,8 @@ def grown(first, folder, request) -> Warehouse:
     demo.write_next(delivery, CUSTOMERS, MONTHS - 1, SEED, month_end(AS_OF, -1))
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "turned round":
-            left = Course.left
-            patch.setattr(Course, "left", lambda *given: f"{left(*given)} order by rowid desc")
+            left = BuildContext.left
+            patch.setattr(BuildContext, "left", lambda *given: f"{left(*given)} order by rowid desc")
         load(delivery, "contract", home, build_marts=build)
     bank = Warehouse(home)
     yield bank

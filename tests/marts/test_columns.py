@@ -8,7 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analytics.marts.columns import Column, Passing, Roster, columns, dates, money, number, relation
+from analytics.marts.columns import (
+    ActiveLoans,
+    CustomerIndex,
+    MaskedArray,
+    columns,
+    dates,
+    money,
+    number,
+    to_arrow_table,
+)
 
 ANSWER = """
 select * from (
@@ -37,12 +46,12 @@ def rows(root, table: pa.Table) -> list[tuple]:
     return root.sql("select customer_key, amount, day, flag, word, grade from given order by customer_key").fetchall()
 
 
-def kept(roster: Roster) -> pa.Table:
-    return relation({"customer_key": number(roster.keys), **roster.columns})
+def kept(roster: CustomerIndex) -> pa.Table:
+    return to_arrow_table({"customer_key": number(roster.keys), **roster.columns})
 
 
 def test_what_is_put_is_read_back_value_by_value_and_null_by_null(root):
-    roster = Roster(9)
+    roster = CustomerIndex(9)
     roster.put(answer(root, ANSWER))
     assert rows(root, kept(roster)) == [
         (3, None, None, None, None, None),
@@ -52,7 +61,7 @@ def test_what_is_put_is_read_back_value_by_value_and_null_by_null(root):
 
 
 def test_a_later_answer_replaces_the_values_of_its_customers_and_adds_new_ones(root):
-    roster = Roster(9)
+    roster = CustomerIndex(9)
     roster.put(answer(root, ANSWER))
     roster.put(
         answer(
@@ -71,7 +80,7 @@ def test_a_later_answer_replaces_the_values_of_its_customers_and_adds_new_ones(r
 
 
 def test_columns_that_an_answer_does_not_have_stay_and_are_not_known_of_new_customers(root):
-    roster = Roster(9)
+    roster = CustomerIndex(9)
     roster.put(answer(root, "select 1::integer as customer_key, 5::integer as age"))
     roster.put(answer(root, "select 2::integer as customer_key, true as flag"))
     assert roster.columns["age"].is_known.tolist() == [True, False]
@@ -79,7 +88,7 @@ def test_columns_that_an_answer_does_not_have_stay_and_are_not_known_of_new_cust
 
 
 def test_an_answer_is_spread_over_all_places_and_leaves_out_who_has_none(root):
-    roster = Roster(9)
+    roster = CustomerIndex(9)
     roster.put(answer(root, "select unnest([4, 2, 8])::integer as customer_key"))
     found = roster.spread(
         answer(root, "select unnest([8, 9])::integer as customer_key, unnest([3, 1])::integer as loans")
@@ -91,14 +100,14 @@ def test_an_answer_is_spread_over_all_places_and_leaves_out_who_has_none(root):
 
 
 def test_a_value_that_is_not_known_is_nought_in_memory(root):
-    found = Roster(9)
+    found = CustomerIndex(9)
     found.put(answer(root, ANSWER))
     # the customer with the key 3 came second
     assert [column.values[1] for column in found.columns.values()] == [0, 0, 0, 0, 0]
 
 
 def test_an_answer_of_nobody_spreads_to_columns_of_which_nothing_is_known(root):
-    roster = Roster(9)
+    roster = CustomerIndex(9)
     roster.put(answer(root, "select 4::integer as customer_key"))
     found = roster.spread(
         answer(root, "select 1::integer as customer_key, 'x' as word, 1.5::decimal(15, 2) as m limit 0")
@@ -107,7 +116,7 @@ def test_an_answer_of_nobody_spreads_to_columns_of_which_nothing_is_known(root):
 
 
 def test_a_relation_is_cut_into_batches_that_threads_can_share():
-    table = relation({"customer_key": number(np.arange(300_000, dtype=np.int32))})
+    table = to_arrow_table({"customer_key": number(np.arange(300_000, dtype=np.int32))})
     assert [len(batch) for batch in table.to_batches()] == [122_880, 122_880, 54_240]
 
 
@@ -119,12 +128,12 @@ def test_some_places_of_a_column_keep_what_is_known_of_them():
 
 def test_money_wider_than_sixty_four_bits_is_not_cut_off(root):
     with pytest.raises(pa.ArrowInvalid):
-        Column.read(answer(root, "select 1::decimal(20, 2) as m")["m"])
+        MaskedArray.read(answer(root, "select 1::decimal(20, 2) as m")["m"])
 
 
 def test_loans_that_stay_keep_their_values_and_those_that_come_stand_after_them(root):
     running = "select unnest([4, 2, 8])::integer as loan_key, unnest(['a', 'b', 'a']) as word"
-    loans = Passing(9, columns(answer(root, running)))
+    loans = ActiveLoans(9, columns(answer(root, running)))
     before = loans.columns["word"]
     # the loan at the second place goes; 5 comes with a word of its own
     come = "select 5::integer as loan_key, 'c' as word union all select 6, 'a'"
@@ -137,7 +146,7 @@ def test_loans_that_stay_keep_their_values_and_those_that_come_stand_after_them(
 
 
 def test_rows_of_loans_without_a_place_are_left_out(root):
-    loans = Passing(9, columns(answer(root, "select unnest([4, 2])::integer as loan_key")))
+    loans = ActiveLoans(9, columns(answer(root, "select unnest([4, 2])::integer as loan_key")))
     found = loans.placed(np.array([2, 9, 2]), amount=np.array([10, 20, 30]))
     assert found["place"].tolist() == [1, 1]
     assert found["amount"].tolist() == [10, 30]

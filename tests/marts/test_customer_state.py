@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.marts.columns import Column, dates, money, number
-from analytics.marts.customer_grades import sides
+from analytics.marts.columns import MaskedArray, dates, money, number
+from analytics.marts.customer_grades import threshold_bucket
 from analytics.marts.customer_state import (
-    Lateness,
+    DelinquencyWindow,
+    earliest,
     flows,
     history,
-    least,
     of_loans,
     percentile,
     services,
@@ -26,11 +26,11 @@ from data.errors import UserError
 NEW = 5
 
 
-def fen(*values: int) -> Column:
+def fen(*values: int) -> MaskedArray:
     return money(np.array(values, np.int64))
 
 
-def told(*values: int | None, kind=np.int32) -> Column:
+def told(*values: int | None, kind=np.int32) -> MaskedArray:
     """A column of numbers, None where nothing is known."""
     return number(np.array([value or 0 for value in values], kind), np.array([value is not None for value in values]))
 
@@ -38,7 +38,7 @@ def told(*values: int | None, kind=np.int32) -> Column:
 CLASSES = ("normal", "watch", "loss", "no_loan")
 
 
-def loans(**other: Column) -> dict[str, Column]:
+def loans(**other: MaskedArray) -> dict[str, MaskedArray]:
     """Five loans. The first two are of one customer, the third was settled in the month, the fourth has no row, the
     fifth is of a customer without a place.
     """
@@ -57,7 +57,7 @@ def loans(**other: Column) -> dict[str, Column]:
     }
 
 
-def by_customer(**other: Column) -> dict[str, Column]:
+def by_customer(**other: MaskedArray) -> dict[str, MaskedArray]:
     return of_loans(loans(**other), np.array([1, 1, 0, 0, -1]), 3, {"five": CLASSES})
 
 
@@ -110,7 +110,7 @@ def test_twelve_months_gain_this_month_and_lose_the_month_a_year_ago():
 
 
 def test_the_first_loan_is_the_earlier_of_two_days_and_the_one_that_is_known():
-    found = least(
+    found = earliest(
         dates(np.array([10, 30, 0, 0], np.int32), np.array([True, True, False, False])),
         dates(np.array([20, 20, 25, 0], np.int32), np.array([True, True, True, False])),
     )
@@ -118,7 +118,7 @@ def test_the_first_loan_is_the_earlier_of_two_days_and_the_one_that_is_known():
 
 
 def test_lateness_looks_back_over_six_and_twelve_months():
-    late = Lateness()
+    late = DelinquencyWindow()
     # customer 0 was 40 days late in November 2025, 5 in March 2026; customer 1 was 90 days late in August 2025
     late.keep(date(2025, 8, 31), np.array([1]), np.array([90]))
     late.keep(date(2025, 11, 30), np.array([0]), np.array([40]))
@@ -132,7 +132,7 @@ def test_lateness_looks_back_over_six_and_twelve_months():
 
 
 def test_a_month_end_a_year_before_is_no_longer_counted():
-    late = Lateness()
+    late = DelinquencyWindow()
     late.keep(date(2025, 8, 31), np.array([0]), np.array([90]))
     assert late.facts(date(2026, 8, 31), np.array([0]))["max_days_past_due_12m"].values.tolist() == [0]
 
@@ -192,19 +192,19 @@ def test_a_history_forgets_what_is_more_than_twelve_months_ago():
 
 def test_values_that_no_rule_can_tell_apart_are_on_one_side():
     # a rule names 30 and 60: below, at, between, at, above
-    found = sides(number(np.array([0, 29, 30, 31, 59, 60, 61, 900])), {30, 60})
+    found = threshold_bucket(number(np.array([0, 29, 30, 31, 59, 60, 61, 900])), {30, 60})
     assert found.tolist() == [0, 0, 1, 2, 2, 3, 4, 4]
 
 
 def test_a_bound_of_money_is_compared_in_fen():
     # 0.5 CNY are 50 fen
-    assert sides(fen(49, 50, 51), {0.5}).tolist() == [0, 1, 2]
+    assert threshold_bucket(fen(49, 50, 51), {0.5}).tolist() == [0, 1, 2]
 
 
 def test_a_bound_between_two_fen_has_only_two_sides():
-    assert sides(fen(100, 101), {"1.005"}).tolist() == [0, 2]
+    assert threshold_bucket(fen(100, 101), {"1.005"}).tolist() == [0, 2]
 
 
 def test_what_is_not_known_is_on_a_side_of_its_own():
-    assert sides(told(0, None), {0}).tolist() == [1, -1]
-    assert sides(told(1, None, 0, kind=np.uint8), set()).tolist() == [1, -1, 0]
+    assert threshold_bucket(told(0, None), {0}).tolist() == [1, -1]
+    assert threshold_bucket(told(1, None, 0, kind=np.uint8), set()).tolist() == [1, -1, 0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.marts.columns import Column, dates, money, number
+from analytics.marts.columns import MaskedArray, dates, money, number
 from analytics.marts.loan_state import (
     ClassValues,
     Days,
@@ -30,19 +30,19 @@ NOTHING_OPEN = {
 }
 
 
-def fen(*values: int | None) -> Column:
+def fen(*values: int | None) -> MaskedArray:
     return money(told(*values).values.astype(np.int64)) if None not in values else told(*values)
 
 
-def told(*values: int | None) -> Column:
+def told(*values: int | None) -> MaskedArray:
     return number(np.array([value or 0 for value in values]), np.array([value is not None for value in values]))
 
 
-def day(*values: int | None) -> Column:
+def day(*values: int | None) -> MaskedArray:
     return dates(told(*values).values.astype(np.int32), told(*values).known)
 
 
-def flags(*values: bool) -> Column:
+def flags(*values: bool) -> MaskedArray:
     return number(np.array(values))
 
 
@@ -50,7 +50,7 @@ def rows(**columns: list[int]) -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in columns.items()}
 
 
-def loan(**columns: Column) -> dict[str, Column]:
+def loan(**columns: MaskedArray) -> dict[str, MaskedArray]:
     """One loan as the month before left it: 100.00 due and 100.00 paid, a row, never written off."""
     return {
         "loan_key": told(1),
@@ -99,7 +99,7 @@ def test_a_loan_written_off_rests_until_money_comes():
     assert (found["is_resting"].values[0], found["is_recounted"].values[0]) == (False, True)
 
 
-def behind(paid: int) -> dict[str, Column]:
+def behind(paid: int) -> dict[str, MaskedArray]:
     came = rows(place=[0], amount=[paid], is_prepaid=[False])
     return totals(loan(), DUE, came, DAYS) | reached(
         {name: day(None) for name in ("closes_on", "ends_on", "writes_off_on", "restructures_on")}, DAYS

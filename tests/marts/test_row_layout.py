@@ -11,7 +11,7 @@ from data import demo
 from data.errors import UserError
 from data.loading.pipeline import load
 
-SCHEMES = rulebooks.read()
+SCHEMES = rulebooks.read_schemes()
 ABCD = SCHEMES["abcd"]
 
 
