@@ -127,7 +127,7 @@ def _schemes(format: str, lang: str) -> None:
 )
 def _classify(scheme: str, edition: str | None, facts_file: Path, format: str, lang: str) -> int:
     rules = _scheme(scheme)
-    book = swap_sets.edition(rules, edition) if edition else rules.editions[-1]
+    book = swap_sets.find_rulebook(rules, edition) if edition else rules.editions[-1]
     graded = csv_batch.grade(facts_file, book, rulebooks.facts()[book.grain], lang)
     show(graded, format)
     refused = int((graded["error"] != "").sum())
@@ -156,8 +156,8 @@ def _explain(customer: str, scheme: str, as_of: date, home: Path, format: str, l
     except rulebooks.NoEdition as error:
         raise UserError("rulebook_edition_missing", reason=error) from error
     with Warehouse(home).session() as view:
-        cases = facts.cases(view, [book], as_of, customer)
-    told = [(case.number, case.kept, case.decision) for case in cases]
+        cases = facts.explain_customer(view, [book], as_of, customer)
+    told = [(case.number, case.stored_class, case.decision) for case in cases]
     if not told:
         raise UserError("nothing_to_grade", as_of=as_of)
     if format == "json":
@@ -270,14 +270,14 @@ def _compare(
     lang: str,
 ) -> None:
     rules = _scheme(scheme)
-    editions = (swap_sets.edition(rules, name) for name in (before, after))
+    editions = (swap_sets.find_rulebook(rules, name) for name in (before, after))
     made = swap_sets.compare(Warehouse(home), *editions, as_of)
     frame = made.totals() if totals else made.frame
     show(
         frame.assign(observed_from=str(made.window.first), observed_to=str(made.window.last)),
         format,
     )
-    if not made.window.is_after:
+    if not made.window.is_out_of_time:
         print(both_languages("outcomes_of_months_before", as_of=as_of), file=sys.stderr)
 
 
@@ -335,7 +335,7 @@ def _compliance(rule: str | None, limit: int, as_of: date, home: Path, format: s
     if rule:
         show(compliance.breaches(warehouse, as_of, rule, limit=limit), format)
         return
-    rules = compliance.rules(as_of)
+    rules = compliance.rules_in_force(as_of)
     counts = compliance.counts(warehouse, as_of)
     words = [f"{rules[name].names[lang]} ({rules[name].clause})" for name in counts["rule"]]
     show(counts.assign(words=words), format)

@@ -67,9 +67,9 @@ def _fit(as_of: date | None, home: Path, format: str, seed: int, monthly: bool) 
     )
     for line in lines:
         print(line, file=sys.stderr)
-    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in of.told["seconds"].items())
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in of.payload["seconds"].items())
     print(
-        f"{of.told['customers']:,} customers, fitted on {of.told['fitted']:,}: {spent}",
+        f"{of.payload['customers']:,} customers, fitted on {of.payload['fitted']:,}: {spent}",
         file=sys.stderr,
     )
 
@@ -91,7 +91,7 @@ def _show(as_of: date | None, home: Path, format: str, what: str) -> None:
     }
     show(tables[what](), format)
     if what == "tree":
-        tree = of.told["tree"]
+        tree = of.payload["tree"]
         print(
             f"fidelity {tree['fidelity']}, guessing the largest segment {tree['guess']}",
             file=sys.stderr,
@@ -108,7 +108,7 @@ def _leaves(of: report.Segments) -> pd.DataFrame:
             "share": leaf["share"],
             "path": of.leaf(leaf, _LANGUAGE),
         }
-        for leaf in of.told["tree"]["leaves"]
+        for leaf in of.payload["tree"]["leaves"]
     )
 
 
