@@ -1,4 +1,4 @@
-"""Write the module map of CONTRIBUTING.md from the first docstring line of every package and module."""
+"""Write the module map of CONTRIBUTING.md from the docstrings of packages and modules."""
 
 import ast
 import textwrap
