@@ -1,8 +1,8 @@
 """From a column's declaration to SQL: how a delivered value is read, and which faults refuse its row.
 
-A relation of delivered rows has `file`, `line`, `problem` and the delivered columns. `validated` turns it into one row per
-delivered row with v_<column> (typed), k_<column> (integer key of what it refers to) and `fault` ('column|reason'
-or null).
+A relation of delivered rows has `file`, `line`, `problem` and the delivered columns.
+`validation_query` turns it into one row per delivered row with v_<column> (typed), k_<column>
+(integer key of what it refers to) and `fault` ('column|reason' or null).
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
         tool = "shown" if kind in ("text", "name") else "clean"
         made = f"{tool}({source})"
         if kind == "code":
-            made = f"case when {source} in ({', '.join(sql_literal(v) for v in column.values)}) then {source} else {made} end"
+            codes = ", ".join(sql_literal(code) for code in column.values)
+            made = f"case when {source} in ({codes}) then {source} else {made} end"
         if plain == "text":
             faults.append(
                 ("excel_error", f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')")
@@ -224,7 +225,7 @@ def _typed(
 
 
 def _range(column: Column, value: str) -> list:
-    """9999-12-31 means open and is made null by `validated`; every other date outside 1900–2200 is refused."""
+    """9999-12-31 means open and is made null by `validation_query`; every other date outside 1900–2200 is refused."""
     faults = [
         (
             "date_out_of_range",

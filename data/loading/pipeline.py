@@ -42,8 +42,10 @@ class SameDelivery(UserError):
 
 @dataclass
 class Overrides:
-    """What a named person lets pass. `limits` replaces declared shares; `volume_by` is who accepts a change of
-    volume."""
+    """Manual overrides of load checks.
+
+    `limits` replaces declared shares; `approved_by` names who accepts a change of volume.
+    """
 
     limits: Mapping[str, float] = field(default_factory=dict)
     approved_by: str | None = None
@@ -66,7 +68,7 @@ def load(
 ) -> Edition:
     """Load a folder, or a database named by a postgresql:// address, and publish it as the new edition of `home`.
 
-    build_marts  called with the workshop and the month ends to build, after the kept tables are in place
+    build_marts  called with the build session and the month ends to build, after the kept tables are in place
     as_of, kind  where the manifest and the source do not say; kind is "full" or "increment"
     progress     called with (step, rows, seconds) as each step ends
 
@@ -234,12 +236,12 @@ class _Load:
             validator.counts_for(staged)
         for name, number in (("customer", load_customers), ("loan", load_loans)):
             self._keep_each(number, validator, iter([delivered[name]]))
-        # The others ask of these alone. Two hands take them as they come free, the largest first: much of a small
-        # table's time is planning, which is one core's.
+        # The remaining tables reference only these two. Two threads take them from a queue, largest
+        # first: much of a small table's time is planning, which uses one core.
         others = [staged for name, staged in delivered.items() if name not in (*DIMENSIONS, *KEYED_TABLES)]
         waiting = iter(sorted(others, key=lambda staged: staged.rows, reverse=True))
-        with ThreadPoolExecutor(1) as helping, validator.session.worker_session() as hand:
-            helped = helping.submit(self._keep_each, load_events, replace(validator, session=hand), waiting)
+        with ThreadPoolExecutor(1) as helping, validator.session.worker_session() as worker:
+            helped = helping.submit(self._keep_each, load_events, replace(validator, session=worker), waiting)
             self._keep_each(load_events, validator, waiting)
             helped.result()
 

@@ -1,4 +1,4 @@
-"""Files or database tables → relations in the workshop, with file, line and problem beside the delivered columns."""
+"""Files or database tables → relations with file, line and problem beside the delivered columns."""
 
 from __future__ import annotations
 

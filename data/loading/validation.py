@@ -1,4 +1,4 @@
-"""The validator of one load: judges delivered rows in a workshop; refused ones are kept apart, counted by reason."""
+"""Validates staged rows; failures go to kept.rejected and are counted by reason."""
 
 from __future__ import annotations
 
