@@ -4,7 +4,7 @@ Python and for all in SQL.
 Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor
 broken (None / null); `all` is broken as soon as one member is broken, `any` holds as soon as one
 member holds, whatever is missing beside it. SQL asks for both ends: what holds for sure (`sql`) and
-what is not ruled out (`possible_sql`); between them lies what is undecided. No rule negates a
+what is not ruled out (`not_false_sql`); between them lies what is undecided. No rule negates a
 group, so that the ends of a group are those of its members.
 """
 
@@ -246,7 +246,7 @@ class Group:
         return self._sql([(member, member.sql(column)) for member in self.members])
 
     def not_false_sql(self, column: ColumnSql) -> str:
-        """The group as an SQL condition that is true unless it is broken; see `Rule.possible_sql`.
+        """The group as an SQL condition that is true unless it is broken; see `Rule.not_false_sql`.
         """
         return self._sql([(member, member.not_false_sql(column)) for member in self.members])
 

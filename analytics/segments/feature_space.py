@@ -6,7 +6,7 @@ mean 0 and standard deviation 1; a category becomes indicators divided by the ro
 (factor analysis of mixed data: Pagès 2004); every group of facts is scaled to a total variance of
 1, so that ten facts on lending do not outvote two on paying (multiple factor analysis by total
 inertia: Escofier & Pagès 1994); then principal components, those that hold 60 % of the variance
-where that makes steadier and more useful segments than all of them (`cluster.helps`). What does not
+where that makes steadier and more useful segments than all of them (`cluster.improves`). What does not
 apply (how a customer without loans pays) takes the median of those to whom it applies.
 """
 

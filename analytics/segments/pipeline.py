@@ -82,7 +82,7 @@ def fit(
     progress: Callable[[str], None] = lambda said: None,
 ) -> dict:
     """Fit the segments of a month end (the newest unless told otherwise) and keep them with the edition; returns what
-    was kept (see `keep.write`).
+    was kept (see `store.write`).
 
     monthly  refit every month end of the last year; else only the year before, the month before, and the month itself
 
