@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,10 @@ from analytics.metrics.definitions import MIN_GROUP_SIZE, metric_named, split_na
 from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.errors import UserError
 
-SQL = Path(__file__).parents[1] / "sql" / "questions"
 PERIODS = ("month", "quarter", "year")
 DAYS = (0, 30, 60, 90)
 WINDOWS = (30, 90, 180, 365)
@@ -67,7 +66,11 @@ def _cohorts(bank, question: Question, name: str, period: str, put: dict, given:
     metric = "first_payment_default" if name.startswith("first") else "loans"
     with bank.session() as view:
         base, params, months = _base(view, question, metric, period)
-        steps = [base, *([_filled("first_judged", {}).rstrip()] if metric != "loans" else []), _filled(name, put)]
+        steps = [
+            base,
+            *([load("questions/first_judged").rstrip()] if metric != "loans" else []),
+            load(f"questions/{name}", **put),
+        ]
         found = view.query(",\n\n".join(steps), None, **params, **given, until=question.as_of)
     if found.empty:
         raise UserError("no_disbursements", first=months[0], as_of=question.as_of)
@@ -84,7 +87,7 @@ def _base(view, question: Question, metric: str, period: str) -> tuple[str, dict
         "period": period, "part": _part(writer, asked), "asked": writer.conditions(months),
         "joins": "\n    ".join(writer.joins.values()),
     }  # fmt: skip
-    return _filled("cohort", put).rstrip(), writer.params | {"records_from": month_end(months[0], -1)}, months
+    return load("questions/cohort", **put).rstrip(), writer.params | {"records_from": month_end(months[0], -1)}, months
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, of
     """
     with bank.session() as view:
         text, params = _picked(view, asked, picked)
-        lines = _filled("settled_list" if asked.kind == "curve" else "cohort_list", {})
+        lines = load("questions/settled_list" if asked.kind == "curve" else "questions/cohort_list")
         return view.query(f"{text},\n\n{lines}", None, **params, until=asked.question.as_of, limit=limit, offset=offset)
 
 
@@ -156,7 +159,7 @@ def _picked(view, asked: Cohorts, picked: Mapping[str, str]) -> tuple[str, dict]
         )
     if "judged" in picked:
         _one_of("judged", picked["judged"], JUDGED)
-        text += f",\n\n{_filled('first_judged', {}).rstrip()}"
+        text += f",\n\n{load('questions/first_judged').rstrip()}"
         tests.append(f"loan_key in (select loan_key from judged where {JUDGED[picked['judged']]})")
     tests += [f"{name} = :{name}" for name in given]
     where = "\n        and ".join(tests) or "true"
@@ -223,7 +226,7 @@ def _spells(view, question: Question) -> tuple[str, dict]:
     months = [day for day in known(view).months if day <= asked.as_of][back:]
     writer = Writer(view, metric_named("customers"), asked)
     put = {"part": _part(writer, asked), "asked": writer.conditions(months), "joins": "\n".join(writer.joins.values())}
-    return _filled("reloan_spells", put).rstrip(), writer.params
+    return load("questions/reloan_spells", **put).rstrip(), writer.params
 
 
 def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
@@ -269,13 +272,6 @@ def _asked(view, question: Question, metric: str) -> Question:
 
 def _part(writer: Writer, asked: Question) -> str:
     return writer.expression(asked.by[0]) if asked.by else f"'{WHOLE}'"
-
-
-def _filled(name: str, put: dict[str, str]) -> str:
-    text = (SQL / f"{name}.sql").read_text("utf-8")
-    for key, sql in put.items():
-        text = text.replace("{" + key + "}", sql)
-    return text
 
 
 def _one_of(name: str, value, known_) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,10 +20,10 @@ from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.errors import UserError
 
-SQL = Path(__file__).parents[1] / "sql" / "questions"
 HORIZONS = (3, 6)
 MONTHS, LEAST, TESTS, DRAWS = 12, 3, 12, 500
 BAND = (5, 95)
@@ -99,10 +98,7 @@ def _book(view, asked: Question, of_loans: bool, by: str, buckets: str, states: 
         "asked": writer.conditions([asked.as_of]),
         "joins": "\n".join(writer.joins.values()),
     }
-    text = (SQL / "month_book.sql").read_text("utf-8")
-    for name, sql in put.items():
-        text = text.replace("{" + name + "}", sql)
-    table = view.arrow(text, None, **writer.params)
+    table = view.arrow(load("questions/month_book", **put), None, **writer.params)
     if by == "bucket":
         place = table["state"].to_numpy()
     else:

@@ -12,10 +12,10 @@ import pandas as pd
 from analytics.analysis.attribution import bridge
 from analytics.analysis.migration import EXITS, JOINED, MOVED_IN, Moves, matrix
 from analytics.metrics import drilldown, query
-from analytics.metrics.load_report import _text
 from analytics.metrics.query import Question
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import BOARDS
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.editions.reader import Warehouse
 from data.errors import UserError
@@ -157,6 +157,6 @@ def _cells_open_their_n(bank: Warehouse, asked: Question) -> Iterator[tuple[str,
 def _one_class_each(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     kept = bank.query("select * from customer_month limit 0").columns
     for scheme in (scheme for scheme in schemes() if scheme in kept):
-        told = bank.query(_text("one_class").format(scheme=scheme), None, as_of=asked.as_of).iloc[0]
+        told = bank.query(load("questions/one_class", scheme=scheme), None, as_of=asked.as_of).iloc[0]
         yield f"{scheme} {asked.as_of}", told["customers"], told["graded"], told["customers"] == told["graded"]
         yield f"{scheme} {asked.as_of}", told["customers"], told["lines"], told["customers"] == told["lines"]

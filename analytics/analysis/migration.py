@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,10 +23,10 @@ from analytics.metrics.edition_metadata import known
 from analytics.metrics.query import Question, check
 from analytics.metrics.sql_builder import Writer
 from analytics.rulebooks.registry import schemes
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.errors import UserError
 
-SQL = Path(__file__).parents[1] / "sql" / "questions"
 JOINED, MOVED_IN = "joined", "moved_in"
 EXITS = ("settled", "written_off", "sold", "gone", "left", "moved_out")
 DAYS = (0, 30, 60, 90)
@@ -76,22 +75,21 @@ def _moved(view, asked: Moves) -> _Written:
     of_loans = asked.of_loans
     question = asked.question.about("loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None)
     check_pair(view, question, asked.before)
-    text = (SQL / f"moved_{'loans' if of_loans else 'customers'}.sql").read_text("utf-8")
+    parts: dict[str, str] = {}
+    if of_loans:
+        parts["in_book"] = _OPEN if asked.by == "bucket" else "fact.balance > 0"
     params: dict[str, Any] = {"opening_on": asked.before, "closing_on": question.as_of}
     for side, day in (("before", asked.before), ("after", question.as_of)):
         writer = Writer(view, metric_named(question.metric), question.about(as_of=day))
         writer.params = params
         state = _state(writer, asked)
         condition = writer.conditions([day])
-        for place, put in (
-            ("{in_book}", _OPEN if asked.by == "bucket" else "fact.balance > 0"),
-            (f"{{state_{side}}}", state),
-            (f"{{asked_{side}}}", f"({condition})"),
-            (f"{{joins_{side}}}", "\n    ".join(writer.joins.values())),
-        ):
-            text = text.replace(place, put)
+        parts[f"state_{side}"] = state
+        parts[f"asked_{side}"] = f"({condition})"
+        parts[f"joins_{side}"] = "\n    ".join(writer.joins.values())
     if asked.by == "late":
         params["days"] = asked.days
+    text = load("questions/moved_loans" if of_loans else "questions/moved_customers", **parts)
     return _Written(text.rstrip(), params)
 
 
@@ -111,7 +109,7 @@ def matrix(bank, asked: Moves) -> pd.DataFrame:
     row's opening one)."""
     with bank.session() as view:
         written = _moved(view, asked)
-        found = view.query(f"{written.sql}\n{_text('moved_matrix')}", None, **written.params)
+        found = view.query(f"{written.sql}\n{load('questions/moved_matrix')}", None, **written.params)
     found[["balance_before", "balance"]] = found[["balance_before", "balance"]].fillna(0.0)
     rows = found.groupby("before")
     return found.assign(
@@ -145,7 +143,9 @@ def flows(bank, asked: Moves) -> Flows:
     asked = Moves(asked.question, asked.before, "late", days=asked.days)
     with bank.session() as view:
         written = _moved(view, asked)
-        sums = view.arrow(f"{written.sql},\n\n{_termed()}\n\n{_text('flow_sums')}", None, **written.params).to_pylist()
+        sums = view.arrow(
+            f"{written.sql},\n\n{_termed()}\n\n{load('questions/flow_sums')}", None, **written.params
+        ).to_pylist()
     found = {row["term"]: row for row in sums}
     nothing = {"loans": 0, "customers": 0, "amount": Decimal(0)}
     opening, closing = (found.get(name, nothing) for name in ("opening", "closing"))
@@ -163,7 +163,7 @@ def rates(bank, question: Question, before: date) -> pd.DataFrame:
     asked = Moves(question.about(scheme="loan_five"), before)
     with bank.session() as view:
         written = _moved(view, asked)
-        found = view.query(f"{written.sql}\n{_text('five_rates')}", None, **written.params)
+        found = view.query(f"{written.sql}\n{load('questions/five_rates')}", None, **written.params)
     found = found.set_index("rate").reindex(list(RATES)).rename_axis("rate").reset_index()
     sums = ["opening", "decrease", "numerator", "denominator"]
     found[sums] = found[sums].fillna(0.0)
@@ -199,8 +199,10 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
 def stocks(view, question: Question, months: list[date], declared: Buckets) -> pd.DataFrame:
     """Loans and balance by bucket: as_of, bucket, n, balance."""
     writer = Writer(view, metric_named("loans"), question)
-    text = _text("bucket_stocks").replace("{state}", declared.sql).replace("{asked}", writer.conditions(months))
-    return view.query(text.replace("{joins}", "\n".join(writer.joins.values())), None, **writer.params)
+    asked = writer.conditions(months)
+    joins = "\n".join(writer.joins.values())
+    text = load("questions/bucket_stocks", state=declared.sql, asked=asked, joins=joins)
+    return view.query(text, None, **writer.params)
 
 
 def _rolled(found: pd.DataFrame, declared: Buckets) -> pd.DataFrame:
@@ -228,8 +230,8 @@ def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offs
     of_loans = asked.of_loans or bool({"term", "rate"} & set(picked))
     with bank.session() as view:
         written, source, test = _picked(view, asked, picked)
-        text = _text(f"moved_{'loan' if of_loans else 'customer'}_list")
-        text = text.replace("{from}", source).replace("{picked}", test)
+        name = "questions/moved_loan_list" if of_loans else "questions/moved_customer_list"
+        text = load(name, **{"from": source, "picked": test})
         return view.query(f"{written.sql},\n\n{text}", None, **written.params, limit=limit, offset=offset)
 
 
@@ -270,8 +272,4 @@ def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, st
 
 
 def _termed() -> str:
-    return _text("flow_terms").replace("{term}", _TERM)
-
-
-def _text(name: str) -> str:
-    return (SQL / f"{name}.sql").read_text("utf-8")
+    return load("questions/flow_terms", term=_TERM)

@@ -9,35 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from analytics import rulebooks
 from analytics.marts.row_layout import RowLayout, recoded
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import BOARDS, class_codes, in_force
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.editions.part_writer import BuildSession
 
-MARTS = Path(__file__).parents[1] / "sql" / "marts"
 BEGINNING = date(1, 1, 1)
 
 
 def run_step(shop: BuildSession, name: str, bound: Mapping[str, Any], **put: str) -> None:
     """Run analytics/sql/marts/`name`: `put` fills its places in braces, `bound` its parameters."""
-    shop.run(_step(name, put), name, **bound)
+    shop.run(load(f"marts/{name.removesuffix('.sql')}", **put), name, **bound)
 
 
 def step_table(shop: BuildSession, name: str, bound: Mapping[str, Any], **put: str):
     """As `run_step`; the last statement's rows as a pyarrow table."""
-    return shop.table(_step(name, put), name, **bound)
-
-
-def _step(name: str, put: Mapping[str, str]) -> str:
-    text = (MARTS / name).read_text(encoding="utf-8")
-    for key, sql in put.items():
-        text = text.replace("{" + key + "}", sql)
-    return text
+    return shop.table(load(f"marts/{name.removesuffix('.sql')}", **put), name, **bound)
 
 
 def insert_rows(shop: BuildSession, table: str, rows: Sequence[tuple]) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from analytics.sql.templates import load
 from data.editions.reader import Warehouse
-
-_TREE = Path(__file__).parents[1] / "sql" / "questions" / "branch_tree.sql"
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Branch:
 def tree(bank: Warehouse) -> dict[str, Branch]:
     """Branch code → Branch, parents before children; branches below the third level are not offered as filters."""
     found: dict[str, Branch] = {}
-    for row in bank.query(_TREE.read_text("utf-8")).itertuples():
+    for row in bank.query(load("questions/branch_tree")).itertuples():
         path = tuple(str(code) for code in (row.branch_1, row.branch_2, row.branch_3) if isinstance(code, str) and code)
         if path and path[-1] == row.branch_id:
             english = row.name_en if isinstance(row.name_en, str) else ""

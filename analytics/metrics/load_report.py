@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
 from analytics.metrics.definitions import METRICS
+from analytics.sql.templates import load
 from data.contract.schema import read_contract
 from data.editions.reader import Warehouse
-
-_SQL = Path(__file__).parents[1] / "sql" / "questions"
 
 
 def reconciliation(bank: Warehouse) -> pd.DataFrame:
@@ -20,7 +18,7 @@ def reconciliation(bank: Warehouse) -> pd.DataFrame:
     Columns: delivery, as_of, table, read, loaded, rejected, skipped, orphans, balanced, totals.
     """
     found = []
-    for delivery in bank.query(_text("delivery_tables")).itertuples():
+    for delivery in bank.query(load("questions/delivery_tables")).itertuples():
         for table, told in json.loads(delivery.tables).items():
             counts = {name: told[name] for name in ("read", "loaded", "rejected", "skipped", "orphans")}
             balanced = counts["read"] == counts["loaded"] + counts["rejected"] + counts["skipped"]
@@ -36,7 +34,7 @@ def refused(bank: Warehouse, limit: int = 200) -> pd.DataFrame:
 
     Columns: delivery, table_name, file, line, column_name, value_masked, reason.
     """
-    return bank.query(_text("refused_rows"), None, limit=limit)
+    return bank.query(load("questions/refused_rows"), None, limit=limit)
 
 
 def absent(bank: Warehouse) -> dict[str, list[str]]:
@@ -54,10 +52,6 @@ def absent(bank: Warehouse) -> dict[str, list[str]]:
         for table in empty
         if table not in other
     }
-
-
-def _text(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text("utf-8")
 
 
 def _grouped(total: str) -> str:

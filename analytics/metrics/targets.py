@@ -17,10 +17,10 @@ import pandas as pd
 from analytics.i18n import text
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS, metric_named
 from analytics.metrics.query import Question, ask
+from analytics.sql.templates import load
 from data.errors import UserError
 
 RED_LINES = Path(__file__).parents[2] / "data" / "red_lines.toml"
-_SQL = Path(__file__).parents[1] / "sql" / "questions" / "targets.sql"
 WHOLE = ""
 BRANCHES = ("branch_1", "branch_2", "branch_3")
 MISSED = ("metric", "branch", "value", "n", "target", "red_line", "is_beyond", "gap")
@@ -65,7 +65,7 @@ def marks(bank, as_of: date) -> dict[tuple[str, str], Mark]:
         for line in red_lines()
         if line["effective_on"] <= as_of
     }
-    for row in bank.query(_SQL.read_text("utf-8"), None, as_of=as_of).itertuples():
+    for row in bank.query(load("questions/targets"), None, as_of=as_of).itertuples():
         # A red line without a bad side, or of a figure that is not declared, can be held against nothing.
         if row.metric in METRICS:
             declared = found.get((row.metric, row.branch), NONE)
