@@ -54,7 +54,7 @@ check: lint
 test: lint system
 	@$(V)/python -m pytest -n 2 --dist loadfile
 
-# The rulebooks' SQL held against real Spark, in a folder of its own that the product never sees.
+# The rulebooks' SQL on real Spark, installed in a folder of its own that the product never uses.
 test-spark: .venv/.ready-dev .spark/.ready
 	@PYTHONPATH=.spark $(V)/python -m pytest tests/rulebooks/test_clause_sql.py -k spark -rs
 
