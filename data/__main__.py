@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from data.command_line import run
+from data.command_line import Command, run
 from data.contract.schema import describe, read_contract
 from data.dates import is_month_end
 from data.editions import store
@@ -130,13 +130,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-@commands.command("contract", help="打印数据合同 / print the contract")
+@commands.command(cls=Command, name="contract", help="打印数据合同 / print the contract")
 @click.option("--language", type=click.Choice(("zh", "en")), default="zh")
 def _contract(language: str) -> None:
     print(describe(read_contract(), language))
 
 
-@commands.command("demo", help="写出虚构银行的交付 / write the delivery of an invented bank")
+@commands.command(
+    cls=Command, name="demo", help="写出虚构银行的交付 / write the delivery of an invented bank"
+)
 @click.option("--customers", type=int, default=20_000)
 @click.option("--months", type=int, default=36)
 @click.option("--seed", type=int, default=7)
@@ -167,7 +169,9 @@ def _progress(step: str, rows: int, seconds: float) -> None:
     print(f"  {step:<28}{rows:>14,}{seconds:>9.1f} s\n", end="", file=sys.stderr, flush=True)
 
 
-@commands.command("load", help="检查并发布一份交付 / check and publish a delivery")
+@commands.command(
+    cls=Command, name="load", help="检查并发布一份交付 / check and publish a delivery"
+)
 @_delivery_options
 def _load(
     delivery: str,
@@ -215,7 +219,7 @@ def _report(edition: Edition, form: str, seconds: float) -> None:
     print(f"版本 edition {edition.id}，截止 as of {edition.as_of}，{seconds:.1f} s")
 
 
-@commands.command("check", help="只检查，不发布 / check only, publish nothing")
+@commands.command(cls=Command, name="check", help="只检查，不发布 / check only, publish nothing")
 @_delivery_options
 def _check(
     delivery: str,
@@ -247,7 +251,7 @@ def _check(
     print("可以加载 / fit to be loaded")
 
 
-@commands.command("editions", help="列出或回退版本 / list or roll back editions")
+@commands.command(cls=Command, name="editions", help="列出或回退版本 / list or roll back editions")
 @_HOME
 @click.option("--rollback", metavar="ID")
 def _editions(home: Path, rollback: str | None) -> None:

@@ -17,17 +17,30 @@ class RepeatedOption(click.Option):
 
 
 class Command(click.Command):
-    """A command that knows repeated options."""
+    """A command that knows repeated options and unambiguous abbreviations of long ones: --form for --format."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; a flag is repeated before each further value that follows it."""
-        repeated = [option for option in self.params if isinstance(option, RepeatedOption)]
-        flags = {flag for option in repeated for flag in option.opts}
-        return super().parse_args(ctx, list(_with_repeated_flags(args, flags)))
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        names = [name for option in options for name in option.opts]
+        repeated = {
+            name for option in options if isinstance(option, RepeatedOption) for name in option.opts
+        }
+        full = [_full_name(argument, names) for argument in args]
+        return super().parse_args(ctx, list(_with_repeated_flags(full, repeated)))
+
+
+def _full_name(argument: str, names: Sequence[str]) -> str:
+    name, sign, value = argument.partition("=")
+    if not name.startswith("--") or name == "--" or name in names:
+        return argument
+    matches = [option for option in names if option.startswith(name)]
+    return f"{matches[0]}{sign}{value}" if len(matches) == 1 else argument
 
 
 def _with_repeated_flags(args: Iterable[str], flags: set[str]) -> Iterable[str]:
-    flag, has_value = "", False
+    flag = ""
+    has_value = False
     for argument in args:
         if argument.startswith("-"):
             flag = argument if argument in flags else ""
