@@ -21,10 +21,16 @@ from data.editions.reader import Warehouse
 CUSTOMERS = int(os.environ.get("CUSTOMERS", "1000000"))
 MONTHS = int(os.environ.get("MONTHS", "36"))
 RUNS = int(os.environ.get("RUNS", "7"))
-LONG_WAY = (Path(__file__).parent / "support" / "overdue_from_events.sql").read_text(encoding="utf-8")
+LONG_WAY = (Path(__file__).parent / "support" / "overdue_from_events.sql").read_text(
+    encoding="utf-8"
+)
 BOARDS = {
     "overview: overdue 30+ by tier": {"metric": "overdue_rate_30", "by": ("class",)},
-    "overview: change on the year by tier": {"metric": "overdue_rate_30", "by": ("class",), "compare": "yoy"},
+    "overview: change on the year by tier": {
+        "metric": "overdue_rate_30",
+        "by": ("class",),
+        "compare": "yoy",
+    },
     "overview: 24 months by tier": {"metric": "overdue_rate_30", "by": ("class",), "last": 24},
     "tiers: customers": {"metric": "customers", "by": ("class",)},
     "tiers: balance by today's class": {"metric": "balance", "by": ("class",), "opening": 0},
@@ -43,9 +49,16 @@ BOARDS = {
 def timed(label: str, *command: str) -> None:
     """Run one command of the product and print its seconds and the largest memory of any command so far."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", *command],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    print(f"{label:<52}{time.perf_counter() - start:>10.1f} s{peak:>10.1f} GB peak so far", flush=True)
+    print(
+        f"{label:<52}{time.perf_counter() - start:>10.1f} s{peak:>10.1f} GB peak so far", flush=True
+    )
 
 
 def medians(*asked) -> list[float]:
@@ -61,26 +74,52 @@ def medians(*asked) -> list[float]:
 
 
 def main() -> None:
-    print(f"{CUSTOMERS:,} customers × {MONTHS} months, {os.cpu_count()} processors, medians of {RUNS} runs")
+    print(
+        f"{CUSTOMERS:,} customers × {MONTHS} months, {os.cpu_count()} processors, medians of {RUNS} runs"
+    )
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         first, second, home = f"{folder}/first", f"{folder}/second", f"{folder}/home"
         size = ("--customers", str(CUSTOMERS), "--months", str(MONTHS), "--seed", "1")
         timed("invent the bank", "data", "demo", *size, "--to", first)
         timed("invent one more month", "data", "demo", *size, "--next", "--to", second)
-        timed("load and build the whole history", "data", "load", first, "--source", "contract", "--home", home)
-        timed("load and build one more month", "data", "load", second, "--source", "contract", "--home", home)
+        timed(
+            "load and build the whole history",
+            "data",
+            "load",
+            first,
+            "--source",
+            "contract",
+            "--home",
+            home,
+        )
+        timed(
+            "load and build one more month",
+            "data",
+            "load",
+            second,
+            "--source",
+            "contract",
+            "--home",
+            home,
+        )
         bank = Warehouse(Path(home), verify="stamp")
         as_of = bank.edition.as_of
         size = sum(part.stamp[0] for part in bank.edition.parts)
-        print(f"\n{'question':<52}{'median':>10}{'':>3}{size / 1e9:.2f} GB in {len(bank.edition.parts)} parts")
+        print(
+            f"\n{'question':<52}{'median':>10}{'':>3}{size / 1e9:.2f} GB in {len(bank.edition.parts)} parts"
+        )
         for label, body in BOARDS.items():
             question = Question(as_of=as_of, **body)
             (took,) = medians(lambda question=question: ask(bank, question))
             print(f"{label:<52}{took:>10.1f} ms", flush=True)
         question = Question("overdue_rate_30", as_of)
-        short, long = medians(lambda: ask(bank, question), lambda: bank.query(LONG_WAY, 120, as_of=as_of))
+        short, long = medians(
+            lambda: ask(bank, question), lambda: bank.query(LONG_WAY, 120, as_of=as_of)
+        )
         print(f"\n{'overdue 30+, whole bank: from the mart':<52}{short:>10.1f} ms")
-        print(f"{'the same from loans, schedule and payments':<52}{long:>10.1f} ms{long / short:>10.0f} times")
+        print(
+            f"{'the same from loans, schedule and payments':<52}{long:>10.1f} ms{long / short:>10.0f} times"
+        )
 
 
 if __name__ == "__main__":

@@ -36,23 +36,40 @@ def told(metric, customers: int, banks: int, rise: float, money: bool) -> tuple[
         change = (parts["value"] - parts["value_before"]).to_numpy()
         p = 2 * norm.sf(np.abs(change) / errors(sums, rise=rise))
         findable.append(multipletests(p, LEVEL, method="fdr_bh")[0].mean())
-    return tuple(float(np.mean(found)) for found in (covered, parts_covered, wholes_called, parts_called, findable))
+    return tuple(
+        float(np.mean(found))
+        for found in (covered, parts_covered, wholes_called, parts_called, findable)
+    )
 
 
 def main() -> None:
     print(f"{BANKS} invented books a line; 95 % intervals should cover between 93 % and 97 %")
-    print(f"{'':<44}{'covered: wholes, parts':>24}{'significant: wholes, parts':>28}{'parts, errors known':>22}")
+    print(
+        f"{'':<44}{'covered: wholes, parts':>24}{'significant: wholes, parts':>28}{'parts, errors known':>22}"
+    )
     lines = [
         ("no change, 2,000 customers, by heads", HEADS, 2_000, BANKS, 0.0, False),
         ("no change, 2,000 customers, by balance", MONEY, 2_000, BANKS, 0.0, True),
         ("no change, 400 customers, by balance", MONEY, 400, BANKS, 0.0, True),
         ("one point up, 20,000 customers, by heads", HEADS, 20_000, BANKS // 5, 0.01, False),
-        ("one point up, 20,000 customers, by balance", MONEY, 20_000, max(BANKS // 10, 1), 0.01, True),
+        (
+            "one point up, 20,000 customers, by balance",
+            MONEY,
+            20_000,
+            max(BANKS // 10, 1),
+            0.01,
+            True,
+        ),
     ]
     for name, metric, customers, banks, rise, money in lines:
         shares = told(metric, customers, banks, rise, money)
-        covered, parts_covered, called, parts_called, findable = (f"{share:.1%}" for share in shares)
-        print(f"{name:<44}{covered:>14}{parts_covered:>10}{called:>18}{parts_called:>10}{findable:>22}", flush=True)
+        covered, parts_covered, called, parts_called, findable = (
+            f"{share:.1%}" for share in shares
+        )
+        print(
+            f"{name:<44}{covered:>14}{parts_covered:>10}{called:>18}{parts_called:>10}{findable:>22}",
+            flush=True,
+        )
     _, _, sums = book(200_000, 1, money=True)
     start, used = time.perf_counter(), time.process_time()
     resample(sums, 1_000, 0)

@@ -40,7 +40,10 @@ def invented(customers: int, months: int, seed: int):
     """What fills a home with an invented bank, through the command line."""
 
     def make(home: Path) -> None:
-        delivery, size = str(home.parent / "delivery"), ("--customers", str(customers), "--months", str(months))
+        delivery, size = (
+            str(home.parent / "delivery"),
+            ("--customers", str(customers), "--months", str(months)),
+        )
         _run("data", "demo", *size, "--seed", str(seed), "--to", delivery)
         _run("data", "load", delivery, "--source", "contract", "--home", str(home))
 
@@ -67,7 +70,10 @@ def fitted_home(once) -> Path:
 @pytest.fixture(scope="session")
 def small_home(once) -> Path:
     """The home of the bank of tests/small_bank."""
-    return once("small", lambda home: load(ROOT / "tests" / "small_bank", "contract", home, build_marts=build))
+    return once(
+        "small",
+        lambda home: load(ROOT / "tests" / "small_bank", "contract", home, build_marts=build),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +85,9 @@ def small_bank(small_home) -> Warehouse:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 

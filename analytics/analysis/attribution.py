@@ -91,7 +91,11 @@ def bridge_of(view, question: Question, before: date) -> Bridge:
         empty = question.as_of if not whole["denominator"] else before
         raise UserError("no_denominator", metric=metric.name, empty=empty)
     parts = _explained(side_by_side(view, asked.about(by=question.by[:1]), before), whole, metric)
-    cells = _explained(side_by_side(view, asked, before), whole, metric) if len(question.by) == 2 else None
+    cells = (
+        _explained(side_by_side(view, asked, before), whole, metric)
+        if len(question.by) == 2
+        else None
+    )
     return Bridge(question, before, whole, parts, cells)
 
 
@@ -114,7 +118,11 @@ def side_by_side(view, question: Question, before: date) -> pd.DataFrame:
     )
     then = then.rename(columns={name: f"{name}_before" for name in _HALVES})
     keys = list(question.by)
-    both = now.merge(then, on=keys, how="outer", sort=False) if keys else pd.concat([now, then], axis=1)
+    both = (
+        now.merge(then, on=keys, how="outer", sort=False)
+        if keys
+        else pd.concat([now, then], axis=1)
+    )
     sums = [name for half in ("numerator", "denominator", "n") for name in (half, f"{half}_before")]
     both[sums] = both[sums].astype("float64").fillna(0.0)
     return both.astype({"n": "int64", "n_before": "int64"})
@@ -124,16 +132,25 @@ def _explained(parts: pd.DataFrame, whole: pd.Series, metric) -> pd.DataFrame:
     n0, n1 = parts["numerator_before"].to_numpy(), parts["numerator"].to_numpy()
     if metric.denominator_sql is None:
         nothing = np.full(len(parts), np.nan)
-        told = {"share_before": nothing, "share": nothing, "rate_effect": nothing, "mix_effect": nothing}
+        told = {
+            "share_before": nothing,
+            "share": nothing,
+            "rate_effect": nothing,
+            "mix_effect": nothing,
+        }
         told["effect"] = np.round(n1 - n0, 2)
         told["state"] = np.where(
-            parts["n_before"].eq(0) & (n0 == 0), NEW, np.where(parts["n"].eq(0) & (n1 == 0), GONE, "")
+            parts["n_before"].eq(0) & (n0 == 0),
+            NEW,
+            np.where(parts["n"].eq(0) & (n1 == 0), GONE, ""),
         )
         told["change"] = told["effect"]
     else:
         d0, d1 = parts["denominator_before"].to_numpy(), parts["denominator"].to_numpy()
         told = effects(n0, d0, n1, d1, whole["denominator_before"], whole["denominator"])
-        told["change"] = parts["value"].to_numpy(dtype=float) - parts["value_before"].to_numpy(dtype=float)
+        told["change"] = parts["value"].to_numpy(dtype=float) - parts["value_before"].to_numpy(
+            dtype=float
+        )
     out = parts.assign(**told)
     order = np.argsort(-np.abs(out["effect"].to_numpy()), kind="stable")
     return out.iloc[order].reset_index(drop=True)

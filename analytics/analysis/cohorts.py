@@ -59,10 +59,14 @@ def first_payment(bank, question: Question, period: str = "month") -> pd.DataFra
 
     Raises UserError as `ask` does, also for a bank without schedule and payments.
     """
-    return _cohorts(bank, question.about("first_payment_default"), "first_payment_cohorts", period, {}, {})
+    return _cohorts(
+        bank, question.about("first_payment_default"), "first_payment_cohorts", period, {}, {}
+    )
 
 
-def _cohorts(bank, question: Question, name: str, period: str, put: dict, given: dict) -> pd.DataFrame:
+def _cohorts(
+    bank, question: Question, name: str, period: str, put: dict, given: dict
+) -> pd.DataFrame:
     metric = "first_payment_default" if name.startswith("first") else "loans"
     with bank.session() as view:
         base, params, months = _base(view, question, metric, period)
@@ -87,7 +91,11 @@ def _base(view, question: Question, metric: str, period: str) -> tuple[str, dict
         "period": period, "part": _part(writer, asked), "asked": writer.conditions(months),
         "joins": "\n    ".join(writer.joins.values()),
     }  # fmt: skip
-    return load("questions/cohort", **put).rstrip(), writer.params | {"records_from": month_end(months[0], -1)}, months
+    return (
+        load("questions/cohort", **put).rstrip(),
+        writer.params | {"records_from": month_end(months[0], -1)},
+        months,
+    )
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,17 @@ class Cohorts:
 
 
 # What a cell of each kind may name, and of those what it need not.
-_CELLS = {"vintage": ("cohort", "part", "month"), "first": ("cohort", "part", "judged"), "curve": ("part", "back")}
+_CELLS = {
+    "vintage": ("cohort", "part", "month"),
+    "first": ("cohort", "part", "judged"),
+    "curve": ("part", "back"),
+}
 JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
 
 
-def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
+def listed(
+    bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0
+) -> pd.DataFrame:
     """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it (ever)
     or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a
     row a settlement; with back: yes those who had come back by the day asked for.
@@ -116,7 +130,14 @@ def listed(bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, of
     with bank.session() as view:
         text, params = _picked(view, asked, picked)
         lines = load("questions/settled_list" if asked.kind == "curve" else "questions/cohort_list")
-        return view.query(f"{text},\n\n{lines}", None, **params, until=asked.question.as_of, limit=limit, offset=offset)
+        return view.query(
+            f"{text},\n\n{lines}",
+            None,
+            **params,
+            until=asked.question.as_of,
+            limit=limit,
+            offset=offset,
+        )
 
 
 def counted(bank, asked: Cohorts, picked: Mapping[str, str]) -> int:
@@ -163,7 +184,10 @@ def _picked(view, asked: Cohorts, picked: Mapping[str, str]) -> tuple[str, dict]
         tests.append(f"loan_key in (select loan_key from judged where {JUDGED[picked['judged']]})")
     tests += [f"{name} = :{name}" for name in given]
     where = "\n        and ".join(tests) or "true"
-    return f"{text},\n\npicked as (\n    select *\n    from {source}\n    where {where}\n)", params | given
+    return (
+        f"{text},\n\npicked as (\n    select *\n    from {source}\n    where {where}\n)",
+        params | given,
+    )
 
 
 def _day(text: str) -> date:
@@ -225,7 +249,11 @@ def _spells(view, question: Question) -> tuple[str, dict]:
     back = asked.opening if "class" in asked.by else 0
     months = [day for day in known(view).months if day <= asked.as_of][back:]
     writer = Writer(view, metric_named("customers"), asked)
-    put = {"part": _part(writer, asked), "asked": writer.conditions(months), "joins": "\n".join(writer.joins.values())}
+    put = {
+        "part": _part(writer, asked),
+        "asked": writer.conditions(months),
+        "joins": "\n".join(writer.joins.values()),
+    }
     return load("questions/reloan_spells", **put).rstrip(), writer.params
 
 
@@ -255,7 +283,9 @@ def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
     for name, part in (("half_by", 0.5), ("most_by", 0.9)):
         goal = line["value_180"] * part
         line[name] = float(times[np.argmax(share >= goal)]) if goal > 0 else np.nan
-    points = pd.DataFrame({"days": np.r_[0, times], "value": np.r_[0.0, share], "n": np.r_[len(days), risk]})
+    points = pd.DataFrame(
+        {"days": np.r_[0, times], "value": np.r_[0.0, share], "n": np.r_[len(days), risk]}
+    )
     return points.drop_duplicates("days", keep="last"), line
 
 

@@ -56,15 +56,25 @@ def forecast(
     if by not in BY or measure not in MEASURES:
         raise UserError("forecast_options", by=BY, by_2=by, measure=measure)
     of_loans = by == "bucket" or schemes()[question.scheme].grain == "loan"
-    asked = question.about("loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None)
+    asked = question.about(
+        "loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None
+    )
     back = MONTHS + TESTS + max(HORIZONS)
     with bank.session() as view:
         check(view, asked)
-        months = [day for day in known(view).months if month_end(asked.as_of, -back) <= day <= asked.as_of]
+        months = [
+            day for day in known(view).months if month_end(asked.as_of, -back) <= day <= asked.as_of
+        ]
         if len(months) < LEAST + 1:
             raise UserError("forecast_needs_months", least=LEAST + 1, count_months=len(months))
-        states = buckets_named(buckets).codes if by == "bucket" else schemes()[question.scheme].class_codes
-        books = (_book(view, asked.about(as_of=day), of_loans, by, buckets, states) for day in months)
+        states = (
+            buckets_named(buckets).codes
+            if by == "bucket"
+            else schemes()[question.scheme].class_codes
+        )
+        books = (
+            _book(view, asked.about(as_of=day), of_loans, by, buckets, states) for day in months
+        )
         chain = _Chain(books, list(states), measure)
     rows, rng = [], np.random.default_rng(seed)
     last = len(chain.opening) - 1
@@ -78,13 +88,21 @@ def forecast(
                 "share": then[place], "low": low[place], "high": high[place], "amount": stock[place],
             })  # fmt: skip
     tests = pd.DataFrame([chain.test(horizon) for horizon in HORIZONS])
-    return Forecast(pd.DataFrame(rows), tests, min(MONTHS, last + 1), measure, "loans" if of_loans else "customers")
+    return Forecast(
+        pd.DataFrame(rows),
+        tests,
+        min(MONTHS, last + 1),
+        measure,
+        "loans" if of_loans else "customers",
+    )
 
 
 Book = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _book(view, asked: Question, of_loans: bool, by: str, buckets: str, states: Sequence[str]) -> Book:
+def _book(
+    view, asked: Question, of_loans: bool, by: str, buckets: str, states: Sequence[str]
+) -> Book:
     """Who stands in the book at one month end: numbers, places of their states among `states`, balances.
 
     A state that is none of them (no class, days unknown) is outside the book.
@@ -106,10 +124,14 @@ def _book(view, asked: Question, of_loans: bool, by: str, buckets: str, states: 
         state = table["state"].combine_chunks()
         state = state if hasattr(state, "indices") else state.dictionary_encode()
         codes = [*state.dictionary.to_pylist(), None]
-        places = np.array([states.index(code) if code in states else OUTSIDE for code in codes], dtype=np.uint8)
+        places = np.array(
+            [states.index(code) if code in states else OUTSIDE for code in codes], dtype=np.uint8
+        )
         place = places[state.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)]
     held = place != OUTSIDE
-    return tuple(column[held] for column in (table["key"].to_numpy(), place, table["balance"].to_numpy()))
+    return tuple(
+        column[held] for column in (table["key"].to_numpy(), place, table["balance"].to_numpy())
+    )
 
 
 def _shares(stock: np.ndarray) -> np.ndarray:
@@ -150,7 +172,10 @@ class _Chain:
         window = slice(max(0, last + 1 - MONTHS), last + 1)
         opening = self.opening[window].sum(axis=0)
         rates = np.divide(
-            self.moved[window].sum(axis=0), opening[:, None], out=np.eye(len(opening)), where=opening[:, None] > 0
+            self.moved[window].sum(axis=0),
+            opening[:, None],
+            out=np.eye(len(opening)),
+            where=opening[:, None] > 0,
         )
         return rates, self.joined[window].mean(axis=0)
 
@@ -167,7 +192,9 @@ class _Chain:
         pooled, _ = self._pooled(last)
         window = np.arange(max(0, last + 1 - MONTHS), last + 1)
         opening = self.opening[window][:, :, None]
-        rates = np.where(opening > 0, self.moved[window] / np.where(opening > 0, opening, 1), pooled)
+        rates = np.where(
+            opening > 0, self.moved[window] / np.where(opening > 0, opening, 1), pooled
+        )
         stock = np.tile(self.stocks[last + 1], (DRAWS, 1))
         for _ in range(horizon):
             month = rng.integers(0, len(window), DRAWS)
@@ -176,14 +203,24 @@ class _Chain:
 
     def test(self, horizon: int) -> dict:
         """The error of the last forecasts whose outcome is known, and of "no change"."""
-        ends = [last for last in range(LEAST - 1, len(self.opening)) if last + horizon < len(self.opening)][-TESTS:]
+        ends = [
+            last
+            for last in range(LEAST - 1, len(self.opening))
+            if last + horizon < len(self.opening)
+        ][-TESTS:]
         made, naive = [], []
         for last in ends:
             came = _shares(self.stocks[last + 1 + horizon])
             made.append(np.abs(_shares(self.ahead(last, horizon)) - came).mean())
             naive.append(np.abs(_shares(self.stocks[last + 1]) - came).mean())
         if not ends:
-            return {"horizon": horizon, "forecasts": 0, "error": np.nan, "error_naive": np.nan, "beats": None}
+            return {
+                "horizon": horizon,
+                "forecasts": 0,
+                "error": np.nan,
+                "error_naive": np.nan,
+                "beats": None,
+            }
         error, error_naive = float(np.mean(made)), float(np.mean(naive))
         return {
             "horizon": horizon, "forecasts": len(ends), "error": error, "error_naive": error_naive,

@@ -61,7 +61,9 @@ def checks(bank: Warehouse, as_of: date) -> list[Check]:
 def _made(number: int, cases: Iterator[tuple[str, float, float, bool]]) -> Check:
     seen = list(cases)
     return Check(
-        number, len(seen), tuple(f"{name}: {left:,.2f} / {right:,.2f}" for name, left, right, ok in seen if not ok)
+        number,
+        len(seen),
+        tuple(f"{name}: {left:,.2f} / {right:,.2f}" for name, left, right, ok in seen if not ok),
     )
 
 
@@ -109,7 +111,12 @@ def _moves_add_up(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float
 
 def _bridges_close(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     before = month_end(asked.as_of, -1)
-    for metric in ("overdue_rate_30", "npl_ratio", "reloan_rate_90", "contribution_net_per_customer"):
+    for metric in (
+        "overdue_rate_30",
+        "npl_ratio",
+        "reloan_rate_90",
+        "contribution_net_per_customer",
+    ):
         for split in ("class", "branch_1", "channel"):
             try:
                 found = bridge(bank, asked.about(metric, by=(split,)), before)
@@ -117,12 +124,20 @@ def _bridges_close(bank: Warehouse, asked: Question) -> Iterator[tuple[str, floa
                 continue
             scale = max(1.0, abs(found.whole["value"]), abs(found.whole["value_before"]))
             explained = float(found.parts["effect"].sum())
-            yield f"{metric} {split} {before}", found.change, explained, abs(found.residual) < 1e-9 * scale
+            yield (
+                f"{metric} {split} {before}",
+                found.change,
+                explained,
+                abs(found.residual) < 1e-9 * scale,
+            )
 
 
-def _ratio_is_provision_by_coverage(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _ratio_is_provision_by_coverage(
+    bank: Warehouse, asked: Question
+) -> Iterator[tuple[str, float, float, bool]]:
     ratio, provided, coverage = (
-        _asked(bank, asked.about(metric)) for metric in ("npl_ratio", "loan_provision_ratio", "coverage")
+        _asked(bank, asked.about(metric))
+        for metric in ("npl_ratio", "loan_provision_ratio", "coverage")
     )
     if ratio is None or provided is None or coverage is None:
         return
@@ -132,17 +147,26 @@ def _ratio_is_provision_by_coverage(bank: Warehouse, asked: Question) -> Iterato
             yield str(month)[:7], npl, share / cover, abs(npl - share / cover) < 1e-9
 
 
-def _overdue_falls_with_days(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _overdue_falls_with_days(
+    bank: Warehouse, asked: Question
+) -> Iterator[tuple[str, float, float, bool]]:
     for kind in ("", "_customers", "_loans"):
-        ladder = [_asked(bank, asked.about(f"overdue_rate{days}{kind}")) for days in ("", "_30", "_60", "_90")]
+        ladder = [
+            _asked(bank, asked.about(f"overdue_rate{days}{kind}"))
+            for days in ("", "_30", "_60", "_90")
+        ]
         for milder, harder in pairwise(ladder):
             if milder is None or harder is None:
                 continue
-            for month, more, less in zip(milder["as_of"], milder["numerator"], harder["numerator"], strict=True):
+            for month, more, less in zip(
+                milder["as_of"], milder["numerator"], harder["numerator"], strict=True
+            ):
                 yield f"{kind} {str(month)[:7]}", more, less, more >= less
 
 
-def _cells_open_their_n(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
+def _cells_open_their_n(
+    bank: Warehouse, asked: Question
+) -> Iterator[tuple[str, float, float, bool]]:
     for metric in ("customers", "overdue_rate_30", "reloan_rate_90"):
         question = asked.about(metric, by=("class",))
         answer = _asked(bank, question)
@@ -157,6 +181,18 @@ def _cells_open_their_n(bank: Warehouse, asked: Question) -> Iterator[tuple[str,
 def _one_class_each(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     kept = bank.query("select * from customer_month limit 0").columns
     for scheme in (scheme for scheme in schemes() if scheme in kept):
-        told = bank.query(load("questions/one_class", scheme=scheme), None, as_of=asked.as_of).iloc[0]
-        yield f"{scheme} {asked.as_of}", told["customers"], told["graded"], told["customers"] == told["graded"]
-        yield f"{scheme} {asked.as_of}", told["customers"], told["lines"], told["customers"] == told["lines"]
+        told = bank.query(load("questions/one_class", scheme=scheme), None, as_of=asked.as_of).iloc[
+            0
+        ]
+        yield (
+            f"{scheme} {asked.as_of}",
+            told["customers"],
+            told["graded"],
+            told["customers"] == told["graded"],
+        )
+        yield (
+            f"{scheme} {asked.as_of}",
+            told["customers"],
+            told["lines"],
+            told["customers"] == told["lines"],
+        )

@@ -31,7 +31,18 @@ JOINED, MOVED_IN = "joined", "moved_in"
 EXITS = ("settled", "written_off", "sold", "gone", "left", "moved_out")
 DAYS = (0, 30, 60, 90)
 # The terms between opening and closing, in the order in which they are told.
-TERMS = ("rolled_in", "new", "moved_in", "cured", "settled", "written_off", "sold", "gone", "moved_out", "stayed")
+TERMS = (
+    "rolled_in",
+    "new",
+    "moved_in",
+    "cured",
+    "settled",
+    "written_off",
+    "sold",
+    "gone",
+    "moved_out",
+    "stayed",
+)
 _TERM = """case
             when before = 'late' and after = 'late' then 'stayed'
             when after = 'late' and before = 'joined' then 'new'
@@ -73,7 +84,9 @@ class _Written:
 
 def _moved(view, asked: Moves) -> _Written:
     of_loans = asked.of_loans
-    question = asked.question.about("loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None)
+    question = asked.question.about(
+        "loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None
+    )
     check_pair(view, question, asked.before)
     parts: dict[str, str] = {}
     if of_loans:
@@ -109,7 +122,9 @@ def matrix(bank, asked: Moves) -> pd.DataFrame:
     row's opening one)."""
     with bank.session() as view:
         written = _moved(view, asked)
-        found = view.query(f"{written.sql}\n{load('questions/moved_matrix')}", None, **written.params)
+        found = view.query(
+            f"{written.sql}\n{load('questions/moved_matrix')}", None, **written.params
+        )
     found[["balance_before", "balance"]] = found[["balance_before", "balance"]].fillna(0.0)
     rows = found.groupby("before")
     return found.assign(
@@ -144,7 +159,9 @@ def flows(bank, asked: Moves) -> Flows:
     with bank.session() as view:
         written = _moved(view, asked)
         sums = view.arrow(
-            f"{written.sql},\n\n{_termed()}\n\n{load('questions/flow_sums')}", None, **written.params
+            f"{written.sql},\n\n{_termed()}\n\n{load('questions/flow_sums')}",
+            None,
+            **written.params,
         ).to_pylist()
     found = {row["term"]: row for row in sums}
     nothing = {"loans": 0, "customers": 0, "amount": Decimal(0)}
@@ -152,8 +169,12 @@ def flows(bank, asked: Moves) -> Flows:
     lines = [{"term": term, **{k: found.get(term, nothing)[k] for k in nothing}} for term in TERMS]
     explained = sum((line["amount"] for line in lines), Decimal(0))
     residual = closing["amount"] - opening["amount"] - explained
-    terms = pd.DataFrame(lines).astype({"amount": "float64", "loans": "int64", "customers": "int64"})
-    return Flows(opening["amount"], closing["amount"], terms, residual, opening["loans"], closing["loans"])
+    terms = pd.DataFrame(lines).astype(
+        {"amount": "float64", "loans": "int64", "customers": "int64"}
+    )
+    return Flows(
+        opening["amount"], closing["amount"], terms, residual, opening["loans"], closing["loans"]
+    )
 
 
 def rates(bank, question: Question, before: date) -> pd.DataFrame:
@@ -189,7 +210,9 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
     with bank.session() as view:
         asked = question.about("loans", by=(), opening=0, last=1, compare=None)
         check(view, asked)
-        months = [m for m in known(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of]
+        months = [
+            m for m in known(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of
+        ]
         if len(months) < 2:
             raise UserError("roll_rate_needs_months")
         found = stocks(view, asked, months, declared)
@@ -209,8 +232,12 @@ def _rolled(found: pd.DataFrame, declared: Buckets) -> pd.DataFrame:
     into = dict(zip(declared.codes[:-2], declared.codes[1:-1], strict=True))
     source = found[found["bucket"].isin(into)].assign(into=lambda rows: rows["bucket"].map(into))
     source["as_of"] = source["as_of"] + pd.offsets.MonthEnd(1)
-    target = found.rename(columns={"bucket": "into", "n": "numerator_loans", "balance": "numerator"})
-    both = source.rename(columns={"balance": "denominator"}).merge(target, on=["as_of", "into"], how="left")
+    target = found.rename(
+        columns={"bucket": "into", "n": "numerator_loans", "balance": "numerator"}
+    )
+    both = source.rename(columns={"balance": "denominator"}).merge(
+        target, on=["as_of", "into"], how="left"
+    )
     both = both[both["as_of"] <= found["as_of"].max()]
     both[["numerator", "numerator_loans"]] = both[["numerator", "numerator_loans"]].fillna(0.0)
     both = both.assign(
@@ -221,7 +248,9 @@ def _rolled(found: pd.DataFrame, declared: Buckets) -> pd.DataFrame:
     return both[kept].sort_values(["as_of", "bucket"]).reset_index(drop=True)
 
 
-def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offset: int = 0) -> pd.DataFrame:
+def listed(
+    bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offset: int = 0
+) -> pd.DataFrame:
     """The loans or customers behind one cell {before: …, after: …} (either may be left out), one term {term: …}, or the
     opening loans of one migration rate {rate: …}, masked.
 
@@ -232,14 +261,20 @@ def listed(bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offs
         written, source, test = _picked(view, asked, picked)
         name = "questions/moved_loan_list" if of_loans else "questions/moved_customer_list"
         text = load(name, **{"from": source, "picked": test})
-        return view.query(f"{written.sql},\n\n{text}", None, **written.params, limit=limit, offset=offset)
+        return view.query(
+            f"{written.sql},\n\n{text}", None, **written.params, limit=limit, offset=offset
+        )
 
 
 def counted(bank, asked: Moves, picked: Mapping[str, str]) -> int:
     """How many rows `listed` gives without a limit."""
     with bank.session() as view:
         written, source, test = _picked(view, asked, picked)
-        return int(view.one(f"{written.sql}\nselect count(*) from {source} where {test}", None, **written.params)[0])
+        return int(
+            view.one(
+                f"{written.sql}\nselect count(*) from {source} where {test}", None, **written.params
+            )[0]
+        )
 
 
 def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, str, str]:
@@ -261,8 +296,14 @@ def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, st
             told = ", ".join(RATES)
             raise UserError("unknown_rate", rate=picked["rate"], told=told)
         written = _moved(view, Moves(asked.question.about(scheme="loan_five"), asked.before))
-        opening = ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
-        return written, "moved", f"was_in and before in ({', '.join(repr(code) for code in opening)})"
+        opening = (
+            ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
+        )
+        return (
+            written,
+            "moved",
+            f"was_in and before in ({', '.join(repr(code) for code in opening)})",
+        )
     written = _moved(view, asked)
     tests = []
     for side, code in picked.items():

@@ -72,7 +72,9 @@ def told(
         way = "sentence.rose" if found.change > 0 else "sentence.fell"
         said += say(way, lang, before=before, change=moved.words[1:])
     if judged is not None and judged.whole["verdict"] != FEW:
-        said += say("sentence.verdict", lang, verdict=say(f"verdict.{judged.whole['verdict']}", lang))
+        said += say(
+            "sentence.verdict", lang, verdict=say(f"verdict.{judged.whole['verdict']}", lang)
+        )
     parts = [said, *reasons(found, names, lang)]
     return say("words.pause", lang).join(part for part in parts if part) + say("words.stop", lang)
 
@@ -120,11 +122,19 @@ def reasons(found: Bridge, names: Mapping[str, str], lang: str) -> list[str]:
             top = parts.loc[parts[f"{kind}_effect"].abs().idxmax()]
             if _counts(metric, top[f"{kind}_effect"], lang):
                 effect = _change(metric, top[f"{kind}_effect"], lang).words
-                said.append(say(f"sentence.largest_{kind}", lang, name=name(top[split]), effect=effect))
+                said.append(
+                    say(f"sentence.largest_{kind}", lang, name=name(top[split]), effect=effect)
+                )
     for state in (NEW, GONE):
         codes = list(parts.loc[parts["state"] == state, split])
         if codes:
-            said.append(say(f"sentence.{state}", lang, names=text.listing([name(code) for code in codes], lang)))
+            said.append(
+                say(
+                    f"sentence.{state}",
+                    lang,
+                    names=text.listing([name(code) for code in codes], lang),
+                )
+            )
     return said
 
 
@@ -137,7 +147,10 @@ def _story(found: Bridge, metric: Metric, lang: str) -> str:
     """How the two sums stand to the change: each part one way and the whole the other (Simpson), apart, or together."""
     rate, mix = (_change(metric, effect, lang) for effect in (found.rate, found.mix))
     values = {"rate": rate.words, "mix": mix.words, "split": split_name(found.question.by[0], lang)}
-    known = found.parts[(found.parts[["n", "n_before"]].min(axis=1) >= MIN_GROUP_SIZE) & found.parts["change"].notna()]
+    known = found.parts[
+        (found.parts[["n", "n_before"]].min(axis=1) >= MIN_GROUP_SIZE)
+        & found.parts["change"].notna()
+    ]
     ways = {_change(metric, change, lang).arrow for change in known["change"]} - {"▬"}
     whole = _change(metric, found.change, lang).arrow
     if len(ways) == 1 and whole not in (*ways, "▬") and rate.arrow in ways and mix.arrow == whole:
@@ -162,4 +175,6 @@ def context(edition: Any, question: Question, lang: str) -> str:
         since = text.NOTHING
     name = scheme.names["zh" if lang == "zh-CN" else "en"]
     as_of = text.day(edition.as_of, lang)
-    return say("sentence.context", lang, edition=edition.id[:8], as_of=as_of, scheme=name, since=since)
+    return say(
+        "sentence.context", lang, edition=edition.id[:8], as_of=as_of, scheme=name, since=since
+    )

@@ -114,7 +114,9 @@ def judge(
     freedom = (_freedom(_whole_sums(sums), ratio), _freedom(sums, ratio))
     boards = [
         _judged(board, metric, (spread - middle) * scale, count, free)
-        for board, spread, middle, count, free in zip((whole, parts), told, here, held, freedom, strict=True)
+        for board, spread, middle, count, free in zip(
+            (whole, parts), told, here, held, freedom, strict=True
+        )
         if len(board)
     ]
     return boards[0].iloc[0], boards[1] if len(boards) > 1 else boards[0].iloc[:0]
@@ -133,7 +135,13 @@ def _customers(view, metric: Metric, asked: Question, before: date) -> int:
             f"select fact.customer_key from {metric.source.id} as fact\n{joins}\n"
             f"where {condition} and ({writer.metric.rows})"
         )
-    return int(view.one(f"select count(distinct customer_key) from ({' union all '.join(sides)})", None, **params)[0])
+    return int(
+        view.one(
+            f"select count(distinct customer_key) from ({' union all '.join(sides)})",
+            None,
+            **params,
+        )[0]
+    )
 
 
 def _sums(
@@ -170,7 +178,9 @@ def _by_customer(view, metric: Metric, asked: Question, share: int) -> tuple[str
     if share < _MILLION:
         writer.params["share"] = share
         condition += f"\n    and hash(fact.customer_key) % {_MILLION} < :share"
-    columns = "".join(f"    coalesce(cast({sql} as varchar), 'unknown') as \"{name}\",\n" for name, sql in by)
+    columns = "".join(
+        f"    coalesce(cast({sql} as varchar), 'unknown') as \"{name}\",\n" for name, sql in by
+    )
     sql = (
         f"select\n    fact.customer_key,\n{columns}"
         f"    cast(coalesce({metric.numerator_sql}, 0) as double) as numerator,\n"
@@ -199,7 +209,9 @@ def resample(sums: Sums, draws: int, seed: int) -> np.ndarray:
     return out
 
 
-def _drawing(adds: csr_matrix, size: int, draws: int, rng: np.random.Generator) -> tuple[csr_matrix, Iterator]:
+def _drawing(
+    adds: csr_matrix, size: int, draws: int, rng: np.random.Generator
+) -> tuple[csr_matrix, Iterator]:
     """The matrix to draw columns of, and how often each was drawn, draw by draw.
 
     Customers who add the same are drawn as one, many at a time; where rates count heads that is nearly all of them.
@@ -208,7 +220,9 @@ def _drawing(adds: csr_matrix, size: int, draws: int, rng: np.random.Generator) 
     _, first, many = np.unique(marks, return_index=True, return_counts=True)
     if len(first) * 10 <= size:
         return adds[:, first], iter(rng.multinomial(size, many / size, size=draws).astype(float))
-    each = (np.bincount(rng.integers(0, size, size), minlength=size).astype(float) for _ in range(draws))
+    each = (
+        np.bincount(rng.integers(0, size, size), minlength=size).astype(float) for _ in range(draws)
+    )
     return adds, each
 
 
@@ -233,9 +247,13 @@ def _freedom(sums: Sums, ratio: bool) -> np.ndarray:
             adds = adds - (second - early[sums.part] * sums.sums[:, 1]) / total[1][sums.part]
         else:
             change = first - second
-            mean = np.bincount(sums.part, change, sums.parts) / np.bincount(sums.part, minlength=sums.parts)
+            mean = np.bincount(sums.part, change, sums.parts) / np.bincount(
+                sums.part, minlength=sums.parts
+            )
             adds = change - mean[sums.part]
-        free = np.bincount(sums.part, np.abs(adds), sums.parts) ** 2 / np.bincount(sums.part, adds**2, sums.parts)
+        free = np.bincount(sums.part, np.abs(adds), sums.parts) ** 2 / np.bincount(
+            sums.part, adds**2, sums.parts
+        )
     return np.where(np.isfinite(free), np.maximum(free, 1.0), np.inf)
 
 
@@ -254,7 +272,9 @@ def _judged(
     how many customers of each row were drawn from; `free`: how many its change rests on."""
     change = board["value"].to_numpy(dtype=float) - board["value_before"].to_numpy(dtype=float)
     if metric.denominator_sql is None:
-        change = board["numerator"].to_numpy(dtype=float) - board["numerator_before"].to_numpy(dtype=float)
+        change = board["numerator"].to_numpy(dtype=float) - board["numerator_before"].to_numpy(
+            dtype=float
+        )
     smallest = np.minimum(board[["n", "n_before"]].min(axis=1).to_numpy(), held)
     few = (smallest < MIN_GROUP_SIZE) | ~np.isfinite(change)
     drawn = change + spread
@@ -273,10 +293,21 @@ def _judged(
     if metric.weight == "1":
         hits, all_ = board["numerator"].to_numpy(), board["denominator"].to_numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
-            wilson = proportion_confint(hits, np.where(all_ > 0, all_, np.nan), alpha=LEVEL, method="wilson")
+            wilson = proportion_confint(
+                hits, np.where(all_ > 0, all_, np.nan), alpha=LEVEL, method="wilson"
+            )
     kept = [name for name in board if not name.startswith(("numerator", "denominator"))]
-    told = {"change": change, "low": low, "high": high, "p": p, "p_adjusted": adjusted, "verdict": verdict}
-    return board[kept].assign(**told, value_low=np.asarray(wilson[0]), value_high=np.asarray(wilson[1]))
+    told = {
+        "change": change,
+        "low": low,
+        "high": high,
+        "p": p,
+        "p_adjusted": adjusted,
+        "verdict": verdict,
+    }
+    return board[kept].assign(
+        **told, value_low=np.asarray(wilson[0]), value_high=np.asarray(wilson[1])
+    )
 
 
 def _p(drawn: np.ndarray, change: float) -> float:

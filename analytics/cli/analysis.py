@@ -83,7 +83,9 @@ def _command(
                 metavar="DATE",
                 help="earlier month end",
             ),
-            click.option("--to", "as_of", required=True, type=DATE, metavar="DATE", help="second month end"),
+            click.option(
+                "--to", "as_of", required=True, type=DATE, metavar="DATE", help="second month end"
+            ),
         ]
     dimension = [by_option("a dimension, or class")] if by else []
     opening = click.option(
@@ -125,7 +127,9 @@ def _limit_options() -> tuple[Callable, ...]:
     )
 
 
-def _cell(_context: click.Context, _option: click.Parameter, texts: Iterable[str]) -> dict[str, str]:
+def _cell(
+    _context: click.Context, _option: click.Parameter, texts: Iterable[str]
+) -> dict[str, str]:
     pairs = (filter_of(text) for text in texts)
     return {name: ",".join(codes) for name, codes in pairs}
 
@@ -261,20 +265,30 @@ def _rates(request: Request, cell: dict[str, str], limit: int, offset: int) -> A
     if cell:
         query = migration.Moves(request.question, request.before)
         return _list_of(request, migration, query, cell, limit, offset)
-    return request.pair, {"rates": migration.rates(request.warehouse, request.question, request.before)}
+    return request.pair, {
+        "rates": migration.rates(request.warehouse, request.question, request.before)
+    }
 
 
 @_command(
     "roll",
     "滚动率 / roll rates by days past due",
-    click.option("--from", "before", type=DATE, metavar="DATE", help="month end before, for the matrix"),
+    click.option(
+        "--from", "before", type=DATE, metavar="DATE", help="month end before, for the matrix"
+    ),
     click.option("--buckets", type=click.Choice(sorted(sets())), default="months"),
-    click.option("--last", type=POSITIVE, help="stock roll rates of so many months instead of the matrix"),
+    click.option(
+        "--last", type=POSITIVE, help="stock roll rates of so many months instead of the matrix"
+    ),
     *_cell_options("before=m1 after=m2"),
 )
-def _roll(request: Request, buckets: str, last: int | None, cell: dict[str, str], limit: int, offset: int) -> Answer:
+def _roll(
+    request: Request, buckets: str, last: int | None, cell: dict[str, str], limit: int, offset: int
+) -> Answer:
     if last:
-        return {}, {"series": migration.roll_series(request.warehouse, request.question, last, buckets)}
+        return {}, {
+            "series": migration.roll_series(request.warehouse, request.question, last, buckets)
+        }
     if request.before is None:
         raise UserError("roll_needs_from_or_last")
     if cell:
@@ -316,7 +330,9 @@ def _vintage(
     *_cell_options("cohort=2025-07-01 judged=missed"),
     by=True,
 )
-def _first_payment(request: Request, period: str, cell: dict[str, str], limit: int, offset: int) -> Answer:
+def _first_payment(
+    request: Request, period: str, cell: dict[str, str], limit: int, offset: int
+) -> Answer:
     if cell:
         query = cohorts.Cohorts(request.question, "first", period=period)
         return _list_of(request, cohorts, query, cell, limit, offset)
@@ -364,7 +380,9 @@ def _forecast(request: Request, dimension: str, measure: str, buckets: str, seed
     click.option("--order", help="the column to put first, largest first"),
     metric=True,
 )
-def _list(request: Request, cell: dict[str, str], hit: bool, order: str | None, limit: int, offset: int) -> Answer:
+def _list(
+    request: Request, cell: dict[str, str], hit: bool, order: str | None, limit: int, offset: int
+) -> Answer:
     question = request.question.about(by=tuple(cell))
     rows = drilldown.rows(request.warehouse, question, cell, hit, limit, offset, order)
     return {"n": drilldown.count(request.warehouse, question, cell, hit)}, {"list": rows}
@@ -407,4 +425,6 @@ def _plain(value: Any) -> Any:
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     cells = dated(frame).astype(object)
     cells = cells.where(cells.notna(), None)
-    return [{name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")]
+    return [
+        {name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")
+    ]

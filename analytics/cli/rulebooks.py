@@ -113,7 +113,9 @@ def _schemes(format: str, lang: str) -> None:
     "classify",
     "按手册给一个 CSV 的事实定类 / class every row of a CSV of facts",
     _REQUIRED_SCHEME,
-    click.option("--edition", help="effective date, or FILE.toml; the newest edition where not given"),
+    click.option(
+        "--edition", help="effective date, or FILE.toml; the newest edition where not given"
+    ),
     click.option(
         "--facts",
         "facts_file",
@@ -164,7 +166,9 @@ def _explain(customer: str, scheme: str, as_of: date, home: Path, format: str, l
         print(json.dumps([_told(book, *case, lang) for case in told], ensure_ascii=False, indent=1))
     elif format == "csv":
         show(
-            pd.concat([_trace(number, decision, lang) for number, _, decision in told], ignore_index=True),
+            pd.concat(
+                [_trace(number, decision, lang) for number, _, decision in told], ignore_index=True
+            ),
             "csv",
         )
     else:
@@ -175,12 +179,18 @@ def _explain(customer: str, scheme: str, as_of: date, home: Path, format: str, l
 def _trace(number: str, decision: Decision, lang: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "number": number, "stage": check.stage, "class": check.code, "clause": check.clause,
-            "rule": "  " * check.depth + check.words(lang), "value": plain_text(check.value), "held": _HELD[check.outcome],
-            "applied": "yes" if check.applied else "", "points": "" if check.points is None else check.points,
+            "number": number,
+            "stage": check.stage,
+            "class": check.code,
+            "clause": check.clause,
+            "rule": "  " * check.depth + check.words(lang),
+            "value": plain_text(check.value),
+            "held": _HELD[check.outcome],
+            "applied": "yes" if check.applied else "",
+            "points": "" if check.points is None else check.points,
         }
         for check in decision.checks
-    )  # fmt: skip
+    )
 
 
 def _told(book: Rulebook, number: str, kept: str, decision: Decision, lang: str) -> dict:
@@ -193,15 +203,27 @@ def _told(book: Rulebook, number: str, kept: str, decision: Decision, lang: str)
     }  # fmt: skip
 
 
-def _print(book: Rulebook, number: str, kept: str, decision: Decision, as_of: date, lang: str) -> None:
+def _print(
+    book: Rulebook, number: str, kept: str, decision: Decision, as_of: date, lang: str
+) -> None:
     zh = lang == "zh"
-    print(f"{number}  {book.names[lang]}  {as_of}  {'版本' if zh else 'edition'} {book.effective_on}")
+    print(
+        f"{number}  {book.names[lang]}  {as_of}  {'版本' if zh else 'edition'} {book.effective_on}"
+    )
     print(f"{'类别' if zh else 'class'}: {decision.code} {decision.names[lang]}", end="")
-    print(f"  ({'条款' if zh else 'clauses'} {', '.join(decision.clauses)})" if decision.clauses else "")
+    print(
+        f"  ({'条款' if zh else 'clauses'} {', '.join(decision.clauses)})"
+        if decision.clauses
+        else ""
+    )
     if decision.code != kept:
-        print(f"{'月末定类' if zh else 'kept at the month end'}: {kept}（资料其后有补报 / facts came in later）")
+        print(
+            f"{'月末定类' if zh else 'kept at the month end'}: {kept}（资料其后有补报 / facts came in later）"
+        )
     if decision.missing:
-        names = ", ".join(f"{name} {book.fact_index[name].words(lang)}" for name in decision.missing)
+        names = ", ".join(
+            f"{name} {book.fact_index[name].words(lang)}" for name in decision.missing
+        )
         print(f"{'缺少' if zh else 'missing'}: {names}")
     for way in ("up", "down") if decision.code != book.unrated else ():
         change = decision.boundary.get(way)
@@ -216,7 +238,9 @@ def _print(book: Rulebook, number: str, kept: str, decision: Decision, as_of: da
         points = "" if check.points is None else f" [{check.points}]"
         sign = {True: "+", False: "-", None: "?"}[check.outcome]
         applied = "*" if check.applied else " "
-        print(f"  {sign}{applied} {'  ' * check.depth}{check.clause}  {check.words(lang)}{value}{points}")
+        print(
+            f"  {sign}{applied} {'  ' * check.depth}{check.clause}  {check.words(lang)}{value}{points}"
+        )
     print(stages["key"])
     print()
 
@@ -225,7 +249,9 @@ def boundary(book: Rulebook, change: NearestChange, lang: str) -> str:
     """The nearest boundary as a sentence."""
     fact, unit = change.fact, change.fact.unit(lang)
     unit = f" {unit}" if unit else ""
-    now, then = (f"{fact.value_words(value, lang)}{unit}" for value in (change.value, change.needed))
+    now, then = (
+        f"{fact.value_words(value, lang)}{unit}" for value in (change.value, change.needed)
+    )
     apart = "" if change.difference is None else f"{plain_text(change.difference)}{unit}"
     apart = f"+{apart}" if change.difference is not None and change.difference > 0 else apart
     name = book.class_names(change.code)[lang]
@@ -251,7 +277,9 @@ def _value(book: Rulebook, check: TraceStep, lang: str) -> str:
     "compare",
     "换一个版本谁会变 / who moves when an edition takes another's place",
     _REQUIRED_SCHEME,
-    click.option("--from", "before", required=True, metavar="EDITION", help="effective date, or FILE.toml"),
+    click.option(
+        "--from", "before", required=True, metavar="EDITION", help="effective date, or FILE.toml"
+    ),
     click.option("--to", "after", required=True, metavar="EDITION|FILE.toml"),
     click.option("--totals", is_flag=True, help="per class how many before, in, out and then"),
     as_of_option(),
@@ -302,7 +330,9 @@ def _check(file: Path, lang: str) -> int:
     if lang == "zh":
         print(f"通过：{book.names[lang]}，自 {book.effective_on} 起施行，{worked} 个示例全部符合。")
     else:
-        print(f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {worked} examples hold.")
+        print(
+            f"Passed: {book.names[lang]}, in force from {book.effective_on}; all {worked} examples hold."
+        )
     if file.stem != book.effective_on.isoformat():
         print(
             both_languages("rulebook_file_name", place=f"{book.id}/{book.effective_on}.toml"),
@@ -322,14 +352,18 @@ def _check_service(folder: Path, lang: str) -> int:
 @_command(
     "compliance",
     "合规清单 / loans and customers that break a service rule",
-    click.option("--rule", help="list those that break this rule; all rules are counted where not given"),
+    click.option(
+        "--rule", help="list those that break this rule; all rules are counted where not given"
+    ),
     click.option("--limit", type=POSITIVE, default=100_000, help="most rows of a list"),
     as_of_option(),
     home_option(),
     format_option(),
     language_option(),
 )
-def _compliance(rule: str | None, limit: int, as_of: date, home: Path, format: str, lang: str) -> None:
+def _compliance(
+    rule: str | None, limit: int, as_of: date, home: Path, format: str, lang: str
+) -> None:
     warehouse = Warehouse(home)
     lang = _short(lang)
     if rule:

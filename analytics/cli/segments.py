@@ -27,11 +27,15 @@ from data.errors import UserError
 
 _LANGUAGE = "en"
 WHAT = ("segments", "candidates", "facts", "importance", "tree", "months")
-COMMANDS = click.Group("segments", help="行为分群 / segments by behaviour, beside the classes", no_args_is_help=False)
+COMMANDS = click.Group(
+    "segments", help="行为分群 / segments by behaviour, beside the classes", no_args_is_help=False
+)
 
 
 def _command(name: str, words: str, *options: Callable) -> Callable:
-    made = command(name, words, as_of_option(required=False), home_option(), format_option(), *options)
+    made = command(
+        name, words, as_of_option(required=False), home_option(), format_option(), *options
+    )
 
     def added(function: Callable) -> click.Command:
         its = made(function)
@@ -135,7 +139,9 @@ def _profile(as_of: date | None, home: Path, format: str, segment: str | None) -
     click.option("--limit", type=POSITIVE, default=50),
     scheme_option(),
 )
-def _disagree(as_of: date | None, home: Path, format: str, kind: str, branch: str, limit: int, scheme: str) -> None:
+def _disagree(
+    as_of: date | None, home: Path, format: str, kind: str, branch: str, limit: int, scheme: str
+) -> None:
     warehouse = _warehouse(home)
     if branch and branch not in branches.tree(warehouse):
         raise UserError("unknown_branch", branch=branch)

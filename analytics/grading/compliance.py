@@ -87,7 +87,8 @@ def _state_sql(rule: ServiceRule) -> str:
     """
     return (
         f"case when {_not_false_sql(rule.applies)} then case when {_true_sql(rule.applies)} then "
-        f"case when {_true_sql(rule.breach)} then 2 when {_not_false_sql(rule.breach)} then 1 else 3 end else 1 end else 0 end"
+        f"case when {_true_sql(rule.breach)} then 2 when {_not_false_sql(rule.breach)} then 1 else 3 "
+        "end else 1 end else 0 end"
     )
 
 

@@ -33,7 +33,11 @@ def words(lang: str) -> dict[str, str]:
     def flat(table: dict, prefix: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for key, entry in table.items():
-            found |= flat(entry, f"{prefix}{key}.") if isinstance(entry, dict) else {f"{prefix}{key}": entry}
+            found |= (
+                flat(entry, f"{prefix}{key}.")
+                if isinstance(entry, dict)
+                else {f"{prefix}{key}": entry}
+            )
         return found
 
     return flat(tomllib.loads((_LOCALES / f"{lang}.toml").read_text("utf-8")), "")
@@ -46,7 +50,9 @@ def say(key: str, lang: str, **values: object) -> str:
 
 def is_missing(value: object) -> bool:
     """Whether there is nothing to print: None, NaN or infinite."""
-    return value is None or (isinstance(value, float) and not math.isfinite(value)) or value != value
+    return (
+        value is None or (isinstance(value, float) and not math.isfinite(value)) or value != value
+    )
 
 
 _MONEY = {
@@ -66,7 +72,9 @@ def number(value: float | None, unit: str, lang: str, *, tick: bool = False) -> 
     elif unit == "money":
         said = _money(value, lang, decimals)
     else:
-        said = format_decimal(value, format="#,##0" if unit in ("count", "days") else decimals, locale=_BABEL[lang])
+        said = format_decimal(
+            value, format="#,##0" if unit in ("count", "days") else decimals, locale=_BABEL[lang]
+        )
     return said.replace("-", "−")
 
 
@@ -114,7 +122,13 @@ def change(value: float | None, unit: str, better: str, lang: str, *, bare: bool
     way = 0 if not size.strip("0.,") else 1 if value > 0 else -1
     sign, arrow = {1: ("+", "▲"), -1: ("−", "▼"), 0: ("±", "▬")}[way]
     points = say("unit.points", lang) if unit == "rate" and not bare else ""
-    verdict = "plain" if way == 0 or better == "neither" else "good" if (way < 0) == (better == "lower") else "bad"
+    verdict = (
+        "plain"
+        if way == 0 or better == "neither"
+        else "good"
+        if (way < 0) == (better == "lower")
+        else "bad"
+    )
     return Change(arrow, f"{sign}{size}{points}", verdict)
 
 

@@ -63,7 +63,9 @@ class Code:
     def numbers(self, column: MaskedArray) -> np.ndarray:
         if unheard := set(column.words) - set(self.values):
             raise UserError("value_outside_code_list", name=self.name, unheard=sorted(unheard))
-        codes = np.array([*(self.number(word) for word in column.words), 2**self.bits - 1], np.uint8)
+        codes = np.array(
+            [*(self.number(word) for word in column.words), 2**self.bits - 1], np.uint8
+        )
         return codes[column.filled(len(column.words))]
 
     def read(self, number: str) -> str:
@@ -94,7 +96,11 @@ class Flag:
         return np.where(column.known, values, np.uint8(3))
 
     def read(self, number: str) -> str:
-        return f"case {number} when 0 then false when 1 then true end" if self.may_be_null else f"{number} = 1"
+        return (
+            f"case {number} when 0 then false when 1 then true end"
+            if self.may_be_null
+            else f"{number} = 1"
+        )
 
 
 @dataclass(frozen=True)
@@ -140,13 +146,17 @@ class BitField:
             told.append(f"(({number})::ubigint << {low})" if low else f"({number})::ubigint")
         return " | ".join(told)
 
-    def pack(self, columns: Mapping[str, MaskedArray], numbers: Mapping[str, np.ndarray] = {}) -> np.ndarray:
+    def pack(
+        self, columns: Mapping[str, MaskedArray], numbers: Mapping[str, np.ndarray] = {}
+    ) -> np.ndarray:
         """As `put`, of columns in memory; a field of neither stays 0."""
         packed = None
         for field, low in self._places():
             if field.name not in numbers and field.name not in columns:
                 continue
-            told = numbers[field.name] if field.name in numbers else field.numbers(columns[field.name])
+            told = (
+                numbers[field.name] if field.name in numbers else field.numbers(columns[field.name])
+            )
             moved = told.astype(np.uint64)
             moved <<= np.uint64(low)
             packed = moved if packed is None else np.bitwise_or(packed, moved, out=packed)
@@ -177,7 +187,9 @@ class BitField:
     def mask(self, names: Iterable[str]) -> int:
         """The bits of some fields."""
         wanted = set(names)
-        return sum((2**field.bits - 1) << low for field, low in self._places() if field.name in wanted)
+        return sum(
+            (2**field.bits - 1) << low for field, low in self._places() if field.name in wanted
+        )
 
     def _places(self) -> list[tuple[Field, int]]:
         low, found = 0, []

@@ -20,7 +20,9 @@ from data.editions.part_writer import BuildSession
 CUBES = ("loan", "customer")
 
 
-def build(shop: BuildSession, months: Sequence[date], progress: Callable[[date], None] | None = None) -> None:
+def build(
+    shop: BuildSession, months: Sequence[date], progress: Callable[[date], None] | None = None
+) -> None:
     """Build the marts of the given month ends (consecutive, ascending) into the workshop's part.
 
     The kept tables of the load are in place; older parts, if any, end with the month before months[0].
@@ -80,7 +82,9 @@ def _make_tables(shop: BuildSession, course: BuildContext) -> None:
     run_step(shop, "tables.sql", {}, **course.layout.columns())
     insert_rows(shop, "part.head.derived", course.layout.derived())
     schemes = [*course.by_loan, *course.by_customer]
-    books = [(s.id, book.effective_on, book.digest, book.text) for s in schemes for book in s.editions]
+    books = [
+        (s.id, book.effective_on, book.digest, book.text) for s in schemes for book in s.editions
+    ]
     insert_rows(shop, "part.head.rulebook", books)
     codes = [(s.id, code, name) for s in course.boards for code, name in enumerate(class_codes(s))]
     insert_rows(shop, "part.head.history_code", codes)
@@ -94,7 +98,9 @@ class _Marts:
     def __init__(self, shop: BuildSession, course: BuildContext) -> None:
         self.shop, self.course = shop, course
 
-    def month(self, month: date, customers: Mapping[str, MaskedArray], loans: Mapping[str, MaskedArray]) -> None:
+    def month(
+        self, month: date, customers: Mapping[str, MaskedArray], loans: Mapping[str, MaskedArray]
+    ) -> None:
         """All rows of a month, and their cells."""
         bound, layout = self.course.bound(month), self.course.layout
         self.shop.arrow(to_arrow_table(customers), "customer_fact")
@@ -118,7 +124,11 @@ class _Marts:
         """Sum the month's rows of a mart into cells: every declared additive metric by all that a cube may ask for."""
         keys, measures = self.course.layout.cell_keys(grain), _measures(grain)
         columns = ", ".join(f"{sql} as {name}" for name, sql in (keys | measures).items())
-        into = f"create or replace table {grain}_cells as" if bound["is_first"] else f"insert into {grain}_cells"
+        into = (
+            f"create or replace table {grain}_cells as"
+            if bound["is_first"]
+            else f"insert into {grain}_cells"
+        )
         self.shop.run(
             f"{into} select cast(:as_of as date) as as_of, {columns} from {grain}_month as fact where as_of = :as_of "
             f"group by {', '.join(keys.values())}",

@@ -40,7 +40,11 @@ class MaskedArray:
             column = column.dictionary_encode()
         if pa.types.is_dictionary(column.type):
             array = column.unify_dictionaries().combine_chunks()
-            kind, words, array = pa.string(), tuple(array.dictionary.to_pylist()), array.indices.cast(pa.int32())
+            kind, words, array = (
+                pa.string(),
+                tuple(array.dictionary.to_pylist()),
+                array.indices.cast(pa.int32()),
+            )
         else:
             array = column.combine_chunks()
         if kind == pa.bool_():
@@ -179,7 +183,9 @@ class CustomerIndex:
             known[: len(before.values)] = before.is_known
         return MaskedArray(kind.type, values, known, kind.words)
 
-    def _over(self, before: MaskedArray | None, now: MaskedArray, places: np.ndarray) -> MaskedArray:
+    def _over(
+        self, before: MaskedArray | None, now: MaskedArray, places: np.ndarray
+    ) -> MaskedArray:
         column = self._grown(before, now)
         numbers, words = _numbers_among(column.words, now)
         column.values[places] = numbers
@@ -209,7 +215,9 @@ class ActiveLoans:
     def turn(self, stay: np.ndarray, come: Mapping[str, MaskedArray]) -> None:
         """Those that are not at the places `stay` give theirs up; those that come get the last ones."""
         self._place[self.keys] = -1
-        self._settle({name: _after(column.at(stay), come[name]) for name, column in self.columns.items()})
+        self._settle(
+            {name: _after(column.at(stay), come[name]) for name, column in self.columns.items()}
+        )
 
     def placed(self, keys: np.ndarray, **rows: np.ndarray) -> dict[str, np.ndarray]:
         """Rows of loans with their places; those of loans without a place are left out."""
@@ -238,7 +246,9 @@ def _after(before: MaskedArray, more: MaskedArray) -> MaskedArray:
     return MaskedArray(more.type, np.concatenate([before.values, numbers]), known, words)
 
 
-def _numbers_among(words: tuple[str, ...], column: MaskedArray) -> tuple[np.ndarray, tuple[str, ...]]:
+def _numbers_among(
+    words: tuple[str, ...], column: MaskedArray
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """A column's values as numbers among `words` and, after these, its own; all these words."""
     if column.words == words:
         return column.values, words

@@ -36,7 +36,9 @@ def insert_rows(shop: BuildSession, table: str, rows: Sequence[tuple]) -> None:
     """Rows into a small table, their values bound."""
     if not rows:
         return
-    values = ", ".join(f"({', '.join(f':v{r}_{c}' for c in range(len(row)))})" for r, row in enumerate(rows))
+    values = ", ".join(
+        f"({', '.join(f':v{r}_{c}' for c in range(len(row)))})" for r, row in enumerate(rows)
+    )
     bound = {f"v{r}_{c}": value for r, row in enumerate(rows) for c, value in enumerate(row)}
     shop.run(f"insert into {table} values {values}", table, **bound)
 

@@ -31,14 +31,20 @@ class CustomerGrader:
     signals  the facts that customer_signals_known.sql tells out of columns of the same names
     """
 
-    def __init__(self, shop: BuildSession, course: BuildContext, schemes: Sequence, signals: Sequence[str]) -> None:
+    def __init__(
+        self, shop: BuildSession, course: BuildContext, schemes: Sequence, signals: Sequence[str]
+    ) -> None:
         self.shop, self.course, self.schemes, self.signals = shop, course, schemes, signals
         self._graded_by: tuple = ()
         self._sides: dict[str, np.ndarray] = {}
         self._classes: dict[str, np.ndarray] = {}
 
     def month(
-        self, month: date, roster: CustomerIndex, facts: Mapping[str, MaskedArray], arrived: np.ndarray
+        self,
+        month: date,
+        roster: CustomerIndex,
+        facts: Mapping[str, MaskedArray],
+        arrived: np.ndarray,
     ) -> dict[str, np.ndarray]:
         """The number of everybody's class by each scheme; `arrived` are places of those whose attributes changed."""
         books = [in_force(scheme, month) for scheme in self.schemes]
@@ -54,7 +60,9 @@ class CustomerGrader:
             attributes=fragment("customer_attributes"),
             signal_names=", ".join(self.signals),
             signals_known=fragment("customer_signals_known").replace("warned.", "attribute."),
-            graded=lines([f"{class_number(s, month)} as {s.id}" for s in self.schemes] or ["1 as one"]),
+            graded=lines(
+                [f"{class_number(s, month)} as {s.id}" for s in self.schemes] or ["1 as one"]
+            ),
         )
         self.shop.forget("customer_fact")
         places = roster.places(answer.column("customer_key").to_numpy())
@@ -67,21 +75,35 @@ class CustomerGrader:
         return dict(self._classes)
 
     def _graded_again(
-        self, books: Sequence, roster: CustomerIndex, facts: Mapping[str, MaskedArray], arrived: np.ndarray
+        self,
+        books: Sequence,
+        roster: CustomerIndex,
+        facts: Mapping[str, MaskedArray],
+        arrived: np.ndarray,
     ) -> np.ndarray:
         """The places of those who may have another class than last month: new ones, those with other attributes, and
         those of whom a fact moved across a value that a rule compares it with.
         """
         literals = _literals(books)
         asked = {name for book in books if book for name in book.facts} - set(_OF_ATTRIBUTES)
-        told = {name: _SAME_AS.get(name, name) for name in asked if name not in roster.columns or name in facts}
+        told = {
+            name: _SAME_AS.get(name, name)
+            for name in asked
+            if name not in roster.columns or name in facts
+        }
         if not all(name in literals and column in facts for name, column in told.items()):
             # A fact that time moves, or one that no rule compares by itself: everybody is graded.
             self._sides = {}
             return np.arange(len(roster))
-        before, self._sides = self._sides, {n: threshold_bucket(facts[c], literals[n]) for n, c in told.items()}
+        before, self._sides = (
+            self._sides,
+            {n: threshold_bucket(facts[c], literals[n]) for n, c in told.items()},
+        )
         # The same number of a text stands for another one where the words are others.
-        graded_by = ([id(book) for book in books], {name: facts[column].words for name, column in told.items()})
+        graded_by = (
+            [id(book) for book in books],
+            {name: facts[column].words for name, column in told.items()},
+        )
         is_same, self._graded_by = graded_by == self._graded_by, graded_by
         if not is_same or not before:
             return np.arange(len(roster))
@@ -99,7 +121,9 @@ def _literals(books: Sequence) -> dict[str, set]:
     found: dict[str, set] = {}
     for book in books:
         for rule in book.leaves() if book else ():
-            found.setdefault(rule.fact.name, set()).update(() if rule.fact.type in ("code", "bool") else rule.literals)
+            found.setdefault(rule.fact.name, set()).update(
+                () if rule.fact.type in ("code", "bool") else rule.literals
+            )
     # As a fact it is true or false; as a balance it is above 0.
     return found | {name: {0} for name in _SAME_AS if name in found}
 

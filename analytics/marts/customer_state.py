@@ -25,7 +25,10 @@ _TOO_MUCH = 10**15
 
 
 def of_loans(
-    loans: Mapping[str, MaskedArray], places: np.ndarray, size: int, classes: Mapping[str, Sequence[str]]
+    loans: Mapping[str, MaskedArray],
+    places: np.ndarray,
+    size: int,
+    classes: Mapping[str, Sequence[str]],
 ) -> dict[str, MaskedArray]:
     """What a month's loans say of each of `size` customers: how many are open, sums, the most days past due and the
     worst class of those with a balance. Days and class are not known of a customer without such a loan, and days not
@@ -76,7 +79,10 @@ def of_loans(
         "product_bits": number(bits[:size]),
         **{
             f"worst_{scheme}": MaskedArray(
-                pa.string(), highest(loans[f"class_{scheme}"].values).astype(np.int32), has_open, tuple(codes)
+                pa.string(),
+                highest(loans[f"class_{scheme}"].values).astype(np.int32),
+                has_open,
+                tuple(codes),
             )
             for scheme, codes in classes.items()
         },
@@ -84,21 +90,31 @@ def of_loans(
 
 
 def flows(
-    borrowed: Mapping[str, MaskedArray], earned: Mapping[str, MaskedArray], saved: Mapping[str, MaskedArray]
+    borrowed: Mapping[str, MaskedArray],
+    earned: Mapping[str, MaskedArray],
+    saved: Mapping[str, MaskedArray],
 ) -> dict[str, MaskedArray]:
     """The month's amounts: of loans, of services, of deposits; an operating cost is of loans and of deposits."""
-    found = {name: borrowed[name].filled(0) for name in ("interest", "funding_cost", "expected_loss")}
+    found = {
+        name: borrowed[name].filled(0) for name in ("interest", "funding_cost", "expected_loss")
+    }
     found |= {"fees": earned["fees"].filled(0), "margin": saved["margin"].filled(0)}
-    found["operating_cost"] = borrowed["operating_cost"].filled(0) + saved["operating_cost"].filled(0)
+    found["operating_cost"] = borrowed["operating_cost"].filled(0) + saved["operating_cost"].filled(
+        0
+    )
     return {name: money(found[name]) for name in FLOWS}
 
 
 def twelve_months(
-    month: Mapping[str, MaskedArray], before: Callable[[str], MaskedArray], year_ago: Mapping[str, MaskedArray]
+    month: Mapping[str, MaskedArray],
+    before: Callable[[str], MaskedArray],
+    year_ago: Mapping[str, MaskedArray],
 ) -> dict[str, MaskedArray]:
     """Sums of the last twelve months: last month's, and this month less the month a year ago."""
     return {
-        f"{name}_12m": money(before(f"{name}_12m").filled(0) - year_ago[name].filled(0) + month[name].filled(0))
+        f"{name}_12m": money(
+            before(f"{name}_12m").filled(0) - year_ago[name].filled(0) + month[name].filled(0)
+        )
         for name in FLOWS
     }
 
@@ -118,7 +134,9 @@ class DelinquencyWindow:
 
     def keep(self, month: date, places: np.ndarray, days: np.ndarray) -> None:
         """The days at a month end, all above 0."""
-        self._months = {day: told for day, told in self._months.items() if day > month_end(month, -12)}
+        self._months = {
+            day: told for day, told in self._months.items() if day > month_end(month, -12)
+        }
         self._months[month] = places, days
 
     def facts(self, month: date, days: np.ndarray) -> dict[str, MaskedArray]:
@@ -143,13 +161,17 @@ def services(before: MaskedArray, earned: Sequence[MaskedArray]) -> MaskedArray:
     """
     every = np.uint64(sum(1 << _NIBBLE * kind for kind in range(len(earned))))
     ages = before.filled(sum(NEVER << _NIBBLE * kind for kind in range(len(earned))))
-    is_full = ages & (ages >> np.uint64(1)) & (ages >> np.uint64(2)) & (ages >> np.uint64(3)) & every
+    is_full = (
+        ages & (ages >> np.uint64(1)) & (ages >> np.uint64(2)) & (ages >> np.uint64(3)) & every
+    )
     ages = ages + (every ^ is_full)
     for kind, column in enumerate(earned):
         places = np.flatnonzero(column.is_known)
         low = np.uint64(_NIBBLE * kind)
         told, mask = ages[places], np.uint64(NEVER) << low
-        since = np.minimum((told & mask) >> low, np.minimum(column.values[places], NEVER).astype(np.uint64))
+        since = np.minimum(
+            (told & mask) >> low, np.minimum(column.values[places], NEVER).astype(np.uint64)
+        )
         ages[places] = (told & ~mask) | (since << low)
     return number(ages)
 
@@ -157,7 +179,9 @@ def services(before: MaskedArray, earned: Sequence[MaskedArray]) -> MaskedArray:
 def services_held(ages: MaskedArray, kinds: int) -> np.ndarray:
     """How many kinds of service brought income within twelve months: those whose months are below 12."""
     every = np.uint64(sum(1 << _NIBBLE * kind for kind in range(kinds)))
-    return kinds - np.bitwise_count(ages.values >> np.uint64(3) & ages.values >> np.uint64(2) & every)
+    return kinds - np.bitwise_count(
+        ages.values >> np.uint64(3) & ages.values >> np.uint64(2) & every
+    )
 
 
 def percentile(values: np.ndarray) -> MaskedArray:

@@ -10,7 +10,14 @@ from itertools import pairwise
 import numpy as np
 import pyarrow.compute as pc
 
-from analytics.marts.columns import CustomerIndex, MaskedArray, money, number, to_arrow_table, unknown
+from analytics.marts.columns import (
+    CustomerIndex,
+    MaskedArray,
+    money,
+    number,
+    to_arrow_table,
+    unknown,
+)
 from analytics.marts.context import BuildContext, columns_of, run_step, step_table
 from analytics.marts.customer_grades import CustomerGrader
 from analytics.marts.customer_state import (
@@ -58,7 +65,10 @@ class CustomerMartBuilder:
         """Schemes decided by attributes alone, and what the others ask of the attributes."""
         course, attributes = self.course, read_contract().table("customer").columns
         settled = {*attributes, "age", "years_payroll", "family_monthly_income"}
-        used = {s.id: {fact for book in course.books(s) for fact in book.facts} for s in course.by_customer}
+        used = {
+            s.id: {fact for book in course.books(s) for fact in book.facts}
+            for s in course.by_customer
+        }
         self.slow = [s for s in course.by_customer if used[s.id] <= settled]
         self.quick = [s for s in course.by_customer if s not in self.slow]
         asked = {fact for s in self.quick for fact in used[s.id]}
@@ -80,8 +90,12 @@ class CustomerMartBuilder:
             f"from {catalog}.kept.customer"
             for catalog in (*self.course.older, "part")
         )
-        self.shop.run(f"create or replace temp {kind} customer_known as {versions}", "customer_known")
-        self.roster = CustomerIndex(self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0])
+        self.shop.run(
+            f"create or replace temp {kind} customer_known as {versions}", "customer_known"
+        )
+        self.roster = CustomerIndex(
+            self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0]
+        )
         self.late = DelinquencyWindow()
         self.classes = CustomerGrader(self.shop, self.course, self.quick, self.signals)
         self._changes(self._resume())
@@ -103,9 +117,17 @@ class CustomerMartBuilder:
         attributes = lines([f"attribute.{name}" for name in self.attributes])
         classes = {s.id: s for s in self.slow} | {_before(s): s for s in self.course.boards}
         codes = lines([f"{class_code(s, s.id)} as {name}" for name, s in classes.items()])
-        self.roster.put(self.shop.table(self.course.left(self.shop, "customer_state", self.kept), "customer_state"))
-        self.roster.put(step_table(self.shop, "customer_before.sql", {"before": before}, attributes=attributes))
-        self.roster.put(step_table(self.shop, "customer_resumed.sql", {"before": before}, codes=codes))
+        self.roster.put(
+            self.shop.table(
+                self.course.left(self.shop, "customer_state", self.kept), "customer_state"
+            )
+        )
+        self.roster.put(
+            step_table(self.shop, "customer_before.sql", {"before": before}, attributes=attributes)
+        )
+        self.roster.put(
+            step_table(self.shop, "customer_resumed.sql", {"before": before}, codes=codes)
+        )
         late = self.shop.table(
             "select as_of, customer_key, days_past_due from customer_month where as_of > :since and days_past_due > 0",
             "months past due",
@@ -138,7 +160,8 @@ class CustomerMartBuilder:
             regraded=", ".join(f"date '{month}'" for month in regraded) or "null",
             facts=fragment("customer_attributes").replace(":as_of", "attribute.graded_on"),
             names=lines(self.attributes),
-            graded=lines([f"{self._slow_class(s)} as {s.id}" for s in self.slow]) or "null as nothing_slow",
+            graded=lines([f"{self._slow_class(s)} as {s.id}" for s in self.slow])
+            or "null as nothing_slow",
         )
 
     def _slow_class(self, scheme) -> str:
@@ -148,16 +171,20 @@ class CustomerMartBuilder:
             if not told or in_force(scheme, month) is not found:
                 found = in_force(scheme, month)
                 told.append((month, class_number(scheme, month)))
-        arms = " ".join(f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:]))
+        arms = " ".join(
+            f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:])
+        )
         return f"case {arms} else {told[0][1]} end" if arms else told[0][1]
 
     def month(self, month: date, loans: Mapping[str, MaskedArray]) -> dict[str, MaskedArray]:
-        """What customer_month.sql needs for the month's rows; `loans` are those of the month (LoanMartBuilder.of). The months
+        """What customer_month.sql needs for the month's rows; `loans` are those of the month. The months
         come in their order.
         """
         bound, shop, roster = self.course.bound(month), self.shop, self.roster
         changed = shop.table(
-            "select * exclude (graded_on) from customer_change where graded_on = :as_of", "customer_change", **bound
+            "select * exclude (graded_on) from customer_change where graded_on = :as_of",
+            "customer_change",
+            **bound,
         )
         roster.put(changed)
         self._gather(month, loans)
@@ -172,7 +199,12 @@ class CustomerMartBuilder:
 
     def _gather(self, month: date, loans: Mapping[str, MaskedArray]) -> None:
         """The facts of the month, from what was carried and what the month brought."""
-        bound, course, roster, kinds = self.course.bound(month), self.course, self.roster, _service_kinds()
+        bound, course, roster, kinds = (
+            self.course.bound(month),
+            self.course,
+            self.roster,
+            _service_kinds(),
+        )
 
         def found(name: str, **put: str) -> dict[str, MaskedArray]:
             return roster.spread(step_table(self.shop, f"customer_{name}.sql", bound, **put))
@@ -189,7 +221,9 @@ class CustomerMartBuilder:
 
         days = borrowed["days_past_due"]
         deposit = saved["deposit_balance"].filled(0)
-        ages = services(before("service_ages", np.uint64), [earned[f"age_{kind}"] for kind in range(len(kinds))])
+        ages = services(
+            before("service_ages", np.uint64), [earned[f"age_{kind}"] for kind in range(len(kinds))]
+        )
         flow = flows(borrowed, earned, saved)
         year = twelve_months(flow, before, year_ago)
         gross = sum(year[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
@@ -198,13 +232,17 @@ class CustomerMartBuilder:
             "service_ages": ages,
             "first_loan_on": earliest(before("first_loan_on", np.int32), happened["first_loan_on"]),
             "loans_ever": _sum(before("loans_ever"), happened["loans_new"]),
-            "loans_settled": _sum(before("loans_settled"), happened["loans_ended"], borrowed["loans_settled"]),
+            "loans_settled": _sum(
+                before("loans_settled"), happened["loans_ended"], borrowed["loans_settled"]
+            ),
             **year,
         }
         self.facts = {
             **{name: borrowed[name] for name in ("loans_open", "loan_balance", "overdue_amount")},
             # Of a customer who owes nothing it is known that nothing is late.
-            "days_past_due": number(days.values, days.is_known | (borrowed["loans_open"].values == 0)),
+            "days_past_due": number(
+                days.values, days.is_known | (borrowed["loans_open"].values == 0)
+            ),
             **{f"worst_{s.id}": borrowed[f"worst_{s.id}"] for s in course.by_loan},
             "count_instalments_late_in_a_row": borrowed["count_instalments_late_in_a_row"],
             "deposit_balance": money(deposit) if course.has_deposits else saved["deposit_balance"],
@@ -222,7 +260,9 @@ class CustomerMartBuilder:
 
     def _carry(self, month: date, classes: Mapping[str, np.ndarray]) -> None:
         """The month's facts are what the next month starts from."""
-        self.roster.columns |= self.carried | {_before(s): number(classes[s.id]) for s in self.course.boards}
+        self.roster.columns |= self.carried | {
+            _before(s): number(classes[s.id]) for s in self.course.boards
+        }
         days = self.facts["days_past_due"].filled(0)
         places = np.flatnonzero(days)
         self.late.keep(month, places, days[places])
@@ -230,7 +270,9 @@ class CustomerMartBuilder:
     def keep(self) -> None:
         """What the last month hands on to the next load."""
         carried = {name: self.roster.columns[name] for name in self.kept if name != "customer_key"}
-        self.shop.arrow(to_arrow_table({"customer_key": number(self.roster.keys)} | carried), "customer_carried")
+        self.shop.arrow(
+            to_arrow_table({"customer_key": number(self.roster.keys)} | carried), "customer_carried"
+        )
         run_step(self.shop, "customer_kept.sql", {})
         self.shop.forget("customer_carried")
 
@@ -257,10 +299,21 @@ def _service_kinds() -> list[str]:
 def _service_months(kinds: Sequence[str]) -> str:
     """Months since each kind of income was last booked."""
     since = "date_diff('month', booked_on, cast(:as_of as date))"
-    return lines([f"min({since}) filter (where kind = {sql_literal(kind)}) as age_{n}" for n, kind in enumerate(kinds)])
+    return lines(
+        [
+            f"min({since}) filter (where kind = {sql_literal(kind)}) as age_{n}"
+            for n, kind in enumerate(kinds)
+        ]
+    )
 
 
 def _turning(books: Sequence, fact: str) -> list[str]:
     """The values of a fact in years at which a rule of these books may decide otherwise than a year before."""
-    asked = {int(n) for b in books for rule in b.leaves() if rule.fact.name == fact for n in rule.literals}
+    asked = {
+        int(n)
+        for b in books
+        for rule in b.leaves()
+        if rule.fact.name == fact
+        for n in rule.literals
+    }
     return [str(years) for years in sorted({*asked, *(years + 1 for years in asked)}) if years > 0]

@@ -118,7 +118,9 @@ def is_behind(now: Columns, days: Days) -> np.ndarray:
     )
 
 
-def still_open(before: Rows, due: Rows, loans: Columns, now: Columns, is_afresh: np.ndarray) -> dict[str, np.ndarray]:
+def still_open(
+    before: Rows, due: Rows, loans: Columns, now: Columns, is_afresh: np.ndarray
+) -> dict[str, np.ndarray]:
     """The instalments not fully paid, loan by loan in the order of their days, with the sums due up to and with each,
     and what of each is paid: `before` were open a month ago, those of a loan in the order of their days; `due` are to
     be added, in any order, from the first one on where `is_afresh`.
@@ -126,7 +128,10 @@ def still_open(before: Rows, due: Rows, loans: Columns, now: Columns, is_afresh:
     order = np.lexsort((due["number"], due["due_on"], due["place"]))
     due = {name: values[order] for name, values in due.items()}
     place = due["place"]
-    for name, amounts in (("due_total", due["principal"] + due["interest"]), ("due_principal_total", due["principal"])):
+    for name, amounts in (
+        ("due_total", due["principal"] + due["interest"]),
+        ("due_principal_total", due["principal"]),
+    ):
         due[name] = np.where(is_afresh, 0, loans[name].filled(0))[place] + _running(place, amounts)
     rows = {name: np.concatenate([before[name], due[name]]) for name in due}
     # Those open before come before those that fell due since.
@@ -152,7 +157,9 @@ def arrears(rows: Rows, now: Columns, days: Days) -> dict[str, MaskedArray]:
     first = _firsts(rows["place"])
     principal_paid = now["due_principal_total"].values.copy()
     left_over = np.maximum(rows["paid"] - rows["interest"], 0)
-    principal_paid[rows["place"][first]] = (rows["due_principal_total"] - rows["principal"] + left_over)[first]
+    principal_paid[rows["place"][first]] = (
+        rows["due_principal_total"] - rows["principal"] + left_over
+    )[first]
     return {
         "principal_paid_total": money(principal_paid),
         "oldest_open_on": dates(np.where(oldest < _NEVER, oldest, 0), oldest < _NEVER),
@@ -183,12 +190,21 @@ def state(loans: Columns, now: Columns, missed: Rows, days: Days) -> dict[str, M
         *(now[name].is_known for name in ("closed_on", "ended_on", "written_off_on")),
     )
     at_rest = _is(now["is_resting"]) & ~_is(now["is_recounted"])
-    owed = np.maximum(loans["principal"].values - now["prepaid_total"].values - now["principal_paid_total"].values, 0)
+    owed = np.maximum(
+        loans["principal"].values
+        - now["prepaid_total"].values
+        - now["principal_paid_total"].values,
+        0,
+    )
     interest_before = loans["interest_total"].filled(0)
     paid, prepaid = now["paid_total"].values, now["prepaid_total"].values
     interest = np.minimum(paid, now["due_total"].values) - now["principal_paid_total"].values
-    interest = np.where((ended & (now["ended_on"].values <= days.previous)) | at_rest, interest_before, interest)
-    interest = np.where(closed, np.maximum(paid + prepaid - loans["principal"].values, interest_before), interest)
+    interest = np.where(
+        (ended & (now["ended_on"].values <= days.previous)) | at_rest, interest_before, interest
+    )
+    interest = np.where(
+        closed, np.maximum(paid + prepaid - loans["principal"].values, interest_before), interest
+    )
     oldest = _where(at_rest, loans["oldest_due_on"], now["oldest_open_on"])
     oldest = _only(oldest, ~ended)
     is_scheduled = _is(loans["is_scheduled"])
@@ -204,20 +220,28 @@ def state(loans: Columns, now: Columns, missed: Rows, days: Days) -> dict[str, M
         "balance_before": _only(loans["balance"], known),
         "balance": money(np.where(ended | written, 0, owed)),
         "balance_written_off": money(
-            np.where(written & ~ended, np.where(at_rest, loans["balance_written_off"].filled(0), owed), 0)
+            np.where(
+                written & ~ended, np.where(at_rest, loans["balance_written_off"].filled(0), owed), 0
+            )
         ),
         "count_instalments_late": number(
             np.where(
                 ended,
                 np.int16(0),
-                np.where(at_rest, loans["count_instalments_late"].filled(0), now["count_open_late"].values),
+                np.where(
+                    at_rest,
+                    loans["count_instalments_late"].filled(0),
+                    now["count_open_late"].values,
+                ),
             )
         ),
         # Whether a loan of which no instalment was ever handed over is past due cannot be known.
         "days_past_due": _only(number(past_due), ended | is_scheduled),
         "overdue_amount": _only(money(late_amount), ended | written | is_scheduled),
         "interest_received": money(received),
-        "is_first_payment_missed": _put(loans["is_first_payment_missed"], missed["place"], missed["is_missed"]),
+        "is_first_payment_missed": _put(
+            loans["is_first_payment_missed"], missed["place"], missed["is_missed"]
+        ),
         **_flags(loans, now, days),
     }
 
@@ -249,7 +273,9 @@ def _flags(loans: Columns, now: Columns, days: Days) -> dict[str, MaskedArray]:
         "is_kept": number(has_row | is_waiting),
         # Disbursed in the month, or before and handed over only now. A loan that ended and has a row again (its first
         # payment is still to be judged) is not new.
-        "is_new": number((disbursed > days.previous) | (~known & (loans["loan_key"].values > days.new_above))),
+        "is_new": number(
+            (disbursed > days.previous) | (~known & (loans["loan_key"].values > days.new_above))
+        ),
         "is_settled": number(closed.is_known & ~written.is_known & is_new_close),
         "is_newly_written_off": number(written.is_known & (written.values > days.previous)),
         "is_first_payment_judged": number(is_judged_late & (over <= days.as_of)),
@@ -266,7 +292,9 @@ def snapshot_state(loans: Columns, told: Rows, days: Days) -> dict[str, MaskedAr
     has_row[told["place"]] = True
     now = {name: _only(column, has_row) for name, column in reached(loans, days).items()}
     closed, written = now["closed_on"], now["written_off_on"]
-    balance, past_due, received, is_received = (_at(told["place"], told[name], size) for name in _SNAPSHOT)
+    balance, past_due, received, is_received = (
+        _at(told["place"], told[name], size) for name in _SNAPSHOT
+    )
     none, nothing = np.zeros(size, bool), np.zeros(size, np.int64)
     return {
         **now,
@@ -294,7 +322,11 @@ class ClassValues:
 
 
 def costs(
-    loans: Columns, classes: np.ndarray, values: ClassValues, is_secured: np.ndarray, rates: Mapping[str, float]
+    loans: Columns,
+    classes: np.ndarray,
+    values: ClassValues,
+    is_secured: np.ndarray,
+    rates: Mapping[str, float],
 ) -> dict[str, MaskedArray]:
     """What a loan's class and the assumptions (data/assumptions.toml) make it cost. Half a fen is rounded up.
 
@@ -309,10 +341,16 @@ def costs(
     npl, pd, provision = values.npl[classes], values.pd[classes], values.provision[classes]
     return {
         "is_npl": _only(number(npl == 1), has_balance & ~np.isnan(npl)),
-        "provision": _only(money(rounded(balance * np.nan_to_num(provision))), ~np.isnan(provision)),
+        "provision": _only(
+            money(rounded(balance * np.nan_to_num(provision))), ~np.isnan(provision)
+        ),
         "funding_cost": money(rounded(balance * funding_rate / 12)),
-        "expected_loss": _only(money(rounded(balance * np.nan_to_num(pd) * loss_share / 12)), ~np.isnan(pd)),
-        "operating_cost": money(np.where(has_balance, rounded(np.float64(rates["operating_cost_loan"])), 0)),
+        "expected_loss": _only(
+            money(rounded(balance * np.nan_to_num(pd) * loss_share / 12)), ~np.isnan(pd)
+        ),
+        "operating_cost": money(
+            np.where(has_balance, rounded(np.float64(rates["operating_cost_loan"])), 0)
+        ),
     }
 
 
@@ -357,7 +395,12 @@ def _at(places: np.ndarray, given: np.ndarray, size: int) -> np.ndarray:
 def _only(column: MaskedArray, known: np.ndarray) -> MaskedArray:
     """Known only where it was and `known` is."""
     known = column.is_known & known
-    return MaskedArray(column.type, np.where(known, column.values, column.values.dtype.type(0)), known, column.words)
+    return MaskedArray(
+        column.type,
+        np.where(known, column.values, column.values.dtype.type(0)),
+        known,
+        column.words,
+    )
 
 
 def _where(which: np.ndarray, one: MaskedArray, other: MaskedArray) -> MaskedArray:

@@ -7,7 +7,14 @@ from datetime import date
 
 import numpy as np
 
-from analytics.marts.columns import ActiveLoans, MaskedArray, columns, number, to_arrow_table, unknown
+from analytics.marts.columns import (
+    ActiveLoans,
+    MaskedArray,
+    columns,
+    number,
+    to_arrow_table,
+    unknown,
+)
 from analytics.marts.context import BuildContext, columns_of, run_step, step_table
 from analytics.marts.customer_state import history
 from analytics.marts.loan_state import (
@@ -62,8 +69,12 @@ class LoanMartBuilder:
         self.carried = columns_of(shop, "loan_now")
         if not course.is_opening:
             course.resume(shop, "loan_now", "loan_state", self.carried)
-            course.resume(shop, "instalment_now", "instalment_open", columns_of(shop, "instalment_now"))
-        known = step_table(shop, "loan_now.sql", course.bound(course.months[0]), carried=", ".join(self.carried))
+            course.resume(
+                shop, "instalment_now", "instalment_open", columns_of(shop, "instalment_now")
+            )
+        known = step_table(
+            shop, "loan_now.sql", course.bound(course.months[0]), carried=", ".join(self.carried)
+        )
         shop.run("drop table loan_known; delete from loan_now", "loan_now")
         most = shop.one("select coalesce(max(loan_key), 0) from loan_number")[0]
         self.loans = ActiveLoans(most, columns(known))
@@ -71,7 +82,11 @@ class LoanMartBuilder:
         # A loan's instalments must follow one another, and a table tells its rows in any order.
         ordered = "select * from instalment_now order by loan_key, due_on, number"
         self.open = columns(shop.table(ordered, "instalment_now"))
-        told = columns(shop.table("select product_key, enum_code(family)::tinyint as family from product", "product"))
+        told = columns(
+            shop.table(
+                "select product_key, enum_code(family)::tinyint as family from product", "product"
+            )
+        )
         # The first one where a product's is not known.
         self.families = np.zeros(np.iinfo(np.int16).max + 1, np.int8)
         self.families[told["product_key"].values] = told["family"].values
@@ -79,7 +94,11 @@ class LoanMartBuilder:
     def month(self, month: date) -> None:
         """Work out the loans of a month; the months come in their order."""
         bound, days = self.course.bound(month), Days.of(self.course.bound(month))
-        now = self._of_events(bound, days) if self.course.has_events else self._of_snapshots(bound, days)
+        now = (
+            self._of_events(bound, days)
+            if self.course.has_events
+            else self._of_snapshots(bound, days)
+        )
         loans = self.loans.columns | now
         classes = self._classes(month, loans)
         for scheme in self.course.loan_boards:
@@ -97,7 +116,10 @@ class LoanMartBuilder:
         loans |= {f"class_{name}": number(numbers) for name, numbers in classes.items()}
         if not self.course.has_events:
             loans |= {name: unknown(len(self.loans), kind) for name, kind in _UNTOLD.items()}
-        loans |= {name: number(values) for name, values in self.course.layout.loan_row(loans, classes).items()}
+        loans |= {
+            name: number(values)
+            for name, values in self.course.layout.loan_row(loans, classes).items()
+        }
         self._made = dict(list(self._made.items())[-1:]) | {month: loans}
 
     def of(self, month: date) -> dict[str, MaskedArray]:
@@ -136,10 +158,15 @@ class LoanMartBuilder:
 
     def _rows(self, step: str, bound: Mapping) -> dict[str, np.ndarray]:
         """The rows of a question by loan_key."""
-        rows = {name: column.values for name, column in columns(step_table(self.shop, step, bound)).items()}
+        rows = {
+            name: column.values
+            for name, column in columns(step_table(self.shop, step, bound)).items()
+        }
         return self.loans.placed(rows.pop("loan_key"), **rows)
 
-    def _asked(self, step: str, bound: Mapping, of: Mapping[str, MaskedArray]) -> dict[str, np.ndarray]:
+    def _asked(
+        self, step: str, bound: Mapping, of: Mapping[str, MaskedArray]
+    ) -> dict[str, np.ndarray]:
         """The rows of a question about some loans."""
         self.shop.arrow(to_arrow_table(of), "loan_asked")
         try:
@@ -154,33 +181,55 @@ class LoanMartBuilder:
         is_late, is_afresh = is_behind(now, days), now["is_recounted"].values
         goes_on, again = is_late & ~is_afresh, np.flatnonzero(is_late & is_afresh)
         before = {name: column.values for name, column in self.open.items()}
-        before, due = _at(self.loans.placed(before.pop("loan_key"), **before), goes_on), _at(due, goes_on)
+        before, due = (
+            _at(self.loans.placed(before.pop("loan_key"), **before), goes_on),
+            _at(due, goes_on),
+        )
         if len(again):
-            more = self._asked("instalment_again.sql", bound, {"loan_key": self.loans.columns["loan_key"].at(again)})
+            more = self._asked(
+                "instalment_again.sql",
+                bound,
+                {"loan_key": self.loans.columns["loan_key"].at(again)},
+            )
             due = {name: np.concatenate([values, more[name]]) for name, values in due.items()}
         rows = still_open(before, due, self.loans.columns, now, is_afresh)
         rows["loan_key"] = self.loans.keys[rows["place"]]
-        self.open = {name: MaskedArray(column.type, rows[name]) for name, column in self.open.items()}
+        self.open = {
+            name: MaskedArray(column.type, rows[name]) for name, column in self.open.items()
+        }
         return rows
 
-    def _first_payments(self, bound: Mapping, now: Mapping[str, MaskedArray], days: Days) -> dict[str, np.ndarray]:
+    def _first_payments(
+        self, bound: Mapping, now: Mapping[str, MaskedArray], days: Days
+    ) -> dict[str, np.ndarray]:
         """Whether the first payments judged now were missed."""
         places, loans = judged(now, days), self.loans.columns
-        asked = {"loan_key": loans["loan_key"], "disbursed_on": loans["disbursed_on"], "judged_on": judged_on(now)}
+        asked = {
+            "loan_key": loans["loan_key"],
+            "disbursed_on": loans["disbursed_on"],
+            "judged_on": judged_on(now),
+        }
         asked |= {"closed_on": now["closed_on"]}
-        return self._asked("first_payment.sql", bound, {name: column.at(places) for name, column in asked.items()})
+        return self._asked(
+            "first_payment.sql", bound, {name: column.at(places) for name, column in asked.items()}
+        )
 
     def _classes(self, month: date, loans: Mapping[str, MaskedArray]) -> dict[str, np.ndarray]:
         """The number of each loan's class by each scheme."""
         books = [in_force(scheme, month) for scheme in self.course.by_loan]
         asked = {fact for book in books if book for fact in book.facts} & loans.keys()
-        self.shop.arrow(to_arrow_table({name: loans[name] for name in {"loan_key", *_DATED, *asked}}), "loan_fact")
+        self.shop.arrow(
+            to_arrow_table({name: loans[name] for name in {"loan_key", *_DATED, *asked}}),
+            "loan_fact",
+        )
         answer = step_table(
             self.shop,
             "loan_class.sql",
             self.course.bound(month),
             dates=fragment("loan_dates"),
-            graded=lines([f"{class_number(s, month)} as class_{s.id}" for s in self.course.by_loan]),
+            graded=lines(
+                [f"{class_number(s, month)} as class_{s.id}" for s in self.course.by_loan]
+            ),
         )
         self.shop.forget("loan_fact")
         told = {name: column.values for name, column in columns(answer).items()}

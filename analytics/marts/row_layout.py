@@ -36,12 +36,21 @@ class RowLayout:
         self.loan_codes = [code("loan", name) for name in ("channel", "guarantee")]
         self.attributes = [
             code("customer", name)
-            for name in ("kind", "gender", "education", "employment", "employer_kind", "credit_grade")
+            for name in (
+                "kind",
+                "gender",
+                "education",
+                "employment",
+                "employer_kind",
+                "credit_grade",
+            )
         ]
         boards = [s for s in (*by_loan, *by_customer) if s.id in BOARDS]
         others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
         # In the order of customer_facts.reloan_bits.
-        self.flags = [f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)]
+        self.flags = [
+            f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)
+        ]
         # As wide as the rows of customer_month have them, to move there as one number; null where there is no such row.
         self.moved = (*self.attributes, Flag("has_payroll", may_be_null=True))
         told = (
@@ -51,12 +60,17 @@ class RowLayout:
             # The highest: mostly small, it lets the column be kept in fewer bits.
             Count("loans_settled", 16),
         )
-        self.borrower = BitField("traits", tuple(replace(field, name=f"{BORROWER}{field.name}") for field in told))
+        self.borrower = BitField(
+            "traits", tuple(replace(field, name=f"{BORROWER}{field.name}") for field in told)
+        )
         self.loan_traits = BitField(
             "traits",
             (
                 *self.loan_codes,
-                *(Flag(name) for name in ("is_rollover", "is_new", "is_settled", "is_newly_written_off")),
+                *(
+                    Flag(name)
+                    for name in ("is_rollover", "is_new", "is_settled", "is_newly_written_off")
+                ),
                 Flag("is_npl", may_be_null=True),
                 Flag("is_first_payment_judged"),
                 Flag("is_first_payment_missed", may_be_null=True),
@@ -83,9 +97,15 @@ class RowLayout:
             ),
         )
         # Those of the loan, of its borrower, and (for customers) of schemes that no board opens with.
-        self.loan_classes = BitField("loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"])))
-        self.borrower_classes = BitField("borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"])))
-        self.other_loan_classes = packed("other_classes", [_today(s) for s in others if s.grain == "loan"])
+        self.loan_classes = BitField(
+            "loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"]))
+        )
+        self.borrower_classes = BitField(
+            "borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"]))
+        )
+        self.other_loan_classes = packed(
+            "other_classes", [_today(s) for s in others if s.grain == "loan"]
+        )
         self.other_classes = packed("other_classes", [_today(s) for s in others])
 
     def columns(self) -> dict[str, str]:
@@ -100,12 +120,19 @@ class RowLayout:
         return [
             (mart, number, name, sql)
             for mart, columns in self._packed().items()
-            for number, (name, sql) in enumerate(told for column in columns for told in column.derived())
+            for number, (name, sql) in enumerate(
+                told for column in columns for told in column.derived()
+            )
         ]
 
     def _packed(self) -> dict[str, list[BitField]]:
         found = {
-            "loan_month": [self.loan_traits, self.loan_classes, self.borrower_classes, *self.other_loan_classes],
+            "loan_month": [
+                self.loan_traits,
+                self.loan_classes,
+                self.borrower_classes,
+                *self.other_loan_classes,
+            ],
             "customer_month": [
                 self.traits,
                 self.counts,
@@ -115,9 +142,13 @@ class RowLayout:
                 *self.other_classes,
             ],
         }
-        return {mart: [column for column in columns if column.fields] for mart, columns in found.items()}
+        return {
+            mart: [column for column in columns if column.fields] for mart, columns in found.items()
+        }
 
-    def loan_row(self, loans: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def loan_row(
+        self, loans: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """The packed columns of the rows of loan_month but for `borrower_told`; `classes` are the numbers of today's
         classes of each scheme.
         """
@@ -129,7 +160,9 @@ class RowLayout:
         return [column.column for column in self._of_loans() if column is not self.loan_traits]
 
     def _of_loans(self) -> list[BitField]:
-        return [c for c in (self.loan_traits, self.loan_classes, *self.other_loan_classes) if c.fields]
+        return [
+            c for c in (self.loan_traits, self.loan_classes, *self.other_loan_classes) if c.fields
+        ]
 
     def borrower_told(self) -> dict[str, str]:
         """What `loan_row` leaves open, out of the borrower's row: what is asked of it, and the row's traits and classes
@@ -137,7 +170,9 @@ class RowLayout:
         """
         classes = self.borrower_classes
         # All ones where the borrower has no row yet: null, and no class.
-        told = f"coalesce(customer.traits, {self.borrower.mask(f.name for f in self.borrower.fields)})"
+        told = (
+            f"coalesce(customer.traits, {self.borrower.mask(f.name for f in self.borrower.fields)})"
+        )
         return {
             "borrower": f"{self._told()} as {self.borrower.column}",
             "traits": f"loan.traits | ({told} << {self.loan_traits.low(self.borrower.fields[0])}) as traits",
@@ -147,9 +182,14 @@ class RowLayout:
 
     def _told(self) -> str:
         """What a loan's row tells of its borrower, out of the borrower's row."""
-        moved = _as_one(self.borrower.fields[: len(self.moved)], self.traits.together(f.name for f in self.moved))
+        moved = _as_one(
+            self.borrower.fields[: len(self.moved)],
+            self.traits.together(f.name for f in self.moved),
+        )
         settled = {f"{BORROWER}loans_settled": self.counts.together(["loans_settled"])}
-        return self.borrower.put({f"{BORROWER}has_loan": "loan_balance > 0", f"{BORROWER}age": "age"}, moved | settled)
+        return self.borrower.put(
+            {f"{BORROWER}has_loan": "loan_balance > 0", f"{BORROWER}age": "age"}, moved | settled
+        )
 
     def customer_row(
         self, facts: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]
@@ -159,11 +199,18 @@ class RowLayout:
         """
         numbers = dict(classes) | {self.flags[0]: facts["reloan_bits"].values}
         numbers |= _openings((*self.by_loan, *self.by_customer), facts, back=0)
-        return {column.column: column.pack(facts, numbers) for column in self._packed()["customer_month"]}
+        return {
+            column.column: column.pack(facts, numbers)
+            for column in self._packed()["customer_month"]
+        }
 
     def customer_columns(self) -> list[str]:
         """The packed columns of customer_month that `customer_row` tells whole."""
-        return [column.column for column in self._packed()["customer_month"] if column is not self.traits]
+        return [
+            column.column
+            for column in self._packed()["customer_month"]
+            if column is not self.traits
+        ]
 
     def payroll(self) -> str:
         """What `customer_row` leaves open in traits: what a date says on the day of the row."""
@@ -182,7 +229,11 @@ class RowLayout:
         """What the cells of a scheme's cube are grouped by, and the cube's columns."""
         classes = self.loan_classes if scheme.grain == "loan" else self.borrower_classes
         by, shown = [classes.column, *_DIMENSIONS[grain]], []
-        shown += [f"{classes.read(field)} as {field.name}" for field in classes.fields if _of(field, scheme)]
+        shown += [
+            f"{classes.read(field)} as {field.name}"
+            for field in classes.fields
+            if _of(field, scheme)
+        ]
         shown += _DIMENSIONS[grain]
         if grain == "loan":
             by.append("traits")
@@ -193,16 +244,22 @@ class RowLayout:
 def _ends(schemes: Sequence) -> list[Code]:
     """The class columns of the boards' schemes: today's, and those at the openings."""
     return [
-        Code(f"{s.id}{end}", tuple(class_codes(s))) for s in schemes for end in ("", *(f"_{back}" for back in OPENINGS))
+        Code(f"{s.id}{end}", tuple(class_codes(s)))
+        for s in schemes
+        for end in ("", *(f"_{back}" for back in OPENINGS))
     ]
 
 
-def _openings(schemes: Sequence, facts: Mapping[str, MaskedArray], back: int) -> dict[str, np.ndarray]:
+def _openings(
+    schemes: Sequence, facts: Mapping[str, MaskedArray], back: int
+) -> dict[str, np.ndarray]:
     """The numbers of the classes at the openings; the lowest classes of the histories are last month's, or with `back`
     1 those of the month itself.
     """
     return {
-        f"{s.id}_{months}": facts[f"history_{s.id}"].values >> np.uint64(HISTORY_BITS * (months - 1 + back)) & _CLASS
+        f"{s.id}_{months}": facts[f"history_{s.id}"].values
+        >> np.uint64(HISTORY_BITS * (months - 1 + back))
+        & _CLASS
         for s in schemes
         if s.id in BOARDS
         for months in OPENINGS
@@ -258,13 +315,21 @@ def class_type(scheme) -> str:
 
 def class_sql(scheme, as_of: date) -> str:
     book = in_force(scheme, as_of)
-    return f"cast({book.to_sql()} as {class_type(scheme)})" if book else code_sql(scheme, rulebooks.UNRATED)
+    return (
+        f"cast({book.to_sql()} as {class_type(scheme)})"
+        if book
+        else code_sql(scheme, rulebooks.UNRATED)
+    )
 
 
 def class_number(scheme, as_of: date) -> str:
     """The class of the day as its number in the order of `class_codes`: no text is made on the way."""
     book, codes = in_force(scheme, as_of), class_codes(scheme)
-    number = book.to_sql(written=lambda code: str(codes.index(code))) if book else codes.index(rulebooks.UNRATED)
+    number = (
+        book.to_sql(written=lambda code: str(codes.index(code)))
+        if book
+        else codes.index(rulebooks.UNRATED)
+    )
     return f"cast({number} as utinyint)"
 
 

@@ -26,7 +26,11 @@ def tree(bank: Warehouse) -> dict[str, Branch]:
     """Branch code → Branch, parents before children; branches below the third level are not offered as filters."""
     found: dict[str, Branch] = {}
     for row in bank.query(load("questions/branch_tree")).itertuples():
-        path = tuple(str(code) for code in (row.branch_1, row.branch_2, row.branch_3) if isinstance(code, str) and code)
+        path = tuple(
+            str(code)
+            for code in (row.branch_1, row.branch_2, row.branch_3)
+            if isinstance(code, str) and code
+        )
         if path and path[-1] == row.branch_id:
             english = row.name_en if isinstance(row.name_en, str) else ""
             found[row.branch_id] = Branch(row.branch_id, path, str(row.name), english)

@@ -36,9 +36,12 @@ class Buckets:
 
     def _case(self, told: list[str], unknown: str) -> str:
         steps = " ".join(
-            f"when fact.days_past_due <= {edge} then {one}" for edge, one in zip(self.edges, told, strict=False)
+            f"when fact.days_past_due <= {edge} then {one}"
+            for edge, one in zip(self.edges, told, strict=False)
         )
-        return f"case {steps} when fact.days_past_due is not null then {told[-1]} else {unknown} end"
+        return (
+            f"case {steps} when fact.days_past_due is not null then {told[-1]} else {unknown} end"
+        )
 
     def labels(self, lang: str) -> dict[str, str]:
         """Code → words, mildest first."""
@@ -54,8 +57,14 @@ def sets() -> Mapping[str, Buckets]:
     found = {}
     for id, body in tomllib.loads(_FILE.read_text("utf-8"))["set"].items():
         edges, codes = tuple(body["edges"]), tuple(body["codes"])
-        if edges[0] != 0 or any(low >= high for low, high in pairwise(edges)) or len(codes) != len(edges) + 1:
-            raise ValueError(f"buckets.toml, set {id}: edges must ascend from 0, with one code more than edges")
+        if (
+            edges[0] != 0
+            or any(low >= high for low, high in pairwise(edges))
+            or len(codes) != len(edges) + 1
+        ):
+            raise ValueError(
+                f"buckets.toml, set {id}: edges must ascend from 0, with one code more than edges"
+            )
         if not all(code.isidentifier() for code in codes) or len(set(codes)) != len(codes):
             raise ValueError(f"buckets.toml, set {id}: codes must be distinct plain words")
         found[id] = Buckets(id, body["name"], bool(body["monthly"]), edges, codes)

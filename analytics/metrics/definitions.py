@@ -170,7 +170,18 @@ def _metric(id: str, body: dict, sources: dict[str, Source]) -> Metric:
     _need(
         where,
         body,
-        {"name", "meaning", "formula", "source", "rows", "measure", "unit", "better", "splits", "owner"},
+        {
+            "name",
+            "meaning",
+            "formula",
+            "source",
+            "rows",
+            "measure",
+            "unit",
+            "better",
+            "splits",
+            "owner",
+        },
         known,
     )
     for field in ("name", "meaning", "formula"):
@@ -183,7 +194,9 @@ def _metric(id: str, body: dict, sources: dict[str, Source]) -> Metric:
         ("source", sources),
     ):
         if body[field] not in allowed:
-            raise BadDeclaration(f"{where}: {field} = {body[field]!r}; one of {', '.join(allowed)} is needed")
+            raise BadDeclaration(
+                f"{where}: {field} = {body[field]!r}; one of {', '.join(allowed)} is needed"
+            )
     if bool(body.get("numerator")) == bool(body.get("weight")):
         raise BadDeclaration(f"{where}: either numerator, or hit and weight, is needed")
     if body.get("weight") and not body.get("hit"):

@@ -15,7 +15,13 @@ from data.errors import UserError
 # Columns by which a list may be put in order, the first by default; all descending.
 ORDERS = {
     "loan_month": ("balance", "days_past_due", "overdue_amount", "principal", "disbursed_on"),
-    "customer_month": ("loan_balance", "days_past_due", "overdue_amount", "deposit_balance", "contribution_net_12m"),
+    "customer_month": (
+        "loan_balance",
+        "days_past_due",
+        "overdue_amount",
+        "deposit_balance",
+        "contribution_net_12m",
+    ),
     "loan_life": ("principal", "disbursed_on", "days_late_at_close"),
 }
 _SHOWN = {
@@ -96,7 +102,8 @@ def rows(
             first = f"partition by fact.customer_key order by fact.{by} desc nulls last, fact.{key}"
             single = f"    qualify row_number() over ({first}) = 1\n"
         shown = "".join(
-            f"    cast(page.class_code{end} as varchar) as class{end},\n" for end in ("", "_opening")[: len(classes)]
+            f"    cast(page.class_code{end} as varchar) as class{end},\n"
+            for end in ("", "_opening")[: len(classes)]
         )
         sql = (
             f"with page as (\n    select\n    fact.*,\n{''.join(classes)}    from {source} as fact\n"
@@ -107,8 +114,16 @@ def rows(
             "    where customer_key in (select customer_key from page)\n    group by customer_key\n)\n"
             f"select\n    {_comma(_SHOWN[source])},\n    named.name_masked as name,\n{shown}from page\n"
             "left join customer_number on customer_number.customer_key = page.customer_key\n"
-            + ("left join loan_number on loan_number.loan_key = page.loan_key\n" if metric.grain == "loan" else "")
-            + ("left join product on product.product_key = page.product_key\n" if metric.grain == "loan" else "")
+            + (
+                "left join loan_number on loan_number.loan_key = page.loan_key\n"
+                if metric.grain == "loan"
+                else ""
+            )
+            + (
+                "left join product on product.product_key = page.product_key\n"
+                if metric.grain == "loan"
+                else ""
+            )
             + "left join branch on branch.branch_key = page.branch_key\n"
             + "left join manager on manager.manager_key = page.manager_key\n"
             f"left join named on named.customer_key = page.customer_key\norder by page.{by} desc nulls last, page.{key}"
@@ -120,7 +135,9 @@ def count(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = Fa
     """How many rows `rows` gives without a limit."""
     with bank.session() as view:
         where, writer = _where(view, question, cell, hit)
-        counted = "count(distinct fact.customer_key)" if not writer.metric.is_additive else "count(*)"
+        counted = (
+            "count(distinct fact.customer_key)" if not writer.metric.is_additive else "count(*)"
+        )
         sql = (
             f"select {counted} from {writer.metric.source.id} as fact\n"
             + "".join(f"{join}\n" for join in writer.joins.values())
@@ -134,7 +151,10 @@ def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tupl
         if split not in question.by:
             raise UserError("cell_not_in_dimensions", split=split)
     asked = question.about(
-        by=(), where=(*question.where, *((split, (code,)) for split, code in cell.items())), last=1, compare=None
+        by=(),
+        where=(*question.where, *((split, (code,)) for split, code in cell.items())),
+        last=1,
+        compare=None,
     )
     check(view, asked)
     writer = Writer(view, metric_named(question.metric), asked)

@@ -12,7 +12,16 @@ from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import NEW, NONE
 
 UNKNOWN = "unknown"
-_TABLES = ("instalment", "payment", "loan_snapshot", "income", "deposit_balance", "target", "action", "signal")
+_TABLES = (
+    "instalment",
+    "payment",
+    "loan_snapshot",
+    "income",
+    "deposit_balance",
+    "target",
+    "action",
+    "signal",
+)
 _MARTS = ("loan_month", "customer_month", "loan_life")
 
 
@@ -45,14 +54,21 @@ def known(view) -> Known:
 def _columns(view, mart: str) -> frozenset[str]:
     """The columns of a mart; what its rows tell of borrowers only where every part tells it."""
     found = frozenset(view.query(f"select * from {mart} limit 0").columns)
-    if BORROWER_TOLD in found and view.one(f"select exists (select 1 from {mart} where {BORROWER_TOLD} is null)")[0]:
+    if (
+        BORROWER_TOLD in found
+        and view.one(f"select exists (select 1 from {mart} where {BORROWER_TOLD} is null)")[0]
+    ):
         return frozenset(name for name in found if not name.startswith(BORROWER))
     return found
 
 
 def _filled(view) -> set[str]:
     """The tables that hold rows; interest of snapshots counts as payments."""
-    found = {name for name in _TABLES if name in view.tables and view.one(f"select exists (select 1 from {name})")[0]}
+    found = {
+        name
+        for name in _TABLES
+        if name in view.tables and view.one(f"select exists (select 1 from {name})")[0]
+    }
     interest = "select exists (select 1 from loan_snapshot where interest_received is not null)"
     if "loan_snapshot" in found and view.one(interest)[0]:
         found.add("payment")
@@ -63,9 +79,9 @@ def _whole(view, cube: str) -> frozenset[str]:
     """The columns of a cube that every part kept; a definition changed since leaves gaps in older parts."""
     columns = view.query(f"select * from {cube} limit 0").columns
     measures = [name for name in columns if name.startswith("m_")]
-    whole = view.query("select " + ", ".join(f"count({m}) = count(*) as {m}" for m in measures) + f" from {cube}").iloc[
-        0
-    ]
+    whole = view.query(
+        "select " + ", ".join(f"count({m}) = count(*) as {m}" for m in measures) + f" from {cube}"
+    ).iloc[0]
     return frozenset(name for name in columns if name not in measures or whole[name])
 
 
@@ -92,7 +108,12 @@ def _labels(view, split: str, language: str, scheme: str) -> dict[str, str]:
     if split == "class":
         of = schemes()[scheme]
         found = {code: of.class_names(code)["zh" if zh else "en"] for code in of.class_codes}
-        return {**found, NONE: "无贷款" if zh else "No loan", NEW: "新增" if zh else "New", **unknown}
+        return {
+            **found,
+            NONE: "无贷款" if zh else "No loan",
+            NEW: "新增" if zh else "New",
+            **unknown,
+        }
     declared: Split = split_named(split)
     if declared.values:
         return {code: words[language] for code, words in declared.values.items()} | unknown
@@ -103,10 +124,14 @@ def _labels(view, split: str, language: str, scheme: str) -> dict[str, str]:
     }
     table = declared.sql.split(".")[0]
     if table in queries:
-        frame = view.query(queries[table], None, **({"level": int(split[-1])} if table == "branch" else {}))
+        frame = view.query(
+            queries[table], None, **({"level": int(split[-1])} if table == "branch" else {})
+        )
     else:
         mart, column = (
-            ("loan_life", declared.sql[5:]) if declared.of == "life" else ("customer_month", declared.sql[9:])
+            ("loan_life", declared.sql[5:])
+            if declared.of == "life"
+            else ("customer_month", declared.sql[9:])
         )
         frame = view.query(
             f"select distinct {column} as code, {column} as name, {column} as name_en from {mart} "

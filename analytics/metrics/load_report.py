@@ -20,12 +20,27 @@ def reconciliation(bank: Warehouse) -> pd.DataFrame:
     found = []
     for delivery in bank.query(load("questions/delivery_tables")).itertuples():
         for table, told in json.loads(delivery.tables).items():
-            counts = {name: told[name] for name in ("read", "loaded", "rejected", "skipped", "orphans")}
+            counts = {
+                name: told[name] for name in ("read", "loaded", "rejected", "skipped", "orphans")
+            }
             balanced = counts["read"] == counts["loaded"] + counts["rejected"] + counts["skipped"]
-            totals = " · ".join(f"{column} {_grouped(total)}" for column, total in told["totals"].items())
+            totals = " · ".join(
+                f"{column} {_grouped(total)}" for column, total in told["totals"].items()
+            )
             about = {"delivery": delivery.delivery, "as_of": delivery.as_of, "table": table}
             found.append(about | counts | {"balanced": balanced, "totals": totals})
-    columns = ["delivery", "as_of", "table", "read", "loaded", "rejected", "skipped", "orphans", "balanced", "totals"]
+    columns = [
+        "delivery",
+        "as_of",
+        "table",
+        "read",
+        "loaded",
+        "rejected",
+        "skipped",
+        "orphans",
+        "balanced",
+        "totals",
+    ]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -48,7 +63,9 @@ def absent(bank: Warehouse) -> dict[str, list[str]]:
         ]
     other = {"loan_snapshot"} if "loan_snapshot" in empty else {"instalment", "payment"}
     return {
-        table: [id for id, metric in METRICS.items() if table in metric.needs and not metric.retired]
+        table: [
+            id for id, metric in METRICS.items() if table in metric.needs and not metric.retired
+        ]
         for table in empty
         if table not in other
     }

@@ -59,7 +59,9 @@ def ask(bank, question: Question) -> pd.DataFrame:
 
 def _all_months(frame: pd.DataFrame, months: Sequence[date]) -> pd.DataFrame:
     """A month in which nobody moved has no rows to count: its sums are zero, not absent."""
-    whole = frame.set_index("as_of").reindex(pd.DatetimeIndex(months, name="as_of").astype(frame["as_of"].dtype))
+    whole = frame.set_index("as_of").reindex(
+        pd.DatetimeIndex(months, name="as_of").astype(frame["as_of"].dtype)
+    )
     zero = dict.fromkeys(("numerator", "value", "n"), 0)
     return whole.fillna(zero).astype({"n": "int64"}).reset_index()
 
@@ -69,7 +71,9 @@ def sql_of(bank, question: Question) -> str:
     with bank.session() as view:
         check(view, question)
         plan = Writer(view, metric_named(question.metric), question).plan(cubes=False)
-    return plan.sql + "\n-- " + ", ".join(f":{name} = {value}" for name, value in plan.params.items())
+    return (
+        plan.sql + "\n-- " + ", ".join(f":{name} = {value}" for name, value in plan.params.items())
+    )
 
 
 def plan_of(view, question: Question) -> Plan:
@@ -93,7 +97,13 @@ def check(view, question: Question) -> None:
         raise UserError("single_month_metric", metric=metric.name)
     if question.as_of not in it.months:
         near = min(it.months, key=lambda month: abs((month - question.as_of).days))
-        raise UserError("no_month_end_nearest", as_of=question.as_of, first=it.months[0], last=it.months[-1], near=near)
+        raise UserError(
+            "no_month_end_nearest",
+            as_of=question.as_of,
+            first=it.months[0],
+            last=it.months[-1],
+            near=near,
+        )
     for table in metric.needs:
         if table not in it.filled:
             raise UserError("needs_table", metric=metric.name, table=table)
@@ -125,12 +135,19 @@ def _compared(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
     now, keys = pd.Timestamp(question.as_of), list(question.by)
     figures = ["numerator", "denominator", "value", "n"]
     later = frame[frame.as_of == now].drop(columns="as_of")
-    earlier = frame[frame.as_of != now].drop(columns="as_of").rename(columns={c: f"{c}_before" for c in figures})
+    earlier = (
+        frame[frame.as_of != now]
+        .drop(columns="as_of")
+        .rename(columns={c: f"{c}_before" for c in figures})
+    )
     if keys:
         both = later.merge(earlier, on=keys, how="outer", sort=False)
         order = {cell: i for i, cell in enumerate(later[keys].itertuples(index=False, name=None))}
         both = both.iloc[
-            sorted(range(len(both)), key=lambda i: order.get(tuple(both.loc[both.index[i], keys]), len(order)))
+            sorted(
+                range(len(both)),
+                key=lambda i: order.get(tuple(both.loc[both.index[i], keys]), len(order)),
+            )
         ]
         both = both.reset_index(drop=True)
     else:

@@ -70,7 +70,9 @@ class Writer:
             "n": metric.n_sql,
         }
         if cube:
-            halves = {name: sql and f"sum(fact.{measure_name(sql)})" for name, sql in halves.items()}
+            halves = {
+                name: sql and f"sum(fact.{measure_name(sql)})" for name, sql in halves.items()
+            }
         divisor = f"coalesce({halves['denominator']}, 0)" if halves["denominator"] else "null"
         by = [(name, self.expression(name)) for name in q.by]
         if len(months) > 1:
@@ -106,11 +108,15 @@ class Writer:
             return self._class()
         split = split_named(name)
         sql = self._joined(split.sql)
-        return f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
+        return (
+            f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
+        )
 
     def _order(self, name: str) -> str:
         if name == "by_class" and "opened" in self.joins:
-            codes = ", ".join(f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW))
+            codes = ", ".join(
+                f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW)
+            )
             return f"list_position([{codes}], sums.by_class)"
         split = name.removeprefix("by_")
         if split not in ("as_of", "class") and split_named(split).sql.startswith("case "):
@@ -139,7 +145,11 @@ class Writer:
         up, down = (f"{places[1]} {sign} {places[0]}" for sign in "<>")
         named = {"rows": self.metric.rows, "numerator": self.metric.numerator}
         self.metric = replace(
-            self.metric, **{field: sql.replace("{up}", up).replace("{down}", down) for field, sql in named.items()}
+            self.metric,
+            **{
+                field: sql.replace("{up}", up).replace("{down}", down)
+                for field, sql in named.items()
+            },
         )
         # A condition of the whole query: few have moved, and only for them must the opening be looked up.
         self.only = on_both
@@ -203,7 +213,9 @@ class Writer:
         q = self.question
         told = []
         if self.metric.source.when == "month":
-            told.append(f"fact.as_of in ({', '.join(self._bind('as_of', month) for month in months)})")
+            told.append(
+                f"fact.as_of in ({', '.join(self._bind('as_of', month) for month in months)})"
+            )
         else:
             self.params["as_of"] = q.as_of
             told.append(self.metric.source.when)
@@ -214,7 +226,9 @@ class Writer:
         if q.scope:
             self._joined("branch.branch_1")
             ids = ", ".join(self._bind("scope", id) for id in q.scope)
-            told.append("(" + " or ".join(f"branch.branch_{level} in ({ids})" for level in (1, 2, 3)) + ")")
+            told.append(
+                "(" + " or ".join(f"branch.branch_{level} in ({ids})" for level in (1, 2, 3)) + ")"
+            )
         return "\n    and ".join(told)
 
     def _among(self, name: str, codes: Sequence[str]) -> str:
@@ -222,7 +236,9 @@ class Writer:
         given = [code for code in codes if code != UNKNOWN]
         tests = []
         if given:
-            tests.append(f"cast({sql} as varchar) in ({', '.join(self._bind(name, code) for code in given)})")
+            tests.append(
+                f"cast({sql} as varchar) in ({', '.join(self._bind(name, code) for code in given)})"
+            )
         if UNKNOWN in codes:
             tests.append(f"{sql} is null")
         return tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
@@ -237,7 +253,11 @@ class Writer:
         if q.compare:
             return [month_end(q.as_of, -COMPARISONS[q.compare]), q.as_of]
         first = first_month(self.view, self.metric, q)
-        return [month for month in (month_end(q.as_of, -back) for back in range(q.last - 1, -1, -1)) if month >= first]
+        return [
+            month
+            for month in (month_end(q.as_of, -back) for back in range(q.last - 1, -1, -1))
+            if month >= first
+        ]
 
     def _cube(self, months: Sequence[date]) -> str | None:
         """The cube that keeps all that the question needs, if one does."""
@@ -254,7 +274,9 @@ class Writer:
                 continue
             for table, column in _COLUMN.findall(split_named(split).sql):
                 wanted.add(
-                    {"branch": "branch_key", "product": "product_key"}.get(table, column if table == "fact" else "?")
+                    {"branch": "branch_key", "product": "product_key"}.get(
+                        table, column if table == "fact" else "?"
+                    )
                 )
         return name if wanted <= kept else None
 

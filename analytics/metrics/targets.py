@@ -54,7 +54,9 @@ def red_lines(path: Path = RED_LINES) -> tuple[dict[str, Any], ...]:
     lines = tomllib.loads(path.read_text(encoding="utf-8")).get("red_line", [])
     for line in lines:
         if line["metric"] not in METRICS or METRICS[line["metric"]].better == "neither":
-            raise ValueError(f"{path.name}: {line['metric']!r} is no metric with a good and a bad side")
+            raise ValueError(
+                f"{path.name}: {line['metric']!r} is no metric with a good and a bad side"
+            )
     return tuple(sorted(lines, key=lambda line: line["effective_on"]))
 
 
@@ -69,7 +71,11 @@ def marks(bank, as_of: date) -> dict[tuple[str, str], Mark]:
         # A red line without a bad side, or of a figure that is not declared, can be held against nothing.
         if row.metric in METRICS:
             declared = found.get((row.metric, row.branch), NONE)
-            own = None if text.is_missing(row.red_line) or METRICS[row.metric].better == "neither" else row.red_line
+            own = (
+                None
+                if text.is_missing(row.red_line) or METRICS[row.metric].better == "neither"
+                else row.red_line
+            )
             line, document = (declared.red_line, declared.document) if own is None else (own, None)
             found[row.metric, row.branch] = Mark(row.target, line, document)
     return found
@@ -85,7 +91,9 @@ def place(question: Question) -> str | None:
     """The branch whose targets the question can be held against, '' for the whole bank; None where it is narrowed
     by anything else: targets are set for branches alone."""
     where = dict(question.where)
-    if len(where) > 1 or any(name not in BRANCHES or len(codes) > 1 for name, codes in where.items()):
+    if len(where) > 1 or any(
+        name not in BRANCHES or len(codes) > 1 for name, codes in where.items()
+    ):
         return None
     return next((codes[0] for codes in where.values()), WHOLE)
 
@@ -102,12 +110,18 @@ def beside(bank, question: Question) -> pd.DataFrame:
     days = answer["as_of"] if "as_of" in answer else [pd.Timestamp(question.as_of)] * len(answer)
     known = {day: marks(bank, day.date()) for day in set(days)}
     branches = answer[by[0]] if by else [here] * len(answer)
-    set_for = [known[day].get((metric.id, branch), NONE) for day, branch in zip(days, branches, strict=True)]
+    set_for = [
+        known[day].get((metric.id, branch), NONE)
+        for day, branch in zip(days, branches, strict=True)
+    ]
     return answer.assign(
         target=[mark.target for mark in set_for],
         to_target=[mark.gap(value) for mark, value in zip(set_for, answer["value"], strict=True)],
         red_line=[mark.red_line for mark in set_for],
-        to_red_line=[mark.room(value, metric.better) for mark, value in zip(set_for, answer["value"], strict=True)],
+        to_red_line=[
+            mark.room(value, metric.better)
+            for mark, value in zip(set_for, answer["value"], strict=True)
+        ],
     ).astype(dict.fromkeys(("target", "to_target", "red_line", "to_red_line"), "float64"))
 
 
@@ -119,7 +133,11 @@ def missed(bank, question: Question, by: str) -> pd.DataFrame:
     red line where that is crossed, else from the target). Groups below 30 are left out.
     """
     found = []
-    wanted = {} if place(question) is None else dict.fromkeys(metric for metric, _ in marks(bank, question.as_of))
+    wanted = (
+        {}
+        if place(question) is None
+        else dict.fromkeys(metric for metric, _ in marks(bank, question.as_of))
+    )
     for metric in wanted:
         better = METRICS[metric].better
         for splits in ((), (by,)) if METRICS[metric].may_split(SPLITS[by]) else ((),):
@@ -132,10 +150,19 @@ def missed(bank, question: Question, by: str) -> pd.DataFrame:
                 beyond = row["to_red_line"] < 0
                 if beyond or (better != "neither" and short > 0):
                     told = {name: row[name] for name in ("value", "n", "target", "red_line")}
-                    told |= {"metric": metric, "branch": row[by] if splits else WHOLE, "is_beyond": beyond}
-                    found.append(told | {"gap": -row["to_red_line"] if beyond else short, "far": _far(row, short)})
+                    told |= {
+                        "metric": metric,
+                        "branch": row[by] if splits else WHOLE,
+                        "is_beyond": beyond,
+                    }
+                    found.append(
+                        told
+                        | {"gap": -row["to_red_line"] if beyond else short, "far": _far(row, short)}
+                    )
     frame = pd.DataFrame(found, columns=[*MISSED, "far"])
-    frame = frame.sort_values(["is_beyond", "far"], ascending=False, kind="stable", ignore_index=True)
+    frame = frame.sort_values(
+        ["is_beyond", "far"], ascending=False, kind="stable", ignore_index=True
+    )
     return frame.drop(columns="far")
 
 

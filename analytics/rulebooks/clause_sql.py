@@ -1,5 +1,4 @@
-"""SQL for the clauses behind a class, for all rows at once: the same as `Decision.clauses` for one.
-"""
+"""SQL for the clauses behind a class, for all rows at once: the same as `Decision.clauses` for one."""
 
 from __future__ import annotations
 
@@ -79,7 +78,8 @@ def _collect(
 def _clauses_text_sql(conditions: Conditions) -> str:
     if not conditions:
         return "''"
-    return f"concat_ws('{SEPARATOR}', {', '.join(_clause_when_sql(clause, ways) for clause, ways in conditions.items())})"
+    clauses = ", ".join(_clause_when_sql(clause, ways) for clause, ways in conditions.items())
+    return f"concat_ws('{SEPARATOR}', {clauses})"
 
 
 def _clause_when_sql(clause: str, ways: Iterable[tuple[str, ...]]) -> str:

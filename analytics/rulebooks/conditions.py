@@ -246,8 +246,7 @@ class Group:
         return self._sql([(member, member.sql(column)) for member in self.members])
 
     def not_false_sql(self, column: ColumnSql) -> str:
-        """The group as an SQL condition that is true unless it is broken; see `Rule.not_false_sql`.
-        """
+        """The group as an SQL condition that is true unless it is broken; see `Rule.not_false_sql`."""
         return self._sql([(member, member.not_false_sql(column)) for member in self.members])
 
     def _sql(self, parts: list[tuple[Rule | Group, str]]) -> str:
@@ -282,8 +281,7 @@ class Group:
 
 
 def missing_of(node: Rule | Group, env: Env) -> list[str]:
-    """The missing facts that leave `node` undecided, in the order written; [] where it is decided.
-    """
+    """The missing facts that leave `node` undecided, in the order written; [] where it is decided."""
     if node.evaluate(env) is not None:
         return []
     if isinstance(node, Rule):

@@ -47,8 +47,7 @@ class Downgrade:
 
 @dataclass(frozen=True, slots=True)
 class ScoreItem:
-    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`.
-    """
+    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`."""
 
     name: Mapping[str, str]
     bands: tuple[tuple[Rule | Group, int], ...]

@@ -1,5 +1,4 @@
-"""Thresholds of a rulebook with their places in the file, and the file with some of them changed.
-"""
+"""Thresholds of a rulebook with their places in the file, and the file with some of them changed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Checks of a rulebook: every class can be reached, and the worked examples give what they state.
-"""
+"""Checks of a rulebook: every class can be reached, and the worked examples give what they state."""
 
 from __future__ import annotations
 
@@ -138,8 +137,7 @@ def _check_coverage(book: Rulebook) -> None:
 
 
 def _reach(rules: Group) -> dict[str, set[Any]]:
-    """Per fact, the representative values that all of the plain rules on it allow; only for `all`.
-    """
+    """Per fact, the representative values that all of the plain rules on it allow; only for `all`."""
     plain_rules = _plain(rules)
     reach: dict[str, set[Any]] = {}
     for rule in plain_rules:

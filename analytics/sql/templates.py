@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -36,6 +36,6 @@ def fragment(name: str) -> str:
     return load(f"facts/{name}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _text(name: str) -> str:
     return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")

@@ -33,19 +33,31 @@ HISTORIES = ("events", "snapshots")
 OTHER = "other"
 
 TYPE_WORDS = {
-    "key": ("文本，银行自己的编号（保留前导零）", "text, the bank's own identifier (leading zeros kept)"),
+    "key": (
+        "文本，银行自己的编号（保留前导零）",
+        "text, the bank's own identifier (leading zeros kept)",
+    ),
     "text": ("文本", "text"),
     "date": ("日期 YYYY-MM-DD", "date YYYY-MM-DD"),
-    "time": ("时间 YYYY-MM-DD HH:MM:SS（只用日历日）", "time YYYY-MM-DD HH:MM:SS (only its day counts)"),
+    "time": (
+        "时间 YYYY-MM-DD HH:MM:SS（只用日历日）",
+        "time YYYY-MM-DD HH:MM:SS (only its day counts)",
+    ),
     "month": ("月末日期", "date of a month end"),
     "money": ("金额，人民币元，两位小数", "money in CNY, two decimals"),
-    "rate": ("年率，六位小数（0.0435 即 4.35%）", "share of one a year, six decimals (0.0435 = 4.35 %)"),
+    "rate": (
+        "年率，六位小数（0.0435 即 4.35%）",
+        "share of one a year, six decimals (0.0435 = 4.35 %)",
+    ),
     "int": ("整数", "whole number"),
     "number": ("数", "number"),
     "bool": ("是否 true/false", "true/false"),
     "code": ("代码", "code"),
     "name": ("姓名（只存掩码）", "name (stored masked only)"),
-    "id_number": ("证件号（只存掩码和带密钥的散列）", "identity number (stored masked and as a keyed hash)"),
+    "id_number": (
+        "证件号（只存掩码和带密钥的散列）",
+        "identity number (stored masked and as a keyed hash)",
+    ),
     "phone": ("手机号（只存掩码和带密钥的散列）", "phone (stored masked and as a keyed hash)"),
 }
 
@@ -79,7 +91,10 @@ class Column:
         """The least and the largest value: as declared; of money, at most what the marts hold (decimal(15,2))."""
         if self.type != "money":
             return self.low, self.high
-        return -MAX_MONEY if self.low is None else self.low, MAX_MONEY if self.high is None else self.high
+        return (
+            -MAX_MONEY if self.low is None else self.low,
+            MAX_MONEY if self.high is None else self.high,
+        )
 
     @property
     def is_personal(self) -> bool:
@@ -188,7 +203,9 @@ def read_contract(path: Path | None = None) -> Contract:
             raise BadContract("contract_no_key", place=table.name)
         for column in table.columns.values():
             if column.refers and column.refers not in tables:
-                raise BadContract("contract_refers", place=f"{table.name}.{column.name}", value=column.refers)
+                raise BadContract(
+                    "contract_refers", place=f"{table.name}.{column.name}", value=column.refers
+                )
             if column.name != column.name.lower():
                 raise BadContract("contract_name", place=f"{table.name}.{column.name}")
             if not (column.zh and column.en):
@@ -226,7 +243,9 @@ def describe(contract: Contract, language: str = "zh") -> str:
             if column.refers:
                 words.append(f"-> {column.refers}")
             mark = "*" if column.required else " "
-            lines.append(f"  {mark} {column.name.ljust(width)}  {'；'.join(words) if zh else '; '.join(words)}")
+            lines.append(
+                f"  {mark} {column.name.ljust(width)}  {'；'.join(words) if zh else '; '.join(words)}"
+            )
         lines.append("")
     lines.append("* 必填" if zh else "* a value is required")
     return "\n".join(lines)

@@ -166,9 +166,13 @@ def create_tables_sql(contract: Contract) -> str:
     for name, table in contract.tables.items():
         if name in DIMENSION_COLUMNS:
             family = enum_type(table.columns["family"]) if name == "product" else ""
-            made.append(f"create table part.head.{name} ({DIMENSION_COLUMNS[name].format(family=family)})")
+            made.append(
+                f"create table part.head.{name} ({DIMENSION_COLUMNS[name].format(family=family)})"
+            )
         else:
             columns = ", ".join(f"{kept.name} {kept.type}" for kept in stored_columns(table))
             made.append(f"create table part.kept.{name} ({columns})")
-    made += [f"create table part.kept.{name} ({columns})" for name, columns in REGISTER_COLUMNS.items()]
+    made += [
+        f"create table part.kept.{name} ({columns})" for name, columns in REGISTER_COLUMNS.items()
+    ]
     return ";\n".join(made)

@@ -91,7 +91,9 @@ def write(
     last = _check(customers, months, seed, as_of, form)
     tied = last if anchor is None else _month_end(anchor)
     if not 0 <= last - tied <= LATER:
-        raise ValueError(f"anchor is {anchor}: it must lie 0 to {LATER} months before as_of {as_of}")
+        raise ValueError(
+            f"anchor is {anchor}: it must lie 0 to {LATER} months before as_of {as_of}"
+        )
     return World(customers, seed, last - months + 1, tied, last).live(to, form, False, progress)
 
 

@@ -77,7 +77,9 @@ def draw(rng, kind, standing, age, since, end):
         return values
 
     def skewed(median, spread):
-        return (median * np.exp(spread * rng.standard_normal(n, dtype=np.float32))).astype(np.int64) * 100
+        return (median * np.exp(spread * rng.standard_normal(n, dtype=np.float32))).astype(
+            np.int64
+        ) * 100
 
     good = standing > 0.1
     employment = pick(rng, _EMPLOYMENT, kind)
@@ -88,7 +90,9 @@ def draw(rng, kind, standing, age, since, end):
     school_or_hospital = employed & (employer >= 3) & (employer <= 6)
     tier = pick(rng, np.array([0.10, 0.22, 0.30, 0.38]), kind)
     tier[~employed] = -1
-    rank = np.where(official, pick(rng, np.array([0.52, 0.20, 0.16, 0.09, 0.03]), kind), 0).astype(np.int16)
+    rank = np.where(official, pick(rng, np.array([0.52, 0.20, 0.16, 0.09, 0.03]), kind), 0).astype(
+        np.int16
+    )
     post = pick(rng, np.array([0.02, 0.05, 0.10, 0.07, 0.14, 0.05, 0.50, 0.07]), kind)
     post[~employed] = -1
     title = np.where(
@@ -98,7 +102,9 @@ def draw(rng, kind, standing, age, since, end):
     ).astype(np.int8)
     licence = np.where(employed & chance(0.05), 1 + (rng.random(n) * 12), 0).astype(np.int8)
     education = pick(
-        rng, np.array([[0.01, 0.10, 0.31, 0.45, 0.13], [0.08, 0.38, 0.31, 0.20, 0.03]]), np.where(good, 0, 1)
+        rng,
+        np.array([[0.01, 0.10, 0.31, 0.45, 0.13], [0.08, 0.38, 0.31, 0.20, 0.03]]),
+        np.where(good, 0, 1),
     )
     years_job = np.minimum(rng.exponential(7.5, n), np.maximum(age - 22, 0)).astype(np.int16)
     years_business = np.minimum(rng.exponential(8.0, n), np.maximum(age - 21, 0)).astype(np.int16)
@@ -123,7 +129,11 @@ def draw(rng, kind, standing, age, since, end):
         | ((employer == 5) & ((title >= 3) | (post == 0) | (post == 5)))
         | ((employer == 7) & (post >= 0) & (post <= 3) & (tier <= 1))
     )
-    esteemed = (official & (rank >= 1)) | (school_or_hospital & (title >= 2)) | ((employer == 7) & (tier <= 1))
+    esteemed = (
+        (official & (rank >= 1))
+        | (school_or_hospital & (title >= 2))
+        | ((employer == 7) & (tier <= 1))
+    )
 
     weak = np.clip(-standing, 0, 3)
     record = np.zeros(n, dtype=np.int8)
@@ -161,16 +171,24 @@ def draw(rng, kind, standing, age, since, end):
         "is_on_payroll_list": employed & chance(np.where(good, 0.90, 0.66)),
         "years_with_employer": np.where(employed, years_job, -1).astype(np.int16),
         "has_stable_income": stable,
-        "spouse_monthly_income": np.where(if_married & chance(0.85), skewed(_INCOME[kind] * 0.8, 0.45), -1),
-        "provident_fund_monthly": np.where(employed & chance(0.85), income // 100 * 12, -1) // 100 * 100,
+        "spouse_monthly_income": np.where(
+            if_married & chance(0.85), skewed(_INCOME[kind] * 0.8, 0.45), -1
+        ),
+        "provident_fund_monthly": np.where(employed & chance(0.85), income // 100 * 12, -1)
+        // 100
+        * 100,
         "other_debt_monthly": np.where(chance(0.3 + 0.12 * weak), skewed(1_400, 0.6), 0),
-        "family_assets": np.where(chance(0.9), skewed(_INCOME[kind] * 45 * np.exp(0.4 * standing), 0.7), -1),
+        "family_assets": np.where(
+            chance(0.9), skewed(_INCOME[kind] * 45 * np.exp(0.4 * standing), 0.7), -1
+        ),
         "payroll_since": np.where(payroll, payroll_since, delivery.NEVER).astype(np.int32),
         "wage_account_pledged": rng.random(n, dtype=np.float32),
         "employer_cash_positive_2y": employed & chance(0.78),
         "employer_owners_clean": employed & chance(0.95),
         "years_in_business": np.where(self_employed, years_business, -1).astype(np.int16),
-        "registered_capital": np.where(self_employed & chance(0.8), skewed(520_000, 0.9) // 100_000 * 100_000, -1),
+        "registered_capital": np.where(
+            self_employed & chance(0.8), skewed(520_000, 0.9) // 100_000 * 100_000, -1
+        ),
         "has_own_premises_here": self_employed & chance(0.42),
         "business_positive_12m": self_employed & chance(np.where(kind == STRETCHED, 0.30, 0.74)),
         "business_positive_6m": self_employed & chance(np.where(kind == STRETCHED, 0.42, 0.82)),
@@ -187,7 +205,9 @@ def draw(rng, kind, standing, age, since, end):
         plain[name] = chance(share * (0.3 + weak))
     upper, fourth = classes(plain, codes)
     # class four may have a consumer loan on credit only so
-    plain["wage_account_pledged"] = payroll & (plain["wage_account_pledged"] < np.where(fourth & ~upper, 0.96, 0.12))
+    plain["wage_account_pledged"] = payroll & (
+        plain["wage_account_pledged"] < np.where(fourth & ~upper, 0.96, 0.12)
+    )
     plain["surname"], plain["given"] = names.draw_names(rng, codes["gender"].clip(0))
     changing = {
         "grade": drop(grade_of(standing), 0.012),
@@ -221,8 +241,17 @@ def classes(plain: dict, codes: dict) -> tuple[np.ndarray, np.ndarray]:
         (_is(codes, "employer_kind", "state_organ", "military", "public_institution") & (rank >= 1))
         | (_is(codes, "employer_kind", "public_school", "known_private_school") & listed & titled)
         | (_is(codes, "employer_kind", "public_hospital", "hospital_2a") & titled)
-        | (_is(codes, "employer_kind", "premium_enterprise") & upper & listed & ~_is(codes, "post", "service"))
-        | (_is(codes, "employer_kind", "premium_enterprise") & ~upper & _is(codes, "post", "mid_manager", "engineer"))
+        | (
+            _is(codes, "employer_kind", "premium_enterprise")
+            & upper
+            & listed
+            & ~_is(codes, "post", "service")
+        )
+        | (
+            _is(codes, "employer_kind", "premium_enterprise")
+            & ~upper
+            & _is(codes, "post", "mid_manager", "engineer")
+        )
     )
     named = listed & _is(
         codes, "employer_kind", "state_organ", "public_institution", "public_school", "public_hospital", "hospital_2a",
@@ -235,7 +264,9 @@ def classes(plain: dict, codes: dict) -> tuple[np.ndarray, np.ndarray]:
     )
     firm = _is(codes, "employer_kind", "large_mid_firm") & listed
     firm &= plain["employer_cash_positive_2y"] & plain["employer_owners_clean"]
-    return good & _is(codes, "citizenship", "cn") & (second | (named & qualified)), good & (named | firm)
+    return good & _is(codes, "citizenship", "cn") & (second | (named & qualified)), good & (
+        named | firm
+    )
 
 
 def columns(people, places, who, valid_from, changed=None) -> dict:
@@ -255,7 +286,9 @@ def columns(people, places, who, valid_from, changed=None) -> dict:
         "name": names.name_texts(plain.pop("surname"), plain.pop("given"), firm),
         "since_on": delivery.day(people.since[who]),
         "birth_on": delivery.day(birth, ~firm),
-        "branch_id": pa.array(places.branch_ids).take(pa.array(places.outlet_branch[people.outlet[who]])),
+        "branch_id": pa.array(places.branch_ids).take(
+            pa.array(places.outlet_branch[people.outlet[who]])
+        ),
         "manager_id": delivery.key("M", people.manager[who] + 1, 5),
         "credit_grade": delivery.code(changed["grade"], CODES["credit_grade"]),
         "own_credit_record": delivery.code(changed["record"], CODES["own_credit_record"]),

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-CONTRACT = tomllib.loads((Path(__file__).parents[1] / "contract" / "contract.toml").read_text(encoding="utf-8"))[
-    "table"
-]
+CONTRACT = tomllib.loads(
+    (Path(__file__).parents[1] / "contract" / "contract.toml").read_text(encoding="utf-8")
+)["table"]
 
 ARROW_TYPES = {
     "key": pa.string(),
@@ -67,7 +67,9 @@ def key(prefix: str, numbers, width: int, valid=None) -> pa.Array:
         letters[:, place] = digit + 48
     offsets = np.arange(len(numbers) + 1, dtype=np.int32) * np.int32(letters.shape[1])
     bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(pa.string(), len(numbers), [bitmap, pa.py_buffer(offsets), pa.py_buffer(letters)])
+    return pa.Array.from_buffers(
+        pa.string(), len(numbers), [bitmap, pa.py_buffer(offsets), pa.py_buffer(letters)]
+    )
 
 
 def code(numbers, words, valid=None) -> pa.Array:
@@ -169,7 +171,13 @@ class Delivery:
                 "rows": rows,
                 "totals": totals,
             }
-        manifest = {"source": "contract", "kind": kind, "from": first, "as_of": as_of, "tables": tables}
+        manifest = {
+            "source": "contract",
+            "kind": kind,
+            "from": first,
+            "as_of": as_of,
+            "tables": tables,
+        }
         aside = self.to / ".manifest.json.part"
         with aside.open("w", encoding="utf-8") as file:
             json.dump(manifest, file, ensure_ascii=False, indent=1)

@@ -24,7 +24,21 @@ CREDIT, GUARANTEED, PLEDGED, MORTGAGED = range(4)
 
 # ---- products, one row for each of places.PRODUCTS
 #           HM1      HM2      CS1     CS2     CS3     ED1     MD1     CR1      CR2     BS1      BS2      CD1    CD2
-MEDIAN = [460_000, 380_000, 110_000, 70_000, 90_000, 42_000, 28_000, 115_000, 62_000, 180_000, 480_000, 9_000, 16_000]
+MEDIAN = [
+    460_000,
+    380_000,
+    110_000,
+    70_000,
+    90_000,
+    42_000,
+    28_000,
+    115_000,
+    62_000,
+    180_000,
+    480_000,
+    9_000,
+    16_000,
+]
 SPREAD = [0.32, 0.32, 0.30, 0.40, 0.35, 0.35, 0.35, 0.25, 0.30, 0.45, 0.35, 0.45, 0.45]
 RATE = [350, 360, 480, 780, 450, 520, 690, 420, 560, 520, 400, 1250, 1380]
 """Yearly rate of a middling customer, in units of 0.0001."""
@@ -154,7 +168,11 @@ def spread(rng, stratum, fine, phase) -> np.ndarray:
     they are stays a matter of chance.
     """
     n = len(stratum)
-    key = (stratum.astype(np.int64) << 44) | (fine.astype(np.int64) << 32) | rng.integers(0, 1 << 31, n)
+    key = (
+        (stratum.astype(np.int64) << 44)
+        | (fine.astype(np.int64) << 32)
+        | rng.integers(0, 1 << 31, n)
+    )
     order = np.argsort(key)
     count = np.bincount(stratum, minlength=len(phase))
     place = np.arange(n) - np.repeat(np.cumsum(count) - count, count)
@@ -198,7 +216,9 @@ class Book:
         borrows = rng.random(n) < BORROWS[people.type]
         here = people.since < first_day(self.start)
         has = borrows & here & (rng.random(n) < HAS_LOAN_AT_START[people.type])
-        who = np.concatenate([np.flatnonzero(has), np.flatnonzero(has & (rng.random(n) < SECOND_LOAN[people.type]))])
+        who = np.concatenate(
+            [np.flatnonzero(has), np.flatnonzero(has & (rng.random(n) < SECOND_LOAN[people.type]))]
+        )
         new = self._draw(rng, who, np.zeros(len(who), dtype=np.int32), self.start - 1)
         age = 1 + (rng.random(len(who)) * np.minimum(new["term"] * 0.92, 110)).astype(np.int64)
         months = self.start - age
@@ -208,7 +228,9 @@ class Book:
         r = new["rate"] / 12e6
         grown = np.expm1(done * np.log1p(r))
         left = new["principal"] * (1 + grown) - new["pay"] * grown / r
-        left = np.where(new["equal"], new["principal"] - new["pay"] * done, np.rint(left)).astype(np.int64)
+        left = np.where(new["equal"], new["principal"] - new["pay"] * done, np.rint(left)).astype(
+            np.int64
+        )
         left = np.clip(left, 100, new["principal"])
         new["paid_principal"] = new["principal"] - left
         flat = np.rint((new["principal"] + left) / 2 * r * done)
@@ -240,7 +262,9 @@ class Book:
         kind = people.type[who]
         if product is None:
             product = pick(rng, MIX, kind)
-            product = np.where(people.hidden_bad[who] & (product <= at.HM2), at.CS2, product).astype(np.int8)
+            product = np.where(
+                people.hidden_bad[who] & (product <= at.HM2), at.CS2, product
+            ).astype(np.int8)
         if channel is None:
             channel = pick(rng, CHANNEL, product)
             # Young and hurried customers borrow by telephone or through partners; older ones at the counter.
@@ -248,11 +272,15 @@ class Book:
             online = (channel == BRANCH) & (kind == REVOLVER) & (u < 0.7)
             channel = np.where(online, MOBILE, channel)
             partner = ((channel == BRANCH) | (channel == MOBILE)) & (kind == STRETCHED) & (u < 0.36)
-            channel = np.where(partner & (product >= at.CS2) & (product <= at.MD1), PARTNER, channel)
+            channel = np.where(
+                partner & (product >= at.CS2) & (product <= at.MD1), PARTNER, channel
+            )
         standing = people.standing[who]
         size = (
             np.array(MEDIAN)[product]
-            * np.exp(np.array(SPREAD)[product] * rng.standard_normal(n) + 0.10 * np.clip(standing, -2, 2))
+            * np.exp(
+                np.array(SPREAD)[product] * rng.standard_normal(n) + 0.10 * np.clip(standing, -2, 2)
+            )
             * factor
         )
         principal = np.maximum((size / 500).astype(np.int64) * 500, 2_000) * 100
@@ -271,8 +299,16 @@ class Book:
         risk = TYPE_RISK[kind] * np.exp(-0.30 * standing) * GRADE_RISK[self.group[who]]
         risk = HAZARD * np.array(RISK)[product] * np.where(people.hidden_good[who], 0.12, risk)
         risk = risk * np.where(people.province[who] == FAILING_PROVINCE, 1.6, 1.0)
-        bad = (channel == PARTNER) & (people.province[who] == PARTNER_PROVINCE) & (month in self.story.partner)
-        due_day = (day - first_day(month) + 1).clip(1, 28) if month >= self.start else 1 + (rng.random(n) * 28)
+        bad = (
+            (channel == PARTNER)
+            & (people.province[who] == PARTNER_PROVINCE)
+            & (month in self.story.partner)
+        )
+        due_day = (
+            (day - first_day(month) + 1).clip(1, 28)
+            if month >= self.start
+            else 1 + (rng.random(n) * 28)
+        )
         due_day = np.asarray(due_day).astype(np.int8)
         new = {name: np.zeros(n, dtype=kind_) for name, kind_ in LOAN_FIELDS.items()}
         new |= {
@@ -333,7 +369,9 @@ class Book:
         new["matures"] = first_day(month + new["term"]) + new["due_day"] - 1
         new["equal"] = new["equal"] & ~rolling
         new["pay"] = np.where(
-            new["equal"], new["principal"] // new["term"], annuity(new["principal"], new["rate"], new["term"])
+            new["equal"],
+            new["principal"] // new["term"],
+            annuity(new["principal"], new["rate"], new["term"]),
         )
         rows = [self._append(new)]
         self._more(rng, who, day)
@@ -341,7 +379,9 @@ class Book:
         free = ~in_trouble & (people.since < start) & (self.next_on == NEVER)
         if month in story.partner:
             pool = np.flatnonzero(
-                free & (people.province == PARTNER_PROVINCE) & ((people.type == REVOLVER) | (people.type == STRETCHED))
+                free
+                & (people.province == PARTNER_PROVINCE)
+                & ((people.type == REVOLVER) | (people.type == STRETCHED))
             )
             chosen = self._some(rng, pool, self.customers * 0.0011)
             new = self._draw(

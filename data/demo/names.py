@@ -24,7 +24,9 @@ _CHECK = np.frombuffer(b"10X98765432", dtype=np.uint8)
 def draw_names(rng: np.random.Generator, gender: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Positions of surname and given name; `gender` 0 female, 1 male."""
     n = len(gender)
-    surname = np.searchsorted(_SURNAME_SHARE, rng.random(n), side="right").clip(0, len(SURNAMES) - 1)
+    surname = np.searchsorted(_SURNAME_SHARE, rng.random(n), side="right").clip(
+        0, len(SURNAMES) - 1
+    )
     drawn = rng.random(n)
     women = len(GIVEN[0])
     given = np.where(gender == 0, drawn * women, women + drawn * len(GIVEN[1]))
@@ -42,7 +44,9 @@ def name_texts(surname: np.ndarray, given: np.ndarray, firm: np.ndarray | None =
     )
 
 
-def id_numbers(number: np.ndarray, birth: np.ndarray, gender: np.ndarray, valid: np.ndarray) -> pa.Array:
+def id_numbers(
+    number: np.ndarray, birth: np.ndarray, gender: np.ndarray, valid: np.ndarray
+) -> pa.Array:
     """Numbers in the form of GB 11643 with its check character (ISO 7064 MOD 11-2), in area 99.
 
     No division code begins with 99 (GB/T 2260 ends at 82), so none is anyone's. Unique for 5 million `number`s.
@@ -56,7 +60,13 @@ def id_numbers(number: np.ndarray, birth: np.ndarray, gender: np.ndarray, valid:
     area = number // 500 % 10_000
     order = number % 500 * 2 + gender
     digits[:, 0:2] = 9
-    for first, width, values in ((2, 4, area), (6, 4, years), (10, 2, months % 12 + 1), (12, 2, days), (14, 3, order)):
+    for first, width, values in (
+        (2, 4, area),
+        (6, 4, years),
+        (10, 2, months % 12 + 1),
+        (12, 2, days),
+        (14, 3, order),
+    ):
         for place in range(width):
             digits[:, first + place] = values // 10 ** (width - 1 - place) % 10
     total = digits[:, :17].astype(np.int32) @ _WEIGHTS
@@ -64,4 +74,6 @@ def id_numbers(number: np.ndarray, birth: np.ndarray, gender: np.ndarray, valid:
     letters[:, 17] = _CHECK[total % 11]
     offsets = np.arange(n + 1, dtype=np.int32) * np.int32(18)
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(pa.string(), n, [bitmap, pa.py_buffer(offsets), pa.py_buffer(letters)])
+    return pa.Array.from_buffers(
+        pa.string(), n, [bitmap, pa.py_buffer(offsets), pa.py_buffer(letters)]
+    )

@@ -57,16 +57,22 @@ def pay(book, month: int) -> Month:
     remaining = book.term[i] - count
     up = story.improvement(month)
     # The failing province does not take part.
-    better = np.where(people.province[cust] == FAILING_PROVINCE, 0.0, up * IMPROVEMENT[book.group[cust]])
+    better = np.where(
+        people.province[cust] == FAILING_PROVINCE, 0.0, up * IMPROVEMENT[book.group[cust]]
+    )
 
     def draw():
         return rng.random(n, dtype=np.float32)
 
     size = np.log2((left + due).clip(1))
     large = size > LARGE
-    stratum = ((np.minimum(behind, 5).astype(np.int64) * 4 + book.group[cust]) * 2 + large) * 2 + bad
+    stratum = (
+        (np.minimum(behind, 5).astype(np.int64) * 4 + book.group[cust]) * 2 + large
+    ) * 2 + bad
     u = spread(rng, stratum, kind.astype(np.int64) * 512 + (size * 8).astype(np.int64), book.phase)
-    season = np.where(count <= 3, 0.6, np.where(count <= 24, 1.15, 0.9)) * (1.15 if month % 12 == 1 else 1.0)
+    season = np.where(count <= 3, 0.6, np.where(count <= 24, 1.15, 0.9)) * (
+        1.15 if month % 12 == 1 else 1.0
+    )
     hazard = book.risk[i] * season * (1 - better)
     # A hidden bad customer in a good grade only pays late within the month until the day comes, then falls behind.
     turns = story.anchor - 30 + cust % 31
@@ -87,14 +93,20 @@ def pay(book, month: int) -> Month:
     paid = np.where(pays, due, 0)
     paid = np.where(cured, owed, paid)
     paid = np.where(stayed, np.minimum(np.where(due > 0, due, owed * 3 // 10), owed), paid)
-    paid = np.where(some, np.minimum((share * np.where(due > 0, due, owed)).astype(np.int64), owed), paid)
+    paid = np.where(
+        some, np.minimum((share * np.where(due > 0, due, owed)).astype(np.int64), owed), paid
+    )
     rest = owed - paid
 
     final = remaining <= 0
     settles = pays & (remaining >= 2) & (draw() < _settling(book, i, kind, month))
     part_prepays = pays & ~settles & (remaining >= 6) & (draw() < 0.003)
-    when = _days(rng, n, kind, day, length, pays & ~final & ~settles, pays & ~settles, cured | stayed | some)
-    second = np.where((draw() < 0.003) & pays & (when == day) & ~settles & (day + 2 <= length), REVERSAL, 0)
+    when = _days(
+        rng, n, kind, day, length, pays & ~final & ~settles, pays & ~settles, cured | stayed | some
+    )
+    second = np.where(
+        (draw() < 0.003) & pays & (when == day) & ~settles & (day + 2 <= length), REVERSAL, 0
+    )
     split = pays & ~settles & (second == 0) & (paid > 1000) & (draw() < SPLIT[kind])
     when_split = np.minimum(when + (draw() * 4).astype(np.int64), length)
     when_again = np.minimum(day + 2 + (draw() * 4).astype(np.int64), length)
@@ -103,16 +115,25 @@ def pay(book, month: int) -> Month:
 
     clock = draw()
     automatic = pays & (when == day) & (kind == STEADY) & (clock < 0.8)
-    seconds = np.where(automatic, 7200 + (clock * 3600).astype(np.int64), (clock * 86_000).astype(np.int64))
+    seconds = np.where(
+        automatic, 7200 + (clock * 3600).astype(np.int64), (clock * 86_000).astype(np.int64)
+    )
     stamp = (start + when - 1) * 86_400 + seconds
     later = (draw() * 390).astype(np.int64) + 1
     first_part = np.where(split, (paid * (0.3 + 0.4 * share)).astype(np.int64), paid)
     prepaid = np.where(settles, left, 0)
-    prepaid = np.where(part_prepays, (left * (0.1 + 0.3 * share)).astype(np.int64) // 10_000 * 10_000, prepaid)
+    prepaid = np.where(
+        part_prepays, (left * (0.1 + 0.3 * share)).astype(np.int64) // 10_000 * 10_000, prepaid
+    )
     some_paid, ahead = paid > 0, prepaid > 0
     parts = [
         (some_paid, stamp, first_part, INSTALMENT),
-        (split, np.maximum((start + when_split - 1) * 86_400 + seconds, stamp) + later, paid - first_part, INSTALMENT),
+        (
+            split,
+            np.maximum((start + when_split - 1) * 86_400 + seconds, stamp) + later,
+            paid - first_part,
+            INSTALMENT,
+        ),
         (back, (start + day) * 86_400 + 32_400 + later, -paid, REVERSAL),
         (back, (start + when_again - 1) * 86_400 + 43_200 + later, paid, INSTALMENT),
         (ahead, stamp + later, prepaid, PREPAYMENT),
@@ -128,7 +149,9 @@ def pay(book, month: int) -> Month:
 
     # ---- the book after the month
     left = left - prepaid
-    behind_now = np.where(rest == 0, 0, np.where(stayed, np.maximum(behind, 1), behind + 1)).astype(np.int16)
+    behind_now = np.where(rest == 0, 0, np.where(stayed, np.maximum(behind, 1), behind + 1)).astype(
+        np.int16
+    )
     closed = (rest == 0) & (left == 0) & (final | settles)
     gone = (behind_now >= book.limit[i]) & (paid == 0) & ~closed
     book.left[i], book.arrears[i], book.behind[i] = left, rest, behind_now
@@ -138,7 +161,9 @@ def pay(book, month: int) -> Month:
     book.prepaid[i] += prepaid
     j = i[part_prepays]
     months = (book.term[j] - book.count[j]).astype(np.int64)
-    book.pay[j] = np.where(book.equal[j], book.left[j] // months, annuity(book.left[j], book.rate[j], months))
+    book.pay[j] = np.where(
+        book.equal[j], book.left[j] // months, annuity(book.left[j], book.rate[j], months)
+    )
     paid_on = start + final_day - 1
     book.closed[i[closed]] = paid_on[closed]
     again = cured & (behind >= 3) & ~closed & (share < 0.48)
@@ -182,7 +207,9 @@ def _days(rng, n, kind, day, length, may_be_early, on_schedule, in_arrears) -> n
     late = on_schedule & ~early & (1 - u < LATE_IN_MONTH[kind])
     when = np.where(early, day - np.minimum(1 + (v * 6).astype(np.int64), day - 1), day)
     when = np.where(late, np.minimum(day + 1 + (v * 11).astype(np.int64), length), when)
-    return np.where(in_arrears, day + (v * (length - day + 1)).astype(np.int64), when).astype(np.int64)
+    return np.where(in_arrears, day + (v * (length - day + 1)).astype(np.int64), when).astype(
+        np.int64
+    )
 
 
 def plan_after_settlement(book, month: int, closed: np.ndarray) -> dict:
@@ -205,7 +232,13 @@ def plan_after_settlement(book, month: int, closed: np.ndarray) -> dict:
     again = (u < chance) & ~book.barred[who]
     in_campaign = month in book.story.campaign
     called = x < (0.88 if in_campaign else 0.05)
-    won = in_campaign & called & ~again & ~book.barred[who] & (v < np.clip(1.25 * chance / (1 - chance), 0, 0.8))
+    won = (
+        in_campaign
+        & called
+        & ~again
+        & ~book.barred[who]
+        & (v < np.clip(1.25 * chance / (1 - chance), 0, 0.8))
+    )
     business = (book.product[last] == at.BS1) | (book.product[last] == at.BS2)
     roll = again & business & (w < 0.25)
     next_on = np.where(roll, on + (v * 4).astype(np.int64), on + 4 + (v * 84).astype(np.int64))
@@ -229,7 +262,9 @@ def keep_unpaid(book, month: int) -> None:
     """Remember the instalments of `month` of loans now in arrears: what is unpaid is delivered one by one."""
     i = book.live[book.arrears[book.live] > 0]
     i = i[book.due_principal[i] + book.due_interest[i] > 0]
-    book.unpaid.append((i, np.full(len(i), month), book.count[i], book.due_principal[i], book.due_interest[i]))
+    book.unpaid.append(
+        (i, np.full(len(i), month), book.count[i], book.due_principal[i], book.due_interest[i])
+    )
 
 
 def brought_forward(book, month: int) -> tuple[dict, dict]:
@@ -239,13 +274,19 @@ def brought_forward(book, month: int) -> tuple[dict, dict]:
     those not yet paid in full follow one by one.
     """
     size = book.size
-    loan, when, number, principal, interest = (np.concatenate(part) for part in zip(*book.unpaid, strict=True))
+    loan, when, number, principal, interest = (
+        np.concatenate(part) for part in zip(*book.unpaid, strict=True)
+    )
     alive = np.zeros(size, dtype=bool)
     alive[book.live] = True
     keep = alive[loan] & (book.arrears[loan] > 0) & (when > book.clean[loan])
-    loan, when, number, principal, interest = (part[keep] for part in (loan, when, number, principal, interest))
+    loan, when, number, principal, interest = (
+        part[keep] for part in (loan, when, number, principal, interest)
+    )
     sums = [np.zeros(size, dtype=np.int64) for _ in range(3)]
-    for total, values in zip(sums, (principal, interest, np.ones(len(loan), dtype=np.int64)), strict=True):
+    for total, values in zip(
+        sums, (principal, interest, np.ones(len(loan), dtype=np.int64)), strict=True
+    ):
         np.add.at(total, loan, values)
     i = book.live
     before = book.count[i] - sums[2][i]
@@ -256,7 +297,10 @@ def brought_forward(book, month: int) -> tuple[dict, dict]:
         return first_day(month_of(book.disbursed[loans]) + numbers) + book.due_day[loans] - 1
 
     whole = due(i, before)
-    paid_principal, paid_interest = book.paid_principal[i] - sums[0][i], book.paid_interest[i] - sums[1][i]
+    paid_principal, paid_interest = (
+        book.paid_principal[i] - sums[0][i],
+        book.paid_interest[i] - sums[1][i],
+    )
     instalments = {
         "loan": np.concatenate([i, loan]),
         "number": np.concatenate([before, number]),

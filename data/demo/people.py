@@ -55,7 +55,9 @@ def stream(seed: int, *tags: int) -> np.random.Generator:
 def draw_types(customers: int, seed: int, block: int = 0):
     """Hidden types and the two misgraded groups of one block of customers: (type, is_hidden_good, is_hidden_bad)."""
     rng = stream(seed, 10, block)
-    kind = np.searchsorted(np.cumsum(TYPE_SHARE)[:-1], rng.random(customers), side="right").astype(np.int8)
+    kind = np.searchsorted(np.cumsum(TYPE_SHARE)[:-1], rng.random(customers), side="right").astype(
+        np.int8
+    )
     u = rng.random(customers)
     good = ((kind == STEADY) | (kind == SAVER)) & (u < HIDDEN_GOOD_SHARE)
     bad = (kind == STRETCHED) & (u < HIDDEN_BAD_SHARE)
@@ -74,7 +76,10 @@ def build(customers, seed, places, outlet_share, first_month, anchor) -> People:
     single = [name for name in blocks[0] if name not in ("columns", "codes")]
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in single}
     for part in ("columns", "codes"):
-        joined[part] = {name: np.concatenate([block[part][name] for block in blocks]) for name in blocks[0][part]}
+        joined[part] = {
+            name: np.concatenate([block[part][name] for block in blocks])
+            for name in blocks[0][part]
+        }
     return People(**joined)
 
 
@@ -84,9 +89,13 @@ def _block(n, seed, block, places, outlet_share, first_month, last_month) -> dic
     standing = (STANDING[kind] + 0.70 * rng.standard_normal(n)).clip(-3.0, 3.0)
     standing = np.where(hidden_good, -0.9 - 1.1 * rng.random(n), standing)
     standing = np.where(hidden_bad, 0.35 + 1.0 * rng.random(n), standing)
-    outlet = np.searchsorted(np.cumsum(outlet_share)[:-1], rng.random(n), side="right").astype(np.int16)
+    outlet = np.searchsorted(np.cumsum(outlet_share)[:-1], rng.random(n), side="right").astype(
+        np.int16
+    )
     province = places.province_of_outlet[outlet]
-    manager = (places.first_manager[outlet] + rng.random(n) * places.managers_at[outlet]).astype(np.int32)
+    manager = (places.first_manager[outlet] + rng.random(n) * places.managers_at[outlet]).astype(
+        np.int32
+    )
 
     start, end = int(first_day(first_month)), int(last_day(last_month))
     if block:

@@ -10,8 +10,22 @@ from data.demo.names import draw_names, name_texts
 
 PROVINCES = (
     ("澜江", "Lanjiang", 0.16, ("青渡", "Qingdu"), ("安澜", "Anlan"), ("望潮", "Wangchao")),
-    ("云岭南", "Yunlingnan", 0.14, ("翠屏", "Cuiping"), ("石泉口", "Shiquankou"), ("雾山", "Wushan")),
-    ("沧北", "Cangbei", 0.14, ("长汀渡", "Changtingdu"), ("河津湾", "Hejinwan"), ("朔宁", "Shuoning")),
+    (
+        "云岭南",
+        "Yunlingnan",
+        0.14,
+        ("翠屏", "Cuiping"),
+        ("石泉口", "Shiquankou"),
+        ("雾山", "Wushan"),
+    ),
+    (
+        "沧北",
+        "Cangbei",
+        0.14,
+        ("长汀渡", "Changtingdu"),
+        ("河津湾", "Hejinwan"),
+        ("朔宁", "Shuoning"),
+    ),
     ("汀南", "Tingnan", 0.13, ("榕川", "Rongchuan"), ("鹭湾", "Luwan"), ("海晏", "Haiyan")),
     ("雁西", "Yanxi", 0.12, ("雁回", "Yanhui"), ("金谷", "Jingu"), ("驼铃", "Tuoling")),
     ("霁东", "Jidong", 0.12, ("霁城", "Jicheng"), ("松港", "Songgang"), ("柳营", "Liuying")),
@@ -85,7 +99,11 @@ def build(customers: int, seed: int) -> tuple[Places, np.ndarray]:
     weights = np.array(weights) / sum(weights)
     managers_at = np.maximum(1, np.round(weights * customers / 400)).astype(np.int64)
     manager_outlet = np.repeat(np.arange(len(weights)), managers_at)
-    names = name_texts(*draw_names(np.random.Generator(np.random.SFC64([seed, 2])), np.arange(len(manager_outlet)) % 2))
+    names = name_texts(
+        *draw_names(
+            np.random.Generator(np.random.SFC64([seed, 2])), np.arange(len(manager_outlet)) % 2
+        )
+    )
     ids_array = pa.array(ids)
     tables = {
         "branch": {

@@ -40,7 +40,11 @@ FEE_KIND = np.array(
 )
 FEE_SIZE = np.array([28.0, 160.0, 120.0, 45.0, 300.0])
 # The head office's own targets and red lines, the same every month: metric → target, red line.
-PLANS = {"overdue_rate_30": (0.02, 0.025), "npl_ratio": (0.014, 0.02), "reloan_rate_90": (0.28, 0.22)}
+PLANS = {
+    "overdue_rate_30": (0.02, 0.025),
+    "npl_ratio": (0.014, 0.02),
+    "reloan_rate_90": (0.28, 0.22),
+}
 EPOCH = np.datetime64("1970-01-01", "us")
 
 
@@ -73,7 +77,9 @@ class Around:
         here = self.people.since[who] <= last_day(month)
         noise = np.array([0.10, 0.04, 0.35, 0.18, 0.5, 0.3])[kind] * rng.standard_normal(len(who))
         season = np.where(kind == TRADER, TRADER_SEASON[month % 12], 1.0)
-        balance = np.maximum(np.rint(np.exp(self.level + noise) * season * 100), 1).astype(np.int64)[here]
+        balance = np.maximum(np.rint(np.exp(self.level + noise) * season * 100), 1).astype(
+            np.int64
+        )[here]
         who = who[here]
         self.held = who, balance
         return {
@@ -90,7 +96,12 @@ class Around:
         size = FEE_SIZE[kind] * np.exp(0.5 * rng.standard_normal(len(who)))
         on = self._days(rng, len(who), month)
         order = np.argsort(on, kind="stable")
-        who, kind, fen, on = who[order], kind[order], np.rint(size[order] * 100).astype(np.int64), on[order]
+        who, kind, fen, on = (
+            who[order],
+            kind[order],
+            np.rint(size[order] * 100).astype(np.int64),
+            on[order],
+        )
         self.booked = who, fen
         return {
             "income_id": self._ids("I", month, len(who)),
@@ -120,12 +131,19 @@ class Around:
             [
                 book.principal[rows],
                 np.maximum(
-                    np.rint(np.array(MEDIAN)[product[n:]] * np.exp(0.5 * rng.standard_normal(other)) / 1000), 2
+                    np.rint(
+                        np.array(MEDIAN)[product[n:]]
+                        * np.exp(0.5 * rng.standard_normal(other))
+                        / 1000
+                    ),
+                    2,
                 ).astype(np.int64)
                 * 100_000,
             ]
         )
-        asked = np.where(lent & (rng.random(total) < 0.25), amount * 12 // 10 // 100_000 * 100_000, amount)
+        asked = np.where(
+            lent & (rng.random(total) < 0.25), amount * 12 // 10 // 100_000 * 100_000, amount
+        )
         end = np.concatenate([book.disbursed[rows], self._days(rng, other, month)])
         # All dates of an application lie in the month in which it ends, so that an increment never touches an old one.
         counter = (channel == BRANCH) | (channel >= 3)
@@ -133,12 +151,18 @@ class Around:
         lead = np.minimum(lead, end - start)
         stage = np.sort(rng.random((total, 4)), axis=1)
         applied = end - lead
-        accepted = applied + np.minimum((lead * stage[:, 0]).astype(np.int64), 2 + (stage[:, 3] > 0.97) * 2)
+        accepted = applied + np.minimum(
+            (lead * stage[:, 0]).astype(np.int64), 2 + (stage[:, 3] > 0.97) * 2
+        )
         surveyed = np.maximum(applied + (lead * stage[:, 1]).astype(np.int64), accepted)
         decided = np.maximum(applied + (lead * stage[:, 2]).astype(np.int64), surveyed)
         signed = np.maximum(applied + (lead * stage[:, 3]).astype(np.int64), decided)
         fate = rng.random(total)
-        decision = np.where(lent, np.where(fate < 0.88, 0, 1), np.where(fate < 0.70, 2, np.where(fate < 0.86, 0, -1)))
+        decision = np.where(
+            lent,
+            np.where(fate < 0.88, 0, 1),
+            np.where(fate < 0.70, 2, np.where(fate < 0.86, 0, -1)),
+        )
         withdrawn = decision < 0
         order = np.lexsort((who, applied))
         number = self._ids("A", month, total)
@@ -160,7 +184,9 @@ class Around:
             "decision": delivery.code(decision[order], words("application", "decision")),
             "signed_on": dates(signed, ~lent),
             "disbursed_on": dates(end, ~lent),
-            "loan_id": delivery.key("L", np.concatenate([rows, np.zeros_like(refused)])[order] + 1, 9, lent[order]),
+            "loan_id": delivery.key(
+                "L", np.concatenate([rows, np.zeros_like(refused)])[order] + 1, 9, lent[order]
+            ),
         }
 
     # ---- signals and actions
@@ -178,7 +204,9 @@ class Around:
         court = book.cust[happened.fell_three[rng.random(len(happened.fell_three)) < 0.10]]
         who = np.concatenate([book.cust[happened.fell_two], soft, court])
         loan = np.concatenate([happened.fell_two, np.full(len(soft) + len(court), -1)])
-        kind = np.concatenate([np.zeros(len(happened.fell_two), dtype=np.int64), kinds, np.full(len(court), 5)])
+        kind = np.concatenate(
+            [np.zeros(len(happened.fell_two), dtype=np.int64), kinds, np.full(len(court), 5)]
+        )
         on = np.concatenate([happened.fell_two_on, self._days(rng, len(soft) + len(court), month)])
         silent = people.manager[who] == self.silent
         handled = rng.random(len(who)) < np.where(silent, 0.05, 0.86)
@@ -226,9 +254,14 @@ class Around:
             stage,
         )
         reward = np.flatnonzero(
-            (people.type == STEADY) & (people.since <= start) & (rng.random(len(people), dtype=np.float32) < 0.0012)
+            (people.type == STEADY)
+            & (people.since <= start)
+            & (rng.random(len(people), dtype=np.float32) < 0.0012)
         )
-        back = self.pending or {"customer": np.empty(0, dtype=np.int64), "won": np.empty(0, dtype=bool)}
+        back = self.pending or {
+            "customer": np.empty(0, dtype=np.int64),
+            "won": np.empty(0, dtype=bool),
+        }
         won, u = back["won"], rng.random(len(back["won"]))
         answer = np.where(won, 3, np.where(u < 0.45, 4, np.where(u < 0.75, 0, 5)))
         called = settled["called"]
@@ -257,7 +290,9 @@ class Around:
 
     def surveys(self, month) -> dict:
         rng, people = stream(self.seed, 36, month), self.people
-        asked = (people.since <= first_day(month)) & (rng.random(len(people), dtype=np.float32) < 0.005)
+        asked = (people.since <= first_day(month)) & (
+            rng.random(len(people), dtype=np.float32) < 0.005
+        )
         who = np.flatnonzero(asked)
         mean = np.array([8.1, 8.5, 7.4, 7.6, 5.9, 6.8])[people.type[who]]
         mean = mean - 0.9 * (people.province[who] == FAILING_PROVINCE)
@@ -283,20 +318,44 @@ class Around:
         total = np.bincount(province, weights=balance, minlength=8)
         net = self._net(book, happened, province, balance)
         where = people.province[settled["customer"]]
-        self.history.append((net, np.bincount(where, minlength=8), np.bincount(where[settled["again"]], minlength=8)))
+        self.history.append(
+            (
+                net,
+                np.bincount(where, minlength=8),
+                np.bincount(where[settled["again"]], minlength=8),
+            )
+        )
         net_year = np.sum([row[0] for row in self.history[-12:]], axis=0) / 100
         ended = np.sum([row[1] for row in self.history[-15:-3] or self.history], axis=0)
         came = np.sum([row[2] for row in self.history[-15:-3] or self.history], axis=0)
         customers = np.bincount(people.province[np.unique(book.cust[i])], minlength=8)
         rows, failing = [], FAILING_PROVINCE
-        bank_overdue, bank_reloan = overdue.sum() / max(total.sum(), 1), came.sum() / max(ended.sum(), 1)
+        bank_overdue, bank_reloan = (
+            overdue.sum() / max(total.sum(), 1),
+            came.sum() / max(ended.sum(), 1),
+        )
         sums = {"contribution_net": 0.0, "customers": 0.0}
         for p, branch in enumerate(self.places.branch_ids[self.places.province_branch]):
             bad = p == failing
-            plan = bank_overdue if bad else max(overdue[p] / max(total[p], 1) * 1.20, bank_overdue * 0.8)
-            rows.append((branch, "overdue_rate_30", np.ceil(plan * 1000) / 1000, np.ceil(plan * 1250) / 1000))
-            plan = bank_reloan if bad else min(came[p] / max(ended[p], 1) * 0.88, bank_reloan * 1.05)
-            rows.append((branch, "reloan_rate_90", np.floor(plan * 200) / 200, np.floor(plan * 160) / 200))
+            plan = (
+                bank_overdue
+                if bad
+                else max(overdue[p] / max(total[p], 1) * 1.20, bank_overdue * 0.8)
+            )
+            rows.append(
+                (
+                    branch,
+                    "overdue_rate_30",
+                    np.ceil(plan * 1000) / 1000,
+                    np.ceil(plan * 1250) / 1000,
+                )
+            )
+            plan = (
+                bank_reloan if bad else min(came[p] / max(ended[p], 1) * 0.88, bank_reloan * 1.05)
+            )
+            rows.append(
+                (branch, "reloan_rate_90", np.floor(plan * 200) / 200, np.floor(plan * 160) / 200)
+            )
             plan = abs(net_year[p]) * 1.45 if bad else net_year[p] - abs(net_year[p]) * 0.10
             rows.append((branch, "contribution_net", round(plan, -4), round(plan * 0.8, -4)))
             sums["contribution_net"] += round(plan, -4)
@@ -304,7 +363,9 @@ class Around:
             rows.append((branch, "customers", float(plan), float(round(plan * 0.95))))
             sums["customers"] += plan
         rows += [(self.head_office, metric, *plan) for metric, plan in PLANS.items()]
-        rows += [(self.head_office, metric, plan, round(plan * 0.9)) for metric, plan in sums.items()]
+        rows += [
+            (self.head_office, metric, plan, round(plan * 0.9)) for metric, plan in sums.items()
+        ]
         rows.append((self.head_office, "net_upgraded", 0.0, -round(customers.sum() * 0.02)))
         branch, metric, value, red_line = zip(*rows, strict=True)
         return {
@@ -331,9 +392,15 @@ class Around:
         behind = book.behind[i]
         given = np.where(book.guarantee[i] >= PLEDGED, 0.25, 0.55)
         risk = np.where(behind >= 4, 0.7, np.where(behind > 0, 0.08, 0.01)) * given
-        lost = np.bincount(province, weights=balance * (risk + book.funding[i] / 1e6) / 12, minlength=8)
+        lost = np.bincount(
+            province, weights=balance * (risk + book.funding[i] / 1e6) / 12, minlength=8
+        )
         cost = np.bincount(province, minlength=8) * 1200.0 + by_province(holders) * 150.0
-        income = happened.interest * 0.97 + by_province(payers, fees) + by_province(holders, deposits) * 0.012 / 12
+        income = (
+            happened.interest * 0.97
+            + by_province(payers, fees)
+            + by_province(holders, deposits) * 0.012 / 12
+        )
         return income - lost - cost
 
     # ---- small helpers
@@ -343,10 +410,14 @@ class Around:
         return start + (rng.random(n) * (int(last_day(month)) - start + 1)).astype(np.int64)
 
     def _ids(self, letter, month, n):
-        return delivery.key(f"{letter}{1970 + month // 12:04d}{month % 12 + 1:02d}", np.arange(n) + 1, 7)
+        return delivery.key(
+            f"{letter}{1970 + month // 12:04d}{month % 12 + 1:02d}", np.arange(n) + 1, 7
+        )
 
     def _products(self):
         return self.places.tables["product"]["product_id"]
 
     def _outlets(self, who):
-        return pa.array(self.places.branch_ids).take(pa.array(self.places.outlet_branch[self.people.outlet[who]]))
+        return pa.array(self.places.branch_ids).take(
+            pa.array(self.places.outlet_branch[self.people.outlet[who]])
+        )

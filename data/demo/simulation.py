@@ -41,7 +41,13 @@ class World:
         self.review_step = 0.35 * rng.standard_normal(n)
         self.marked = np.zeros(n, dtype=bool)
 
-    def live(self, to: Path, form: str, increment: bool, progress: Callable[[int, int], None] | None = None) -> dict:
+    def live(
+        self,
+        to: Path,
+        form: str,
+        increment: bool,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict:
         """Simulate all months and write the full delivery, or only the last month as an increment."""
         out = delivery.Delivery(to, form)
         self.written_from = self.last if increment else self.first
@@ -108,7 +114,9 @@ class World:
         score = people.score[planned]
         people.score[planned] = np.where(score < 0, -1, (score + 72 * step).clip(320, 860))
         income = people.income[planned]
-        people.income[planned] = np.where(income < 0, -1, (income * (1.04 + 0.12 * step)).astype(np.int64) // 100 * 100)
+        people.income[planned] = np.where(
+            income < 0, -1, (income * (1.04 + 0.12 * step)).astype(np.int64) // 100 * 100
+        )
         people.grade[planned] = np.where(
             people.grade[planned] < 0, -1, (people.grade[planned] - np.rint(step * 1.6)).clip(0, 7)
         )
@@ -130,27 +138,41 @@ class World:
         people, start = self.people, int(first_day(self.written_from))
         for who in np.array_split(np.arange(len(people)), max(1, len(people) // CHUNK)):
             here = people.since[who] <= int(last_day(self.last))
-            rows = who[here if self.written_from == self.first else here & (people.since[who] >= start)]
+            rows = who[
+                here if self.written_from == self.first else here & (people.since[who] >= start)
+            ]
             if len(rows):
                 original = {name: values[rows] for name, values in people.first.items()}
-                out.add("customer", attributes.columns(people, self.places, rows, people.since[rows], original))
+                out.add(
+                    "customer",
+                    attributes.columns(people, self.places, rows, people.since[rows], original),
+                )
         for who, valid_from, changed in self.versions:
             recent = valid_from >= start
             if recent.any():
                 changed = {name: values[recent] for name, values in changed.items()}
-                out.add("customer", attributes.columns(people, self.places, who[recent], valid_from[recent], changed))
+                out.add(
+                    "customer",
+                    attributes.columns(
+                        people, self.places, who[recent], valid_from[recent], changed
+                    ),
+                )
 
     # ---- loans
 
     def _loans(self, out):
         book, size = self.book, self.book.size
         start = int(first_day(self.written_from))
-        ended = np.minimum(np.minimum(book.closed[:size], book.written_off[:size]), book.sold[:size])
+        ended = np.minimum(
+            np.minimum(book.closed[:size], book.written_off[:size]), book.sold[:size]
+        )
         if self.written_from == self.first:
             keep = ended >= start
         else:
             touched = (ended >= start) & (ended != delivery.NEVER)
-            again = (book.restructured[:size] >= start) & (book.restructured[:size] != delivery.NEVER)
+            again = (book.restructured[:size] >= start) & (
+                book.restructured[:size] != delivery.NEVER
+            )
             keep = (book.disbursed[:size] >= start) | touched | again
         rows = np.flatnonzero(keep)
         delivered_later = np.zeros(size + 1, dtype=bool)
@@ -166,7 +188,9 @@ class World:
             "loan_id": delivery.key("L", i + 1, 9),
             "customer_id": delivery.key("C", who + 1, 8),
             "product_id": places.tables["product"]["product_id"].take(pa.array(book.product[i])),
-            "branch_id": pa.array(places.branch_ids).take(pa.array(places.outlet_branch[people.outlet[who]])),
+            "branch_id": pa.array(places.branch_ids).take(
+                pa.array(places.outlet_branch[people.outlet[who]])
+            ),
             "manager_id": delivery.key("M", people.manager[who] + 1, 5),
             "channel": delivery.code(book.channel[i], words("loan", "channel")),
             "guarantee": delivery.code(book.guarantee[i], words("loan", "guarantee")),
@@ -197,7 +221,9 @@ def _instalments(rows) -> dict:
 def _payments(rows, month) -> dict:
     n = len(rows["loan"])
     return {
-        "payment_id": delivery.key(f"P{(1970 + month // 12) % 100:02d}{month % 12 + 1:02d}", np.arange(n) + 1, 8),
+        "payment_id": delivery.key(
+            f"P{(1970 + month // 12) % 100:02d}{month % 12 + 1:02d}", np.arange(n) + 1, 8
+        ),
         "loan_id": delivery.key("L", rows["loan"] + 1, 9),
         "paid_at": pa.array(rows["stamp"].astype(np.int64) * 1_000_000).view(pa.timestamp("us")),
         "amount": delivery.money(rows["amount"]),

@@ -21,7 +21,9 @@ SILENT_PROVINCE = 0
 BURN_IN = 26
 """Months lived through before the first delivered one, so that arrears and settlements are in a steady state."""
 
-_DAYS = np.arange("1890-01", "2120-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int32)
+_DAYS = (
+    np.arange("1890-01", "2120-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int32)
+)
 _ZERO = (1970 - 1890) * 12
 
 

@@ -21,7 +21,11 @@ def on_credit(people, who: np.ndarray, day: np.ndarray) -> np.ndarray:
     codes = {name: values[who] for name, values in people.codes.items()}
     upper, fourth = classes(plain, codes)
     age = (day - plain["birth_on"]) / 365.25
-    paid = (plain["payroll_since"] != NEVER) & (plain["payroll_since"] + 731 <= day) & plain["wage_account_pledged"]
+    paid = (
+        (plain["payroll_since"] != NEVER)
+        & (plain["payroll_since"] + 731 <= day)
+        & plain["wage_account_pledged"]
+    )
     return (upper & (age >= 25) & (age < 55)) | (fourth & paid & (age >= 22) & (age < 60))
 
 

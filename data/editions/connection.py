@@ -187,7 +187,10 @@ def create_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[s
         for catalog in sources:
             group = groups.setdefault(computed.get((catalog, table), ""), [])
             group.append(f'select * from {catalog}.{schema_of[catalog]}."{table}"')
-        body = _UNION.join(f"select *{columns} from ({_UNION.join(selects)})" for columns, selects in groups.items())
+        body = _UNION.join(
+            f"select *{columns} from ({_UNION.join(selects)})"
+            for columns, selects in groups.items()
+        )
         root.execute(f'create or replace view memory.main."{table}" as {body}')
     return sorted(schemas)
 

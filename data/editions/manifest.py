@@ -88,7 +88,9 @@ def loads(text: str, name: str) -> Edition:
     as_of = body.pop("as_of")
     months = tuple(date.fromisoformat(month) for month in body.pop("months"))
     as_of = date.fromisoformat(as_of) if as_of else None
-    return Edition(**body | {"notes": tuple(body["notes"])}, parts=parts, months=months, as_of=as_of)
+    return Edition(
+        **body | {"notes": tuple(body["notes"])}, parts=parts, months=months, as_of=as_of
+    )
 
 
 def read(path: Path) -> Edition:
@@ -99,7 +101,9 @@ def read(path: Path) -> Edition:
         raise UserError("manifest_missing", name=path.name, parent=path.parent) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UserError("manifest_unreadable", name=path.name, parent=path.parent, reason=reason) from None
+        raise UserError(
+            "manifest_unreadable", name=path.name, parent=path.parent, reason=reason
+        ) from None
 
 
 def file_fingerprint(path: Path) -> tuple[int, ...]:
@@ -111,7 +115,9 @@ def file_fingerprint(path: Path) -> tuple[int, ...]:
 def with_current_fingerprints(edition: Edition, home: Path) -> Edition:
     """The edition with the stamps of its parts as they lie in `home` now."""
     pairs = zip(edition.parts, edition.paths(home), strict=True)
-    return replace(edition, parts=tuple(replace(part, stamp=file_fingerprint(path)) for part, path in pairs))
+    return replace(
+        edition, parts=tuple(replace(part, stamp=file_fingerprint(path)) for part, path in pairs)
+    )
 
 
 class Digests:
@@ -150,13 +156,17 @@ def verify(edition: Edition, home: Path, trust_stamps: bool = False) -> None:
     """
     for part, path in zip(edition.parts, edition.paths(home), strict=True):
         try:
-            trusted = trust_stamps and file_fingerprint(path) == part.stamp and not DIGESTS.knows(path)
+            trusted = (
+                trust_stamps and file_fingerprint(path) == part.stamp and not DIGESTS.knows(path)
+            )
             if not trusted and DIGESTS.of(path) != part.sha256:
                 raise UserError("part_damaged", file=part.file, id=edition.id)
         except FileNotFoundError:
             raise UserError("part_missing", file=part.file, id=edition.id) from None
         except OSError as error:
-            raise UserError("part_unreadable", file=part.file, id=edition.id, strerror=error.strerror) from None
+            raise UserError(
+                "part_unreadable", file=part.file, id=edition.id, strerror=error.strerror
+            ) from None
 
 
 def _check(body: dict) -> str:

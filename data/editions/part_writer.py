@@ -144,7 +144,9 @@ class BuildSession:
         for number, statement in enumerate(statements, 1):
             where = f"{label}, statement {number}" if len(statements) > 1 else label
             with translate_errors(where, statement.query):
-                wanted = {name: params[name] for name in statement.named_parameters if name in params}
+                wanted = {
+                    name: params[name] for name in statement.named_parameters if name in params
+                }
                 act = fetch if number == len(statements) else execute
                 result = self._interruptible(act, statement, wanted)
         return result
@@ -196,7 +198,9 @@ def open_build_session(
     try:
         with translate_errors(f"opening {part.name}"):
             if memory is None and input_bytes:
-                _lower_memory_limit(root, max(MEMORY_CAP_BYTES, MEMORY_CAP_PER_INPUT_BYTE * input_bytes))
+                _lower_memory_limit(
+                    root, max(MEMORY_CAP_BYTES, MEMORY_CAP_PER_INPUT_BYTE * input_bytes)
+                )
             _retain_blocks(root)
             names = attach_parts(root, list(older))
             root.execute(f"attach {quote(part)} as part")

@@ -72,7 +72,9 @@ class EditionReader:
         self.timeout = timeout
         self.readers = 0
         # Two roots in one spill folder would overwrite each other's files.
-        self._spill = tempfile.TemporaryDirectory(prefix="bank-", dir=spill, ignore_cleanup_errors=True)
+        self._spill = tempfile.TemporaryDirectory(
+            prefix="bank-", dir=spill, ignore_cleanup_errors=True
+        )
         self._root = connect(memory, threads, Path(self._spill.name) / "spill")
         self._cursor_lock = threading.Lock()
         try:
@@ -233,7 +235,10 @@ class Warehouse:
         Any failure keeps the edition that is served and sets `degraded_reason`. Returns at once
         while another thread is opening an edition.
         """
-        if _fingerprint_or_none(self.home / CURRENT) == self._current_fingerprint and self.degraded_reason is None:
+        if (
+            _fingerprint_or_none(self.home / CURRENT) == self._current_fingerprint
+            and self.degraded_reason is None
+        ):
             return False
         if not self._opening.acquire(blocking=False):
             return False

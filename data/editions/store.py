@@ -35,7 +35,18 @@ EDITIONS, BUILDING, LOCK, KEY = "editions", "building", "lock", "key"
 EDITIONS_KEPT = 12
 MIN_FREE_BYTES = 64 * 2**20
 # Their locks or renames are not those of a local disk.
-NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afs", "ceph", "fuse.glusterfs", "lustre"}
+NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "afs",
+    "ceph",
+    "fuse.glusterfs",
+    "lustre",
+}
 
 
 def publish(
@@ -83,7 +94,9 @@ def publish(
             months = _months(chain, facts)
             spill = part.parent
             with contextlib.closing(
-                EditionReader([*older, part], memory=memory, threads=threads, spill=spill, timeout=3600)
+                EditionReader(
+                    [*older, part], memory=memory, threads=threads, spill=spill, timeout=3600
+                )
             ) as candidate:
                 facts |= check(candidate) or {}
             with _disk_errors(home):
@@ -150,7 +163,9 @@ def rollback(home: Path | str, id: str) -> Edition:
         matching = [edition for edition in known if id and edition.id.startswith(id)]
         if len(matching) != 1:
             code = "several_editions" if matching else "unknown_edition"
-            raise InvalidRequest(code, id=id, editions=[edition.id for edition in matching or known])
+            raise InvalidRequest(
+                code, id=id, editions=[edition.id for edition in matching or known]
+            )
         target = matching[0]
         manifest.verify(target, home)
         # PREVIOUS must not lead back to the edition that was just withdrawn.
@@ -216,7 +231,9 @@ def preflight(home: Path | str, input_bytes: int = 0) -> None:
         volume, system = volume_of(home.resolve(), _mounts())
         free = shutil.disk_usage(home).free
     except OSError as error:
-        raise UserError("home_not_writable", home=home, strerror=error.strerror, filename=error.filename) from None
+        raise UserError(
+            "home_not_writable", home=home, strerror=error.strerror, filename=error.filename
+        ) from None
     refuse_remote(home, volume, system)
     needed = max(MIN_FREE_BYTES, 3 * input_bytes)
     if free < needed:
@@ -292,7 +309,9 @@ def _move_to_parts(part: Path, home: Path) -> Part:
     return Part(final.name, digest, manifest.file_fingerprint(final))
 
 
-def _commit(home: Path, edition: Edition, previous: Edition | None, withdrawn: Edition | None = None) -> None:
+def _commit(
+    home: Path, edition: Edition, previous: Edition | None, withdrawn: Edition | None = None
+) -> None:
     for known in (previous, withdrawn):
         if known:
             _remember(home, known)
@@ -402,7 +421,9 @@ def _disk_errors(home: Path) -> Generator[None]:
 def _disk_error(home: Path, error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _disk_full_error(home, 0)
-    return UserError("disk_failed", home=home, strerror=error.strerror, value=error.filename or "writing")
+    return UserError(
+        "disk_failed", home=home, strerror=error.strerror, value=error.filename or "writing"
+    )
 
 
 def _disk_full_error(home: Path, input_bytes: int) -> UserError:

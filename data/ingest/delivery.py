@@ -71,10 +71,15 @@ def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
             found.sizes_and_mtimes[path] = _size_and_mtime(path)
     with ThreadPoolExecutor(2) as pool:
         digests = list(pool.map(_digest, found.sizes_and_mtimes))
-    found.sha256 = {path.name: digest for path, digest in zip(found.sizes_and_mtimes, digests, strict=True)}
+    found.sha256 = {
+        path.name: digest for path, digest in zip(found.sizes_and_mtimes, digests, strict=True)
+    }
     for table in manifest["tables"].values() if manifest else ():
         for entry in table["files"]:
-            if entry["name"] in found.sha256 and entry["sha256"].lower() != found.sha256[entry["name"]]:
+            if (
+                entry["name"] in found.sha256
+                and entry["sha256"].lower() != found.sha256[entry["name"]]
+            ):
                 raise UserError("sha_differs", file=entry["name"])
     found.check_unchanged()
     return found
@@ -98,7 +103,9 @@ def _manifest(path: Path, source: Source) -> Mapping | None:
     return manifest
 
 
-def _files_by_manifest(folder: Path, manifest: Mapping, contract: Contract) -> dict[str, list[Path]]:
+def _files_by_manifest(
+    folder: Path, manifest: Mapping, contract: Contract
+) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for table, entry in manifest["tables"].items():
         if table not in contract.tables:
@@ -115,7 +122,11 @@ def _files_by_manifest(folder: Path, manifest: Mapping, contract: Contract) -> d
 def _files_by_name(folder: Path, contract: Contract) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for table in contract.tables:
-        here = [folder / f"{table}{suffix}" for suffix in SUFFIXES if (folder / f"{table}{suffix}").exists()]
+        here = [
+            folder / f"{table}{suffix}"
+            for suffix in SUFFIXES
+            if (folder / f"{table}{suffix}").exists()
+        ]
         if len(here) > 1:
             raise UserError("two_files", table=table, files=", ".join(path.name for path in here))
         if here:

@@ -156,7 +156,9 @@ def _decode_all(path: Path, encoding: str) -> None:
         raise UserError("encoding_bad", file=path.name, byte=error.start) from None
 
 
-def decide_encodings(probes: Iterable[EncodingProbe], declared: str = "auto") -> dict[str, tuple[str, str | None]]:
+def decide_encodings(
+    probes: Iterable[EncodingProbe], declared: str = "auto"
+) -> dict[str, tuple[str, str | None]]:
     """Decide the encoding of each file over the whole delivery: file → (encoding, note code).
 
     A BOM decides for its file. Strict UTF-8 is tried before GB18030; a file that is valid in both

@@ -82,13 +82,21 @@ def stage_csv(path: Path, layout: FileFormat, encoding: str, target: Path) -> St
         if header is None:
             raise UserError("empty_file", file=path.name)
         names = check_header(path.name, header, layout)
-        staged = StagedFile(path.name, target, {name: "text" for name in names if name}, 0, native=False)
+        staged = StagedFile(
+            path.name, target, {name: "text" for name in names if name}, 0, native=False
+        )
         extra = [head for head, name in zip(header, names, strict=True) if name is None]
         if extra:
             staged.notes.append(
-                {"code": "extra_columns", "count": len(extra), "facts": [str(head)[:40] for head in extra[:20]]}
+                {
+                    "code": "extra_columns",
+                    "count": len(extra),
+                    "facts": [str(head)[:40] for head in extra[:20]],
+                }
             )
-        write_text_parquet(staged, names, _numbered_records(rows, reader, len(header), staged), target)
+        write_text_parquet(
+            staged, names, _numbered_records(rows, reader, len(header), staged), target
+        )
     if not _ends_with_line_end(path, encoding):
         if staged.skipped.pop("cut", 0):
             raise UserError("cut", file=path.name, line=reader.line_num)
@@ -178,17 +186,28 @@ def _check_delimiter(file: str, header: str, declared: str) -> None:
 
 
 def write_text_parquet(
-    staged: StagedFile, names: list[str | None], rows: Iterator[tuple[int, str | None, list]], target: Path
+    staged: StagedFile,
+    names: list[str | None],
+    rows: Iterator[tuple[int, str | None, list]],
+    target: Path,
 ) -> None:
     places = [(index, name) for index, name in enumerate(names) if name]
-    schema = pa.schema([("line", pa.int64()), ("problem", pa.string()), *((name, pa.string()) for _, name in places)])
+    schema = pa.schema(
+        [
+            ("line", pa.int64()),
+            ("problem", pa.string()),
+            *((name, pa.string()) for _, name in places),
+        ]
+    )
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.close(handle)
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
         batch: list[tuple[int, str | None, list]] = []
         for line, problem, values in rows:
             if problem == "trailer":
-                staged.trailer = {name: values[index] for index, name in places if index < len(values)}
+                staged.trailer = {
+                    name: values[index] for index, name in places if index < len(values)
+                }
                 staged.skipped["trailer_lines"] = staged.skipped.get("trailer_lines", 0) + 1
                 continue
             batch.append((line, problem, values))
@@ -204,7 +223,8 @@ def _flush(writer, schema: pa.Schema, places: list[tuple[int, str]], batch: list
         columns = [pa.array(lines, pa.int64()), pa.array(problems, pa.string())]
         if any(problems):
             columns += [
-                pa.array([row[at] if at < len(row) else None for row in records], pa.string()) for at, _ in places
+                pa.array([row[at] if at < len(row) else None for row in records], pa.string())
+                for at, _ in places
             ]
         else:
             columns += [pa.array([row[at] for row in records], pa.string()) for at, _ in places]
@@ -217,7 +237,11 @@ def _ends_with_line_end(path: Path, encoding: str) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 2))
         tail = file.read()
-    return (b"\n" in tail or b"\r" in tail) if encoding.startswith("utf-16") else tail[-1:] in (b"\n", b"\r")
+    return (
+        (b"\n" in tail or b"\r" in tail)
+        if encoding.startswith("utf-16")
+        else tail[-1:] in (b"\n", b"\r")
+    )
 
 
 def stage_parquet(path: Path, layout: FileFormat) -> StagedFile:
@@ -226,10 +250,16 @@ def stage_parquet(path: Path, layout: FileFormat) -> StagedFile:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError("parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120]) from None
+        raise UserError(
+            "parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120]
+        ) from None
     names = check_header(path.name, schema.names, layout)
     staged = StagedFile(
-        path.name, path, {name: arrow_family(schema.field(name).type) for name in names if name}, rows, native=True
+        path.name,
+        path,
+        {name: arrow_family(schema.field(name).type) for name in names if name},
+        rows,
+        native=True,
     )
     if extra := [head for head, name in zip(schema.names, names, strict=True) if name is None]:
         staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})

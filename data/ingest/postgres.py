@@ -65,12 +65,16 @@ def stage_database(
             return _read_all(address, wanted, work / f"database-{number}", progress, timeout)
         except _ConnectionLost as lost:
             if number == tries:
-                raise UserError("database_lost", table=lost.table, tries=tries, error=lost) from None
+                raise UserError(
+                    "database_lost", table=lost.table, tries=tries, error=lost
+                ) from None
             time.sleep(pause * number)
     raise AssertionError("a try ends with an answer or a refusal")
 
 
-def _read_all(address: str, wanted, folder: Path, progress, timeout: float) -> dict[str, StagedFile]:
+def _read_all(
+    address: str, wanted, folder: Path, progress, timeout: float
+) -> dict[str, StagedFile]:
     folder.mkdir(mode=0o700)
     table = "-"
     try:
@@ -92,9 +96,13 @@ def _read_all(address: str, wanted, folder: Path, progress, timeout: float) -> d
 
 
 def _describe_error(error: Exception, address: str, table: str, timeout: float) -> Exception:
-    text = re.sub(r"postgres(ql)?://\S+", "postgresql://…", str(error).replace(address, "postgresql://…"))
+    text = re.sub(
+        r"postgres(ql)?://\S+", "postgresql://…", str(error).replace(address, "postgresql://…")
+    )
     text = re.sub(r"(password|passwd|pwd)\s*=\s*\S+", r"\1=…", text, flags=re.IGNORECASE)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:200]
+    first = next(
+        (line.strip() for line in text.splitlines() if line.strip()), type(error).__name__
+    )[:200]
     low = text.lower()
     if "statement timeout" in low:
         return UserError("database_slow", seconds=f"{timeout:g}", table=table)
@@ -107,7 +115,9 @@ def _describe_error(error: Exception, address: str, table: str, timeout: float) 
     return UserError("database_error", table=table, error=first)
 
 
-def _read_table(cursor, name: str, table: str, declared: Table, must: bool, target: Path) -> StagedFile | None:
+def _read_table(
+    cursor, name: str, table: str, declared: Table, must: bool, target: Path
+) -> StagedFile | None:
     cursor.execute(
         "select column_name from information_schema.columns where table_name = $1 and table_schema = "
         "any(current_schemas(false))",
@@ -131,14 +141,19 @@ def _read_table(cursor, name: str, table: str, declared: Table, must: bool, targ
         for batch in reader:
             writer.write_batch(
                 pa.record_batch(
-                    [_column(column, field.type) for column, field in zip(batch.columns, schema, strict=True)],
+                    [
+                        _column(column, field.type)
+                        for column, field in zip(batch.columns, schema, strict=True)
+                    ],
                     schema=schema,
                 )
             )
             rows += batch.num_rows
     if rows != count:
         raise UserError("database_counts", table=table, got=rows, want=count)
-    return StagedFile(table, target, {field.name: arrow_family(field.type) for field in schema}, rows, native=True)
+    return StagedFile(
+        table, target, {field.name: arrow_family(field.type) for field in schema}, rows, native=True
+    )
 
 
 def _storage_type(kind: pa.DataType) -> pa.DataType:

@@ -103,11 +103,16 @@ def _parse_source(name: str, home: Path, raw: dict, contract: Contract) -> Sourc
         raise ValueError(f"encoding {raw['encoding']}")
     files = {}
     for key, entry in raw.get("file", {}).items():
-        columns = {column: read_column(f"file.{key}", column, value) for column, value in entry["column"].items()}
+        columns = {
+            column: read_column(f"file.{key}", column, value)
+            for column, value in entry["column"].items()
+        }
         identity = tuple(entry.get("key", ()))
         if unknown := sorted(set(identity) - set(columns)):
             raise ValueError(f"file.{key}.key {unknown[0]}")
-        table = Table(f"file_{key}", columns, identity, True, None, entry.get("zh", ""), entry.get("en", ""))
+        table = Table(
+            f"file_{key}", columns, identity, True, None, entry.get("zh", ""), entry.get("en", "")
+        )
         files[key] = SourceFile(
             entry["name"],
             table,

@@ -10,7 +10,14 @@ import openpyxl
 from defusedxml import DefusedXmlException
 
 from data.errors import UserError
-from data.ingest.files import MAX_COLUMNS, TOTAL_ROW_LABELS, FileFormat, StagedFile, check_header, write_text_parquet
+from data.ingest.files import (
+    MAX_COLUMNS,
+    TOTAL_ROW_LABELS,
+    FileFormat,
+    StagedFile,
+    check_header,
+    write_text_parquet,
+)
 
 MAX_UNPACKED_BYTES = 200 * 1024**2
 MAX_COMPRESSION_RATIO = 100
@@ -32,7 +39,9 @@ def check_xlsx(path: Path) -> None:
             packed = max(1, sum(member.compress_size for member in members))
             if len(members) > MAX_MEMBERS:
                 raise UserError("xlsx_bomb", file=path.name, what=f"{len(members)} members")
-            if unpacked > MAX_UNPACKED_BYTES or (unpacked > 10 * 1024**2 and unpacked / packed > MAX_COMPRESSION_RATIO):
+            if unpacked > MAX_UNPACKED_BYTES or (
+                unpacked > 10 * 1024**2 and unpacked / packed > MAX_COMPRESSION_RATIO
+            ):
                 raise UserError("xlsx_bomb", file=path.name, what=f"{unpacked // 1024**2} MB")
             if "xl/workbook.xml" not in archive.namelist():
                 raise UserError("xlsx_no_workbook", file=path.name)
@@ -55,7 +64,9 @@ def stage_xlsx(path: Path, layout: FileFormat, target: Path) -> StagedFile:
         raise UserError("xlsx_xml", file=path.name, error=type(error).__name__) from None
     except Exception as error:
         # A hostile workbook can make openpyxl fail in any way; every one of them means that the file cannot be read.
-        raise UserError("reading_failed", file=path.name, error=f"{type(error).__name__}: {str(error)[:120]}") from None
+        raise UserError(
+            "reading_failed", file=path.name, error=f"{type(error).__name__}: {str(error)[:120]}"
+        ) from None
     finally:
         for workbook in workbooks:
             workbook.close()
@@ -80,26 +91,35 @@ def _read_sheet(path: Path, layout: FileFormat, target: Path, values, formulas) 
     while heads and heads[-1] is None:
         heads.pop()
     names = check_header(path.name, heads, layout)
-    staged = StagedFile(path.name, target, {name: "text" for name in names if name}, 0, native=False)
+    staged = StagedFile(
+        path.name, target, {name: "text" for name in names if name}, 0, native=False
+    )
     if extra := [str(head)[:40] for head, known in zip(heads, names, strict=True) if known is None]:
         staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
     serial = {index for index, known in enumerate(names) if known in layout.dates}
     write_text_parquet(
-        staged, names, _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged), target
+        staged,
+        names,
+        _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged),
+        target,
     )
     if not staged.rows and not layout.may_be_empty:
         raise UserError("header_only", file=path.name)
     return staged
 
 
-def _cells(path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: StagedFile):
+def _cells(
+    path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: StagedFile
+):
     for line, (shown, written) in enumerate(rows, header_row + 1):
         if len(shown) > MAX_COLUMNS:
             raise UserError("too_wide", file=path.name, count=len(shown))
         texts: list[str | None] = []
         for index, (cell, origin) in enumerate(zip(shown, written, strict=True)):
             if origin.data_type == "f" and cell.value is None:
-                raise UserError("xlsx_formula", file=path.name, cell=f"{origin.column_letter}{line}")
+                raise UserError(
+                    "xlsx_formula", file=path.name, cell=f"{origin.column_letter}{line}"
+                )
             texts.append(_cell_text(cell, index in serial, epoch))
         if not any(texts):
             staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
@@ -119,7 +139,11 @@ def _cell_text(cell, is_date: bool, epoch: dt.datetime) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="seconds") if value.time() != dt.time() else value.date().isoformat()
+        return (
+            value.isoformat(sep=" ", timespec="seconds")
+            if value.time() != dt.time()
+            else value.date().isoformat()
+        )
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, int | float):

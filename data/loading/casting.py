@@ -93,7 +93,11 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
     name, kind = column.name, column.type
     raw, tidy, value = f'"{name}"', f"t_{name}", f"v_{name}"
     plain = family.split("(")[0]
-    as_text = plain == "text" or (plain == "float" and kind != "number") or (plain == "int" and kind == "bool")
+    as_text = (
+        plain == "text"
+        or (plain == "float" and kind != "number")
+        or (plain == "int" and kind == "bool")
+    )
     faults: list[tuple[str, str]] = []
     if as_text:
         source = raw if plain == "text" else f"{raw}::varchar"
@@ -104,14 +108,19 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
             made = f"case when {source} in ({codes}) then {source} else {made} end"
         if plain == "text":
             faults.append(
-                ("excel_error", f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')")
+                (
+                    "excel_error",
+                    f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')",
+                )
             )
             faults.append(("excel_digits", f"{raw} like '#DIGITS %'"))
     else:
         made = raw
     formats = column.formats or formats
     got, wrong = (
-        _typed(column, plain, family, tidy, value, formats) if not as_text else _text(column, raw, tidy, value, formats)
+        _typed(column, plain, family, tidy, value, formats)
+        if not as_text
+        else _text(column, raw, tidy, value, formats)
     )
     faults += wrong
     if column.required:
@@ -131,11 +140,15 @@ def exact_code(column: Column, word: str) -> str:
 
 def any_case_code(column: Column, word: str) -> str:
     """SQL: the declared value that equals `word` but for case, or null."""
-    cases = " ".join(f"when {sql_literal(value.lower())} then {sql_literal(value)}" for value in column.values)
+    cases = " ".join(
+        f"when {sql_literal(value.lower())} then {sql_literal(value)}" for value in column.values
+    )
     return f"try_cast(case lower({word}) {cases} end as {enum_type(column)})"
 
 
-def _text(column: Column, raw: str, tidy: str, value: str, formats: tuple[str, ...]) -> tuple[str, list]:
+def _text(
+    column: Column, raw: str, tidy: str, value: str, formats: tuple[str, ...]
+) -> tuple[str, list]:
     kind = column.type
     if kind == "key":
         return tidy, [("not_a_key", f"regexp_matches({tidy}, '[[:cntrl:]]')")]
@@ -170,7 +183,9 @@ def _text(column: Column, raw: str, tidy: str, value: str, formats: tuple[str, .
 
 
 def _text_date(column: Column, tidy: str, value: str, formats: tuple[str, ...]) -> tuple[str, list]:
-    lengths = ", ".join(str(FORMAT_DIGITS[form]) for form in formats if form in FORMAT_DIGITS) or "0"
+    lengths = (
+        ", ".join(str(FORMAT_DIGITS[form]) for form in formats if form in FORMAT_DIGITS) or "0"
+    )
     sound = f"(not regexp_full_match({tidy}, '[0-9]+') or strlen({tidy}) in ({lengths}))"
     if column.type == "time":
         stamps = [*(form + clock for form in formats for clock in TIME_FORMATS), *formats]
@@ -243,11 +258,20 @@ def _list(words) -> str:
 
 def casts(table: Table, families: Mapping[str, str], formats: tuple[str, ...]) -> dict[str, Cast]:
     """The casts of every delivered column of the table."""
-    return {name: cast(column, families[name], formats) for name, column in table.columns.items() if name in families}
+    return {
+        name: cast(column, families[name], formats)
+        for name, column in table.columns.items()
+        if name in families
+    }
 
 
 def validation_query(
-    table: Table, relation: str, families: Mapping[str, str], formats: tuple[str, ...], *, linked: bool = True
+    table: Table,
+    relation: str,
+    families: Mapping[str, str],
+    formats: tuple[str, ...],
+    *,
+    linked: bool = True,
 ) -> str:
     """The SELECT that reads, casts, links and judges every row of `relation`. Parameters: nulls, as_of, last_as_of.
 
@@ -268,7 +292,11 @@ def validation_query(
         if name in rules:
             values.append(f"{rules[name].value} as v_{name}")
         else:
-            kind = enum_type(column) if column.type == "code" else PLAIN_TYPES.get(column.type, "varchar")
+            kind = (
+                enum_type(column)
+                if column.type == "code"
+                else PLAIN_TYPES.get(column.type, "varchar")
+            )
             values.append(f"null::{kind} as v_{name}")
     joins, keys = [], []
     if linked:
@@ -282,7 +310,9 @@ def validation_query(
                     keys.append(f"{alias}.disbursed_on as loan_disbursed_on")
     faults = _faults(table, rules, linked)
     open_dates = [
-        name for name, column in table.columns.items() if column.type in ("date", "month", "time") and name in rules
+        name
+        for name, column in table.columns.items()
+        if column.type in ("date", "month", "time") and name in rules
     ]
     opened = ", ".join(f"nullif(v_{name}, date '9999-12-31') as v_{name}" for name in open_dates)
     return f"""
@@ -300,7 +330,10 @@ def _faults(table: Table, rules: Mapping[str, Cast], linked: bool) -> str:
     for name, rule in rules.items():
         cases += [f"when {condition} then '{name}|{reason}'" for reason, condition in rule.faults]
     if linked:
-        cases += [f"when {condition} then '{name}|{reason}'" for name, reason, condition in relations(table, rules)]
+        cases += [
+            f"when {condition} then '{name}|{reason}'"
+            for name, reason, condition in relations(table, rules)
+        ]
     return "\n".join(cases)
 
 
@@ -309,7 +342,9 @@ def relations(table: Table, present: Mapping[str, object]) -> list[tuple[str, st
     found = []
     for name in NOT_AFTER_AS_OF.get(table.name, ()):
         if name in present:
-            found.append((name, "after_as_of", f"v_{name} > :as_of and v_{name} <> date '9999-12-31'"))
+            found.append(
+                (name, "after_as_of", f"v_{name} > :as_of and v_{name} <> date '9999-12-31'")
+            )
     for name in NOT_BEFORE_DISBURSEMENT.get(table.name, ()):
         if name in present:
             start = "v_disbursed_on" if table.name == "loan" else "loan_disbursed_on"
@@ -318,7 +353,11 @@ def relations(table: Table, present: Mapping[str, object]) -> list[tuple[str, st
         name = EVENT_DATE[table.name]
         found.append((name, "before_last_as_of", f"v_{name} <= :last_as_of"))
     for name, column in table.columns.items():
-        if column.refers in ("customer", "loan") and name in present and table.name != column.refers:
+        if (
+            column.refers in ("customer", "loan")
+            and name in present
+            and table.name != column.refers
+        ):
             found.append((name, "orphan", f"v_{name} is not null and k_{name} is null"))
     return found
 
@@ -330,6 +369,10 @@ def shown_value(table: Table, families: Mapping[str, str]) -> str:
         if name in families:
             masks = {"name": "masked_name", "id_number": "masked_id", "phone": "masked_phone"}
             text = f'"{name}"::varchar'
-            made = f"{masks[column.type]}({text})" if column.is_personal else f"left(shown({text}), 60)"
+            made = (
+                f"{masks[column.type]}({text})"
+                if column.is_personal
+                else f"left(shown({text}), 60)"
+            )
             cases.append(f"when '{name}' then {made}")
     return f"case split_part(fault, '|', 1) {' '.join(cases)} end" if cases else "null"

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from data.contract.schema import Column, Table
-from data.contract.tables import EVENT_DATE, PLAIN_TYPES, VERSIONED_TABLES, stored_columns, stored_name
-from data.loading.casting import NATIVE_FAMILY, NOT_AFTER_AS_OF, NOT_BEFORE_DISBURSEMENT, ONLY_NEW, exact_code
+from data.contract.tables import (
+    EVENT_DATE,
+    PLAIN_TYPES,
+    VERSIONED_TABLES,
+    stored_columns,
+    stored_name,
+)
+from data.loading.casting import (
+    NATIVE_FAMILY,
+    NOT_AFTER_AS_OF,
+    NOT_BEFORE_DISBURSEMENT,
+    ONLY_NEW,
+    exact_code,
+)
 from data.loading.reconciliation import LoadCounts
 from data.loading.validation import RowValidator, StagedTable
 
-TYPED_PATH_TYPES = ("key", "date", "month", "time", "money", "rate", "int", "number", "bool", "code")
+TYPED_PATH_TYPES = (
+    "key",
+    "date",
+    "month",
+    "time",
+    "money",
+    "rate",
+    "int",
+    "number",
+    "bool",
+    "code",
+)
 
 
 def load_events(validator: RowValidator, staged: StagedTable) -> None:
@@ -29,7 +52,9 @@ def load_events(validator: RowValidator, staged: StagedTable) -> None:
 
 
 def _count(validator: RowValidator, staged: StagedTable) -> int:
-    return validator.one(f"select count(*) from part.kept.{staged.table.name}", staged.table.name)[0]
+    return validator.one(f"select count(*) from part.kept.{staged.table.name}", staged.table.name)[
+        0
+    ]
 
 
 def _is_typed(staged: StagedTable) -> bool:
@@ -64,7 +89,9 @@ def _typed_query(staged: StagedTable) -> tuple[str, str, str]:
         if column.refers:
             key = f"ref_{name}.{column.refers}_key"
             sources[f"k_{name}"] = key
-            joins.append(f"left join {column.refers}_ref as ref_{name} on ref_{name}.{column.refers}_id = {raw}")
+            joins.append(
+                f"left join {column.refers}_ref as ref_{name} on ref_{name}.{column.refers}_id = {raw}"
+            )
             optional = "" if column.required else f" or {raw} is null"
             sound.append(f"{key} is not null{optional}")
             continue
@@ -155,7 +182,9 @@ def _remaining_rows(validator: RowValidator, staged: StagedTable) -> StagedTable
     return StagedTable(staged.table, name, staged.families, rows)
 
 
-def _load_validated(validator: RowValidator, staged: StagedTable, rest: StagedTable, counts: LoadCounts) -> None:
+def _load_validated(
+    validator: RowValidator, staged: StagedTable, rest: StagedTable, counts: LoadCounts
+) -> None:
     before = _count(validator, staged)
     made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
     rows = validator.validation_query(rest)
@@ -172,7 +201,10 @@ def _load_validated(validator: RowValidator, staged: StagedTable, rest: StagedTa
 def _key_pairs(staged: StagedTable) -> list[tuple[str, str]]:
     """(kept column, column of a validated row) of the table's key."""
     made = {kept.name: kept.made for kept in stored_columns(staged.table)}
-    return [(stored_name(staged.table, name), made[stored_name(staged.table, name)]) for name in staged.table.key]
+    return [
+        (stored_name(staged.table, name), made[stored_name(staged.table, name)])
+        for name in staged.table.key
+    ]
 
 
 def _resolve_duplicates(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
@@ -187,8 +219,12 @@ def _resolve_duplicates(validator: RowValidator, staged: StagedTable, counts: Lo
         f"from {target} group by {key} having count(*) > 1",
         f"{name}: double keys",
     )
-    match = " and ".join(f"double.{column} is not distinct from kept.{column}" for column, _ in pairs)
-    same = validator.one(f"select coalesce(sum(rows - 1), 0) from double_{name} where kinds = 1", name)[0]
+    match = " and ".join(
+        f"double.{column} is not distinct from kept.{column}" for column, _ in pairs
+    )
+    same = validator.one(
+        f"select coalesce(sum(rows - 1), 0) from double_{name} where kinds = 1", name
+    )[0]
     if same:
         counts.skipped["duplicate_same"] = int(same)
         partition = ", ".join(f"kept.{column}" for column, _ in pairs)
@@ -199,11 +235,15 @@ def _resolve_duplicates(validator: RowValidator, staged: StagedTable, counts: Lo
             f"{name}: identical rows",
         )
     if validator.one(f"select count(*) from double_{name} where kinds > 1", name)[0]:
-        validator.reject_keys(staged, f"double_{name}", "conflicting_duplicate", counts, pairs, where="kinds > 1")
+        validator.reject_keys(
+            staged, f"double_{name}", "conflicting_duplicate", counts, pairs, where="kinds > 1"
+        )
         _delete_keys(validator, name, f"double_{name}", pairs, "kinds > 1")
 
 
-def _refuse_already_loaded(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
+def _refuse_already_loaded(
+    validator: RowValidator, staged: StagedTable, counts: LoadCounts
+) -> None:
     """Refuse keys that an older part holds already. An increment's rows are younger than all before, so little is
     read."""
     name = staged.table.name
@@ -227,8 +267,12 @@ def _refuse_already_loaded(validator: RowValidator, staged: StagedTable, counts:
         _delete_keys(validator, name, f"known_{name}", pairs, "true")
 
 
-def _delete_keys(validator: RowValidator, name: str, keys: str, pairs: list[tuple[str, str]], where: str) -> None:
-    match = " and ".join(f"keys.{column} is not distinct from {name}.{column}" for column, _ in pairs)
+def _delete_keys(
+    validator: RowValidator, name: str, keys: str, pairs: list[tuple[str, str]], where: str
+) -> None:
+    match = " and ".join(
+        f"keys.{column} is not distinct from {name}.{column}" for column, _ in pairs
+    )
     validator.run(
         f"delete from part.kept.{name} where exists (select 1 from {keys} as keys where {where} and {match})",
         f"{name}: refused keys",

@@ -75,9 +75,9 @@ def load(
     Raises SameDelivery (nothing to do), Misused (no such folder, source or limit), UserError (a rule is broken: one
     sentence says which), all before anything is published.
     """
-    return _Load(delivery, source, Path(home), as_of, kind, overrides or Overrides(), progress, now).publish(
-        build_marts, memory, threads
-    )
+    return _Load(
+        delivery, source, Path(home), as_of, kind, overrides or Overrides(), progress, now
+    ).publish(build_marts, memory, threads)
 
 
 class _DryRunFinished(Exception):
@@ -121,7 +121,11 @@ class _Load:
         self.before = store.current(home)
         self.manifest: Mapping = (self.delivery.manifest if self.delivery else None) or {}
         self.fingerprint = self.delivery.fingerprint if self.delivery else None
-        if self.before and self.fingerprint and self.fingerprint in self.before.facts.get("fingerprints", ()):
+        if (
+            self.before
+            and self.fingerprint
+            and self.fingerprint in self.before.facts.get("fingerprints", ())
+        ):
             raise SameDelivery(self.before)
         self.kind = kind or self.manifest.get("kind") or "full"
         if self.kind not in ("full", "increment"):
@@ -130,7 +134,11 @@ class _Load:
             raise UserError("no_base")
         self.as_of = self._as_of(as_of)
         told = self.manifest.get("from")
-        if self.kind == "increment" and told and _date(told, "from_bad") != next_month_end(self.before.as_of):
+        if (
+            self.kind == "increment"
+            and told
+            and _date(told, "from_bad") != next_month_end(self.before.as_of)
+        ):
             raise UserError("as_of_gap", new=told, old=self.before.as_of)
         self.counts_by_table: dict[str, LoadCounts] = {}
         self.files: dict[str, LoadCounts] = {}
@@ -190,7 +198,13 @@ class _Load:
             self.counts_by_table,
         )
         staging = Staging(
-            validator, self.source, self.delivery, self.address, work, self.overrides.encoding, self.progress
+            validator,
+            self.source,
+            self.delivery,
+            self.address,
+            work,
+            self.overrides.encoding,
+            self.progress,
         )
         delivered = staging.run()
         self.files = staging.files
@@ -230,7 +244,9 @@ class _Load:
         started = time.monotonic()
         load_dimensions(validator, delivered)
         self.progress(
-            "branch, manager, product", sum(delivered[d].rows for d in DIMENSIONS if d in delivered), _since(started)
+            "branch, manager, product",
+            sum(delivered[d].rows for d in DIMENSIONS if d in delivered),
+            _since(started),
         )
         for staged in delivered.values():
             validator.counts_for(staged)
@@ -238,15 +254,22 @@ class _Load:
             self._keep_each(number, validator, iter([delivered[name]]))
         # The remaining tables reference only these two. Two threads take them from a queue, largest
         # first: much of a small table's time is planning, which uses one core.
-        others = [staged for name, staged in delivered.items() if name not in (*DIMENSIONS, *KEYED_TABLES)]
+        others = [
+            staged for name, staged in delivered.items() if name not in (*DIMENSIONS, *KEYED_TABLES)
+        ]
         waiting = iter(sorted(others, key=lambda staged: staged.rows, reverse=True))
         with ThreadPoolExecutor(1) as helping, validator.session.worker_session() as worker:
-            helped = helping.submit(self._keep_each, load_events, replace(validator, session=worker), waiting)
+            helped = helping.submit(
+                self._keep_each, load_events, replace(validator, session=worker), waiting
+            )
             self._keep_each(load_events, validator, waiting)
             helped.result()
 
     def _keep_each(
-        self, keep: Callable[[RowValidator, StagedTable], None], validator: RowValidator, waiting: Iterator[StagedTable]
+        self,
+        keep: Callable[[RowValidator, StagedTable], None],
+        validator: RowValidator,
+        waiting: Iterator[StagedTable],
     ) -> None:
         for staged in waiting:
             started = time.monotonic()
@@ -254,7 +277,9 @@ class _Load:
             validator.counts_for(staged).seconds = _since(started)
             self.progress(staged.table.name, staged.rows, _since(started))
 
-    def _judge(self, validator: RowValidator, delivered: Mapping[str, StagedTable], staging: Staging) -> None:
+    def _judge(
+        self, validator: RowValidator, delivered: Mapping[str, StagedTable], staging: Staging
+    ) -> None:
         for name, staged in delivered.items():
             counts = validator.counts_for(staged)
             skipped = staging.skipped.get(name, {})
@@ -264,12 +289,21 @@ class _Load:
             self._totals(validator, staged, counts)
             check_totals(name, counts.totals, self._promised(name))
             check_totals(name, counts.totals, staging.trailers.get(name, {}))
-        for counts in [*self.files.values(), *(validator.counts_by_table[name] for name in delivered)]:
+        for counts in [
+            *self.files.values(),
+            *(validator.counts_by_table[name] for name in delivered),
+        ]:
             counts.check(self.limits)
         if not self.overrides.approved_by and self.before:
             same = self.before.facts.get("kinds", ["full"])[-1] == self.kind
-            compared = {n: t for n, t in self.counts_by_table.items() if self.kind == "full" or n in _VOLUME_CHECKED}
-            check_volume(compared, self.before.facts.get("tables", {}), self.limits["volume"], same_kind=same)
+            compared = {
+                n: t
+                for n, t in self.counts_by_table.items()
+                if self.kind == "full" or n in _VOLUME_CHECKED
+            }
+            check_volume(
+                compared, self.before.facts.get("tables", {}), self.limits["volume"], same_kind=same
+            )
 
     def _promised(self, name: str) -> Mapping[str, str]:
         return self.delivery.promised(name).get("totals", {}) if self.delivery else {}
@@ -277,7 +311,11 @@ class _Load:
     @staticmethod
     def _totals(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
         """Sums of the money columns over all rows delivered, exact."""
-        money = [c for c in staged.table.columns.values() if c.type == "money" and c.name in staged.families]
+        money = [
+            c
+            for c in staged.table.columns.values()
+            if c.type == "money" and c.name in staged.families
+        ]
         if not money:
             return
         if counts.loaded == staged.rows:
@@ -291,7 +329,8 @@ class _Load:
             sql = f"select {sums} from (select {tidy} from {staged.name})"
         found = validator.one(sql, f"{staged.table.name}: totals")
         counts.totals = {
-            c.name: Decimal("0.00") if total is None else total for c, total in zip(money, found, strict=True)
+            c.name: Decimal("0.00") if total is None else total
+            for c, total in zip(money, found, strict=True)
         }
 
     def _months(self, session: BuildSession, history: str) -> list[dt.date]:
@@ -303,16 +342,23 @@ class _Load:
             first = _date(told, "from_bad")
         else:
             first = session.one(
-                f"select min({_FIRST_DATE[history][1]}) from part.kept.{_FIRST_DATE[history][0]}", "first month"
+                f"select min({_FIRST_DATE[history][1]}) from part.kept.{_FIRST_DATE[history][0]}",
+                "first month",
             )[0]
-            first = next_month_end(first.replace(day=1) - dt.timedelta(days=1)) if first else self.as_of
+            first = (
+                next_month_end(first.replace(day=1) - dt.timedelta(days=1)) if first else self.as_of
+            )
         if not is_month_end(first) or first > self.as_of:
             raise UserError("from_bad", value=first, as_of=self.as_of)
         return months_between(first, self.as_of)
 
     def _facts(self, history: str, number: int, months: list[dt.date]) -> dict:
         old = self.before.facts if self.kind == "increment" else {}
-        rows = {name: counts.loaded for name, counts in self.counts_by_table.items() if name not in DIMENSIONS}
+        rows = {
+            name: counts.loaded
+            for name, counts in self.counts_by_table.items()
+            if name not in DIMENSIONS
+        }
         overrides = {"limits": dict(self.overrides.limits), "volume_by": self.overrides.approved_by}
         return {
             "as_of": self.as_of,
@@ -321,7 +367,10 @@ class _Load:
             "history": history,
             "deliveries": number,
             "kinds": [*old.get("kinds", []), self.kind],
-            "fingerprints": [*old.get("fingerprints", []), *([self.fingerprint] if self.fingerprint else [])],
+            "fingerprints": [
+                *old.get("fingerprints", []),
+                *([self.fingerprint] if self.fingerprint else []),
+            ],
             "tables": {name: counts.plain() for name, counts in self.counts_by_table.items()},
             "files": {name: counts.plain() for name, counts in self.files.items()},
             "rows": {
@@ -335,7 +384,11 @@ class _Load:
         manifest = {
             "fingerprint": self.fingerprint,
             "files": self.delivery.sha256 if self.delivery else {},
-            **{key: facts[key] for key in ("history", "files", "notes", "overrides") if key != "files"},
+            **{
+                key: facts[key]
+                for key in ("history", "files", "notes", "overrides")
+                if key != "files"
+            },
             "read": facts["files"],
             "months": [str(month) for month in facts["months"]],
         }

@@ -35,7 +35,9 @@ class LoadCounts:
 
     def note(self, code: str, count: int, **facts) -> None:
         if count:
-            self.notes.append({"code": code, "count": int(count)} | ({"facts": facts} if facts else {}))
+            self.notes.append(
+                {"code": code, "count": int(count)} | ({"facts": facts} if facts else {})
+            )
 
     def check(self, limits: Mapping[str, float]) -> None:
         """Refused when the records do not add up or a share is over its limit."""
@@ -51,7 +53,11 @@ class LoadCounts:
             )
         conflicts = self.rejects.get("conflicting_duplicate", 0)
         plain = self.rejected - self.orphans
-        worst = max((kind for kind in self.rejects if kind != "orphan"), key=self.rejects.get, default="orphan")
+        worst = max(
+            (kind for kind in self.rejects if kind != "orphan"),
+            key=self.rejects.get,
+            default="orphan",
+        )
         for code, count, limit in (
             ("conflict_share", conflicts, limits["conflicts"]),
             ("orphan_share", self.orphans, limits["orphans"]),
@@ -97,7 +103,11 @@ def check_totals(table: str, totals: Mapping[str, Decimal], promised: Mapping[st
 
 
 def check_volume(
-    compared: Mapping[str, LoadCounts], before: Mapping[str, Mapping], limit: float, *, same_kind: bool
+    compared: Mapping[str, LoadCounts],
+    before: Mapping[str, Mapping],
+    limit: float,
+    *,
+    same_kind: bool,
 ) -> None:
     """Refused (held) when a table's rows, its money, or its money per row left the band against the delivery before.
 
@@ -119,7 +129,13 @@ def check_volume(
                 _hold(name, column, was, total, limit)
             change = (total / counts.read) / (was / old["read"])
             if not Decimal("0.2") <= change <= 5:
-                _hold(name, f"{column} / row", round(was / old["read"], 2), round(total / counts.read, 2), 4)
+                _hold(
+                    name,
+                    f"{column} / row",
+                    round(was / old["read"], 2),
+                    round(total / counts.read, 2),
+                    4,
+                )
 
 
 def _hold(table: str, what: str, old, new, limit: float) -> None:

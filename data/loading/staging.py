@@ -37,7 +37,12 @@ class Staging:
         encoding: str | None,
         progress: Callable[[str, int, float], None],
     ):
-        self.validator, self.source, self.delivery, self.address = validator, source, delivery, address
+        self.validator, self.source, self.delivery, self.address = (
+            validator,
+            source,
+            delivery,
+            address,
+        )
         self.work, self.encoding, self.progress = work, encoding or source.encoding, progress
         self.files: dict[str, LoadCounts] = {}
         self.skipped: dict[str, dict[str, int]] = {}
@@ -57,7 +62,12 @@ class Staging:
 
     def _from_files(self) -> dict[str, list[StagedFile]]:
         tables = self._tables()
-        texts = [path for paths in self.delivery.files.values() for path in paths if path.suffix in TEXT_SUFFIXES]
+        texts = [
+            path
+            for paths in self.delivery.files.values()
+            for path in paths
+            if path.suffix in TEXT_SUFFIXES
+        ]
         encodings = decide_encodings([probe_encoding(path) for path in texts], self.encoding)
         staged: dict[str, list[StagedFile]] = {}
         for name, paths in self.delivery.files.items():
@@ -66,7 +76,11 @@ class Staging:
             require_same_schema(staged[name])
             self._check_rows(name, staged[name])
             if any(not part.native for part in staged[name]):
-                self.progress(f"{name}: reading", sum(part.rows for part in staged[name]), time.monotonic() - started)
+                self.progress(
+                    f"{name}: reading",
+                    sum(part.rows for part in staged[name]),
+                    time.monotonic() - started,
+                )
         return staged
 
     def _stage(self, name: str, table: Table, path: Path, encodings: Mapping) -> StagedFile:
@@ -78,8 +92,11 @@ class Staging:
             delimiter=file.delimiter if file else self.source.delimiter,
             sheet=file.sheet if file else self.source.sheet,
             header_row=file.header_row if file else self.source.header_row,
-            dates=frozenset(c.name for c in table.columns.values() if c.type in ("date", "month", "time")),
-            may_be_empty=promised.get("rows") == 0 or any(e.get("rows") == 0 for e in promised.get("files", ())),
+            dates=frozenset(
+                c.name for c in table.columns.values() if c.type in ("date", "month", "time")
+            ),
+            may_be_empty=promised.get("rows") == 0
+            or any(e.get("rows") == 0 for e in promised.get("files", ())),
         )
         target = self.work / f"{name}-{len(list(self.work.iterdir()))}.parquet"
         if path.suffix == ".parquet":
@@ -91,18 +108,25 @@ class Staging:
         encoding, note = encodings[path.name]
         part = stage_csv(path, layout, encoding, target)
         if note:
-            part.notes.append({"code": note, "count": 1, "facts": {"file": path.name, "encoding": encoding}})
+            part.notes.append(
+                {"code": note, "count": 1, "facts": {"file": path.name, "encoding": encoding}}
+            )
         return part
 
     def _check_rows(self, name: str, parts: list[StagedFile]) -> None:
-        promised = {entry["name"]: entry.get("rows") for entry in self.delivery.promised(name).get("files", ())}
+        promised = {
+            entry["name"]: entry.get("rows")
+            for entry in self.delivery.promised(name).get("files", ())
+        }
         for part in parts:
             want = promised.get(part.file)
             if want is not None and want != part.rows:
                 raise UserError("rows_differ", file=part.file, got=part.rows, want=want)
         whole = self.delivery.promised(name).get("rows")
         if whole is not None and whole != sum(part.rows for part in parts):
-            raise UserError("rows_differ", file=name, got=sum(part.rows for part in parts), want=whole)
+            raise UserError(
+                "rows_differ", file=name, got=sum(part.rows for part in parts), want=whole
+            )
 
     def _from_database(self) -> dict[str, list[StagedFile]]:
         from data.ingest.postgres import stage_database
@@ -110,11 +134,17 @@ class Staging:
         wanted = {}
         for name, table in self._tables().items():
             file = self.source.files.get(name)
-            wanted[name] = (Path(file.name).stem if file else name, table, bool(file) or table.required)
+            wanted[name] = (
+                Path(file.name).stem if file else name,
+                table,
+                bool(file) or table.required,
+            )
         staged = stage_database(self.address, wanted, self.work, self.progress)
         return {name: [part] for name, part in staged.items()}
 
-    def _relation(self, name: str, table: Table, parts: list[StagedFile], prefix: str) -> StagedTable:
+    def _relation(
+        self, name: str, table: Table, parts: list[StagedFile], prefix: str
+    ) -> StagedTable:
         families = parts[0].types
         for part in parts:
             for column, family in part.types.items():
@@ -122,31 +152,43 @@ class Staging:
         selects = [_select(part, families) for part in parts]
         relation = f"{prefix}{name}"
         self.validator.session.run(
-            f"create or replace view {relation} as {' union all by name '.join(selects)}", f"{name}: reading"
+            f"create or replace view {relation} as {' union all by name '.join(selects)}",
+            f"{name}: reading",
         )
         self._count_cleaned(name, table, relation, parts)
         date = EVENT_DATE.get(name)
-        is_sorted = all(part.native for part in parts) and bool(date) and _is_sorted([p.path for p in parts], date)
+        is_sorted = (
+            all(part.native for part in parts)
+            and bool(date)
+            and _is_sorted([p.path for p in parts], date)
+        )
         return StagedTable(table, relation, families, sum(part.rows for part in parts), is_sorted)
 
-    def _count_cleaned(self, name: str, table: Table, relation: str, parts: list[StagedFile]) -> None:
+    def _count_cleaned(
+        self, name: str, table: Table, relation: str, parts: list[StagedFile]
+    ) -> None:
         """Note how many rows of text files hold identifiers or numbers that are not written plainly."""
         plain = [
             column
             for column, family in parts[0].types.items()
             if family == "text"
-            and table.columns[column].type in ("key", "money", "rate", "int", "number", "date", "month")
+            and table.columns[column].type
+            in ("key", "money", "rate", "int", "number", "date", "month")
         ]
         if plain and not all(part.native for part in parts):
             unlike = " or ".join(f'"{column}" <> clean("{column}")' for column in plain)
-            count = self.validator.one(f"select count(*) from {relation} where {unlike}", f"{name}: spelling")[0]
+            count = self.validator.one(
+                f"select count(*) from {relation} where {unlike}", f"{name}: spelling"
+            )[0]
             if count:
                 parts[0].notes.append({"code": "cleaned_keys", "count": count})
 
     def _plain(self, staged: Mapping[str, list[StagedFile]]) -> dict[str, StagedTable]:
         tables = {}
         for name, parts in staged.items():
-            tables[name] = self._relation(name, self.validator.contract.tables[name], parts, "delivered_")
+            tables[name] = self._relation(
+                name, self.validator.contract.tables[name], parts, "delivered_"
+            )
             self._gather(name, parts, self.skipped, self.notes)
             trailers = [part.trailer for part in parts if part.trailer]
             if trailers and len(trailers) == len(parts):
@@ -171,13 +213,18 @@ class Staging:
             skipped, notes = {}, {}
             self._gather(name, parts, skipped, notes)
             counts = self.files.setdefault(name, LoadCounts(raw.table.name, read=raw.rows))
-            compared, validator.counts_by_table = validator.counts_by_table, {raw.table.name: counts}
+            compared, validator.counts_by_table = (
+                validator.counts_by_table,
+                {raw.table.name: counts},
+            )
             good = validator.cast_rows(raw, linked=False)
             validator.counts_by_table = compared
             if raw.table.key:
                 validator.resolve_duplicates(raw, good, counts, linked=False)
             keep = ", ".join(f'v_{column} as "{column}"' for column in raw.table.columns)
-            validator.run(f"create or replace view raw_{name} as select file, line, {keep} from {good}", name)
+            validator.run(
+                f"create or replace view raw_{name} as select file, line, {keep} from {good}", name
+            )
             counts.loaded = validator.one(f"select count(*) from raw_{name}", name)[0]
             counts.skipped = {**skipped[name], **counts.skipped}
             counts.read = raw.rows + sum(skipped[name].values())
@@ -187,7 +234,11 @@ class Staging:
                 columns = _control(trailers, raw.table)
                 sums = ", ".join(f'sum("{column}")' for column in columns)
                 got = validator.one(f"select {sums} from raw_{name}", name) if columns else ()
-                check_totals(name, dict(zip(columns, (value or Decimal(0) for value in got), strict=True)), columns)
+                check_totals(
+                    name,
+                    dict(zip(columns, (value or Decimal(0) for value in got), strict=True)),
+                    columns,
+                )
         tables = {}
         for name, path in self.source.mappings.items():
             tables[name] = self._map(name, path)
@@ -206,7 +257,9 @@ class Staging:
         for column in (*table.required_columns, "file", "line"):
             if column not in types:
                 raise UserError("mapping", file=path.name, error=f"lacks {column}")
-        families = {column: _family(kind) for column, kind in types.items() if column in table.columns}
+        families = {
+            column: _family(kind) for column, kind in types.items() if column in table.columns
+        }
         for column, family in families.items():
             check_family(path.name, table.columns[column], family)
         relation = f"delivered_{name}"
@@ -226,7 +279,9 @@ def _select(part: StagedFile, families: Mapping[str, str]) -> str:
             f"select {sql_literal(part.file)} as file, file_row_number + 1 as line, null::varchar as problem, {names} "
             f"from read_parquet({path}, file_row_number = true)"
         )
-    return f"select {sql_literal(part.file)} as file, line, problem, {names} from read_parquet({path})"
+    return (
+        f"select {sql_literal(part.file)} as file, line, problem, {names} from read_parquet({path})"
+    )
 
 
 def _family(kind: str) -> str:
@@ -235,9 +290,21 @@ def _family(kind: str) -> str:
         return kind.replace(" ", "") if kind.startswith("decimal") else "timestamptz"
     if kind.startswith("enum"):
         return "text"
-    if kind in ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint"):
+    if kind in (
+        "tinyint",
+        "smallint",
+        "integer",
+        "bigint",
+        "hugeint",
+        "utinyint",
+        "usmallint",
+        "uinteger",
+        "ubigint",
+    ):
         return "int"
-    return {"varchar": "text", "double": "float", "float": "float", "boolean": "bool"}.get(kind, kind)
+    return {"varchar": "text", "double": "float", "float": "float", "boolean": "bool"}.get(
+        kind, kind
+    )
 
 
 def _is_sorted(paths: list[Path], column: str) -> bool:
@@ -248,7 +315,11 @@ def _is_sorted(paths: list[Path], column: str) -> bool:
             place = file.schema_arrow.get_field_index(column)
             for group in range(file.metadata.num_row_groups):
                 found = file.metadata.row_group(group).column(place).statistics
-                if found is None or not found.has_min_max or (highest is not None and found.min < highest):
+                if (
+                    found is None
+                    or not found.has_min_max
+                    or (highest is not None and found.min < highest)
+                ):
                     return False
                 highest = found.max
     return True
@@ -261,7 +332,9 @@ def _control(trailers: list[Mapping[str, str]], table: Table) -> dict[str, str]:
         for column, text in trailer.items():
             if table.columns[column].type in ("money", "number"):
                 try:
-                    sums[column] = sums.get(column, Decimal(0)) + Decimal((text or "").replace(",", "").strip())
+                    sums[column] = sums.get(column, Decimal(0)) + Decimal(
+                        (text or "").replace(",", "").strip()
+                    )
                 except InvalidOperation:
                     continue
     return {column: str(total) for column, total in sums.items()}

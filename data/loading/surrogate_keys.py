@@ -86,7 +86,9 @@ from fresh""",
         validator.counts_by_table.setdefault(name, LoadCounts(name)).note(code, without_member)
 
 
-def _identifiers_in_use(validator: RowValidator, name: str, delivered: Mapping[str, StagedTable]) -> str:
+def _identifiers_in_use(
+    validator: RowValidator, name: str, delivered: Mapping[str, StagedTable]
+) -> str:
     """Return the SELECT of all identifiers (`id`) of a dimension that delivered tables refer to."""
     selects = []
     for staged in delivered.values():
@@ -221,7 +223,9 @@ def _write_products(validator: RowValidator, good: str | None) -> None:
     )
 
 
-def _write_flat_dimension(validator: RowValidator, name: str, good: str | None, made: str, columns: str) -> None:
+def _write_flat_dimension(
+    validator: RowValidator, name: str, good: str | None, made: str, columns: str
+) -> None:
     known = validator.older(name, "head")[-1:]
     told = []
     if good:
@@ -249,7 +253,11 @@ order by ref.{name}_key""",
     )
 
 
-_DIMENSION_WRITERS = {"branch": _write_branches, "manager": _write_managers, "product": _write_products}
+_DIMENSION_WRITERS = {
+    "branch": _write_branches,
+    "manager": _write_managers,
+    "product": _write_products,
+}
 
 
 def load_customers(validator: RowValidator, staged: StagedTable) -> None:
@@ -296,9 +304,13 @@ def load_customers(validator: RowValidator, staged: StagedTable) -> None:
 
 def _assign_keys(validator: RowValidator, name: str, good: str, more: str) -> None:
     books = validator.older(f"{name}_number")
-    last = " union all ".join(f"select max({name}_key) as last from {book}" for book in books) or "select 0 as last"
+    last = (
+        " union all ".join(f"select max({name}_key) as last from {book}" for book in books)
+        or "select 0 as last"
+    )
     known = "".join(
-        f" and not exists (select 1 from {book} as old where old.{name}_id = good.v_{name}_id)" for book in books
+        f" and not exists (select 1 from {book} as old where old.{name}_id = good.v_{name}_id)"
+        for book in books
     )
     validator.run(
         f"""
@@ -314,7 +326,9 @@ order by 1""",
     )
 
 
-def _note_identity_numbers(validator: RowValidator, staged: StagedTable, counts: LoadCounts, good: str) -> None:
+def _note_identity_numbers(
+    validator: RowValidator, staged: StagedTable, counts: LoadCounts, good: str
+) -> None:
     """Notes only: a wrong check digit, and one identity number held by two customers, are for people to look at."""
     if "id_number" in staged.families:
         wrong = validator.one(
@@ -342,7 +356,9 @@ def _note_unknown_codes(validator: RowValidator, staged: StagedTable, counts: Lo
     """How many values of each code column the contract does not know."""
     schema = "head" if staged.table.name in DIMENSIONS else "kept"
     codes = [
-        column for column in staged.table.columns.values() if column.type == "code" and column.name in staged.families
+        column
+        for column in staged.table.columns.values()
+        if column.type == "code" and column.name in staged.families
     ]
     if not codes:
         return

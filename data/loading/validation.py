@@ -66,11 +66,17 @@ class RowValidator:
     def older(self, table: str, schema: str = "kept") -> list[str]:
         return [f"{part}.{schema}.{table}" for part in self.session.older]
 
-    def validation_query(self, staged: StagedTable, *, linked: bool = True, relation: str | None = None) -> str:
-        return validation_query(staged.table, relation or staged.name, staged.families, self.formats, linked=linked)
+    def validation_query(
+        self, staged: StagedTable, *, linked: bool = True, relation: str | None = None
+    ) -> str:
+        return validation_query(
+            staged.table, relation or staged.name, staged.families, self.formats, linked=linked
+        )
 
     def counts_for(self, staged: StagedTable) -> LoadCounts:
-        return self.counts_by_table.setdefault(staged.table.name, LoadCounts(staged.table.name, read=staged.rows))
+        return self.counts_by_table.setdefault(
+            staged.table.name, LoadCounts(staged.table.name, read=staged.rows)
+        )
 
     def reject(self, staged: StagedTable, rows: str, counts: LoadCounts) -> None:
         """Keep the faulty rows of `rows` (a validated SELECT) apart, and count them by reason."""
@@ -88,17 +94,28 @@ where fault is not null"""
             f"{counts.name}: reasons",
             name=counts.name,
         )
-        counts.rejects = dict(zip(found["reason"].to_pylist(), found["rows"].to_pylist(), strict=True))
+        counts.rejects = dict(
+            zip(found["reason"].to_pylist(), found["rows"].to_pylist(), strict=True)
+        )
 
     def cast_rows(
-        self, staged: StagedTable, *, linked: bool = True, target: str | None = None, keep: str | None = None
+        self,
+        staged: StagedTable,
+        *,
+        linked: bool = True,
+        target: str | None = None,
+        keep: str | None = None,
     ) -> str:
         """Judge every row into a table of typed columns in memory; refused rows go to kept.rejected. Returns the
         table's name."""
         target = target or f"good_{staged.table.name}"
         columns = [f"v_{name}" for name in staged.table.columns]
         if linked:
-            columns += [f"k_{name}" for name, column in staged.table.columns.items() if self._links(staged.table, name)]
+            columns += [
+                f"k_{name}"
+                for name, column in staged.table.columns.items()
+                if self._links(staged.table, name)
+            ]
         made = keep or ", ".join(columns)
         rows = self.validation_query(staged, linked=linked)
         self.run(
@@ -106,7 +123,9 @@ where fault is not null"""
             f"{staged.table.name}: judging",
         )
         if self.one(f"select count(*) from {target}", staged.table.name)[0] < staged.rows:
-            counts = self.counts_by_table.setdefault(staged.table.name, LoadCounts(staged.table.name, read=staged.rows))
+            counts = self.counts_by_table.setdefault(
+                staged.table.name, LoadCounts(staged.table.name, read=staged.rows)
+            )
             self.reject(staged, rows, counts)
         return target
 
@@ -121,9 +140,13 @@ where fault is not null"""
         nothing. Sorting hashes takes half the time of counting distinct ones."""
         hashes = f"select hash({key}) as own from {relation}"
         pairs = f"select own, lag(own) over (order by own) as before from ({hashes})"
-        return self.one(f"select count(*) from ({pairs}) where own = before", f"{name}: keys")[0] == 0
+        return (
+            self.one(f"select count(*) from ({pairs}) where own = before", f"{name}: keys")[0] == 0
+        )
 
-    def resolve_duplicates(self, staged: StagedTable, good: str, counts: LoadCounts, *, linked: bool = True) -> None:
+    def resolve_duplicates(
+        self, staged: StagedTable, good: str, counts: LoadCounts, *, linked: bool = True
+    ) -> None:
         """Of rows with one key in `good`: identical ones are kept once, different ones are all refused."""
         key = ", ".join(f"v_{name}" for name in staged.table.key)
         if self.has_unique_key(good, key, counts.name):
@@ -136,8 +159,12 @@ where fault is not null"""
             f"from {good} group by {key} having count(*) > 1",
             f"{counts.name}: double keys",
         )
-        match = " and ".join(f"{good}.v_{name} is not distinct from {double}.v_{name}" for name in staged.table.key)
-        same = self.one(f"select coalesce(sum(rows - 1), 0) from {double} where kinds = 1", counts.name)[0]
+        match = " and ".join(
+            f"{good}.v_{name} is not distinct from {double}.v_{name}" for name in staged.table.key
+        )
+        same = self.one(
+            f"select coalesce(sum(rows - 1), 0) from {double} where kinds = 1", counts.name
+        )[0]
         if same:
             counts.skipped["duplicate_same"] = int(same)
             self.run(
@@ -149,7 +176,9 @@ where fault is not null"""
             )
         if self.one(f"select count(*) from {double} where kinds > 1", counts.name)[0]:
             pairs = [(f"v_{name}", f"v_{name}") for name in staged.table.key]
-            self.reject_keys(staged, double, "conflicting_duplicate", counts, pairs, "kinds > 1", linked)
+            self.reject_keys(
+                staged, double, "conflicting_duplicate", counts, pairs, "kinds > 1", linked
+            )
             self.run(
                 f"delete from {good} where exists (select 1 from {double} where kinds > 1 and {match})",
                 f"{counts.name}: conflicting rows",
@@ -167,7 +196,9 @@ where fault is not null"""
     ) -> None:
         """Refuse the sound rows of `staged` whose key is in table `keys`; pairs: (its column, column of a validated
         row)."""
-        match = " and ".join(f"keys.{column} is not distinct from validated.{made}" for column, made in pairs)
+        match = " and ".join(
+            f"keys.{column} is not distinct from validated.{made}" for column, made in pairs
+        )
         validated = self.validation_query(staged, linked=linked)
         rows = f"""
 select validated.* replace ('{staged.table.key[0]}|{why}' as fault) from ({validated}) as validated

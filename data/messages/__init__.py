@@ -1,4 +1,4 @@
-"""The sentences of errors and of the load report: one catalogue per language (zh-CN.toml, en.toml), the same codes in each."""
+"""The sentences of errors and of the load report: one catalogue per language, the same codes in each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def _read(language: str) -> dict[str, dict[str, str]]:
 
 
 _CATALOGUES = {language: _read(language) for language in LANGUAGES}
-_ERRORS = {language: catalogue["load"] | catalogue["question"] for language, catalogue in _CATALOGUES.items()}
+_ERRORS = {
+    language: catalogue["load"] | catalogue["question"]
+    for language, catalogue in _CATALOGUES.items()
+}
 REASONS = tuple(_CATALOGUES["en"]["reason"])
 
 
@@ -66,4 +69,7 @@ def _in_language(value: Any, language: str) -> Any:
         return _NOTHING[language]
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         return value
-    return _COMMA[language].join(str(_in_language(part, language)) for part in value) or _NOTHING[language]
+    return (
+        _COMMA[language].join(str(_in_language(part, language)) for part in value)
+        or _NOTHING[language]
+    )

@@ -106,7 +106,9 @@ months = [date(2025, 7, 31), date(2025, 12, 31), date(2026, 3, 31), date(2026, 8
 @settings(max_examples=25, deadline=None)
 @given(
     pair=st.sampled_from([(a, b) for a in months for b in months if a < b]),
-    by=st.sampled_from(["product", "channel", "branch_2", "guarantee", "age_band", "bucket", "credit_grade"]),
+    by=st.sampled_from(
+        ["product", "channel", "branch_2", "guarantee", "age_band", "bucket", "credit_grade"]
+    ),
     where=st.sampled_from([(), (("channel", ("mobile", "branch")),), (("payroll", ("yes",)),)]),
 )
 def test_the_bridge_closes_for_any_months_split_and_filter(demo_home, pair, by, where):
@@ -122,8 +124,16 @@ def test_the_bridge_closes_for_any_months_split_and_filter(demo_home, pair, by, 
     ("question", "before", "said"),
     [
         (Question("overdue_rate", LAST, by=("class",)), LAST, "must lie before"),
-        (Question("overdue_rate", LAST, by=("class",)), date(2020, 1, 31), "no month end 2020-01-31"),
-        (Question("customers", LAST, by=("channel",)), YEAR, "may not honestly be split by channel"),
+        (
+            Question("overdue_rate", LAST, by=("class",)),
+            date(2020, 1, 31),
+            "no month end 2020-01-31",
+        ),
+        (
+            Question("customers", LAST, by=("channel",)),
+            YEAR,
+            "may not honestly be split by channel",
+        ),
         (Question("borrowers", LAST, by=("channel",)), YEAR, "add up to more"),
         (Question("overdue_rate", LAST), YEAR, "one split or two"),
         (
@@ -173,7 +183,9 @@ def test_the_partner_channel_of_one_province_is_the_largest_effect(story):
 
 @pytest.mark.parametrize("lang", ["zh-CN", "en"])
 def test_a_sentence_that_the_data_do_not_carry_says_so(bank, lang):
-    said = narrative.of(bank, Question("overdue_rate_30", LAST, by=("class",)), date(2020, 1, 31), lang)
+    said = narrative.of(
+        bank, Question("overdue_rate_30", LAST, by=("class",)), date(2020, 1, 31), lang
+    )
     assert {"zh-CN": "数据不足，无法判断", "en": "not enough data"}[lang] in said
 
 

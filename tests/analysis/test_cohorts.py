@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.analysis.cohorts import Cohorts, counted, curve, first_payment, followed, listed, vintage
+from analytics.analysis.cohorts import (
+    Cohorts,
+    counted,
+    curve,
+    first_payment,
+    followed,
+    listed,
+    vintage,
+)
 from analytics.analysis.forecast import forecast
 from analytics.analysis.migration import Moves, matrix
 from analytics.marts.build import build
@@ -41,7 +49,15 @@ def cohort_of(found: pd.DataFrame, year: int) -> pd.DataFrame:
 # 34,000 owed), L3 at 2026-03-31 only (31 days, month 6, 20,000 owed).
 @pytest.mark.parametrize(
     ("month", "loans", "owed"),
-    [(1, 0, 0), (2, 1, 10_000), (3, 1, 10_000), (4, 2, 44_000), (5, 2, 44_000), (6, 3, 64_000), (12, 3, 64_000)],
+    [
+        (1, 0, 0),
+        (2, 1, 10_000),
+        (3, 1, 10_000),
+        (4, 2, 44_000),
+        (5, 2, 44_000),
+        (6, 3, 64_000),
+        (12, 3, 64_000),
+    ],
 )
 def test_vintage_keeps_who_was_ever_late(small_bank, month, loans, owed):
     row = cohort_of(vintage(small_bank, ASKED, period="year"), 2025).loc[month]
@@ -51,7 +67,9 @@ def test_vintage_keeps_who_was_ever_late(small_bank, month, loans, owed):
 
 
 # L3 paid in April 2026 (month 7); L7, written off in May 2026 (month 10), stays with what is owed of it
-@pytest.mark.parametrize(("month", "loans", "owed"), [(6, 3, 64_000), (7, 2, 44_000), (12, 2, 44_000)])
+@pytest.mark.parametrize(
+    ("month", "loans", "owed"), [(6, 3, 64_000), (7, 2, 44_000), (12, 2, 44_000)]
+)
 def test_vintage_now_lets_the_cured_go_and_keeps_the_written_off(small_bank, month, loans, owed):
     row = cohort_of(vintage(small_bank, ASKED, late="now", period="year"), 2025).loc[month]
     assert (row["numerator_loans"], row["numerator"]) == (loans, owed)
@@ -122,7 +140,12 @@ def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
 # The loans of 2025 over 30 days late: L7 from month 2, L6 from month 4, L3 at month 6 only (see above)
 @pytest.mark.parametrize(
     ("late", "month", "loans"),
-    [("ever", 1, set()), ("ever", 4, {"L6", "L7"}), ("ever", 7, {"L3", "L6", "L7"}), ("now", 7, {"L6", "L7"})],
+    [
+        ("ever", 1, set()),
+        ("ever", 4, {"L6", "L7"}),
+        ("ever", 7, {"L3", "L6", "L7"}),
+        ("now", 7, {"L6", "L7"}),
+    ],
 )
 def test_a_point_of_the_vintage_opens_the_loans_that_were_late(small_bank, late, month, loans):
     asked = Cohorts(ASKED, "vintage", 30, late, "year")
@@ -144,7 +167,9 @@ def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
     by=st.sampled_from([(), ("channel",), ("education",), ("class",)]), late=st.sampled_from(["ever", "now"]),
     days=st.sampled_from([0, 30]), period=st.sampled_from(["month", "quarter", "year"]), data=st.data(),
 )  # fmt: skip
-def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(demo_home, by, late, days, period, data):
+def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(
+    demo_home, by, late, days, period, data
+):
     bank = Warehouse(demo_home, verify="stamp")
     try:
         question = ASKED.about(by=by)
@@ -155,12 +180,18 @@ def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(demo_home,
         assert counted(bank, asked, cell) == row["n"]
         late_ones = cell | {"month": str(row["month"])}
         assert counted(bank, asked, late_ones) == row["numerator_loans"]
-        assert listed(bank, asked, late_ones, limit=10**6)["loan_id"].nunique() == row["numerator_loans"]
+        assert (
+            listed(bank, asked, late_ones, limit=10**6)["loan_id"].nunique()
+            == row["numerator_loans"]
+        )
         firsts = first_payment(bank, question, period)
         row = firsts.iloc[data.draw(st.integers(0, len(firsts) - 1))]
         cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
         asked = Cohorts(question, "first", period=period)
-        told = [counted(bank, asked, cell | more) for more in ({}, {"judged": "yes"}, {"judged": "missed"})]
+        told = [
+            counted(bank, asked, cell | more)
+            for more in ({}, {"judged": "yes"}, {"judged": "missed"})
+        ]
         assert told == [row["loans"], row["n"], row["numerator"]]
     finally:
         bank.close()
@@ -196,7 +227,9 @@ def test_a_forecast_is_the_pooled_matrix_of_twelve_months_applied_three_times(ba
 
 
 def cells_of_today(bank, codes):
-    counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")["n"]
+    counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")[
+        "n"
+    ]
     return counts.reindex(codes, fill_value=0).to_numpy(dtype=float)
 
 
@@ -234,7 +267,9 @@ def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
 
 def test_a_forecast_starts_from_the_stock_of_today(bank):
     found = forecast(bank, Question("customers", LAST))
-    counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")["n"]
+    counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")[
+        "n"
+    ]
     now = found.ahead[found.ahead["horizon"] == 3].set_index("state")["share_now"]
     for code, share in now.items():
         assert share == pytest.approx(counts[code] / counts.sum())
@@ -260,16 +295,28 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda bank: forecast(bank, Question("customers", date(2025, 9, 30))), "needs 4 month ends; there are 3"),
+        (
+            lambda bank: forecast(bank, Question("customers", date(2025, 9, 30))),
+            "needs 4 month ends; there are 3",
+        ),
         (lambda bank: forecast(bank, ASKED, "branch"), "by class or bucket"),
         (lambda bank: vintage(bank, ASKED, 45), "days has no value 45"),
         (lambda bank: vintage(bank, ASKED.about(by=("product", "channel"))), "at most one split"),
         (lambda bank: vintage(bank, ASKED.about(by=("bucket",))), "changes month by month"),
         (lambda bank: curve(bank, ASKED.about(by=("product",))), "may not honestly be split"),
-        (lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025Q3"}), "named by its first day"),
-        (lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025-07-01", "month": "six"}), "is a number"),
+        (
+            lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025Q3"}),
+            "named by its first day",
+        ),
+        (
+            lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025-07-01", "month": "six"}),
+            "is a number",
+        ),
         (lambda bank: counted(bank, Cohorts(ASKED), {"judged": "yes"}), "no 'judged'"),
-        (lambda bank: counted(bank, Cohorts(ASKED, "first"), {"judged": "perhaps"}), "no value 'perhaps'"),
+        (
+            lambda bank: counted(bank, Cohorts(ASKED, "first"), {"judged": "perhaps"}),
+            "no value 'perhaps'",
+        ),
         (lambda bank: counted(bank, Cohorts(ASKED, "shoes"), {}), "no value 'shoes'"),
     ],
 )

@@ -30,22 +30,31 @@ def ask(home, capsys):
 
 
 def test_the_partner_channel_of_one_province_stands_out(ask):
-    partners = {row["branch_1"]: row for row in ask("overdue_rate_30 --by branch_1 --where channel=partner")}
+    partners = {
+        row["branch_1"]: row for row in ask("overdue_rate_30 --by branch_1 --where channel=partner")
+    }
     worst = max(partners, key=lambda branch: partners[branch]["numerator"])
     assert worst == "03"
-    here = {row["channel"]: row["value"] for row in ask("overdue_rate_30 --by channel --where branch_1=03")}
+    here = {
+        row["channel"]: row["value"]
+        for row in ask("overdue_rate_30 --by channel --where branch_1=03")
+    }
     everywhere = {row["channel"]: row["value"] for row in ask("overdue_rate_30 --by channel")}
     assert max(here, key=here.get) == "partner"
     assert here["partner"] > 1.5 * everywhere["partner"]
 
 
 def test_every_tier_improved_over_the_year_and_the_bank_got_worse(ask):
-    tiers = {row["class"]: row["change"] for row in ask("overdue_rate_30 --by class --opening 12 --compare yoy")}
+    tiers = {
+        row["class"]: row["change"]
+        for row in ask("overdue_rate_30 --by class --opening 12 --compare yoy")
+    }
     assert all(tiers[tier] < 0 for tier in "ABCD")
     assert ask("overdue_rate_30 --compare yoy")[0]["change"] > 0
     balances = {row["class"]: row for row in ask("balance --by class --opening 12 --compare yoy")}
     shares = {
-        half: balances["A"][half] / sum(row[half] for row in balances.values()) for half in ("value_before", "value")
+        half: balances["A"][half] / sum(row[half] for row in balances.values())
+        for half in ("value_before", "value")
     }
     assert shares["value"] < shares["value_before"] - 0.05
 
@@ -58,7 +67,12 @@ def test_the_win_back_campaign_lifts_the_customers_who_settled_in_spring(ask):
 
 
 def test_one_branch_misses_what_the_others_reach(ask):
-    for metric, sign in (("overdue_rate_30", 1), ("reloan_rate_90", -1), ("customers", -1), ("contribution_net", -1)):
+    for metric, sign in (
+        ("overdue_rate_30", 1),
+        ("reloan_rate_90", -1),
+        ("customers", -1),
+        ("contribution_net", -1),
+    ):
         rows = ask(f"{metric} --by branch_1 --targets")
         assert [row["branch_1"] for row in rows if sign * row["to_target"] > 0] == ["06"]
     beyond = ask("overdue_rate_30 --by branch_1 --targets")
@@ -67,7 +81,10 @@ def test_one_branch_misses_what_the_others_reach(ask):
 
 def test_grades_hide_bad_customers_among_the_high_and_good_ones_among_the_low(ask):
     # who takes a partner's loan in spite of a good grade, and whose wage comes through the bank in spite of a bad one
-    high = {r["channel"]: r["value"] for r in ask("overdue_rate_30 --by channel --where credit_grade=AAA,AA,A,BBB")}
+    high = {
+        r["channel"]: r["value"]
+        for r in ask("overdue_rate_30 --by channel --where credit_grade=AAA,AA,A,BBB")
+    }
     assert high["partner"] > 5 * high["branch"]
     rows = ask("overdue_rate_30_customers --by payroll --where credit_grade=BB,B,C,D")
     low = {row["payroll"]: row["value"] for row in rows}
@@ -79,6 +96,9 @@ def test_one_manager_leaves_warnings_alone_as_nobody_else_does(ask):
     worst, *others = sorted(left, key=left.get, reverse=True)
     assert worst == "M00001"
     assert left[worst] > 2 * left[others[0]]
-    rates = {row["manager"]: row["value"] for row in ask("silent_warning_rate --by manager --where branch_1=01")}
+    rates = {
+        row["manager"]: row["value"]
+        for row in ask("silent_warning_rate --by manager --where branch_1=01")
+    }
     assert max(rates, key=rates.get) == "M00001"
     assert rates["M00001"] > 2 * ask("silent_warning_rate")[0]["value"]

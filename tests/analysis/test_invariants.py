@@ -96,7 +96,11 @@ def test_the_tiers_add_up_to_the_whole(bank, scheme):
                 continue
             parts = ask(bank, Question(metric, month, by=("class",), scheme=scheme, opening=0))
             for half in ("numerator", "denominator", "n"):
-                assert parts[half].sum() == pytest.approx(whole[half].fillna(0)[0], abs=0.005), (metric, month, half)
+                assert parts[half].sum() == pytest.approx(whole[half].fillna(0)[0], abs=0.005), (
+                    metric,
+                    month,
+                    half,
+                )
 
 
 def test_the_tiers_at_the_opening_add_up_to_the_whole(bank):
@@ -111,22 +115,33 @@ def test_the_tiers_at_the_opening_add_up_to_the_whole(bank):
             assert parts["n"].sum() == whole["n"][0]
 
 
-@pytest.mark.parametrize("split", ["branch_1", "product", "channel", "education", "bucket", "manager"])
+@pytest.mark.parametrize(
+    "split", ["branch_1", "product", "channel", "education", "bucket", "manager"]
+)
 def test_the_parts_of_other_splits_add_up_to_the_whole(bank, split):
     for month in _months(bank):
-        whole, parts = ask(bank, Question("balance", month)), ask(bank, Question("balance", month, by=(split,)))
+        whole, parts = (
+            ask(bank, Question("balance", month)),
+            ask(bank, Question("balance", month, by=(split,))),
+        )
         assert parts["numerator"].sum() == pytest.approx(whole["numerator"][0], abs=0.005)
         assert parts["n"].sum() == whole["n"][0]
 
 
 def test_loans_and_customers_tell_the_same_balance(bank):
     for month in _months(bank):
-        of_loans = bank.one("select coalesce(sum(balance), 0) from loan_month where as_of = :month", month=month)
+        of_loans = bank.one(
+            "select coalesce(sum(balance), 0) from loan_month where as_of = :month", month=month
+        )
         of_customers = bank.one(
-            "select coalesce(sum(loan_balance), 0) from customer_month where as_of = :month", month=month
+            "select coalesce(sum(loan_balance), 0) from customer_month where as_of = :month",
+            month=month,
         )
         assert of_loans == of_customers
-        assert ask(bank, Question("borrowers", month)).value[0] == ask(bank, Question("customers", month)).value[0]
+        assert (
+            ask(bank, Question("borrowers", month)).value[0]
+            == ask(bank, Question("customers", month)).value[0]
+        )
 
 
 # ---------- 3: NPL = provision ratio ÷ coverage
@@ -135,7 +150,8 @@ def test_loans_and_customers_tell_the_same_balance(bank):
 def test_the_npl_ratio_is_the_provision_ratio_over_coverage(bank):
     for month in _months(bank):
         npl, ratio, coverage = (
-            ask(bank, Question(metric, month)).value[0] for metric in ("npl_ratio", "loan_provision_ratio", "coverage")
+            ask(bank, Question(metric, month)).value[0]
+            for metric in ("npl_ratio", "loan_provision_ratio", "coverage")
         )
         # Where nothing is non-performing, or nothing is graded, there is no coverage to divide by.
         if coverage == coverage:
@@ -152,7 +168,9 @@ def test_more_days_past_due_never_hold_more(bank, kind):
     for month in _months(bank):
         for by in ((), ("branch_1",)):
             steps = [
-                ask(bank, Question(f"overdue_rate{days}{kind}", month, by=by)).set_index(list(by) or "n")["numerator"]
+                ask(bank, Question(f"overdue_rate{days}{kind}", month, by=by)).set_index(
+                    list(by) or "n"
+                )["numerator"]
                 for days in ("", "_30", "_60", "_90")
             ]
             for more, less in pairwise(steps):
@@ -163,7 +181,8 @@ def test_more_days_past_due_never_hold_more(bank, kind):
 
 
 @pytest.mark.parametrize(
-    "metric", ["overdue_rate", "customers", "settled_loans", "deposit_penetration", "reloan_rate_90"]
+    "metric",
+    ["overdue_rate", "customers", "settled_loans", "deposit_penetration", "reloan_rate_90"],
 )
 def test_a_cell_opens_into_the_rows_that_it_counted(bank, metric):
     by = ("branch_1",) if metric == "settled_loans" else ("class",)
@@ -290,7 +309,12 @@ def test_ondecks_loans_are_counted_at_both_month_ends(ondeck):
 
 
 def test_a_figure_that_a_bank_cannot_know_is_refused_and_not_invented(ondeck):
-    for metric in ("first_payment_default", "contribution_gross", "deposit_penetration", "overdue_amount"):
+    for metric in (
+        "first_payment_default",
+        "contribution_gross",
+        "deposit_penetration",
+        "overdue_amount",
+    ):
         with pytest.raises(UserError, match="needs the table"):
             ask(ondeck, Question(metric, date(2012, 11, 30)))
 

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.analysis.migration import EXITS, TERMS, Moves, counted, flows, listed, matrix, rates, roll, roll_series
+from analytics.analysis.migration import (
+    EXITS,
+    TERMS,
+    Moves,
+    counted,
+    flows,
+    listed,
+    matrix,
+    rates,
+    roll,
+    roll_series,
+)
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.editions.reader import Warehouse
@@ -54,7 +65,12 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
     pair=st.sampled_from(PAIRS),
     days=st.sampled_from([0, 30, 60, 90]),
     where=st.sampled_from(
-        [(), (("age_band", ("from_25", "from_35")),), (("class", ("C", "D")),), (("product", ("CS2",)),)]
+        [
+            (),
+            (("age_band", ("from_25", "from_35")),),
+            (("class", ("C", "D")),),
+            (("product", ("CS2",)),),
+        ]
     ),
 )
 def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
@@ -67,7 +83,9 @@ def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home,
             assert counted(bank, asked, {"term": row.term}) == row.loans
         opening = listed(bank, asked, {"term": "opening"}, limit=10**6)
         assert len(opening) == found.loans_before
-        assert float(opening["balance_before"].sum()) == pytest.approx(float(found.opening), abs=0.01)
+        assert float(opening["balance_before"].sum()) == pytest.approx(
+            float(found.opening), abs=0.01
+        )
     finally:
         bank.close()
 
@@ -78,10 +96,14 @@ def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home,
     scheme=st.sampled_from(["abcd", "loan_five", "consumer_five", "rating"]),
     where=st.sampled_from([(), (("branch_1", ("01", "03")),), (("payroll", ("yes",)),)]),
 )
-def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(demo_home, pair, scheme, where):
+def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
+    demo_home, pair, scheme, where
+):
     bank = Warehouse(demo_home, verify="stamp")
     try:
-        question = Question("loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme)
+        question = Question(
+            "loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme
+        )
         found = matrix(bank, Moves(question, pair[0]))
         asked = question.about(by=("class",), opening=0)
         sides = (("before", pair[0], ("joined", "moved_in")), ("after", pair[1], EXITS))
@@ -168,8 +190,14 @@ def test_the_published_roll_matrix_of_ondeck(tmp_path):
         (lambda bank: roll(bank, Question("loans", LAST), OCT, "weeks"), "no set of buckets"),
         (lambda bank: roll_series(bank, Question("loans", LAST), 3, "short"), "not one month wide"),
         (lambda bank: flows(bank, Moves(Question("loans", LAST), OCT, days=45)), "0, 30, 60 or 90"),
-        (lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"term": "lost"}), "no term 'lost'"),
-        (lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"colour": "red"}), "no 'colour'"),
+        (
+            lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"term": "lost"}),
+            "no term 'lost'",
+        ),
+        (
+            lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"colour": "red"}),
+            "no 'colour'",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_refused_by_name(bank, call, said):

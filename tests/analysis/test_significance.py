@@ -70,7 +70,9 @@ def test_drawing_alike_customers_at_once_spreads_as_drawing_each():
     odd = sums.sums.copy()
     odd[:, 1] += np.arange(3_000) * 1e-9
     spread = [
-        resample(Sums(sums.who, sums.part, told, sums.size, sums.parts), 2_000, 5).sum(axis=1)[:, 2].std()
+        resample(Sums(sums.who, sums.part, told, sums.size, sums.parts), 2_000, 5)
+        .sum(axis=1)[:, 2]
+        .std()
         for told in (sums.sums, odd)
     ]
     assert spread[0] == pytest.approx(spread[1], rel=0.08)
@@ -91,7 +93,10 @@ def test_the_parts_of_a_board_are_judged_together(bank):
 
 def test_a_sample_is_stated_and_widens_nothing(bank):
     question = Question("overdue_rate", LAST)
-    whole, sample = noise(bank, question, YEAR, draws=500), noise(bank, question, YEAR, draws=500, limit=400)
+    whole, sample = (
+        noise(bank, question, YEAR, draws=500),
+        noise(bank, question, YEAR, draws=500, limit=400),
+    )
     assert whole.drawn == whole.customers
     assert 250 < sample.drawn < 550
     width = [found.whole["high"] - found.whole["low"] for found in (whole, sample)]

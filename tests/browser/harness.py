@@ -90,7 +90,9 @@ class Reader:
     def settle(self) -> Reader:
         """Wait until the script has run and nothing is being drawn."""
         self.page.wait_for_selector(READY, timeout=30_000)
-        self.page.wait_for_selector("[data-testid=stSkeleton], [data-stale=true]", state="detached", timeout=30_000)
+        self.page.wait_for_selector(
+            "[data-testid=stSkeleton], [data-stale=true]", state="detached", timeout=30_000
+        )
         return self
 
     def until(self, holds: Callable[[], bool], seconds: float = 15) -> Reader:
@@ -112,7 +114,9 @@ class Reader:
             self.faults.append(f"console: {message.text}")
 
     def _asked(self, request) -> None:
-        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
+        if not request.url.startswith(
+            (self.address, self.address.replace("http", "ws"), "data:", "blob:")
+        ):
             self.faults.append(f"foreign request: {request.url}")
 
 

@@ -76,7 +76,9 @@ def main() -> int:
     for name, seconds in measure(Path(sys.argv[1])).items():
         median = statistics.median(seconds)
         missed |= median > TARGETS[name]
-        print(f"{name:<28}{median:6.2f} s   target {TARGETS[name]:.1f} s   ({', '.join(f'{s:.2f}' for s in seconds)})")
+        print(
+            f"{name:<28}{median:6.2f} s   target {TARGETS[name]:.1f} s   ({', '.join(f'{s:.2f}' for s in seconds)})"
+        )
     return int(missed)
 
 

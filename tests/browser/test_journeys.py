@@ -87,7 +87,9 @@ def test_the_choice_goes_along_to_another_page_and_back_undoes_it(reader):
     reader.until(lambda: "/overdue" in reader.page.url)
     reader.settle().page.go_back()
     reader.until(lambda: "asof=2026-10-31" in reader.page.url)
-    reader.until(lambda: reader.page.get_by_label("数据月份", exact=True).first.input_value() == "2026年10月")
+    reader.until(
+        lambda: reader.page.get_by_label("数据月份", exact=True).first.input_value() == "2026年10月"
+    )
 
 
 def bar(reader, code, chart=-1):
@@ -115,7 +117,9 @@ def test_a_list_opens_and_closes_over_a_page_that_stays_as_it_is(reader):
     bar(reader, "D", chart=1)
     reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
     # What is drawn anew loses the mark that is put on it here.
-    reader.page.evaluate("document.querySelectorAll('.js-plotly-plot').forEach(chart => chart.marked = true)")
+    reader.page.evaluate(
+        "document.querySelectorAll('.js-plotly-plot').forEach(chart => chart.marked = true)"
+    )
     reader.page.keyboard.press("Escape")
     reader.until(lambda: "open=" not in reader.page.url)
     marks = "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => chart.marked === true)"
@@ -126,7 +130,9 @@ def test_a_list_opens_and_closes_over_a_page_that_stays_as_it_is(reader):
     assert reader.settle().page.evaluate(marks) == [True, False, True, True, True]
 
 
-@pytest.mark.parametrize("deep_link", ["/overdue?lang=en", "/tiers?lang=zh-CN", "/contribution?lang=en"])
+@pytest.mark.parametrize(
+    "deep_link", ["/overdue?lang=en", "/tiers?lang=zh-CN", "/contribution?lang=en"]
+)
 def test_a_chart_is_drawn_with_the_margins_that_it_keeps(reader, deep_link):
     reader.open(deep_link)
     reader.page.wait_for_selector(".js-plotly-plot .main-svg")
@@ -144,7 +150,9 @@ def test_a_click_on_the_board_opens_a_list_that_downloads_with_its_definition(re
     board = reader.page.locator("[data-testid=stDataFrame] canvas").first
     board.click(position={"x": 380, "y": 28 + 38 * 1.5}, force=True)
     reader.page.wait_for_selector(".st-key-drill [data-testid=stDataFrame]")
-    printed = int(re.search(r"共 ([\d,]+) ", reader.page.inner_text(".st-key-drill"))[1].replace(",", ""))
+    printed = int(
+        re.search(r"共 ([\d,]+) ", reader.page.inner_text(".st-key-drill"))[1].replace(",", "")
+    )
     with reader.page.expect_download() as waiting:
         reader.page.get_by_role("button", name="下载 CSV").click()
     waiting.value.save_as(tmp_path / "list.csv")
@@ -167,7 +175,9 @@ def ask(home, *more):
         "--format",
         "json",
     ]
-    return json.loads(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, check=True).stdout)
+    return json.loads(
+        subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, check=True).stdout
+    )
 
 
 def test_a_tier_goes_down_through_the_branches_to_the_list_that_the_command_line_counts(
@@ -179,13 +189,19 @@ def test_a_tier_goes_down_through_the_branches_to_the_list_that_the_command_line
         path = []
         for level in (1, 2, 3):
             above = ((f"branch_{level - 1}", (path[-1],)),) if path else ()
-            cells = query.ask(bank, known.about(where=(*known.where, *above), by=(f"branch_{level}",)))
+            cells = query.ask(
+                bank, known.about(where=(*known.where, *above), by=(f"branch_{level}",))
+            )
             cell = cells.loc[cells["value"].idxmax()]
             chart = reader.page.locator(".js-plotly-plot").nth(1)
-            reader.until(lambda rate=f"{cell['value']:.2%}", chart=chart: rate in chart.inner_text())
+            reader.until(
+                lambda rate=f"{cell['value']:.2%}", chart=chart: rate in chart.inner_text()
+            )
             bar(reader, cell[f"branch_{level}"], chart=1)
             path.append(cell[f"branch_{level}"])
-            reader.until(lambda: f"branch={path[-1]}" in reader.page.url or "cell=" in reader.page.url)
+            reader.until(
+                lambda: f"branch={path[-1]}" in reader.page.url or "cell=" in reader.page.url
+            )
         asked = ["--where", "class=B", f"branch_2={path[1]}", "--by", "branch_3"]
         told = ask(demo_home, "overdue_rate_30", "--as-of", "2026-10-31", *asked)
         (cell,) = (row for row in told if row["branch_3"] == path[2])
@@ -233,7 +249,9 @@ def test_the_definition_and_the_query_are_one_click_away(reader):
 def test_the_paper_is_the_theme_of_the_reader(window, address, dark):
     with harness.reader(window, address, dark=dark) as reader:
         reader.open("/")
-        paper = reader.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+        paper = reader.page.evaluate(
+            "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+        )
         assert paper == ("rgb(21, 25, 31)" if dark else "rgb(255, 255, 255)")
         assert reader.faults == []
 
@@ -248,7 +266,9 @@ def test_nothing_scrolls_sideways_on_a_phone(window, address, path):
 def test_an_image_from_outside_is_blocked_by_the_policy(window, address):
     with harness.reader(window, address) as reader:
         reader.open("/")
-        reader.page.evaluate("document.body.appendChild(new Image()).src = 'http://outside.example/x.png'")
+        reader.page.evaluate(
+            "document.body.appendChild(new Image()).src = 'http://outside.example/x.png'"
+        )
         reader.until(lambda: any("Content Security Policy" in fault for fault in reader.faults))
 
 

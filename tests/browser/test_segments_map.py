@@ -62,7 +62,11 @@ def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home
     every = np.array([dot["p"] for layer in layers for dot in layer])
     # the loneliest dot of the picked segment: no other one lies on it
     dot = max(layers[-1], key=lambda dot: np.sort(np.hypot(*(every - dot["p"]).T))[1])
-    number = of.customer(bank, "abcd", of.payload["map"]["key"][dot["i"]]).rows(bank, "en")["customer_id"].iloc[0]
+    number = (
+        of.customer(bank, "abcd", of.payload["map"]["key"][dot["i"]])
+        .rows(bank, "en")["customer_id"]
+        .iloc[0]
+    )
     bank.close()
     with harness.browser() as chrome, harness.reader(chrome, address) as reader:
         reader.open("/segments?lang=en&why=map")

@@ -71,7 +71,9 @@ def test_the_bridge_of_the_command_line_is_the_bridge(told, bank):
     answer = json.loads(out)
     assert answer["change"] == pytest.approx(found.change)
     assert abs(answer["residual"]) < 1e-9
-    assert [part["effect"] for part in answer["parts"]] == pytest.approx(list(found.parts["effect"]))
+    assert [part["effect"] for part in answer["parts"]] == pytest.approx(
+        list(found.parts["effect"])
+    )
 
 
 def test_the_flows_and_their_lists_are_those_of_the_library(told, bank):
@@ -79,13 +81,24 @@ def test_the_flows_and_their_lists_are_those_of_the_library(told, bank):
     answer = json.loads(told("flows", *PAIR, "--format", "json")[1])
     assert answer["closing"] == pytest.approx(float(found.closing))
     counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True))
-    listed = json.loads(told("flows", *PAIR, "--list", "rolled_in", "--limit", "9999", "--format", "json")[1])
+    listed = json.loads(
+        told("flows", *PAIR, "--list", "rolled_in", "--limit", "9999", "--format", "json")[1]
+    )
     assert len(listed["list"]) == counts["rolled_in"]
     assert all("*" in loan["name"] for loan in listed["list"])
 
 
 def test_the_list_of_a_cell_comes_in_pages_with_its_n(told, bank):
-    cell = ("list", "overdue_rate_30", "--as-of", "2026-10-31", "--cell", "class=C", "--format", "json")
+    cell = (
+        "list",
+        "overdue_rate_30",
+        "--as-of",
+        "2026-10-31",
+        "--cell",
+        "class=C",
+        "--format",
+        "json",
+    )
     answer = ask(bank, Question("overdue_rate_30", LAST, by=("class",))).set_index("class")
     pages = [json.loads(told(*cell, "--limit", "100", "--offset", str(at))[1]) for at in (0, 100)]
     assert {page["n"] for page in pages} == {answer.loc["C", "n"]}
@@ -99,7 +112,19 @@ def test_the_list_of_a_cell_comes_in_pages_with_its_n(told, bank):
         (("list", "overdue_rate_30", "--as-of", "2026-10-31", "--cell", "class=Z"), "no value 'Z'"),
         (("list", "overdue_rate_30", "--as-of", "2026-10-31", "--offset", "-1"), "whole number"),
         (("curve", "--as-of", "2026-10-31", "--cell", "colour=red"), "no 'colour'"),
-        (("bridge", "overdue_rate_30", "--from", "2025-10-30", "--to", "2026-10-31", "--by", "class"), "2025-10-31"),
+        (
+            (
+                "bridge",
+                "overdue_rate_30",
+                "--from",
+                "2025-10-30",
+                "--to",
+                "2026-10-31",
+                "--by",
+                "class",
+            ),
+            "2025-10-31",
+        ),
         (("bridge", "overdue_rates", *PAIR, "--by", "class"), "did you mean"),
         (("bridge", "overdue_rate_30", *PAIR, "--by", "shoe_size"), "shoe_size"),
         (("flows", "--from", "yesterday", "--to", "2026-10-31"), "YYYY-MM-DD"),

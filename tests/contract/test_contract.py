@@ -35,22 +35,36 @@ def test_the_products_contract_has_its_required_tables():
 def test_every_key_stands_before_what_refers_to_it():
     """The loader numbers tables in the contract's order; dimensions, customers and loans come first in any case."""
     order = list(read_contract().tables)
-    assert order.index("customer") < order.index("loan") < order.index("instalment") < order.index("payment")
+    assert (
+        order.index("customer")
+        < order.index("loan")
+        < order.index("instalment")
+        < order.index("payment")
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (('"key", required', '"serial", required'), "customer.customer_id: unknown type serial"),
-        (("required = true, zh", "requird = true, zh"), "customer.customer_id: unknown option requird"),
+        (
+            ("required = true, zh", "requird = true, zh"),
+            "customer.customer_id: unknown option requird",
+        ),
         (('key = ["customer_id"]', 'key = ["id"]'), "customer.id: the key column is not declared"),
         (('key = ["customer_id"]', ""), "customer: has no key"),
-        (('type = "key"', 'type = "code"'), "customer.customer_id: exactly the code columns need distinct values"),
+        (
+            ('type = "key"', 'type = "code"'),
+            "customer.customer_id: exactly the code columns need distinct values",
+        ),
         (('type = "key"', 'type = "key", refers = "loan"'), "refers to the unknown table loan"),
         (('type = "key"', 'type = "int", min = 3, max = 1'), "min is above max"),
         ((', en = "Customer number"', ""), "lacks its meaning"),
         (("customer_id = {", "Customer_ID = {"), "customer"),
-        (("required = true\n", "required = true\nhistory = 'both'\n"), "history must be events or snapshots, not both"),
+        (
+            ("required = true\n", "required = true\nhistory = 'both'\n"),
+            "history must be events or snapshots, not both",
+        ),
         (('zh = "客户"', 'zh = "客户'), "contract.toml cannot be parsed"),
     ],
 )

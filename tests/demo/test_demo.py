@@ -65,7 +65,9 @@ class Bank:
         payments = self.payment[self.payment.paid_at < at + pd.Timedelta(days=1)]
         prepaid = payments[payments.kind == "prepayment"].groupby("loan_id").amount.sum()
         paid = payments[payments.kind != "prepayment"].groupby("loan_id").amount.sum()
-        plan = self.instalment[self.instalment.loan_id.isin(loans.index)].sort_values(["loan_id", "number"])
+        plan = self.instalment[self.instalment.loan_id.isin(loans.index)].sort_values(
+            ["loan_id", "number"]
+        )
         due = plan.principal + plan.interest
         after = due.groupby(plan.loan_id).cumsum()
         had = plan.loan_id.map(paid).fillna(0)
@@ -73,7 +75,9 @@ class Bank:
         principal_paid = np.minimum(covered, plan.principal).groupby(plan.loan_id).sum()
         oldest = plan[(after > had) & (plan.due_on <= at)].groupby("loan_id").due_on.min()
         loans["balance"] = (
-            loans.principal - principal_paid.reindex(loans.index).fillna(0) - prepaid.reindex(loans.index).fillna(0)
+            loans.principal
+            - principal_paid.reindex(loans.index).fillna(0)
+            - prepaid.reindex(loans.index).fillna(0)
         )
         loans["days_past_due"] = (at - oldest.reindex(loans.index)).dt.days.fillna(0)
         return loans
@@ -86,14 +90,22 @@ class Bank:
     def settlements(self) -> pd.DataFrame:
         """Last loans settled with no other loan open: customer, closed_on, whether borrowed again within 90 days."""
         loans = self.loan.assign(
-            ended=self.loan[["closed_on", "written_off_on", "sold_on"]].min(axis=1).fillna(pd.Timestamp("2100-01-01"))
+            ended=self.loan[["closed_on", "written_off_on", "sold_on"]]
+            .min(axis=1)
+            .fillna(pd.Timestamp("2100-01-01"))
         )
         settled = loans.loc[loans.closed_on.notna(), ["customer_id", "closed_on", "branch_id"]]
-        pairs = settled.merge(loans[["customer_id", "disbursed_on", "ended", "rollover_of"]], on="customer_id")
+        pairs = settled.merge(
+            loans[["customer_id", "disbursed_on", "ended", "rollover_of"]], on="customer_id"
+        )
         pairs["open"] = (pairs.disbursed_on <= pairs.closed_on) & (pairs.ended > pairs.closed_on)
         days = (pairs.disbursed_on - pairs.closed_on).dt.days
         pairs["again"] = days.between(1, 90) & pairs.rollover_of.isna()
-        found = pairs.groupby(["customer_id", "closed_on", "branch_id"])[["open", "again"]].any().reset_index()
+        found = (
+            pairs.groupby(["customer_id", "closed_on", "branch_id"])[["open", "again"]]
+            .any()
+            .reset_index()
+        )
         return found[~found.open]
 
 
@@ -118,7 +130,10 @@ def test_one_seed_writes_the_same_bytes_and_another_seed_does_not(small, tmp_pat
     again = demo.write(tmp_path / "again", 2_000, 14, SEED)
     other = demo.write(tmp_path / "other", 2_000, 14, SEED + 1)
     assert again == json.loads((small.folder / "manifest.json").read_text(encoding="utf-8"))
-    assert other["tables"]["payment"]["files"][0]["sha256"] != again["tables"]["payment"]["files"][0]["sha256"]
+    assert (
+        other["tables"]["payment"]["files"][0]["sha256"]
+        != again["tables"]["payment"]["files"][0]["sha256"]
+    )
 
 
 def test_every_table_but_the_snapshots_has_the_columns_and_types_of_the_contract(small):
@@ -126,7 +141,9 @@ def test_every_table_but_the_snapshots_has_the_columns_and_types_of_the_contract
         if table == "loan_snapshot":
             continue
         schema = pq.read_schema(small.folder / f"{table}.parquet")
-        expected = {name: ARROW_TYPES[column["type"]] for name, column in declared["column"].items()}
+        expected = {
+            name: ARROW_TYPES[column["type"]] for name, column in declared["column"].items()
+        }
         assert dict(zip(schema.names, schema.types, strict=True)) == expected, table
 
 
@@ -149,21 +166,32 @@ def test_codes_are_words_of_the_contract_and_references_are_known(small):
             if column["type"] == "code":
                 assert values <= set(column["values"]), (table, name)
             if "refers" in column:
-                assert values <= set(getattr(small, column["refers"])[f"{column['refers']}_id"]), (table, name)
+                assert values <= set(getattr(small, column["refers"])[f"{column['refers']}_id"]), (
+                    table,
+                    name,
+                )
 
 
 def test_the_manifest_tells_rows_sums_and_sha256_of_the_files(small):
     manifest = json.loads((small.folder / "manifest.json").read_text(encoding="utf-8"))
-    assert (manifest["kind"], manifest["from"], manifest["as_of"]) == ("full", "2025-09-30", "2026-10-31")
+    assert (manifest["kind"], manifest["from"], manifest["as_of"]) == (
+        "full",
+        "2025-09-30",
+        "2026-10-31",
+    )
     for table, told in manifest["tables"].items():
         path = small.folder / told["files"][0]["name"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == told["files"][0]["sha256"]
         arrow = pq.read_table(path)
         assert arrow.num_rows == told["rows"]
-        money = {name for name, column in CONTRACT[table]["column"].items() if column["type"] == "money"}
+        money = {
+            name for name, column in CONTRACT[table]["column"].items() if column["type"] == "money"
+        }
         assert set(told["totals"]) == money
         for name, total in told["totals"].items():
-            assert sum(filter(None, arrow.column(name).to_pylist()), Decimal(0)) == Decimal(total), (table, name)
+            assert sum(filter(None, arrow.column(name).to_pylist()), Decimal(0)) == Decimal(
+                total
+            ), (table, name)
 
 
 def test_csv_and_parquet_carry_the_same_rows(small, tmp_path):
@@ -199,7 +227,9 @@ def test_instalments_and_payments_come_in_order_of_their_day(small):
 def test_an_increment_carries_on_where_the_full_delivery_ended(tmp_path):
     demo.write(tmp_path / "full", 1_000, 14, 3)
     told = demo.write_next(tmp_path / "next", 1_000, 14, 3)
-    demo.write(tmp_path / "whole", 1_000, 15, 3, as_of=date(2026, 11, 30), anchor=date(2026, 10, 31))
+    demo.write(
+        tmp_path / "whole", 1_000, 15, 3, as_of=date(2026, 11, 30), anchor=date(2026, 10, 31)
+    )
     assert (told["kind"], told["from"], told["as_of"]) == ("increment", "2026-11-30", "2026-11-30")
     for table in KEYS.keys() - {"loan_snapshot"}:
         full, more, whole = (read(tmp_path / name, table) for name in ("full", "next", "whole"))
@@ -209,7 +239,8 @@ def test_an_increment_carries_on_where_the_full_delivery_ended(tmp_path):
         )
         assert not joined.duplicated(KEYS[table]).any(), table
         pd.testing.assert_frame_equal(
-            joined.sort_values(KEYS[table], ignore_index=True), whole.sort_values(KEYS[table], ignore_index=True)
+            joined.sort_values(KEYS[table], ignore_index=True),
+            whole.sort_values(KEYS[table], ignore_index=True),
         )
 
 
@@ -244,7 +275,9 @@ def test_a_settled_loan_has_paid_back_exactly_its_principal(small):
 def test_a_settled_loan_has_paid_all_interest_and_nothing_falls_due_after_it(small):
     settled = small.loan[small.loan.closed_on.notna()].set_index("loan_id").closed_on
     plan = small.instalment[small.instalment.loan_id.isin(settled.index)]
-    paid = small.payment[small.payment.loan_id.isin(settled.index) & (small.payment.kind != "prepayment")]
+    paid = small.payment[
+        small.payment.loan_id.isin(settled.index) & (small.payment.kind != "prepayment")
+    ]
     assert (plan.due_on <= plan.loan_id.map(settled)).all()
     pd.testing.assert_series_equal(
         (plan.principal + plan.interest).groupby(plan.loan_id).sum(),
@@ -270,7 +303,9 @@ def test_balances_lie_between_nothing_and_the_principal(small):
 def test_loans_from_before_the_records_bring_their_past_forward_in_one_instalment(small):
     opening = pd.Timestamp("2025-09-01")
     first = small.instalment.sort_values("number").groupby("loan_id").first()
-    old = small.loan[small.loan.disbursed_on < opening - pd.DateOffset(months=3)].set_index("loan_id")
+    old = small.loan[small.loan.disbursed_on < opening - pd.DateOffset(months=3)].set_index(
+        "loan_id"
+    )
     first = first.reindex(old.index).dropna()
     assert len(first) > 500
     assert (first.due_on < opening).mean() > 0.99
@@ -290,13 +325,26 @@ def test_every_path_of_a_payment_occurs(small):
 
 
 def test_attributes_let_every_grade_employer_and_education_occur(bank):
-    for name in ("credit_grade", "employer_kind", "education", "employment", "own_credit_record", "post", "licence"):
-        assert set(bank.customer[name].dropna()) == set(CONTRACT["customer"]["column"][name]["values"]), name
+    for name in (
+        "credit_grade",
+        "employer_kind",
+        "education",
+        "employment",
+        "own_credit_record",
+        "post",
+        "licence",
+    ):
+        assert set(bank.customer[name].dropna()) == set(
+            CONTRACT["customer"]["column"][name]["values"]
+        ), name
 
 
 def test_levels_are_those_of_a_retail_bank(bank):
     book = bank.book(AS_OF)
-    share = {days: book.balance[book.days_past_due > days].sum() / book.balance.sum() for days in (0, 30, 90)}
+    share = {
+        days: book.balance[book.days_past_due > days].sum() / book.balance.sum()
+        for days in (0, 30, 90)
+    }
     assert 0.03 < share[0] < 0.06
     assert 0.015 < share[30] < 0.03
     assert 0.009 < share[90] < 0.02
@@ -326,11 +374,17 @@ def test_no_delivered_column_gives_the_hidden_type_away(bank):
 
 
 def test_partner_loans_of_two_quarters_go_bad_in_one_province(bank):
-    loans = bank.loan[bank.loan.disbursed_on.between("2025-01-01", "2025-06-30")].set_index("loan_id")
+    loans = bank.loan[bank.loan.disbursed_on.between("2025-01-01", "2025-06-30")].set_index(
+        "loan_id"
+    )
     late = set()
     for at in pd.date_range("2025-03-31", "2026-06-30", freq="ME"):
         book = bank.book(at)
-        late |= set(book.index[(book.days_past_due > 30) & (at <= book.disbursed_on + pd.DateOffset(months=12))])
+        late |= set(
+            book.index[
+                (book.days_past_due > 30) & (at <= book.disbursed_on + pd.DateOffset(months=12))
+            ]
+        )
     went_bad = pd.Series(loans.index.isin(late), loans.index)
     partner, here = loans.channel == "partner", loans.branch_id.str.startswith("03")
     assert (partner & here).sum() > 100
@@ -366,7 +420,9 @@ def test_the_win_back_campaign_doubles_reloans_of_three_months(bank):
     assert 0.2 < usual.mean() < 0.33
     assert campaign.mean() > 1.7 * usual.mean()
     assert campaign.min() > usual.max()
-    called = bank.action[(bank.action.kind == "win_back") & bank.action.done_on.between("2026-04-01", "2026-06-30")]
+    called = bank.action[
+        (bank.action.kind == "win_back") & bank.action.done_on.between("2026-04-01", "2026-06-30")
+    ]
     assert len(called) > 0.4 * (bank.action.kind == "win_back").sum()
 
 
@@ -374,7 +430,12 @@ def test_hidden_customers_behave_against_their_grade(bank):
     good, bad = demo.hidden_misgraded(20_000, SEED)
     opening = bank.book(YEAR_BEFORE).groupby("customer_id").days_past_due.max()
     later = pd.concat([bank.book(at) for at in pd.date_range("2025-11-30", AS_OF, freq="ME")])
-    worst = later.groupby("customer_id").days_past_due.max().reindex(opening[opening == 0].index).dropna()
+    worst = (
+        later.groupby("customer_id")
+        .days_past_due.max()
+        .reindex(opening[opening == 0].index)
+        .dropna()
+    )
     grade = bank.grades(YEAR_BEFORE).reindex(worst.index)
     late = worst > 30
     high, low = grade.isin(["AAA", "AA", "A", "BBB"]), grade.isin(["BB", "B", "C", "D"])
@@ -388,7 +449,9 @@ def test_hidden_customers_behave_against_their_grade(bank):
 def test_one_provincial_branch_misses_its_targets_and_the_others_do_not(bank):
     book = bank.book(AS_OF)
     province = book.branch_id.str[:2]
-    late = (book.balance * (book.days_past_due > 30)).groupby(province).sum() / book.balance.groupby(province).sum()
+    late = (book.balance * (book.days_past_due > 30)).groupby(
+        province
+    ).sum() / book.balance.groupby(province).sum()
     target = bank.target[(bank.target.as_of == AS_OF) & (bank.target.branch_id != "00")]
     target = target.set_index(["metric", "branch_id"])
     overdue = target.loc["overdue_rate_30"]
@@ -400,7 +463,13 @@ def test_one_provincial_branch_misses_its_targets_and_the_others_do_not(bank):
     reloan = target.loc["reloan_rate_90"]
     assert list(again[again < reloan.value].index) == ["06"]
     home = bank.customer.groupby("customer_id").branch_id.first().str[:2]
-    customers = book[book.balance > 0].drop_duplicates("customer_id").customer_id.map(home).value_counts().sort_index()
+    customers = (
+        book[book.balance > 0]
+        .drop_duplicates("customer_id")
+        .customer_id.map(home)
+        .value_counts()
+        .sort_index()
+    )
     assert list(customers.index[customers < target.loc["customers"].value]) == ["06"]
 
 

@@ -64,7 +64,12 @@ def test_a_full_load_starts_a_new_chain_and_an_increment_prolongs_it(home):
     assert [len(edition.parts) for edition in (first, second, third)] == [1, 2, 1]
     assert second.parts[0] == first.parts[0]
     assert second.months == (JANUARY, FEBRUARY)
-    assert (second.as_of, second.number, second.kind, second.source) == (FEBRUARY, 2, "increment", "test")
+    assert (second.as_of, second.number, second.kind, second.source) == (
+        FEBRUARY,
+        2,
+        "increment",
+        "test",
+    )
     assert third.months == (MARCH,)
     assert store.history(home) == [first, second, third]
 
@@ -119,10 +124,17 @@ def test_an_increment_on_a_damaged_chain_is_refused(home):
 
 @pytest.mark.parametrize(
     "error",
-    [UserError("no_history"), ValueError("a slip"), FileNotFoundError(2, "gone", "loan.csv"), KeyboardInterrupt()],
+    [
+        UserError("no_history"),
+        ValueError("a slip"),
+        FileNotFoundError(2, "gone", "loan.csv"),
+        KeyboardInterrupt(),
+    ],
 )
 @pytest.mark.parametrize("where", ["build", "check"])
-def test_an_error_in_build_or_check_publishes_nothing_and_goes_through_unchanged(home, where, error):
+def test_an_error_in_build_or_check_publishes_nothing_and_goes_through_unchanged(
+    home, where, error
+):
     publish(home, 1)
 
     def failing(given):
@@ -148,7 +160,9 @@ def test_ctrl_c_ends_a_load_at_once_and_publishes_nothing(home):
     def endless(work):
         killer.start()
         # ends by itself, after some twenty seconds, so that a failing test ends too
-        work.run("create table part.kept.t as select count(*) as n from range(3000000000) as r(i) where i % 7 = 3")
+        work.run(
+            "create table part.kept.t as select count(*) as n from range(3000000000) as r(i) where i % 7 = 3"
+        )
 
     begun = time.monotonic()
     try:
@@ -194,7 +208,11 @@ def test_a_second_load_at_once_is_refused(home):
     first = threading.Thread(target=store.publish, args=(home, slow), kwargs={"kind": "full"})
     first.start()
     inside.wait(10)
-    for act in (lambda: publish(home, 3), lambda: store.rollback(home, "a"), lambda: store.sweep(home)):
+    for act in (
+        lambda: publish(home, 3),
+        lambda: store.rollback(home, "a"),
+        lambda: store.sweep(home),
+    ):
         with pytest.raises(UserError, match=f"Another load is running .*process {os.getpid()}"):
             act()
     go_on.set()
@@ -283,7 +301,11 @@ def test_eight_readers_never_see_a_mix_while_editions_change(home):
             bank.refresh()
             with bank.session() as view:
                 first = view.one("select max(load) from branch")
-                seen = {*first, *view.one("select min(load), max(load) from loan_month"), view.edition.facts["load"]}
+                seen = {
+                    *first,
+                    *view.one("select min(load), max(load) from loan_month"),
+                    view.edition.facts["load"],
+                }
                 reads.extend(seen)
                 if len(seen) > 1:
                     torn.append(seen)
@@ -489,8 +511,12 @@ def test_a_home_moved_to_another_place_is_read_through_and_served(home, tmp_path
 def test_a_part_that_is_being_read_cannot_be_opened_for_writing(home):
     publish(home, 1)
     bank = Warehouse(home)
-    other = f"from data.editions.connection import duckdb; duckdb.connect({str(newest_part(home))!r})"
-    ended = subprocess.run([sys.executable, "-c", other], cwd=ROOT, capture_output=True, text=True, check=False)
+    other = (
+        f"from data.editions.connection import duckdb; duckdb.connect({str(newest_part(home))!r})"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", other], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode != 0
     assert "lock" in ended.stderr or "Permission" in ended.stderr
     assert bank.one("select count(*) from loan_month") == (ROWS,)
@@ -517,7 +543,9 @@ def old_or_new(attempts: list[dict]) -> None:
         allowed = {
             "published": {attempt["load"]},
             "killed": {serving, attempt["load"]},
-            "refused": {attempt["load"] if "is published and served" in attempt["message"] else serving},
+            "refused": {
+                attempt["load"] if "is published and served" in attempt["message"] else serving
+            },
         }
         assert attempt["outcome"] in allowed, attempt
         assert look.get("served") in allowed[attempt["outcome"]], attempt
@@ -528,16 +556,27 @@ def old_or_new(attempts: list[dict]) -> None:
 
 def test_a_disk_that_fails_at_any_operation_leaves_the_old_edition_or_the_new(tmp_path):
     if not shutil.which("gcc"):
-        pytest.skip("gcc is missing: the shim that makes disk operations fail cannot be built (apt-get install gcc)")
+        pytest.skip(
+            "gcc is missing: the shim that makes disk operations fail cannot be built (apt-get install gcc)"
+        )
     library = tmp_path / "failio.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SUPPORT / "disk_faults.c", "-ldl"], check=True)
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-O1", "-o", library, SUPPORT / "disk_faults.c", "-ldl"],
+        check=True,
+    )
     attempts = driver(tmp_path / "home", "faults", str(library), LD_PRELOAD=str(library))
     old_or_new(attempts)
     for mode, outcome in [("EIO", "refused"), ("ENOSPC", "refused"), ("kill", "killed")]:
-        hit = [attempt for attempt in attempts if attempt["mode"] == mode and attempt["outcome"] == outcome]
+        hit = [
+            attempt
+            for attempt in attempts
+            if attempt["mode"] == mode and attempt["outcome"] == outcome
+        ]
         assert len(hit) > 25, f"only {len(hit)} operations of a load were reached by {mode}"
     full = [
-        attempt["message"] for attempt in attempts if attempt["mode"] == "ENOSPC" and "Volume" in attempt["message"]
+        attempt["message"]
+        for attempt in attempts
+        if attempt["mode"] == "ENOSPC" and "Volume" in attempt["message"]
     ]
     assert len(full) > 25
     assert all("is full" in message and "bytes were left" in message for message in full)
@@ -573,10 +612,14 @@ def test_a_full_volume_is_named_freed_and_the_old_edition_serves(tiny_volume):
 
     def too_much(work):
         # 30 million random 8-byte numbers = 240 MB on a volume of 80 MB
-        work.run("create table part.kept.loan_month as select hash(i) as h from range(30000000) as r(i)")
+        work.run(
+            "create table part.kept.loan_month as select hash(i) as h from range(30000000) as r(i)"
+        )
         return {}
 
-    with pytest.raises(UserError, match=rf"Volume {tiny_volume} is full: .* needs 67,108,864 or more"):
+    with pytest.raises(
+        UserError, match=rf"Volume {tiny_volume} is full: .* needs 67,108,864 or more"
+    ):
         store.publish(home, too_much, kind="full")
     assert served(home) == (1, None)
     assert shutil.disk_usage(tiny_volume).free >= free - 65_536
@@ -586,7 +629,9 @@ def test_a_full_volume_is_named_freed_and_the_old_edition_serves(tiny_volume):
 def test_too_little_space_is_refused_before_anything_is_built(home):
     publish(home, 1)
     # three times an exabyte of input
-    with pytest.raises(UserError, match=r"on volume / .*3,458,764,513,820,540,928 bytes needed|bytes needed"):
+    with pytest.raises(
+        UserError, match=r"on volume / .*3,458,764,513,820,540,928 bytes needed|bytes needed"
+    ):
         publish(home, 2, input_bytes=2**60)
     assert served(home) == (1, None)
 
@@ -644,7 +689,9 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(home):
 
 def test_eight_first_users_get_one_key(home):
     keys = []
-    threads = [threading.Thread(target=lambda: keys.append(store.secret_key(home))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: keys.append(store.secret_key(home))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

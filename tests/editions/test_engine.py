@@ -83,7 +83,9 @@ def test_a_parameter_that_the_text_does_not_use_is_refused(bank):
 
 
 def test_kept_tables_are_the_union_of_the_chain_and_head_tables_the_newest(bank):
-    by_month = bank.query("select as_of, max(load) as load, count(*) as n from loan_month group by all order by all")
+    by_month = bank.query(
+        "select as_of, max(load) as load, count(*) as n from loan_month group by all order by all"
+    )
     assert by_month["load"].tolist() == [1, 2]
     assert by_month["n"].tolist() == [500, 500]
     assert bank.one("select max(load), count(*) from branch") == (2, 1)
@@ -109,7 +111,11 @@ def offers(folder, *parts: tuple[int, str]) -> EditionReader:
 def test_columns_that_follow_from_others_stand_in_the_view_each_part_by_its_own_rule(tmp_path):
     # The first part keeps pence in `packed`, the second pounds, the third pence again: the view shows 5, 7 and 8.
     view = offers(tmp_path, (500, "packed / 100"), (7, "packed * 1.0"), (800, "packed / 100"))
-    assert view.query("select price, twice from offer order by price").values.tolist() == [[5, 10], [7, 14], [8, 16]]
+    assert view.query("select price, twice from offer order by price").values.tolist() == [
+        [5, 10],
+        [7, 14],
+        [8, 16],
+    ]
     view.close()
 
 
@@ -143,7 +149,9 @@ def test_a_money_sum_in_a_frame_is_exact_to_the_fen(bank):
 
 def test_a_day_boundary_is_that_of_shanghai(bank):
     # 2024-01-31 17:00 UTC is 01:00 on 1 February in Shanghai
-    assert bank.one("select cast(timestamptz '2024-01-31 17:00:00+00' as date)") == (datetime.date(2024, 2, 1),)
+    assert bank.one("select cast(timestamptz '2024-01-31 17:00:00+00' as date)") == (
+        datetime.date(2024, 2, 1),
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,12 +240,17 @@ def test_a_slow_question_is_stopped_soon_after_its_time(bank):
     begun = time.monotonic()
     with pytest.raises(TooSlow, match=r"0\.3 seconds"):
         bank.query(SLOW, 0.3)
-    assert time.monotonic() - begun < 5  # it would run for hours; a busy machine may be late to stop it
+    assert (
+        time.monotonic() - begun < 5
+    )  # it would run for hours; a busy machine may be late to stop it
     assert bank.one("select count(*) from loan_month") == (1000,)
 
 
 def test_a_third_question_waits_and_is_told_that_the_bank_is_busy(bank):
-    slow = [threading.Thread(target=pytest.raises, args=(TooSlow, bank.query, SLOW, 1.0)) for _ in range(2)]
+    slow = [
+        threading.Thread(target=pytest.raises, args=(TooSlow, bank.query, SLOW, 1.0))
+        for _ in range(2)
+    ]
     for thread in slow:
         thread.start()
     time.sleep(0.2)
@@ -261,7 +274,9 @@ def test_what_does_not_fit_memory_spills_and_leaves_no_file(tmp_path):
     small_bank = Warehouse(tmp_path / "home", memory="120MB", threads=2, spill=spill)
     # 3 million strings of up to 99 characters do not fit 120 MB; the greatest is 'x' * 92 || '999999
     wide = "select i, repeat('x', 92) || i as t from range(3000000) as r(i) order by hash(i)"
-    assert small_bank.one(f"select length(max(t)) from (select t, row_number() over () as n from ({wide}))") == (98,)
+    assert small_bank.one(
+        f"select length(max(t)) from (select t, row_number() over () as n from ({wide}))"
+    ) == (98,)
     small_bank.close()
     assert list(spill.iterdir()) == []
 
@@ -280,15 +295,21 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep what is let go of")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep what is let go of"
+)
 def test_arrays_made_after_others_were_let_go_of_fetch_no_pages_from_the_system():
     def faults(first: str) -> int:
         told = [sys.executable, "-c", _FAULTS.format(first=first)]
-        return int(subprocess.run(told, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+        return int(
+            subprocess.run(told, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        )
 
     # 40 arrays of 24 MB.
     assert faults("") > 5000
-    assert faults("from data.editions.memory import retain_freed_memory; retain_freed_memory()") < 100
+    assert (
+        faults("from data.editions.memory import retain_freed_memory; retain_freed_memory()") < 100
+    )
 
 
 def test_a_workshop_keeps_its_blocks_up_to_its_limit_of_memory(work):
@@ -304,7 +325,9 @@ def test_a_view_names_its_newest_part(tmp_path):
     publish(tmp_path, 1)
     edition = publish(tmp_path, 2, FEBRUARY, kind="increment")
     view = EditionReader(edition.paths(tmp_path))
-    assert view.one(f"select count(distinct as_of), min(as_of) from {view.newest}.kept.loan_month") == (1, FEBRUARY)
+    assert view.one(
+        f"select count(distinct as_of), min(as_of) from {view.newest}.kept.loan_month"
+    ) == (1, FEBRUARY)
     view.close()
 
 
@@ -314,9 +337,9 @@ def test_each_thread_gets_its_own_answer(bank):
     def ask(me: int) -> None:
         for turn in range(30):
             key = me * 50 + turn
-            if bank.query("select distinct loan_key from loan_month where loan_key = :key", key=key)[
-                "loan_key"
-            ].tolist() != [key]:
+            if bank.query(
+                "select distinct loan_key from loan_month where loan_key = :key", key=key
+            )["loan_key"].tolist() != [key]:
                 wrong.append((me, turn))
 
     threads = [threading.Thread(target=ask, args=(me,)) for me in range(8)]
@@ -329,7 +352,9 @@ def test_each_thread_gets_its_own_answer(bank):
 
 def test_two_banks_over_one_home_live_in_one_process(bank):
     other = Warehouse(bank.home)
-    assert other.one("select count(*) from loan_month") == bank.one("select count(*) from loan_month")
+    assert other.one("select count(*) from loan_month") == bank.one(
+        "select count(*) from loan_month"
+    )
     other.close()
     with pytest.raises(UserError, match="closed"):
         other.query("select 1")
@@ -438,7 +463,9 @@ def test_arrow_data_is_read_under_its_name(work):
 def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
     first = open_build_session(old)
-    first.run("create table part.kept.t as select 1 as a; create table part.head.h as select 1 as v")
+    first.run(
+        "create table part.kept.t as select 1 as a; create table part.head.h as select 1 as v"
+    )
     first.close()
     second = open_build_session(new, [old])
     assert second.views() == ["h", "t"]
@@ -464,7 +491,9 @@ def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
     view = EditionReader(parts)
     # In the declared order low < high; as text 'high' < 'low', and a bare literal makes the comparison one of texts.
     kind = "enum('low', 'high', 'other')"
-    assert view.one("select count(*) from t where typeof(level) like 'ENUM(%low%high%other%)'") == (2,)
+    assert view.one("select count(*) from t where typeof(level) like 'ENUM(%low%high%other%)'") == (
+        2,
+    )
     assert view.one(f"select count(*) from t where level < cast('high' as {kind})") == (2,)
     assert view.one("select count(*) from t where level < 'high'") == (0,)
     view.close()
@@ -481,7 +510,9 @@ def test_a_table_cannot_be_kept_in_one_part_and_head_in_another(tmp_path):
 
 
 def test_order_by_holds_in_the_part_though_order_is_not_preserved_elsewhere(work):
-    work.run("create table part.kept.t as select hash(i) as h from range(1000000) as r(i) order by h")
+    work.run(
+        "create table part.kept.t as select hash(i) as h from range(1000000) as r(i) order by h"
+    )
     assert work.one(
         "select count(*) from (select h, lag(h) over (order by rowid) as before from part.kept.t) where h < before"
     ) == (0,)

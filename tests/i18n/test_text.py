@@ -16,7 +16,8 @@ def test_both_languages_say_the_same_things():
 
 def test_both_languages_fill_the_same_places():
     chinese, english = (
-        {key: set(PLACE.findall(said)) for key, said in text.words(lang).items()} for lang in text.LANGUAGES
+        {key: set(PLACE.findall(said)) for key, said in text.words(lang).items()}
+        for lang in text.LANGUAGES
     )
     assert chinese == english
 

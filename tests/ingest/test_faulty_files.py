@@ -49,7 +49,9 @@ def with_sheet(tmp_path, lines, **how):
 
 
 def snapshots(edition, home):
-    found = rows(edition, home, "select as_of, balance, days_past_due from loan_snapshot order by loan_key")
+    found = rows(
+        edition, home, "select as_of, balance, days_past_due from loan_snapshot order by loan_key"
+    )
     return [tuple(row.values()) for row in found]
 
 
@@ -58,7 +60,9 @@ def test_a_cut_or_renamed_parquet_file_is_refused(tmp_path, damage):
     """Fault 71."""
     delivery = with_loans(tmp_path, loans())
     path = delivery / "loan.parquet"
-    path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"loan_id,customer_id\nL1,C1\n")
+    path.write_bytes(
+        path.read_bytes()[:-20] if damage == "cut" else b"loan_id,customer_id\nL1,C1\n"
+    )
     with pytest.raises(UserError, match=r"loan\.parquet is no whole Parquet file"):
         load_tiny(delivery, tmp_path / "h")
 
@@ -83,16 +87,23 @@ def test_a_flipped_bit_in_a_parquet_file_is_found_by_its_sha256(tmp_path):
         ("customer_id", pa.array([1.0, 2.0]), "float"),
     ],
 )
-def test_a_parquet_column_that_cannot_hold_the_contracts_type_is_refused(tmp_path, column, values, family):
+def test_a_parquet_column_that_cannot_hold_the_contracts_type_is_refused(
+    tmp_path, column, values, family
+):
     """Fault 73."""
-    with pytest.raises(UserError, match=rf"column {column} of loan\.parquet is {family}.*the contract wants"):
+    with pytest.raises(
+        UserError, match=rf"column {column} of loan\.parquet is {family}.*the contract wants"
+    ):
         load_tiny(with_loans(tmp_path, loans(**{column: values})), tmp_path / "h")
 
 
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (pa.array([Decimal("1000.001"), Decimal("2000.000")], pa.decimal128(38, 3)), "too_many_decimals"),
+        (
+            pa.array([Decimal("1000.001"), Decimal("2000.000")], pa.decimal128(38, 3)),
+            "too_many_decimals",
+        ),
         (pa.array([Decimal(10**30), Decimal(1)], pa.decimal128(38, 2)), "out_of_range"),
         (pa.array([float("nan"), 1.5]), "not_a_number"),
         (pa.array([0.005, 1.5]), "too_many_decimals"),
@@ -102,13 +113,17 @@ def test_a_parquet_column_that_cannot_hold_the_contracts_type_is_refused(tmp_pat
 )
 def test_a_parquet_amount_is_taken_exactly_or_its_row_refused(tmp_path, values, reason):
     """Fault 73."""
-    edition = load_tiny(with_loans(tmp_path, loans(principal=values)), tmp_path / "h", limits=LENIENT)
+    edition = load_tiny(
+        with_loans(tmp_path, loans(principal=values)), tmp_path / "h", limits=LENIENT
+    )
     assert ("loan", 1, "principal", reason) in refused(edition, tmp_path / "h")
     assert edition.facts["tables"]["loan"]["loaded"] == 1
 
 
 def stamp(*days):
-    return pa.array([day and dt.datetime.combine(day, dt.time(9)) for day in days], pa.timestamp("us"))
+    return pa.array(
+        [day and dt.datetime.combine(day, dt.time(9)) for day in days], pa.timestamp("us")
+    )
 
 
 EARLY, LONG_AGO, LATE = (dt.date(*day) for day in ((2024, 1, 1), (1899, 12, 31), (2024, 4, 1)))
@@ -144,7 +159,9 @@ TYPED = {
         "customer_id": pa.array(["C1", None, "C9", "n/a", "C2", "C2", "C2", "C2", "C2"]),
         "product_id": pa.array(["M1", "M1", "M1", "M1", None, " M1", "M9", "M1", "M1"]),
         "branch_id": pa.array(["B1", None, "B1", "B1", "-", "B1", "B1", "B1", "B1"]),
-        "channel": pa.array(["branch", None, "online", "fax", "BRANCH", "-", "branch", "branch", "branch"]),
+        "channel": pa.array(
+            ["branch", None, "online", "fax", "BRANCH", "-", "branch", "branch", "branch"]
+        ),
         "applied_on": pa.array([DAY] * 6 + [None, LATE, DAY]),
         "loan_id": pa.array(["L1", None, "L1", "L1", "L9", "L1", "L1", "L1", " L2"]),
     },
@@ -167,10 +184,17 @@ def test_a_typed_row_of_parquet_is_judged_as_the_same_row_in_text(tmp_path, tabl
         else:
             pq.write_table(typed, delivery / f"{table}.parquet")
         edition = load_tiny(delivery, tmp_path / f"home of {form}", limits=LENIENT)
-        home, columns = tmp_path / f"home of {form}", "* exclude (delivery)" if table == "application" else "*"
+        home, columns = (
+            tmp_path / f"home of {form}",
+            "* exclude (delivery)" if table == "application" else "*",
+        )
         kept = rows(edition, home, f"select {columns} from {table} order by all")
         # Text has a line of names above the first row.
-        refusals = [(line - (form == "csv"), *why) for name, line, *why in refused(edition, home) if name == table]
+        refusals = [
+            (line - (form == "csv"), *why)
+            for name, line, *why in refused(edition, home)
+            if name == table
+        ]
         found[form] = kept, refusals
     assert found["parquet"] == found["csv"]
     kept, refusals = found["csv"]
@@ -233,8 +257,14 @@ def test_an_entity_bomb_is_refused(tmp_path):
     """Fault 76."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]])
     lol = b'<!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-    replace_in(delivery / "loan_snapshot.xlsx", "xl/workbook.xml", lambda body: lol + body[body.find(b"<workbook") :])
-    with pytest.raises(UserError, match=r"loan_snapshot\.xlsx (holds forbidden XML|cannot be read)"):
+    replace_in(
+        delivery / "loan_snapshot.xlsx",
+        "xl/workbook.xml",
+        lambda body: lol + body[body.find(b"<workbook") :],
+    )
+    with pytest.raises(
+        UserError, match=r"loan_snapshot\.xlsx (holds forbidden XML|cannot be read)"
+    ):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -267,7 +297,9 @@ def test_a_cell_in_the_last_column_refuses_the_workbook(tmp_path):
 def test_a_formula_without_its_value_refuses_the_workbook(tmp_path):
     """Fault 78."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", "=1+1", 0]])
-    with pytest.raises(UserError, match=r"cell C2 of loan_snapshot\.xlsx is a formula without its value"):
+    with pytest.raises(
+        UserError, match=r"cell C2 of loan_snapshot\.xlsx is a formula without its value"
+    ):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -289,7 +321,9 @@ def test_a_workbook_with_a_second_sheet_is_asked_about(tmp_path):
 def test_a_title_above_the_header_refuses_the_workbook(tmp_path):
     """Fault 80."""
     with pytest.raises(UserError, match=r"first line of loan_snapshot\.xlsx is no header"):
-        load_tiny(with_sheet(tmp_path, [["月末借据余额表"], HEAD, [MARCH, "L1", 900, 0]]), tmp_path / "h")
+        load_tiny(
+            with_sheet(tmp_path, [["月末借据余额表"], HEAD, [MARCH, "L1", 900, 0]]), tmp_path / "h"
+        )
 
 
 @pytest.mark.parametrize(("epoch_1904", "serial"), [(False, 45382), (True, 43920)])
@@ -303,6 +337,8 @@ def test_a_serial_number_in_a_date_column_is_its_day(tmp_path, epoch_1904, seria
 def test_a_long_number_that_lost_its_digits_in_excel_refuses_its_row(tmp_path):
     """Fault 56."""
     edition = load_tiny(
-        with_sheet(tmp_path, [HEAD, [MARCH, 110101199003071234, 900, 0]]), tmp_path / "h", limits=LENIENT
+        with_sheet(tmp_path, [HEAD, [MARCH, 110101199003071234, 900, 0]]),
+        tmp_path / "h",
+        limits=LENIENT,
     )
     assert refused(edition, tmp_path / "h") == [("loan_snapshot", 2, "loan_id", "excel_digits")]

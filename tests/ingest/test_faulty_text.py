@@ -11,12 +11,16 @@ BRANCH = "branch_id,name\nB1,总行营业部\nB2,澜江分行\n"
 
 
 def branches(edition, home):
-    return [row["name"] for row in rows(edition, home, "select name from branch order by branch_key")]
+    return [
+        row["name"] for row in rows(edition, home, "select name from branch order by branch_key")
+    ]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     """Fault 1."""
-    edition = load_tiny(write(tmp_path / "d", customer=b"\xef\xbb\xbf" + CUSTOMER.encode()), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "d", customer=b"\xef\xbb\xbf" + CUSTOMER.encode()), tmp_path / "h"
+    )
     assert edition.facts["tables"]["customer"]["loaded"] == 2
 
 
@@ -32,7 +36,9 @@ def test_a_file_in_gb18030_loads_with_its_names_right(tmp_path, encoding):
 def test_a_utf_16_file_with_its_mark_loads(tmp_path, encoding):
     """Fault 3."""
     mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
-    edition = load_tiny(write(tmp_path / "d", branch=mark + BRANCH.encode(encoding)), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "d", branch=mark + BRANCH.encode(encoding)), tmp_path / "h"
+    )
     assert branches(edition, tmp_path / "h") == ["总行营业部", "澜江分行"]
 
 
@@ -56,7 +62,9 @@ def test_utf_8_declared_as_gbk_is_still_read_as_utf_8(tmp_path):
     """Fault 6."""
     edition = load_tiny(write(tmp_path / "d", branch=BRANCH), tmp_path / "h", encoding="gbk")
     assert branches(edition, tmp_path / "h") == ["总行营业部", "澜江分行"]
-    assert "declared_encoding_wrong" in [note["code"] for note in edition.facts["tables"]["branch"]["notes"]]
+    assert "declared_encoding_wrong" in [
+        note["code"] for note in edition.facts["tables"]["branch"]["notes"]
+    ]
 
 
 # 联通 in GB18030 is C1 AA CD A8; with these four bytes the text is no UTF-8. 牛 is C5 A3 and 耐 C4 CD: C5 A3 alone is
@@ -68,25 +76,32 @@ def test_a_file_valid_in_two_encodings_follows_the_declared_one_where_the_others
     """Fault 7."""
     delivery = write(tmp_path / "d", branch=BRANCH.encode("gb18030"), manager=BOTH)
     edition = load_tiny(delivery, tmp_path / "h", encoding="gb18030")
-    assert rows(edition, tmp_path / "h", "select name_masked from manager") == [{"name_masked": "牛**"}]
+    assert rows(edition, tmp_path / "h", "select name_masked from manager") == [
+        {"name_masked": "牛**"}
+    ]
 
 
 def test_a_file_valid_in_two_encodings_beside_gb18030_is_asked_about(tmp_path):
     """Fault 7."""
     with pytest.raises(UserError, match=r"manager\.csv.*branch\.csv.*--encoding"):
-        load_tiny(write(tmp_path / "d", branch=BRANCH.encode("gb18030"), manager=BOTH), tmp_path / "h")
+        load_tiny(
+            write(tmp_path / "d", branch=BRANCH.encode("gb18030"), manager=BOTH), tmp_path / "h"
+        )
 
 
 def test_a_nul_within_a_field_refuses_the_row(tmp_path):
     """Fault 8."""
-    edition = load_tiny(write(tmp_path / "d", branch=BRANCH + "B3,a\0b\n"), tmp_path / "h", limits=LENIENT)
+    edition = load_tiny(
+        write(tmp_path / "d", branch=BRANCH + "B3,a\0b\n"), tmp_path / "h", limits=LENIENT
+    )
     assert refused(edition, tmp_path / "h") == [("branch", 4, None, "nul_byte")]
 
 
 def test_invisible_characters_are_not_shown_and_names_keep_their_letters(tmp_path):
     """Fault 9."""
     edition = load_tiny(
-        write(tmp_path / "d", branch="branch_id,name\nB1,总\u200b行\u202e营\x01业😀部\n"), tmp_path / "h"
+        write(tmp_path / "d", branch="branch_id,name\nB1,总\u200b行\u202e营\x01业😀部\n"),
+        tmp_path / "h",
     )
     assert branches(edition, tmp_path / "h") == ["总行营业😀部"]
 
@@ -96,9 +111,14 @@ def test_full_width_digits_and_letters_are_the_half_width_ones(tmp_path):
     loan = LOAN.replace("L1,C1,1000.00", "Ｌ１,Ｃ１,１０００．００")
     edition = load_tiny(write(tmp_path / "d", loan=loan), tmp_path / "h")
     numbers = rows(
-        edition, tmp_path / "h", "select loan_id, principal from loan join loan_number using (loan_key) order by 1"
+        edition,
+        tmp_path / "h",
+        "select loan_id, principal from loan join loan_number using (loan_key) order by 1",
     )
-    assert [(row["loan_id"], str(row["principal"])) for row in numbers] == [("L1", "1000.00"), ("L2", "2000.00")]
+    assert [(row["loan_id"], str(row["principal"])) for row in numbers] == [
+        ("L1", "1000.00"),
+        ("L2", "2000.00"),
+    ]
     assert {"code": "cleaned_keys", "count": 1} in edition.facts["tables"]["loan"]["notes"]
 
 
@@ -123,11 +143,14 @@ def test_spaces_around_a_key_are_no_part_of_it(tmp_path):
 @pytest.mark.parametrize("word", ["", "NULL", "N/A", "-", "无", "#N/A"])
 def test_the_agreed_words_for_nothing_are_null(tmp_path, word):
     """Fault 12."""
-    customer = (
-        f"customer_id,valid_from,monthly_income,education\nC1,2024-01-01,{word},{word}\nC2,2024-01-01,5000,bachelor\n"
-    )
+    customer = "customer_id,valid_from,monthly_income,education\n"
+    customer += f"C1,2024-01-01,{word},{word}\nC2,2024-01-01,5000,bachelor\n"
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
-    assert rows(edition, tmp_path / "h", "select monthly_income, education from customer order by customer_key")[0] == {
+    assert rows(
+        edition,
+        tmp_path / "h",
+        "select monthly_income, education from customer order by customer_key",
+    )[0] == {
         "monthly_income": None,
         "education": None,
     }
@@ -146,11 +169,13 @@ def test_a_variant_of_a_code_that_nobody_mapped_is_other_and_counted(tmp_path):
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
     assert [
         row["education"]
-        for row in rows(edition, tmp_path / "h", "select education from customer order by customer_key")
+        for row in rows(
+            edition, tmp_path / "h", "select education from customer order by customer_key"
+        )
     ] == [
         "other",
         "college",
     ]
-    assert {"code": "unknown_code", "count": 1, "facts": {"column": "education"}} in edition.facts["tables"][
-        "customer"
-    ]["notes"]
+    assert {"code": "unknown_code", "count": 1, "facts": {"column": "education"}} in edition.facts[
+        "tables"
+    ]["customer"]["notes"]

@@ -34,14 +34,32 @@ class Server:
     def run(self, program: str, *arguments: str, text: str | None = None) -> str:
         command = [str(self.binaries / program), *arguments]
         if os.geteuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=self.folder, timeout=60)
+            command = [
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                *command,
+            ]
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, cwd=self.folder, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def sql(self, text: str, database: str = "bank") -> None:
         self.run(
-            "psql", "-h", str(self.folder), "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-q", text=text
+            "psql",
+            "-h",
+            str(self.folder),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-q",
+            text=text,
         )
 
     def address(self, user: str = "postgres", password: str = "") -> str:
@@ -58,7 +76,16 @@ def server():
         shutil.chown(folder, "postgres", "postgres")
     data = str(folder / "data")
     made.run(
-        "initdb", "-D", data, "-U", "postgres", "--auth-local=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"
+        "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "--auth-local=trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
     )
     (folder / "data" / "pg_hba.conf").write_text(
         "local all guarded scram-sha-256\nlocal all all trust\n", encoding="utf-8"
@@ -80,18 +107,28 @@ def bank(server):
 def test_a_database_loads_like_files(bank, tmp_path):
     edition = load_tiny(bank.address(), tmp_path / "h")
     loans = rows(
-        edition, tmp_path / "h", "select loan_id, principal from loan join loan_number using (loan_key) order by 1"
+        edition,
+        tmp_path / "h",
+        "select loan_id, principal from loan join loan_number using (loan_key) order by 1",
     )
-    assert [(row["loan_id"], str(row["principal"])) for row in loans] == [("L1", "1000.00"), ("L2", "2000.00")]
+    assert [(row["loan_id"], str(row["principal"])) for row in loans] == [
+        ("L1", "1000.00"),
+        ("L2", "2000.00"),
+    ]
     people = rows(
-        edition, tmp_path / "h", "select kind, name_masked, monthly_income from customer order by customer_key"
+        edition,
+        tmp_path / "h",
+        "select kind, name_masked, monthly_income from customer order by customer_key",
     )
     assert [(row["kind"], row["name_masked"], str(row["monthly_income"])) for row in people] == [
         ("person", "张**", "5000.10"),
         ("sme", "李**", "None"),
     ]
     # 16:30 UTC is half past midnight in Shanghai.
-    assert str(rows(edition, tmp_path / "h", "select paid_on from payment")[0]["paid_on"]) == "2024-02-11"
+    assert (
+        str(rows(edition, tmp_path / "h", "select paid_on from payment")[0]["paid_on"])
+        == "2024-02-11"
+    )
 
 
 def test_a_bad_row_of_a_database_is_refused_with_its_number(bank, tmp_path):
@@ -123,7 +160,9 @@ def test_a_table_that_takes_too_long_is_refused(bank, tmp_path):
     from data.contract.schema import read_contract
     from data.ingest.postgres import stage_database
 
-    bank.sql("alter table loan rename to slow; create view loan as select slow.* from slow, pg_sleep(5)")
+    bank.sql(
+        "alter table loan rename to slow; create view loan as select slow.* from slow, pg_sleep(5)"
+    )
     tables = read_contract().tables
     wanted = {name: (name, tables[name], True) for name in ("customer", "loan")}
     with pytest.raises(UserError, match=r"did not finish table loan within 0\.3 seconds"):
@@ -148,7 +187,9 @@ def test_a_database_that_is_not_there_is_told_in_one_sentence(tmp_path):
 def test_a_column_whose_type_changed_is_refused(bank, tmp_path):
     """Fault 84."""
     bank.sql("alter table payment alter column payment_id type bigint using 1")
-    with pytest.raises(UserError, match=r"column payment_id of payment is int; the contract wants key"):
+    with pytest.raises(
+        UserError, match=r"column payment_id of payment is int; the contract wants key"
+    ):
         load_tiny(bank.address(), tmp_path / "h")
 
 

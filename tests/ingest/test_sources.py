@@ -50,7 +50,9 @@ def test_every_shipped_source_can_be_read():
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match="no source named nobank; known are berka, contract, ondeck, superlender"):
+    with pytest.raises(
+        UserError, match="no source named nobank; known are berka, contract, ondeck, superlender"
+    ):
         read_source("nobank", read_contract())
 
 
@@ -58,18 +60,24 @@ def test_superlenders_twelve_double_customers_do_not_fan_out(superlender):
     edition, ask = superlender
     assert edition.facts["files"]["demographics"]["skips"] == {"duplicate_same": 12}
     assert ask("select count(*), count(distinct customer_key) from customer") == [(5433, 5433)]
-    assert ask("select count(*) from loan join customer using (customer_key) where outcome is not null") == [(4368,)]
+    assert ask(
+        "select count(*) from loan join customer using (customer_key) where outcome is not null"
+    ) == [(4368,)]
 
 
 def test_superlenders_borrowers_without_demographics_are_kept(superlender):
     _, ask = superlender
-    borrowers = "select count(*) from loan join customer using (customer_key) where outcome is not null"
+    borrowers = (
+        "select count(*) from loan join customer using (customer_key) where outcome is not null"
+    )
     assert ask(f"{borrowers} and account_type is null") == [(1099,)]
 
 
 def test_superlenders_outcomes_are_the_published_ones(superlender):
     _, ask = superlender
-    assert ask("select outcome, count(*) from loan where outcome is not null group by 1 order by 1") == [
+    assert ask(
+        "select outcome, count(*) from loan where outcome is not null group by 1 order by 1"
+    ) == [
         ("good", 3416),
         ("bad", 952),
     ]
@@ -84,12 +92,12 @@ from loan join customer using (customer_key)
 where outcome is not null and account_type is not null
     and customer_key in (select customer_key from loan where outcome is null)"""
     assert ask(f"select count(*) {known}") == [(3264,)]
-    assert ask(f"select count(*), count(*) filter (outcome = 'bad') {known} and account_type = 'Savings'") == [
-        (2565, 618)
-    ]
-    assert ask(f"select count(*), count(*) filter (outcome = 'bad') {known} and employment = 'employed'") == [
-        (2335, 479)
-    ]
+    assert ask(
+        f"select count(*), count(*) filter (outcome = 'bad') {known} and account_type = 'Savings'"
+    ) == [(2565, 618)]
+    assert ask(
+        f"select count(*), count(*) filter (outcome = 'bad') {known} and employment = 'employed'"
+    ) == [(2335, 479)]
 
 
 def test_superlenders_earlier_loans_closed_as_late_as_published(superlender):
@@ -123,7 +131,9 @@ def test_superlenders_schedule_and_payments_add_up_to_what_was_due(superlender):
 
 def test_berkas_loans_by_status_are_the_published_ones(berka):
     _, ask = berka
-    assert ask("select status_code, count(*), sum(principal)::bigint from loan group by 1 order by 1") == [
+    assert ask(
+        "select status_code, count(*), sum(principal)::bigint from loan group by 1 order by 1"
+    ) == [
         ("A", 203, 18_603_216),
         ("B", 31, 4_362_348),
         ("C", 403, 69_078_372),

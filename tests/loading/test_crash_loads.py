@@ -14,12 +14,19 @@ from data import demo
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def test_a_load_killed_or_out_of_disk_at_a_random_moment_leaves_the_old_edition_or_the_new(tmp_path):
+def test_a_load_killed_or_out_of_disk_at_a_random_moment_leaves_the_old_edition_or_the_new(
+    tmp_path,
+):
     """LOADS in the environment says how many loads are broken; 6 by default."""
     if not shutil.which("gcc"):
-        pytest.skip("gcc is missing: the shim that makes disk operations fail cannot be built (apt-get install gcc)")
+        pytest.skip(
+            "gcc is missing: the shim that makes disk operations fail cannot be built (apt-get install gcc)"
+        )
     library = tmp_path / "failio.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SUPPORT / "disk_faults.c", "-ldl"], check=True)
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-O1", "-o", library, SUPPORT / "disk_faults.c", "-ldl"],
+        check=True,
+    )
     demo.write(tmp_path / "first", customers=150, months=3, seed=7)
     demo.write_next(tmp_path / "second", customers=150, months=3, seed=7)
     count = os.environ.get("LOADS", "6")

@@ -29,7 +29,11 @@ def test_yesterdays_delivery_is_refused_by_its_as_of(tmp_path):
     load_tiny(write(tmp_path / "d"), tmp_path / "h")
     february = SNAPSHOT.replace("2024-03-31", "2024-02-29")
     with pytest.raises(UserError, match="2024-02-29 is not later than the published 2024-03-31"):
-        load_tiny(write(tmp_path / "old", loan_snapshot=february), tmp_path / "h", as_of=dt.date(2024, 2, 29))
+        load_tiny(
+            write(tmp_path / "old", loan_snapshot=february),
+            tmp_path / "h",
+            as_of=dt.date(2024, 2, 29),
+        )
 
 
 def test_a_listed_file_that_is_missing_stops_the_whole_set(tmp_path):
@@ -41,7 +45,8 @@ def test_a_listed_file_that_is_missing_stops_the_whole_set(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "message"), [("loan", "lacks the required table loan"), ("loan_snapshot", "no history")]
+    ("table", "message"),
+    [("loan", "lacks the required table loan"), ("loan_snapshot", "no history")],
 )
 def test_a_required_table_that_is_missing_stops_the_whole_set(tmp_path, table, message):
     """Fault 63."""
@@ -78,36 +83,55 @@ def test_a_row_count_that_differs_is_refused(tmp_path):
 
 def test_a_total_that_differs_by_one_fen_is_refused(tmp_path):
     """Fault 66."""
-    with pytest.raises(UserError, match=r"loan\.principal sums to 3000\.00, the control total says 3000\.01"):
-        load_tiny(manifest(write(tmp_path / "d"), totals={"loan": {"principal": "3000.01"}}), tmp_path / "h")
+    with pytest.raises(
+        UserError, match=r"loan\.principal sums to 3000\.00, the control total says 3000\.01"
+    ):
+        load_tiny(
+            manifest(write(tmp_path / "d"), totals={"loan": {"principal": "3000.01"}}),
+            tmp_path / "h",
+        )
 
 
 def many(count):
-    return "customer_id,valid_from\n" + "".join(f"C{number},2024-01-01\n" for number in range(1, count + 1))
+    return "customer_id,valid_from\n" + "".join(
+        f"C{number},2024-01-01\n" for number in range(1, count + 1)
+    )
 
 
 def test_a_fifth_fewer_customers_are_held_until_somebody_answers_for_them(tmp_path):
     """Fault 67: 1,300 to 1,000 is 23 % less."""
     load_tiny(write(tmp_path / "a", customer=many(1300)), tmp_path / "h")
     fewer = write(tmp_path / "b", customer=many(1000))
-    with pytest.raises(UserError, match=r"customer: rows went from 1300 to 1000, beyond ±20%.*--accept-volume"):
+    with pytest.raises(
+        UserError, match=r"customer: rows went from 1300 to 1000, beyond ±20%.*--accept-volume"
+    ):
         load_tiny(fewer, tmp_path / "h")
-    assert load_tiny(fewer, tmp_path / "h", volume_by="Li Wei").facts["overrides"] == {"volume_by": "Li Wei"}
+    assert load_tiny(fewer, tmp_path / "h", volume_by="Li Wei").facts["overrides"] == {
+        "volume_by": "Li Wei"
+    }
 
 
 def test_parquet_files_of_one_table_must_agree_on_their_types(tmp_path):
     """Fault 68."""
     delivery = write(tmp_path / "d", customer=None)
     day = pa.array([dt.date(2024, 1, 1)])
-    pq.write_table(pa.table({"customer_id": pa.array(["C1"]), "valid_from": day}), delivery / "a.parquet")
-    pq.write_table(pa.table({"customer_id": pa.array([2]), "valid_from": day}), delivery / "b.parquet")
+    pq.write_table(
+        pa.table({"customer_id": pa.array(["C1"]), "valid_from": day}), delivery / "a.parquet"
+    )
+    pq.write_table(
+        pa.table({"customer_id": pa.array([2]), "valid_from": day}), delivery / "b.parquet"
+    )
     manifest(delivery)
     path = delivery / "manifest.json"
     text = path.read_text(encoding="utf-8")
     body = json.loads(text)
-    body["tables"]["customer"] = {"files": [*body["tables"].pop("a")["files"], *body["tables"].pop("b")["files"]]}
+    body["tables"]["customer"] = {
+        "files": [*body["tables"].pop("a")["files"], *body["tables"].pop("b")["files"]]
+    }
     path.write_text(json.dumps(body), encoding="utf-8")
-    with pytest.raises(UserError, match=r"column customer_id of b\.parquet is int, but text in a\.parquet"):
+    with pytest.raises(
+        UserError, match=r"column customer_id of b\.parquet is int, but text in a\.parquet"
+    ):
         load_tiny(delivery, tmp_path / "h")
 
 
@@ -124,8 +148,14 @@ def test_an_increment_that_leaves_a_month_out_is_refused(tmp_path):
     """Fault 69."""
     load_tiny(write(tmp_path / "a"), tmp_path / "h")
     may = write(tmp_path / "b", loan_snapshot=APRIL.replace("04-30", "05-31"))
-    with pytest.raises(UserError, match="starts with 2024-05-31, which does not follow the published 2024-03-31"):
-        load_tiny(manifest(may, "2024-05-31", kind="increment", first="2024-05-31"), tmp_path / "h", as_of=None)
+    with pytest.raises(
+        UserError, match="starts with 2024-05-31, which does not follow the published 2024-03-31"
+    ):
+        load_tiny(
+            manifest(may, "2024-05-31", kind="increment", first="2024-05-31"),
+            tmp_path / "h",
+            as_of=None,
+        )
 
 
 def test_editions_are_ordered_by_number_when_the_clock_jumps_back(tmp_path):
@@ -133,7 +163,11 @@ def test_editions_are_ordered_by_number_when_the_clock_jumps_back(tmp_path):
     noon = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
     first = load_tiny(write(tmp_path / "a"), tmp_path / "h", now=noon)
     customer = "customer_id,valid_from\nC1,2024-04-02\nC2,2024-04-02\n"
-    later = manifest(write(tmp_path / "b", customer=customer, loan_snapshot=APRIL), "2024-04-30", kind="increment")
+    later = manifest(
+        write(tmp_path / "b", customer=customer, loan_snapshot=APRIL),
+        "2024-04-30",
+        kind="increment",
+    )
     second = load_tiny(later, tmp_path / "h", as_of=None, now=noon - dt.timedelta(days=400))
     assert (first.number, second.number) == (1, 2)
     assert store.current(tmp_path / "h").id == second.id
@@ -150,7 +184,9 @@ def test_a_link_within_a_delivery_is_refused(tmp_path):
 def test_a_file_name_that_leaves_the_folder_is_refused(tmp_path):
     delivery = manifest(write(tmp_path / "d"))
     path = delivery / "manifest.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"loan.csv"', '"../loan.csv"'), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"loan.csv"', '"../loan.csv"'), encoding="utf-8"
+    )
     with pytest.raises(UserError, match=r"\.\./loan\.csv in manifest\.json is not a plain name"):
         load_tiny(delivery, tmp_path / "h")
 

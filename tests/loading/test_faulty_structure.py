@@ -3,7 +3,17 @@
 import pytest
 
 from data.errors import UserError
-from tests.support.deliveries import CUSTOMER, LENIENT, LOAN, SNAPSHOT, load_tiny, manifest, refused, rows, write
+from tests.support.deliveries import (
+    CUSTOMER,
+    LENIENT,
+    LOAN,
+    SNAPSHOT,
+    load_tiny,
+    manifest,
+    refused,
+    rows,
+    write,
+)
 
 
 def refuse(tmp_path, match, **tables):
@@ -15,7 +25,9 @@ def refuse(tmp_path, match, **tables):
 def test_a_row_with_too_few_columns_is_refused_alone(tmp_path):
     """Fault 14."""
     edition = load_tiny(
-        write(tmp_path / "d", customer=CUSTOMER + "C3\nC4,2024-01-01\n"), tmp_path / "h", limits=LENIENT
+        write(tmp_path / "d", customer=CUSTOMER + "C3\nC4,2024-01-01\n"),
+        tmp_path / "h",
+        limits=LENIENT,
     )
     assert refused(edition, tmp_path / "h") == [("customer", 4, None, "too_few_columns")]
     assert edition.facts["tables"]["customer"]["loaded"] == 3
@@ -23,7 +35,11 @@ def test_a_row_with_too_few_columns_is_refused_alone(tmp_path):
 
 def test_a_row_with_too_many_columns_is_refused_alone(tmp_path):
     """Fault 15."""
-    edition = load_tiny(write(tmp_path / "d", customer=CUSTOMER + "C3,2024-01-01,x\n"), tmp_path / "h", limits=LENIENT)
+    edition = load_tiny(
+        write(tmp_path / "d", customer=CUSTOMER + "C3,2024-01-01,x\n"),
+        tmp_path / "h",
+        limits=LENIENT,
+    )
     assert refused(edition, tmp_path / "h") == [("customer", 4, None, "too_many_columns")]
 
 
@@ -31,12 +47,16 @@ def test_a_line_break_and_a_comma_in_quotes_belong_to_the_value(tmp_path):
     """Fault 16."""
     branch = 'branch_id,name\nB1,"甲,\n乙"\nB2,丙\nB3\n'
     edition = load_tiny(write(tmp_path / "d", branch=branch), tmp_path / "h", limits=LENIENT)
-    assert rows(edition, tmp_path / "h", "select name from branch where branch_id = 'B1'") == [{"name": "甲, 乙"}]
+    assert rows(edition, tmp_path / "h", "select name from branch where branch_id = 'B1'") == [
+        {"name": "甲, 乙"}
+    ]
     # B1 takes lines 2 and 3, so B2 stands in line 4 and the short row in line 5.
     assert refused(edition, tmp_path / "h") == [("branch", 5, None, "too_few_columns")]
 
 
-@pytest.mark.parametrize("branch", ['branch_id,name\nB1,"甲\nB2,乙\n', 'branch_id,name\nB1,"甲\nB2,"乙"\n'])
+@pytest.mark.parametrize(
+    "branch", ['branch_id,name\nB1,"甲\nB2,乙\n', 'branch_id,name\nB1,"甲\nB2,"乙"\n']
+)
 def test_an_unclosed_quote_refuses_the_file_from_its_line(tmp_path, branch):
     """Fault 17."""
     refuse(tmp_path, r"branch\.csv, from line 2 on, has an unclosed or stray quote", branch=branch)
@@ -44,13 +64,17 @@ def test_an_unclosed_quote_refuses_the_file_from_its_line(tmp_path, branch):
 
 def test_lines_may_end_in_carriage_returns_alone(tmp_path):
     """Fault 18."""
-    edition = load_tiny(write(tmp_path / "d", customer=CUSTOMER.replace("\n", "\r")), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "d", customer=CUSTOMER.replace("\n", "\r")), tmp_path / "h"
+    )
     assert edition.facts["tables"]["customer"]["loaded"] == 2
 
 
 def test_line_ends_may_be_mixed(tmp_path):
     """Fault 19."""
-    edition = load_tiny(write(tmp_path / "d", customer=CUSTOMER.replace("\n", "\r\n", 2)), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "d", customer=CUSTOMER.replace("\n", "\r\n", 2)), tmp_path / "h"
+    )
     assert edition.facts["tables"]["customer"]["loaded"] == 2
 
 
@@ -66,7 +90,9 @@ def test_another_separator_is_refused_with_a_hint(tmp_path, mark, word):
 
 def test_a_missing_header_refuses_the_file_and_eats_no_customer(tmp_path):
     """Fault 21."""
-    refuse(tmp_path, r"first line of customer\.csv is no header", customer=CUSTOMER.split("\n", 1)[1])
+    refuse(
+        tmp_path, r"first line of customer\.csv is no header", customer=CUSTOMER.split("\n", 1)[1]
+    )
 
 
 def test_columns_in_another_order_are_told_by_their_names(tmp_path):
@@ -92,12 +118,18 @@ def test_a_column_outside_the_contract_is_left_out_and_noted(tmp_path):
     """Fault 24."""
     customer = "customer_id,valid_from,zodiac\nC1,2024-01-01,ox\nC2,2024-01-01,pig\n"
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")
-    assert edition.facts["tables"]["customer"]["notes"] == [{"code": "extra_columns", "count": 1, "facts": ["zodiac"]}]
+    assert edition.facts["tables"]["customer"]["notes"] == [
+        {"code": "extra_columns", "count": 1, "facts": ["zodiac"]}
+    ]
 
 
 def test_a_missing_required_column_refuses_the_file(tmp_path):
     """Fault 24."""
-    refuse(tmp_path, r"customer\.csv lacks the required column valid_from", customer="customer_id\nC1\nC2\n")
+    refuse(
+        tmp_path,
+        r"customer\.csv lacks the required column valid_from",
+        customer="customer_id\nC1\nC2\n",
+    )
 
 
 def test_an_empty_file_is_refused(tmp_path):
@@ -126,13 +158,17 @@ def test_a_trailer_line_is_a_control_total_and_no_loan(tmp_path):
 def test_a_trailer_line_that_differs_by_one_fen_stops_the_load(tmp_path):
     """Fault 27."""
     refuse(
-        tmp_path, r"loan\.principal sums to 3000\.00, the control total says 3000\.01", loan=LOAN + "合计,,3000.01,\n"
+        tmp_path,
+        r"loan\.principal sums to 3000\.00, the control total says 3000\.01",
+        loan=LOAN + "合计,,3000.01,\n",
     )
 
 
 def test_blank_lines_are_counted_and_left_out(tmp_path):
     """Fault 28."""
-    edition = load_tiny(write(tmp_path / "d", customer=CUSTOMER.replace("C2", "\n\nC2") + "\n"), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "d", customer=CUSTOMER.replace("C2", "\n\nC2") + "\n"), tmp_path / "h"
+    )
     customer = edition.facts["tables"]["customer"]
     assert (customer["read"], customer["loaded"], customer["skips"]) == (5, 2, {"blank_lines": 3})
 
@@ -144,10 +180,14 @@ def test_a_file_cut_within_a_row_is_refused(tmp_path):
 
 def test_a_file_cut_within_its_last_value_is_found_by_the_total(tmp_path):
     """Fault 29: 900 + 2,000 were handed over; cut within its last value the file says 900 + 20, a row like others."""
-    snapshot = "as_of,loan_id,days_past_due,balance\n2024-03-31,L1,0,900.00\n2024-03-31,L2,31,2000.00\n"
+    snapshot = (
+        "as_of,loan_id,days_past_due,balance\n2024-03-31,L1,0,900.00\n2024-03-31,L2,31,2000.00\n"
+    )
     delivery = write(tmp_path / "d", loan_snapshot=snapshot.removesuffix("00.00\n"))
     manifest(delivery, totals={"loan_snapshot": {"balance": "2900.00"}})
-    with pytest.raises(UserError, match=r"loan_snapshot\.balance sums to 920\.00, the control total says 2900\.00"):
+    with pytest.raises(
+        UserError, match=r"loan_snapshot\.balance sums to 920\.00, the control total says 2900\.00"
+    ):
         load_tiny(delivery, tmp_path / "h")
 
 

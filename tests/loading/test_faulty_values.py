@@ -46,24 +46,40 @@ def bank(tmp_path_factory):
     loan += "".join(f"D_{name},C1,1.00,{text},,\n" for name, text in DATES.items())
     loan += "D_open,C1,1.00,2024-01-10,9999-12-31,\nD_early,C1,1.00,2024-01-10,2024-01-09,\n"
     loan += "D_closed,C1,1.00,2024-01-10,,2024-01-09\n"
-    instalment = "loan_id,number,due_on,principal\nM_plus,1,2024-01-09,7.10\nM_plus,2,2024-03-10,7.10\n"
+    instalment = (
+        "loan_id,number,due_on,principal\nM_plus,1,2024-01-09,7.10\nM_plus,2,2024-03-10,7.10\n"
+    )
     payment = "payment_id,loan_id,paid_at,amount,kind\n"
     payment += "P1,M_plus,2024-02-01T16:30:00Z,1.00,instalment\nP2,M_plus,2024-02-10 23:59:59,-1.00,reversal\n"
-    payment += "P3,M_plus,2024-01-09,1.00,instalment\nP4,M_plus,2024-04-01 00:00:01,1.00,instalment\n"
+    payment += (
+        "P3,M_plus,2024-01-09,1.00,instalment\nP4,M_plus,2024-04-01 00:00:01,1.00,instalment\n"
+    )
     payment += "".join(f"Q{number},M_comma,2024-02-02,0.10,instalment\n" for number in range(1003))
-    delivery = write(folder / "d", loan=loan, loan_snapshot=None, instalment=instalment, payment=payment)
+    delivery = write(
+        folder / "d", loan=loan, loan_snapshot=None, instalment=instalment, payment=payment
+    )
     edition = load_tiny(delivery, folder / "h", limits=LENIENT)
     loaded = rows(edition, folder / "h", "select * from loan join loan_number using (loan_key)")
     bad = rows(edition, folder / "h", "select * from rejected")
-    lines = {name: number for number, name in enumerate([*(f"M_{n}" for n in MONEY), *(f"D_{n}" for n in DATES)], 2)}
+    lines = {
+        name: number
+        for number, name in enumerate([*(f"M_{n}" for n in MONEY), *(f"D_{n}" for n in DATES)], 2)
+    }
     lines |= {"D_open": len(lines) + 2, "D_early": len(lines) + 3, "D_closed": len(lines) + 4}
     return {
         "loan": {row["loan_id"]: row for row in loaded},
         "bad": {
-            (row["table_name"], row["line"]): (row["column_name"], row["reason"], row["value_masked"]) for row in bad
+            (row["table_name"], row["line"]): (
+                row["column_name"],
+                row["reason"],
+                row["value_masked"],
+            )
+            for row in bad
         },
         "line": lines,
-        "payment": {r["payment_id"]: r for r in rows(edition, folder / "h", "select * from payment")},
+        "payment": {
+            r["payment_id"]: r for r in rows(edition, folder / "h", "select * from payment")
+        },
         "facts": edition.facts,
     }
 
@@ -187,17 +203,27 @@ def test_who_is_not_yet_born_at_a_month_end_has_no_age(tmp_path):
     told = "as_of,loan_id,balance,days_past_due\n2024-02-29,L1,950.00,0\n2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
     folder = write(tmp_path / "in", customer=text, loan_snapshot=told)
     edition = load(folder, "contract", tmp_path / "home", build_marts=build, as_of=AS_OF)
-    found = rows(edition, tmp_path / "home", "select as_of, age from customer_month where customer_key = 1 order by 1")
+    found = rows(
+        edition,
+        tmp_path / "home",
+        "select as_of, age from customer_month where customer_key = 1 order by 1",
+    )
     assert [row["age"] for row in found] == [None, 0]
 
 
 def test_a_term_of_999_999_months_stands_for_an_open_end_and_stops_nothing(tmp_path):
-    text = "loan_id,customer_id,principal,disbursed_on,term_months\nL1,C1,1000.00,2024-01-10,999999\n"
+    text = (
+        "loan_id,customer_id,principal,disbursed_on,term_months\nL1,C1,1000.00,2024-01-10,999999\n"
+    )
     folder = write(
-        tmp_path / "in", loan=text, loan_snapshot="as_of,loan_id,balance,days_past_due\n2024-03-31,L1,9.00,0\n"
+        tmp_path / "in",
+        loan=text,
+        loan_snapshot="as_of,loan_id,balance,days_past_due\n2024-03-31,L1,9.00,0\n",
     )
     edition = load(folder, "contract", tmp_path / "home", build_marts=build, as_of=AS_OF)
-    assert rows(edition, tmp_path / "home", "select term_months from loan_month") == [{"term_months": 999_999}]
+    assert rows(edition, tmp_path / "home", "select term_months from loan_month") == [
+        {"term_months": 999_999}
+    ]
 
 
 def test_what_lies_before_the_disbursement_is_refused(bank):

@@ -20,9 +20,8 @@ from data.loading.surrogate_keys import lineage
 from tests.support.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
 
 ROOT = Path(__file__).parents[2]
-APRIL = (
-    "as_of,loan_id,balance,days_past_due\n2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00,0\n"
-)
+APRIL = "as_of,loan_id,balance,days_past_due\n"
+APRIL += "2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00,0\n"
 
 
 def command(*arguments, home):
@@ -41,7 +40,9 @@ def command(*arguments, home):
 def grown(tmp_path_factory):
     """A bank of March with the increment of April: customer C2 changed, C3 and loan L3 are new, loan L1 is settled."""
     folder = tmp_path_factory.mktemp("grown")
-    branch = "branch_id,parent_id,name\nHQ,,总行\nP1,HQ,澜江省分行\nC1,P1,江城分行\nO1,C1,江城路支行\n"
+    branch = (
+        "branch_id,parent_id,name\nHQ,,总行\nP1,HQ,澜江省分行\nC1,P1,江城分行\nO1,C1,江城路支行\n"
+    )
     customer = "customer_id,valid_from,name,id_number,phone,branch_id\n"
     customer += "C1,2024-01-01,张三,990101199003071237,13812345678,O1\nC2,2024-01-01,李四,,+86 138-1234-5679,P1\n"
     load_tiny(write(folder / "a", branch=branch, customer=customer), folder / "h")
@@ -71,7 +72,9 @@ def test_keys_are_dense_and_keep_their_meaning_across_increments(grown):
 
 
 def test_a_loan_handed_over_again_is_a_row_of_its_delivery(grown):
-    assert ask(grown, "select loan_key, delivery, closed_on is not null from loan order by 1, 2") == [
+    assert ask(
+        grown, "select loan_key, delivery, closed_on is not null from loan order by 1, 2"
+    ) == [
         (1, 1, False),
         (1, 2, True),
         (2, 1, False),
@@ -86,7 +89,10 @@ def test_a_changed_customer_is_a_new_version(grown):
 
 def test_the_head_office_is_level_zero_and_each_branch_knows_its_ancestors(grown):
     """O2 is in use but in no delivered tree: it hangs under the head office, by its own name."""
-    tree = ask(grown, "select branch_id, level, branch_1, branch_2, branch_3, name from branch order by branch_key")
+    tree = ask(
+        grown,
+        "select branch_id, level, branch_1, branch_2, branch_3, name from branch order by branch_key",
+    )
     assert tree == [
         ("HQ", 0, None, None, None, "总行"),
         ("P1", 1, "P1", None, None, "澜江省分行"),
@@ -103,7 +109,9 @@ def test_a_tree_that_goes_round_in_a_circle_is_refused():
 
 def test_personal_columns_are_masked_and_hashed_as_rfc_2104_says(grown):
     key = secret_key(grown[1])
-    phones = [hmac.digest(key, number.encode(), "sha256") for number in ("13812345678", "13812345679")]
+    phones = [
+        hmac.digest(key, number.encode(), "sha256") for number in ("13812345678", "13812345679")
+    ]
     found = ask(
         grown,
         "select name_masked, id_number_masked, phone_masked, phone_hash from customer "
@@ -116,7 +124,9 @@ def test_personal_columns_are_masked_and_hashed_as_rfc_2104_says(grown):
 
 
 def test_nothing_personal_is_readable_in_any_file_of_the_home(grown):
-    held = b"".join(path.read_bytes() for path in grown[1].rglob("*") if path.is_file() and path.name != "key")
+    held = b"".join(
+        path.read_bytes() for path in grown[1].rglob("*") if path.is_file() and path.name != "key"
+    )
     for secret in ("张三", "李四", "990101199003071237", "13812345678", "13812345679"):
         assert secret.encode() not in held
 
@@ -131,7 +141,9 @@ def test_the_delivery_is_on_record_with_its_reconciliation(grown):
 
 
 def test_tables_not_delivered_are_there_and_empty(grown):
-    assert ask(grown, "select (select count(*) from payment), (select count(*) from survey)") == [(0, 0)]
+    assert ask(grown, "select (select count(*) from payment), (select count(*) from survey)") == [
+        (0, 0)
+    ]
 
 
 def test_both_histories_at_once_are_refused(tmp_path):
@@ -187,10 +199,14 @@ def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
         "instalment": "loan_id,number,due_on,principal\nL1,2,2024-04-10,100.00\n",
         "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\nP2,L1,2024-04-10,100.00\n",
     }
-    later = manifest(write(tmp_path / "b", loan_snapshot=None, **again), "2024-04-30", kind="increment")
+    later = manifest(
+        write(tmp_path / "b", loan_snapshot=None, **again), "2024-04-30", kind="increment"
+    )
     edition = load_tiny(later, tmp_path / "h", as_of=None, limits={"rejects": 1.0})
     assert edition.facts["tables"]["payment"]["rejects"] == {"already_delivered": 1}
-    assert rows(edition, tmp_path / "h", "select sum(amount)::varchar as paid from payment") == [{"paid": "200.00"}]
+    assert rows(edition, tmp_path / "h", "select sum(amount)::varchar as paid from payment") == [
+        {"paid": "200.00"}
+    ]
 
 
 def test_a_rehearsal_says_what_a_load_would_and_publishes_nothing(tmp_path):
@@ -205,12 +221,16 @@ def test_amounts_come_through_to_the_fen(tmp_path_factory, fen):
     folder = tmp_path_factory.mktemp("fen")
     loan = "loan_id,customer_id,principal,disbursed_on\n"
     loan += "".join(
-        f"L{number},C1,{amount // 100}.{amount % 100:02d},2024-01-10\n" for number, amount in enumerate(fen, 1)
+        f"L{number},C1,{amount // 100}.{amount % 100:02d},2024-01-10\n"
+        for number, amount in enumerate(fen, 1)
     )
     snapshot = "as_of,loan_id,balance,days_past_due\n2024-03-31,L1,0,0\n"
     edition = load_tiny(write(folder / "d", loan=loan, loan_snapshot=snapshot), folder / "h")
     whole = sum(fen)
-    assert edition.facts["tables"]["loan"]["totals"]["principal"] == f"{whole // 100}.{whole % 100:02d}"
+    assert (
+        edition.facts["tables"]["loan"]["totals"]["principal"]
+        == f"{whole // 100}.{whole % 100:02d}"
+    )
 
 
 SIZE = ("--customers", "100", "--months", "2")
@@ -239,7 +259,9 @@ SIZE = ("--customers", "100", "--months", "2")
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_asked_is_one_line_and_exit_code_two(tmp_path, monkeypatch, capsys, arguments, message):
+def test_what_cannot_be_asked_is_one_line_and_exit_code_two(
+    tmp_path, monkeypatch, capsys, arguments, message
+):
     monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
     assert _ended(arguments) == 2
     told = capsys.readouterr().err
@@ -247,11 +269,16 @@ def test_what_cannot_be_asked_is_one_line_and_exit_code_two(tmp_path, monkeypatc
     assert told.count("\n") == 1
 
 
-def test_what_was_handed_over_is_refused_with_one_line_and_exit_code_one(tmp_path, monkeypatch, capsys):
+def test_what_was_handed_over_is_refused_with_one_line_and_exit_code_one(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
     delivery = write(tmp_path / "d", customer=CUSTOMER, loan=LOAN)
     (tmp_path / "closed").write_text("a file where a folder should come")
-    for arguments in (("load", str(delivery)), ("demo", *SIZE, "--to", str(tmp_path / "closed" / "d"))):
+    for arguments in (
+        ("load", str(delivery)),
+        ("demo", *SIZE, "--to", str(tmp_path / "closed" / "d")),
+    ):
         assert _ended(arguments) == 1
         assert capsys.readouterr().err.count("\n") == 1
 

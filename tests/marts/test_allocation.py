@@ -91,7 +91,9 @@ def mart(whole) -> dict[tuple[str, date], dict]:
 
 @pytest.fixture(scope="module")
 def customer_mart(whole) -> dict[tuple[str, date], dict]:
-    rows = whole.arrow("select * from customer_month join customer_number using (customer_key)").to_pylist()
+    rows = whole.arrow(
+        "select * from customer_month join customer_number using (customer_key)"
+    ).to_pylist()
     return {(row["customer_id"], row["as_of"]): row for row in rows}
 
 
@@ -108,8 +110,14 @@ def test_the_bank_has_all_that_can_go_wrong(loans):
 
 
 def test_every_loan_with_a_balance_has_its_row_and_no_other_has_a_balance(states, mart):
-    owed = {key for key, it in states.items() if key[1] != BEFORE and (it.balance > 0 or it.written_off > 0)}
-    held = {key for key, row in mart.items() if row["balance"] > 0 or row["balance_written_off"] > 0}
+    owed = {
+        key
+        for key, it in states.items()
+        if key[1] != BEFORE and (it.balance > 0 or it.written_off > 0)
+    }
+    held = {
+        key for key, row in mart.items() if row["balance"] > 0 or row["balance_written_off"] > 0
+    }
     assert len(owed) > 10_000
     assert held == owed
 
@@ -142,7 +150,9 @@ def test_every_months_interest_is_that_of_the_oracle(loans, states, mart):
 
 
 def test_no_interest_falls_outside_the_rows(states, mart):
-    total = sum((row["interest_received"] for (_, end), row in mart.items() if end != ENDS[0]), NOTHING)
+    total = sum(
+        (row["interest_received"] for (_, end), row in mart.items() if end != ENDS[0]), NOTHING
+    )
     first = {key: it.interest_so_far for (key, end), it in states.items() if end == ENDS[0]}
     last = {key: it.interest_so_far for (key, end), it in states.items() if end == AS_OF}
     assert total == sum(last.values(), NOTHING) - sum(first.values(), NOTHING)
@@ -156,7 +166,11 @@ def test_every_first_payment_is_judged_as_by_the_oracle(loans, mart):
             # The judgement stands for the three months up to the month end.
             if found and month_end(end, -3) < found[0] <= end:
                 judged[key, end] = found[1]
-    held = {key: row["is_first_payment_missed"] for key, row in mart.items() if row["is_first_payment_judged"]}
+    held = {
+        key: row["is_first_payment_missed"]
+        for key, row in mart.items()
+        if row["is_first_payment_judged"]
+    }
     assert sum(judged.values()) > 3
     assert held == judged
 
@@ -188,7 +202,11 @@ def test_every_settlement_and_reloan_is_that_of_the_oracle(loans, customer_mart,
             judged, again = reloaned(pairs, end, month_end(end, -3), days)
             if judged:
                 expected[customer, end] = again
-    held = {key: row[f"is_reloaned_{days}"] for key, row in customer_mart.items() if row[f"is_settled_{days}"]}
+    held = {
+        key: row[f"is_reloaned_{days}"]
+        for key, row in customer_mart.items()
+        if row[f"is_settled_{days}"]
+    }
     assert len(expected) > 10
     assert held == expected
 
@@ -198,13 +216,23 @@ def test_every_customers_days_past_due_are_the_largest_of_its_loans(loans, state
     for (key, end), it in states.items():
         if it.balance > 0:
             worst[loans[key].customer, end] = max(worst[loans[key].customer, end], it.days_past_due)
-    wrong = {key: row["days_past_due"] for key, row in customer_mart.items() if row["days_past_due"] != worst[key]}
+    wrong = {
+        key: row["days_past_due"]
+        for key, row in customer_mart.items()
+        if row["days_past_due"] != worst[key]
+    }
     assert not wrong, dict(list(wrong.items())[:5])
 
 
 def test_every_provision_is_the_general_and_the_classs_own_rate_of_the_balance(mart):
     # 2002 guide: 1 % of everything, and 2, 25, 50, 100 % by class
-    rates = {"normal": "0.01", "special_mention": "0.03", "substandard": "0.26", "doubtful": "0.51", "loss": "1.01"}
+    rates = {
+        "normal": "0.01",
+        "special_mention": "0.03",
+        "substandard": "0.26",
+        "doubtful": "0.51",
+        "loss": "1.01",
+    }
     wrong = {
         key: row["provision"]
         for key, row in mart.items()
@@ -219,8 +247,14 @@ def _twelve(monthly: dict, customer: str, end: date) -> Decimal:
     return sum((monthly[customer, month] for month in months if month in ENDS), NOTHING)
 
 
-def test_every_contribution_of_twelve_months_is_that_of_the_oracle(folder, loans, mart, customer_mart):
-    assumed = {name: Decimal(str(value)) for name, value in assumptions(AS_OF).items() if isinstance(value, float)}
+def test_every_contribution_of_twelve_months_is_that_of_the_oracle(
+    folder, loans, mart, customer_mart
+):
+    assumed = {
+        name: Decimal(str(value))
+        for name, value in assumptions(AS_OF).items()
+        if isinstance(value, float)
+    }
     pd = {code: Decimal(str(value)) for code, value in assumptions(AS_OF)["pd"].items()}
     names = ("interest", "fees", "margin", "funding_cost", "expected_loss", "operating_cost")
     parts = {name: defaultdict(lambda: NOTHING) for name in names}
@@ -232,12 +266,16 @@ def test_every_contribution_of_twelve_months_is_that_of_the_oracle(folder, loans
         parts["funding_cost"][at] += cents(balance * rate / 12)
         secured = loan.guarantee in ("mortgaged", "pledged")
         lgd = assumed["lgd_secured" if secured else "lgd_unsecured"]
-        parts["expected_loss"][at] += cents(balance * pd[row["loan_five"]] * lgd / 12) if balance else NOTHING
+        parts["expected_loss"][at] += (
+            cents(balance * pd[row["loan_five"]] * lgd / 12) if balance else NOTHING
+        )
         parts["operating_cost"][at] += assumed["operating_cost_loan"] if balance else NOTHING
     for row in _rows(folder, "deposit_balance"):
         at = (row["customer_id"], row["as_of"])
         parts["margin"][at] += cents(row["balance"] * assumed["deposit_margin"] / 12)
-        parts["operating_cost"][at] += assumed["operating_cost_deposit"] if row["balance"] > 0 else NOTHING
+        parts["operating_cost"][at] += (
+            assumed["operating_cost_deposit"] if row["balance"] > 0 else NOTHING
+        )
     for row in _rows(folder, "income"):
         parts["fees"][row["customer_id"], month_end(row["booked_on"])] += row["amount"]
     for name, monthly in parts.items():
@@ -250,7 +288,10 @@ def test_every_contribution_of_twelve_months_is_that_of_the_oracle(folder, loans
     for row in customer_mart.values():
         gross = row["interest_12m"] + row["fees_12m"] + row["margin_12m"]
         costs = row["funding_cost_12m"] + row["expected_loss_12m"] + row["operating_cost_12m"]
-        assert (row["contribution_gross_12m"], row["contribution_net_12m"]) == (gross, gross - costs)
+        assert (row["contribution_gross_12m"], row["contribution_net_12m"]) == (
+            gross,
+            gross - costs,
+        )
 
 
 # ---------- one more month
@@ -275,7 +316,9 @@ def grown(first, folder, request) -> Warehouse:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "turned round":
             left = BuildContext.left
-            patch.setattr(BuildContext, "left", lambda *given: f"{left(*given)} order by rowid desc")
+            patch.setattr(
+                BuildContext, "left", lambda *given: f"{left(*given)} order by rowid desc"
+            )
         load(delivery, "contract", home, build_marts=build)
     bank = Warehouse(home)
     yield bank
@@ -284,12 +327,20 @@ def grown(first, folder, request) -> Warehouse:
 
 @pytest.mark.parametrize("table", ["loan_month", "customer_month"])
 def test_an_increment_gives_the_marts_of_the_full_load_row_for_row(grown, whole, table):
-    key, number = ("loan_key", "loan_number") if table == "loan_month" else ("customer_key", "customer_number")
+    key, number = (
+        ("loan_key", "loan_number")
+        if table == "loan_month"
+        else ("customer_key", "customer_number")
+    )
     name = number.removesuffix("_number") + "_id"
-    kept = [c for c in whole.query(f"select * from {table} limit 0").columns if not c.endswith("_key")]
+    kept = [
+        c for c in whole.query(f"select * from {table} limit 0").columns if not c.endswith("_key")
+    ]
     columns = ", ".join(f"mart.{column}" for column in kept)
     sql = f"select {name}, {columns} from {table} as mart join {number} using ({key}) order by mart.as_of, {name}"
     one, two = whole.arrow(sql), grown.arrow(sql)
     assert one.num_rows == two.num_rows > 10_000
-    differing = [column for column in one.column_names if one[column].to_pylist() != two[column].to_pylist()]
+    differing = [
+        column for column in one.column_names if one[column].to_pylist() != two[column].to_pylist()
+    ]
     assert differing == []

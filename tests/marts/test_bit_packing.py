@@ -12,9 +12,21 @@ from analytics.marts.columns import MaskedArray, number
 from data.errors import UserError
 
 GRADE = Code("grade", ("low", "middle", "high"))
-FIELDS = (GRADE, Flag("is_new"), Flag("is_bad", may_be_null=True), Count("loans", 5), Count("days", 20, "integer"))
+FIELDS = (
+    GRADE,
+    Flag("is_new"),
+    Flag("is_bad", may_be_null=True),
+    Count("loans", 5),
+    Count("days", 20, "integer"),
+)
 ROW = BitField("traits", FIELDS)
-TYPES = {"grade": GRADE.type, "is_new": "boolean", "is_bad": "boolean", "loans": "smallint", "days": "integer"}
+TYPES = {
+    "grade": GRADE.type,
+    "is_new": "boolean",
+    "is_bad": "boolean",
+    "loans": "smallint",
+    "days": "integer",
+}
 
 rows = st.fixed_dictionaries(
     {
@@ -95,7 +107,10 @@ def test_more_than_sixty_four_bits_in_one_column_are_refused():
 
 def test_fields_that_do_not_fit_in_one_column_go_on_in_the_next():
     columns = packed("classes", [Count(f"count_{n}", 16) for n in range(5)])
-    assert [(column.column, len(column.fields)) for column in columns] == [("classes", 4), ("classes_2", 1)]
+    assert [(column.column, len(column.fields)) for column in columns] == [
+        ("classes", 4),
+        ("classes_2", 1),
+    ]
 
 
 def test_a_mask_keeps_the_bits_of_the_named_fields_only():
@@ -107,7 +122,9 @@ def test_a_mask_keeps_the_bits_of_the_named_fields_only():
 def test_fields_side_by_side_are_taken_as_one_number(root):
     # middle = 1 in two bits, is_new in the third, is_bad null = 3 in the next two, 7 loans in the five above: of is_new
     # and is_bad 1 + (3 << 1) = 7; of is_bad and loans 3 + (7 << 2) = 31
-    put = ROW.put({"grade": "'middle'", "is_new": "true", "is_bad": "null", "loans": "7", "days": "1"})
+    put = ROW.put(
+        {"grade": "'middle'", "is_new": "true", "is_bad": "null", "loans": "7", "days": "1"}
+    )
     told = f"{ROW.together(['is_new', 'is_bad'])}, {ROW.together(['is_bad', 'loans'])}"
     assert root.execute(f"select {told} from (select {put} as traits)").fetchone() == (7, 31)
 

@@ -17,7 +17,9 @@ from data.loading.pipeline import load
 from tests.conftest import ROOT
 from tests.support.deliveries import manifest
 
-TODAY, AUG, MAR, FEB = (date(2026, month, day) for month, day in ((10, 31), (8, 31), (3, 31), (2, 28)))
+TODAY, AUG, MAR, FEB = (
+    date(2026, month, day) for month, day in ((10, 31), (8, 31), (3, 31), (2, 28))
+)
 OF_LOANS = [metric for metric in METRICS.values() if metric.source.id == "loan_month"]
 OF_BORROWERS = [split for split in SPLITS.values() if "customer." in split.sql]
 
@@ -35,7 +37,9 @@ def build_older(shop, months, progress=None) -> None:
 def delivery(tmp_path_factory):
     """The small bank, but C9 is known from 2026-09-15 only, and C1 retires and has wages paid in from March 2026."""
     folder = tmp_path_factory.mktemp("changing") / "delivery"
-    shutil.copytree(ROOT / "tests" / "small_bank", folder, ignore=shutil.ignore_patterns("*.json", "*.md"))
+    shutil.copytree(
+        ROOT / "tests" / "small_bank", folder, ignore=shutil.ignore_patterns("*.json", "*.md")
+    )
     path = folder / "customer.csv"
     frame = pd.read_csv(path, dtype=str)
     frame.loc[frame.customer_id == "C9", "valid_from"] = "2026-09-15"
@@ -96,7 +100,9 @@ def test_every_cell_opens_the_rows_that_the_join_opens(told, joined, split):
     for row in ask(told, asked).itertuples():
         cell = {split.id: row[1]}
         assert drilldown.count(told, asked, cell) == drilldown.count(joined, asked, cell) == row.n
-        pd.testing.assert_frame_equal(drilldown.rows(told, asked, cell), drilldown.rows(joined, asked, cell))
+        pd.testing.assert_frame_equal(
+            drilldown.rows(told, asked, cell), drilldown.rows(joined, asked, cell)
+        )
 
 
 @pytest.mark.parametrize("split", OF_BORROWERS, ids=lambda split: split.id)
@@ -115,7 +121,10 @@ def test_a_loan_is_split_by_what_its_borrower_was_at_each_month_end(told):
     # a job up to February, BBB and retired from 15 March on, and has wages paid in from then on.
     assert balance("credit_grade", FEB)["AA"] == 85_000
     assert "AA" not in balance("credit_grade", MAR)
-    assert (balance("employment", MAR)["retired"], balance("payroll", MAR)["yes"]) == (80_000, 80_000)
+    assert (balance("employment", MAR)["retired"], balance("payroll", MAR)["yes"]) == (
+        80_000,
+        80_000,
+    )
     assert "retired" not in balance("employment", FEB)
     assert set(balance("payroll", FEB)) == {"no"} | {"unknown"}
 
@@ -124,7 +133,9 @@ def test_a_loan_is_split_by_what_its_borrower_was_at_each_month_end(told):
 def test_a_loan_whose_borrower_the_bank_does_not_know_yet_is_of_unknown_kind(told, split):
     # C9, known from 2026-09-15: L8 of 5,000, of which one instalment of 1,000 is due on 20 August and late until
     # 25 September; L14 is settled since July
-    asked = Question("balance", AUG, by=(split.id,), where=(("branch_1", ("N",)), ("family", ("consumer",))))
+    asked = Question(
+        "balance", AUG, by=(split.id,), where=(("branch_1", ("N",)), ("family", ("consumer",)))
+    )
     found = ask(told, asked)
     assert found[found[split.id] == "unknown"].value.tolist() == [5_000]
 
@@ -146,7 +157,11 @@ def two_loads(tmp_path_factory):
 
 
 def test_a_chain_with_a_part_of_an_older_program_is_joined_whole(two_loads):
-    chain, older, newer = two_loads(build_older, build), two_loads(build_older, build_older), two_loads(build, build)
+    chain, older, newer = (
+        two_loads(build_older, build),
+        two_loads(build_older, build_older),
+        two_loads(build, build),
+    )
     for split in OF_BORROWERS:
         asked = Question("overdue_rate", chain.edition.months[-1], by=(split.id,), last=3)
         found = ask(older, asked)

@@ -43,7 +43,9 @@ def answer(root, sql: str) -> pa.Table:
 
 def rows(root, table: pa.Table) -> list[tuple]:
     root.register("given", table)
-    return root.sql("select customer_key, amount, day, flag, word, grade from given order by customer_key").fetchall()
+    return root.sql(
+        "select customer_key, amount, day, flag, word, grade from given order by customer_key"
+    ).fetchall()
 
 
 def kept(roster: CustomerIndex) -> pa.Table:
@@ -91,7 +93,9 @@ def test_an_answer_is_spread_over_all_places_and_leaves_out_who_has_none(root):
     roster = CustomerIndex(9)
     roster.put(answer(root, "select unnest([4, 2, 8])::integer as customer_key"))
     found = roster.spread(
-        answer(root, "select unnest([8, 9])::integer as customer_key, unnest([3, 1])::integer as loans")
+        answer(
+            root, "select unnest([8, 9])::integer as customer_key, unnest([3, 1])::integer as loans"
+        )
     )
     # places: 4, 2, 8; customer 9 has none
     assert found["loans"].values.tolist() == [0, 0, 3]
@@ -110,7 +114,9 @@ def test_an_answer_of_nobody_spreads_to_columns_of_which_nothing_is_known(root):
     roster = CustomerIndex(9)
     roster.put(answer(root, "select 4::integer as customer_key"))
     found = roster.spread(
-        answer(root, "select 1::integer as customer_key, 'x' as word, 1.5::decimal(15, 2) as m limit 0")
+        answer(
+            root, "select 1::integer as customer_key, 'x' as word, 1.5::decimal(15, 2) as m limit 0"
+        )
     )
     assert [column.is_known.tolist() for column in found.values()] == [[False], [False]]
 
@@ -121,7 +127,10 @@ def test_a_relation_is_cut_into_batches_that_threads_can_share():
 
 
 def test_some_places_of_a_column_keep_what_is_known_of_them():
-    column = money(np.array([100, 0, 300])), dates(np.array([1, 0, 3], np.int32), np.array([True, False, True]))
+    column = (
+        money(np.array([100, 0, 300])),
+        dates(np.array([1, 0, 3], np.int32), np.array([True, False, True])),
+    )
     assert column[0].at(np.array([2, 0])).values.tolist() == [300, 100]
     assert column[1].at(np.array([1, 2])).is_known.tolist() == [False, True]
 

@@ -24,7 +24,9 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for room in ("data", "analytics"):
-            shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
+            )
 
     def load(self, delivery: Path, home: Path) -> None:
         command = [sys.executable, "-m", "data", "load", str(delivery), "--home", str(home)]
@@ -34,7 +36,9 @@ class Program:
     def ask_for_a_home(self) -> None:
         """Let premium customers by income own a home: an attribute that no scheme asked for but those by attributes."""
         text = (self.folder / BOOK).read_text("utf-8")
-        text = text.replace(CONDITION, CONDITION + '        { when = "owns_home_here = true", ours = true },\n')
+        text = text.replace(
+            CONDITION, CONDITION + '        { when = "owns_home_here = true", ours = true },\n'
+        )
         text = text.replace("[person.family]\n", "[person.family]\nowns_home_here = true\n")
         (self.folder / BOOK).write_text(text, "utf-8")
 
@@ -62,7 +66,11 @@ def banks(tmp_path_factory):
 
 def month_of(bank: Warehouse, grain: str, as_of: date):
     """The mart of a month end by the bank's own numbers, without the keys, which each load gives anew."""
-    kept = [c for c in bank.query(f"select * from {grain}_month limit 0").columns if not c.endswith("_key")]
+    kept = [
+        c
+        for c in bank.query(f"select * from {grain}_month limit 0").columns
+        if not c.endswith("_key")
+    ]
     return bank.arrow(
         f"select {grain}_id, {', '.join(f'mart.{column}' for column in kept)} from {grain}_month as mart "
         f"join {grain}_number using ({grain}_key) where mart.as_of = :as_of order by {grain}_id",
@@ -71,10 +79,14 @@ def month_of(bank: Warehouse, grain: str, as_of: date):
 
 
 @pytest.mark.parametrize("grain", ["customer", "loan"])
-def test_an_attribute_asked_for_by_an_edited_rulebook_is_known_of_everybody_in_the_next_month(banks, grain):
+def test_an_attribute_asked_for_by_an_edited_rulebook_is_known_of_everybody_in_the_next_month(
+    banks, grain
+):
     grown, whole = month_of(banks["grown"], grain, LAST), month_of(banks["whole"], grain, LAST)
     assert grown.num_rows == whole.num_rows > 100
-    differing = [name for name in whole.column_names if whole[name].to_pylist() != grown[name].to_pylist()]
+    differing = [
+        name for name in whole.column_names if whole[name].to_pylist() != grown[name].to_pylist()
+    ]
     assert differing == []
 
 
@@ -86,5 +98,8 @@ def test_the_edited_rulebook_gives_other_classes(banks):
 
 def test_months_that_are_closed_keep_the_classes_they_were_published_with(banks):
     month = month_end(LAST, -1)
-    grown, before = month_of(banks["grown"], "customer", month), month_of(banks["before"], "customer", month)
+    grown, before = (
+        month_of(banks["grown"], "customer", month),
+        month_of(banks["before"], "customer", month),
+    )
     assert grown["value_three"].to_pylist() == before["value_three"].to_pylist()

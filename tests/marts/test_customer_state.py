@@ -32,7 +32,10 @@ def fen(*values: int) -> MaskedArray:
 
 def told(*values: int | None, kind=np.int32) -> MaskedArray:
     """A column of numbers, None where nothing is known."""
-    return number(np.array([value or 0 for value in values], kind), np.array([value is not None for value in values]))
+    return number(
+        np.array([value or 0 for value in values], kind),
+        np.array([value is not None for value in values]),
+    )
 
 
 CLASSES = ("normal", "watch", "loss", "no_loan")
@@ -43,7 +46,13 @@ def loans(**other: MaskedArray) -> dict[str, MaskedArray]:
     fifth is of a customer without a place.
     """
     count = 5
-    sums = ("interest_received", "overdue_amount", "funding_cost", "expected_loss", "operating_cost")
+    sums = (
+        "interest_received",
+        "overdue_amount",
+        "funding_cost",
+        "expected_loss",
+        "operating_cost",
+    )
     return {
         "has_row": told(1, 1, 1, 0, 1, kind=bool),
         "is_settled": told(0, 0, 1, 0, 0, kind=bool),
@@ -79,7 +88,11 @@ def test_days_and_classes_are_the_worst_of_the_loans_with_a_balance():
     assert found["days_past_due"].filled(-1).tolist() == [-1, 12, -1]
     assert found["count_instalments_late_in_a_row"].values.tolist() == [0, 2, 0]
     worst = found["worst_five"]
-    assert [CLASSES[n] for n in worst.filled(CLASSES.index("no_loan"))] == ["no_loan", "watch", "no_loan"]
+    assert [CLASSES[n] for n in worst.filled(CLASSES.index("no_loan"))] == [
+        "no_loan",
+        "watch",
+        "no_loan",
+    ]
 
 
 def test_days_are_not_known_where_they_are_known_of_no_loan_with_a_balance():
@@ -88,25 +101,37 @@ def test_days_are_not_known_where_they_are_known_of_no_loan_with_a_balance():
 
 def test_loans_of_one_customer_that_no_mart_could_hold_stop_the_load():
     # 6e12 and 4e12 yuan
-    with pytest.raises(UserError, match="overdue_amount of the loans of one customer add up to 1e13 yuan or more"):
+    with pytest.raises(
+        UserError, match="overdue_amount of the loans of one customer add up to 1e13 yuan or more"
+    ):
         by_customer(overdue_amount=fen(6 * 10**14, 4 * 10**14, 0, 0, 0))
 
 
 def test_an_operating_cost_is_that_of_loans_and_that_of_deposits():
-    borrowed = {name: fen(100, 0) for name in ("interest", "funding_cost", "expected_loss", "operating_cost")}
-    month = flows(borrowed, {"fees": fen(7, 0)}, {"margin": fen(0, 9), "operating_cost": fen(50, 50)})
+    borrowed = {
+        name: fen(100, 0)
+        for name in ("interest", "funding_cost", "expected_loss", "operating_cost")
+    }
+    month = flows(
+        borrowed, {"fees": fen(7, 0)}, {"margin": fen(0, 9), "operating_cost": fen(50, 50)}
+    )
     # 1.00 for the loan and 0.50 for the deposit; the second has a deposit alone
     assert month["operating_cost"].values.tolist() == [150, 50]
     assert month["fees"].values.tolist() == [7, 0]
 
 
 def test_twelve_months_gain_this_month_and_lose_the_month_a_year_ago():
-    amounts = {name: fen(30, 30) for name in ("interest", "fees", "margin", "funding_cost", "expected_loss")}
+    amounts = {
+        name: fen(30, 30)
+        for name in ("interest", "fees", "margin", "funding_cost", "expected_loss")
+    }
     month = amounts | {"operating_cost": fen(1, 2)}
     year_ago = amounts | {"operating_cost": fen(4, 0)}
     sums = {f"{name}_12m": fen(120, 120) for name in month}
     # 120 - 4 + 1 = 117; 120 - 0 + 2 = 122
-    assert twelve_months(month, sums.__getitem__, year_ago)["operating_cost_12m"].values.tolist() == [117, 122]
+    assert twelve_months(month, sums.__getitem__, year_ago)[
+        "operating_cost_12m"
+    ].values.tolist() == [117, 122]
 
 
 def test_the_first_loan_is_the_earlier_of_two_days_and_the_one_that_is_known():
@@ -134,7 +159,9 @@ def test_lateness_looks_back_over_six_and_twelve_months():
 def test_a_month_end_a_year_before_is_no_longer_counted():
     late = DelinquencyWindow()
     late.keep(date(2025, 8, 31), np.array([0]), np.array([90]))
-    assert late.facts(date(2026, 8, 31), np.array([0]))["max_days_past_due_12m"].values.tolist() == [0]
+    assert late.facts(date(2026, 8, 31), np.array([0]))[
+        "max_days_past_due_12m"
+    ].values.tolist() == [0]
 
 
 def test_services_grow_a_month_older_and_young_where_they_brought_income():

@@ -23,10 +23,23 @@ from analytics.marts.loan_state import (
 
 # The month ends on day 90, the one before on day 60.
 DAYS = Days(as_of=90, previous=60, judged_after=0, judged_since=60)
-NOTHING_CAME = {"place": np.array([], int), "amount": np.array([], int), "is_prepaid": np.array([], bool)}
+NOTHING_CAME = {
+    "place": np.array([], int),
+    "amount": np.array([], int),
+    "is_prepaid": np.array([], bool),
+}
 NOTHING_OPEN = {
     name: np.array([], int)
-    for name in ("place", "number", "due_on", "principal", "interest", "due_total", "due_principal_total", "paid")
+    for name in (
+        "place",
+        "number",
+        "due_on",
+        "principal",
+        "interest",
+        "due_total",
+        "due_principal_total",
+        "paid",
+    )
 }
 
 
@@ -35,7 +48,10 @@ def fen(*values: int | None) -> MaskedArray:
 
 
 def told(*values: int | None) -> MaskedArray:
-    return number(np.array([value or 0 for value in values]), np.array([value is not None for value in values]))
+    return number(
+        np.array([value or 0 for value in values]),
+        np.array([value is not None for value in values]),
+    )
 
 
 def day(*values: int | None) -> MaskedArray:
@@ -71,7 +87,10 @@ def test_what_falls_due_and_what_comes_is_added_to_the_month_before():
     came = rows(place=[0, 0], amount=[4_000, 2_000], is_prepaid=[False, True])
     found = totals(loan(), DUE, came, DAYS)
     # 100 + 90 + 10 due, 90 + 90 of it principal; 100 + 40 paid; 20 prepaid
-    assert [found[name].values[0] for name in ("due_total", "due_principal_total", "paid_total", "prepaid_total")] == [
+    assert [
+        found[name].values[0]
+        for name in ("due_total", "due_principal_total", "paid_total", "prepaid_total")
+    ] == [
         20_000,
         18_000,
         14_000,
@@ -102,7 +121,8 @@ def test_a_loan_written_off_rests_until_money_comes():
 def behind(paid: int) -> dict[str, MaskedArray]:
     came = rows(place=[0], amount=[paid], is_prepaid=[False])
     return totals(loan(), DUE, came, DAYS) | reached(
-        {name: day(None) for name in ("closes_on", "ends_on", "writes_off_on", "restructures_on")}, DAYS
+        {name: day(None) for name in ("closes_on", "ends_on", "writes_off_on", "restructures_on")},
+        DAYS,
     )
 
 
@@ -114,7 +134,9 @@ def test_a_loan_is_behind_until_the_last_fen_due_is_paid(paid, is_open):
 def test_payments_cover_the_oldest_instalment_first_and_interest_before_principal():
     # Two instalments of 90 + 10 since the month before; of 200 due since, 105 came: the first is paid, of the second 5,
     # all of it interest.
-    due = rows(place=[0, 0], number=[3, 2], due_on=[85, 70], principal=[9_000] * 2, interest=[1_000] * 2)
+    due = rows(
+        place=[0, 0], number=[3, 2], due_on=[85, 70], principal=[9_000] * 2, interest=[1_000] * 2
+    )
     came = rows(place=[0], amount=[10_500], is_prepaid=[False])
     now = totals(loan(), due, came, DAYS)
     open_now = still_open(NOTHING_OPEN, due, loan(), now, np.array([False]))
@@ -145,14 +167,24 @@ def test_a_first_payment_is_judged_in_the_month_in_which_its_thirty_days_end():
 
 
 def test_a_date_that_has_not_come_is_not_known_yet():
-    known = {name: day(90, 91) for name in ("closes_on", "ends_on", "writes_off_on", "restructures_on")}
+    known = {
+        name: day(90, 91) for name in ("closes_on", "ends_on", "writes_off_on", "restructures_on")
+    }
     assert reached(known, DAYS)["closed_on"].known.tolist() == [True, False]
 
 
 def test_a_loan_costs_what_its_class_and_the_assumptions_say():
     values = ClassValues(np.array([0, 1.0]), np.array([0.02, 0.5]), np.array([0.01, 0.25]))
-    rates = {"funding_rate": 0.03, "lgd_secured": 0.2, "lgd_unsecured": 0.6, "operating_cost_loan": 12.5}
-    loans = {"balance": fen(120_000, 120_000, 0), "funding_rate": number(np.zeros(3, int), np.zeros(3, bool))}
+    rates = {
+        "funding_rate": 0.03,
+        "lgd_secured": 0.2,
+        "lgd_unsecured": 0.6,
+        "operating_cost_loan": 12.5,
+    }
+    loans = {
+        "balance": fen(120_000, 120_000, 0),
+        "funding_rate": number(np.zeros(3, int), np.zeros(3, bool)),
+    }
     found = costs(loans, np.array([0, 1, 1]), values, np.array([True, False, False]), rates)
     # 1,200 × 1 % = 12; × 25 % = 300
     assert found["provision"].values.tolist() == [1_200, 30_000, 0]
@@ -179,5 +211,7 @@ def test_half_a_fen_is_rounded_up():
 @given(st.integers(0, 10**11), st.integers(0, 4_000))
 def test_amounts_are_rounded_as_a_query_rounds_them(balance, rate):
     amount = balance / 100 * (rate / 10_000) / 12
-    [asked] = duckdb.execute("select (round($a + 5e-10, 2)::decimal(15, 2) * 100)::bigint", {"a": amount}).fetchall()
+    [asked] = duckdb.execute(
+        "select (round($a + 5e-10, 2)::decimal(15, 2) * 100)::bigint", {"a": amount}
+    ).fetchall()
     assert rounded(np.array([amount])).tolist() == list(asked)

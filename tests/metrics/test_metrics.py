@@ -9,7 +9,9 @@ from analytics.metrics.query import Question, ask
 
 TODAY = date(2026, 10, 31)
 OCT_2025, NOV_2025, DEC_2025 = date(2025, 10, 31), date(2025, 11, 30), date(2025, 12, 31)
-MAR, APR, JUN, JUL, AUG = (date(2026, month, day) for month, day in ((3, 31), (4, 30), (6, 30), (7, 31), (8, 31)))
+MAR, APR, JUN, JUL, AUG = (
+    date(2026, month, day) for month, day in ((3, 31), (4, 30), (6, 30), (7, 31), (8, 31))
+)
 SEP = date(2026, 9, 30)
 NO_DENOMINATOR = None
 
@@ -29,9 +31,23 @@ WORKED = [
     # L1 105,000 + L3 23,000 + L4 10,000 + L6 34,000 + L7 10,000 + L9 8,000; L11 settled six days before
     ("balance", OCT_2025, {}, 190_000, NO_DENOMINATOR, 6),
     # paid ahead in November 2025: of L4's 12,000 only September, October and November fell due; the rest is a credit
-    ("balance", NOV_2025, {"family": ("consumer",), "channel": ("mobile",)}, 9_000, NO_DENOMINATOR, 1),
+    (
+        "balance",
+        NOV_2025,
+        {"family": ("consumer",), "channel": ("mobile",)},
+        9_000,
+        NO_DENOMINATOR,
+        1,
+    ),
     # L4 at the end of February: 12,000 - 6 due of 1,000 - 4,000 prepaid; L12 14,000, L14 2,000 (both mobile as well)
-    ("balance", date(2026, 2, 28), {"channel": ("mobile",)}, 2_000 + 14_000 + 2_000, NO_DENOMINATOR, 3),
+    (
+        "balance",
+        date(2026, 2, 28),
+        {"channel": ("mobile",)},
+        2_000 + 14_000 + 2_000,
+        NO_DENOMINATOR,
+        3,
+    ),
     # signals from 2026-08-01 on: C1, C2 (of the day itself), C3, C6; C7's of 2026-07-31 is too old, C10 has no loan
     ("warned_customers", TODAY, {}, 4, NO_DENOMINATOR, 4),
     # from 2026-07-01 to 2026-09-30: C1, C3, C6, C7
@@ -95,7 +111,14 @@ WORKED = [
     # L8 11 days
     ("overdue_rate", AUG, {}, 6_000 + 34_000 + 5_000, 135_000, 8),
     # before the reversal July was paid: only L6
-    ("overdue_rate", JUL, {"family": ("consumer", "business")}, 34_000, 6_000 + 34_000 + 5_000 + 8_000 + 9_000, 5),
+    (
+        "overdue_rate",
+        JUL,
+        {"family": ("consumer", "business")},
+        34_000,
+        6_000 + 34_000 + 5_000 + 8_000 + 9_000,
+        5,
+    ),
     # L6 34,000 + L7 10,000 - 1,900 of principal recovered
     ("overdue_rate_30_with_written_off", TODAY, {}, 42_100, 123_650, 9),
     ("npl_ratio_with_written_off", TODAY, {}, 42_100, 123_650, 9),
@@ -153,7 +176,14 @@ WORKED = [
     # × special mention
     # 34,000 × 8 % × 55 % ÷ 12 = 124.67; 6 × substandard 701.25; 3 × doubtful 1,168.75; 1 × loss 1,558.33: 9,521.42.
     # L7, 6 × substandard 10,000 × 45 % × 55 % ÷ 12 = 206.25: 1,237.50. L13: 0.92 + 0.46 + special mention 3.67: 5.05
-    ("cost_expected_loss", TODAY, {"education": ("secondary",)}, 9_521.42 + 1_237.50 + 5.05, NO_DENOMINATOR, 3),
+    (
+        "cost_expected_loss",
+        TODAY,
+        {"education": ("secondary",)},
+        9_521.42 + 1_237.50 + 5.05,
+        NO_DENOMINATOR,
+        3,
+    ),
     # the others: L1 181.26, L2 21.72, L3 71.26, L4 11.93, L5 68.76, L8 36.21, L9 and L10 12 × 3.67, L12 176.47,
     # L14 4.14
     ("cost_expected_loss", TODAY, {}, 10_763.97 + 615.79, NO_DENOMINATOR, 9),
@@ -163,7 +193,14 @@ WORKED = [
     # 9,176.50 - 4,121.10 - 11,379.76 - 1,128.00
     ("contribution_net", TODAY, {}, -7_452.36, NO_DENOMINATOR, 9),
     # C6: interest 400 - 12 × 8,000 × 0.002 - 12 × 3.67 - 12 × 12
-    ("contribution_net", TODAY, {"education": ("master",)}, 400 - 192 - 44.04 - 144, NO_DENOMINATOR, 1),
+    (
+        "contribution_net",
+        TODAY,
+        {"education": ("master",)},
+        400 - 192 - 44.04 - 144,
+        NO_DENOMINATOR,
+        1,
+    ),
     ("contribution_net_per_customer", TODAY, {}, -7_452.36, 9, 9),
     # C1 home, consumer, deposits, insurance, card; C9 consumer, deposits; five others one each
     ("products_per_customer", TODAY, {}, 5 + 2 + 5, 7, 7),
@@ -186,7 +223,9 @@ WORKED = [
 
 def _named(case) -> str:
     metric, as_of, where, *_ = case
-    return "-".join([metric, str(as_of), *(f"{split}={','.join(codes)}" for split, codes in where.items())])
+    return "-".join(
+        [metric, str(as_of), *(f"{split}={','.join(codes)}" for split, codes in where.items())]
+    )
 
 
 @pytest.mark.parametrize("case", WORKED, ids=_named)
@@ -203,4 +242,6 @@ def test_the_number_is_the_one_worked_out_by_hand(small_bank, case):
 
 
 def test_every_declared_metric_has_a_number_worked_out_by_hand():
-    assert {case[0] for case in WORKED} == {metric.id for metric in METRICS.values() if not metric.retired}
+    assert {case[0] for case in WORKED} == {
+        metric.id for metric in METRICS.values() if not metric.retired
+    }

@@ -38,7 +38,10 @@ def asked(small_home, capsys):
         (["balance", "--as-of", "2025-06-30"], "the nearest is 2025-07-31"),
         (["balance", "--as-of", "yesterday"], "not 'yesterday'"),
         (["balance", "--as-of", "2026-02-30"], "not '2026-02-30'"),
-        (["balance", "--as-of", TODAY, "--by", "class", "--scheme", "zodiac"], "no scheme 'zodiac'"),
+        (
+            ["balance", "--as-of", TODAY, "--by", "class", "--scheme", "zodiac"],
+            "no scheme 'zodiac'",
+        ),
         (["balance", "--as-of", TODAY, "--where", "family=castle"], "no value 'castle'"),
         (["balance", "--as-of", TODAY, "--where", "branch_1=Q"], "no value 'Q'"),
         (["balance", "--as-of", TODAY, "--where", "class=E"], "no value 'E'"),
@@ -48,13 +51,25 @@ def asked(small_home, capsys):
         (["balance", "--as-of", TODAY, "--last", "0"], "at least 1"),
         (["balance", "--as-of", TODAY, "--last", "x"], "not a valid integer"),
         (["balance", "--as-of", TODAY, "--compare", "wow"], "'wow' is not one of"),
-        (["balance", "--as-of", TODAY, "--compare", "mom", "--last", "3"], "several month ends cannot be asked for"),
+        (
+            ["balance", "--as-of", TODAY, "--compare", "mom", "--last", "3"],
+            "several month ends cannot be asked for",
+        ),
         (["balance", "--as-of", "2025-07-31", "--compare", "mom"], "no month to compare"),
         (["balance", "--as-of", TODAY, "--by", "family,family"], "named twice"),
-        (["customers", "--as-of", TODAY, "--by", "product"], "may not honestly be split by product"),
-        (["customers", "--as-of", TODAY, "--where", "channel=mobile"], "may not honestly be split by channel"),
+        (
+            ["customers", "--as-of", TODAY, "--by", "product"],
+            "may not honestly be split by product",
+        ),
+        (
+            ["customers", "--as-of", TODAY, "--where", "channel=mobile"],
+            "may not honestly be split by channel",
+        ),
         (["lent", "--as-of", TODAY, "--by", "class"], "may not honestly be split by class"),
-        (["contribution_net", "--as-of", "2026-06-30"], "the first month end that can be answered is 2026-07-31"),
+        (
+            ["contribution_net", "--as-of", "2026-06-30"],
+            "the first month end that can be answered is 2026-07-31",
+        ),
         (
             ["balance", "--as-of", "2025-09-30", "--by", "class"],
             "the first month end that can be answered is 2025-10-31",
@@ -74,13 +89,24 @@ def test_what_cannot_be_asked_gets_one_line_and_exit_code_2(asked, words, told):
 
 @pytest.mark.parametrize("scheme", ["value_three", "risk_four", "consumer_five"])
 def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(asked, scheme):
-    code, _, err = asked("balance", "--as-of", TODAY, "--by", "class", "--scheme", scheme, "--opening", "0")
+    code, _, err = asked(
+        "balance", "--as-of", TODAY, "--by", "class", "--scheme", scheme, "--opening", "0"
+    )
     assert code == 0 or (code == 2 and scheme in err and "Error" not in err)
 
 
 @pytest.mark.parametrize(
     "value",
-    ["x') or 1=1 --", "home'", "home' or 'a'='a", "home;drop table loan_month", ":as_of", "$as_of", "home\x00", "％"],
+    [
+        "x') or 1=1 --",
+        "home'",
+        "home' or 'a'='a",
+        "home;drop table loan_month",
+        ":as_of",
+        "$as_of",
+        "home\x00",
+        "％",
+    ],
 )
 def test_a_value_is_never_read_as_sql(asked, value):
     code, out, err = asked("balance", "--as-of", TODAY, "--where", f"family={value}")
@@ -104,8 +130,19 @@ def test_a_home_without_an_edition_is_one_line(tmp_path, capsys):
 
 
 def test_the_program_itself_ends_with_exit_code_2_and_no_traceback(small_home):
-    words = ["ask", "balance", "--as-of", TODAY, "--where", "family=x') or 1=1 --", "--home", str(small_home)]
-    done = subprocess.run([sys.executable, "-m", "analytics", *words], cwd=ROOT, capture_output=True, text=True)
+    words = [
+        "ask",
+        "balance",
+        "--as-of",
+        TODAY,
+        "--where",
+        "family=x') or 1=1 --",
+        "--home",
+        str(small_home),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "analytics", *words], cwd=ROOT, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
 
@@ -115,13 +152,21 @@ def test_the_program_itself_ends_with_exit_code_2_and_no_traceback(small_home):
 
 def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(asked):
     code, out, _ = asked(
-        "overdue_rate", "--as-of", TODAY, "--by", "branch_1,class", "--opening", "0", "--format", "json"
+        "overdue_rate",
+        "--as-of",
+        TODAY,
+        "--by",
+        "branch_1,class",
+        "--opening",
+        "0",
+        "--format",
+        "json",
     )
     answer = json.loads(out)
     assert code == 0
-    assert [list(row) for row in answer] == [["branch_1", "class", "numerator", "denominator", "value", "n"]] * len(
-        answer
-    )
+    assert [list(row) for row in answer] == [
+        ["branch_1", "class", "numerator", "denominator", "value", "n"]
+    ] * len(answer)
     # North, B: C1 45,000 + 4,550 (past due) and C7 6,000
     assert {
         "branch_1": "N",
@@ -148,9 +193,17 @@ def test_json_of_several_months_gives_dates(asked):
 
 
 def test_json_of_a_comparison_sets_both_months_side_by_side(asked):
-    _, out, _ = asked("loans", "--as-of", "2026-07-31", "--by", "family", "--compare", "mom", "--format", "json")
+    _, out, _ = asked(
+        "loans", "--as-of", "2026-07-31", "--by", "family", "--compare", "mom", "--format", "json"
+    )
     gone = next(row for row in json.loads(out) if row["family"] == "education")
-    assert (gone["n"], gone["n_before"], gone["value"], gone["value_before"], gone["change"]) == (0, 1, None, 1, None)
+    assert (gone["n"], gone["n_before"], gone["value"], gone["value_before"], gone["change"]) == (
+        0,
+        1,
+        None,
+        1,
+        None,
+    )
 
 
 def test_csv_holds_the_same_figures(asked):

@@ -79,7 +79,8 @@ def test_a_list_in_pages_holds_every_row_once(demo_bank):
     question = Question("loans", TODAY, by=("class",), opening=0)
     n = count(demo_bank, question, {"class": "B"})
     pages = [
-        rows(demo_bank, question, {"class": "B"}, limit=50, offset=at, order="days_past_due") for at in range(0, n, 50)
+        rows(demo_bank, question, {"class": "B"}, limit=50, offset=at, order="days_past_due")
+        for at in range(0, n, 50)
     ]
     numbers = pd.concat(pages)["loan_id"]
     assert (len(numbers), numbers.nunique()) == (n, n)
@@ -114,7 +115,10 @@ def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
     question = Question("overdue_rate", TODAY, by=("family",))
     listed = rows(small_bank, question, {"family": "consumer"}, hit=True, order="days_past_due")
     # L2 26 days, L5 16 days
-    assert listed[["loan_id", "days_past_due", "balance"]].to_numpy().tolist() == [["L2", 26, 4_550], ["L5", 16, 4_000]]
+    assert listed[["loan_id", "days_past_due", "balance"]].to_numpy().tolist() == [
+        ["L2", 26, 4_550],
+        ["L5", 16, 4_000],
+    ]
 
 
 def test_borrowers_are_listed_once_each_though_they_hold_two_loans(small_bank):
@@ -127,7 +131,10 @@ def test_borrowers_are_listed_once_each_though_they_hold_two_loans(small_bank):
 def test_a_list_tells_the_class_of_the_day_and_of_the_opening(small_bank):
     listed = rows(small_bank, Question("customers", TODAY, opening=12)).set_index("customer_id")
     # C4 was B on 2025-10-31 and is D; C9 was not there
-    assert listed.loc[["C4", "C9"], ["class", "class_opening"]].to_numpy().tolist() == [["D", "B"], ["unrated", "new"]]
+    assert listed.loc[["C4", "C9"], ["class", "class_opening"]].to_numpy().tolist() == [
+        ["D", "B"],
+        ["unrated", "new"],
+    ]
 
 
 def test_a_list_shows_no_full_name(small_bank):
@@ -145,7 +152,9 @@ def _answers(bank, question: Question) -> tuple[bool, pd.DataFrame]:
     return from_cube, ask(bank, question)
 
 
-CUBED = [m.id for m in METRICS.values() if m.source.when == "month" and m.is_additive and m.measures]
+CUBED = [
+    m.id for m in METRICS.values() if m.source.when == "month" and m.is_additive and m.measures
+]
 
 
 @pytest.mark.parametrize("metric", CUBED)
@@ -167,9 +176,13 @@ def test_the_trend_cubes_answer_what_the_marts_answer(demo_bank, metric, monkeyp
 
 def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(demo_bank, monkeypatch):
     with demo_bank.session() as view:
-        some = view.one("select branch_1 from branch where branch_1 is not null order by 1 limit 1")[0]
+        some = view.one(
+            "select branch_1 from branch where branch_1 is not null order by 1 limit 1"
+        )[0]
         assert known(view).cubes
     question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (some,)),))
     quick = ask(demo_bank, question)
     monkeypatch.setattr(Writer, "_cube", lambda self, months: None)
-    pd.testing.assert_frame_equal(quick, ask(demo_bank, question), check_exact=False, rtol=0, atol=0.001)
+    pd.testing.assert_frame_equal(
+        quick, ask(demo_bank, question), check_exact=False, rtol=0, atol=0.001
+    )

@@ -8,13 +8,18 @@ import pytest
 from analytics.i18n import text
 from analytics.metrics.query import Question, ask
 
-TODAY, SEP, AUG, JUL, JUN = (date(2026, month, day) for month, day in ((10, 31), (9, 30), (8, 31), (7, 31), (6, 30)))
+TODAY, SEP, AUG, JUL, JUN = (
+    date(2026, month, day) for month, day in ((10, 31), (9, 30), (8, 31), (7, 31), (6, 30))
+)
 
 
 def _cells(bank, question: Question) -> dict:
     """Code of the only split → (numerator, denominator, n)."""
     frame = ask(bank, question)
-    return {row[question.by[0]]: (row["numerator"], row["denominator"], row["n"]) for row in frame.to_dict("records")}
+    return {
+        row[question.by[0]]: (row["numerator"], row["denominator"], row["n"])
+        for row in frame.to_dict("records")
+    }
 
 
 # ---------- traps
@@ -32,12 +37,16 @@ def test_the_rate_of_the_whole_is_not_the_mean_of_the_rates_of_the_parts(small_b
 
 def test_nothing_divided_by_nothing_is_no_number_and_is_printed_as_none(small_bank):
     """Fault 41: DuckDB says 0 ÷ 0 is NaN and 1 ÷ 0 infinite. Nobody lends by partner; home and car loans perform."""
-    partner = ask(small_bank, Question("overdue_rate", TODAY, where=(("channel", ("partner",)),))).iloc[0]
+    partner = ask(
+        small_bank, Question("overdue_rate", TODAY, where=(("channel", ("partner",)),))
+    ).iloc[0]
     assert (partner["numerator"], partner["denominator"], partner["n"]) == (0, 0, 0)
     assert pd.isna(partner["value"])
     assert text.number(partner["value"], "rate", "zh-CN") == text.NOTHING
     # a provision of 1 % on 57,000 of home and car loans, and no NPL balance to divide it by
-    coverage = ask(small_bank, Question("coverage", TODAY, where=(("family", ("home", "car")),))).iloc[0]
+    coverage = ask(
+        small_bank, Question("coverage", TODAY, where=(("family", ("home", "car")),))
+    ).iloc[0]
     assert (coverage["numerator"], coverage["denominator"]) == (570, 0)
     assert pd.isna(coverage["value"])
 
@@ -87,14 +96,18 @@ def test_coverage_without_a_bad_loan_is_no_value_and_not_infinite(small_bank):
 
 
 def test_what_left_between_two_months_shows_as_left(small_bank):
-    frame = ask(small_bank, Question("loans", JUL, by=("product",), compare="mom")).set_index("product")
+    frame = ask(small_bank, Question("loans", JUL, by=("product",), compare="mom")).set_index(
+        "product"
+    )
     # L13, the only education loan, settled on 2026-07-10
     assert frame.loc["edu1", ["n", "n_before"]].tolist() == [0, 1]
     assert pd.isna(frame.loc["edu1", "value"])
 
 
 def test_what_came_between_two_months_has_no_earlier_figure(small_bank):
-    frame = ask(small_bank, Question("loans", date(2026, 4, 30), by=("product",), compare="mom")).set_index("product")
+    frame = ask(
+        small_bank, Question("loans", date(2026, 4, 30), by=("product",), compare="mom")
+    ).set_index("product")
     assert frame.loc["edu1", ["n", "n_before"]].tolist() == [1, 0]
     assert pd.isna(frame.loc["edu1", "change"])
 
@@ -108,7 +121,10 @@ def test_overdue_balance_is_the_whole_loan_and_not_its_late_instalments(small_ba
 def test_history_is_graded_by_what_was_known_then(small_bank):
     # C1's grade: AA until 2026-03-14, BBB from 2026-03-15
     february, march = date(2026, 2, 28), date(2026, 3, 31)
-    grades = {m: _cells(small_bank, Question("customers", m, by=("credit_grade",))) for m in (february, march)}
+    grades = {
+        m: _cells(small_bank, Question("customers", m, by=("credit_grade",)))
+        for m in (february, march)
+    }
     # C7 is the other BBB with a loan in both; C3's loan is settled in March
     assert (grades[february]["AA"][0], grades[february]["BBB"][0]) == (1, 2)
     assert "AA" not in grades[march]
@@ -140,7 +156,9 @@ def test_the_class_one_and_three_months_ago_is_that_of_those_days(small_bank, op
     }
 
 
-def test_the_class_twelve_months_ago_knows_neither_the_later_arrears_nor_the_later_customer(small_bank):
+def test_the_class_twelve_months_ago_knows_neither_the_later_arrears_nor_the_later_customer(
+    small_bank,
+):
     cells = _cells(small_bank, Question("overdue_rate_30", TODAY, by=("class",), opening=12))
     # October 2025: C1 still A (AA, stable school job), C4 B (16 days past due), C9 not there
     assert cells == {
@@ -151,7 +169,9 @@ def test_the_class_twelve_months_ago_knows_neither_the_later_arrears_nor_the_lat
 
 
 def test_a_loan_that_was_not_there_at_the_opening_is_new(small_bank):
-    cells = _cells(small_bank, Question("overdue_rate", TODAY, by=("class",), scheme="loan_five", opening=3))
+    cells = _cells(
+        small_bank, Question("overdue_rate", TODAY, by=("class",), scheme="loan_five", opening=3)
+    )
     # 31 July: L1, L3, L5, L8, L10 normal; L12 special mention; L6 doubtful; L2 came in August
     assert cells == {
         "normal": (4_000, 45_000 + 12_000 + 4_000 + 2_000 + 8_000, 5),
@@ -162,9 +182,15 @@ def test_a_loan_that_was_not_there_at_the_opening_is_new(small_bank):
 
 
 def test_a_customer_without_a_loan_then_has_no_class_by_loans_then(small_bank):
-    cells = _cells(small_bank, Question("customers", TODAY, by=("class",), scheme="loan_five", opening=1))
+    cells = _cells(
+        small_bank, Question("customers", TODAY, by=("class",), scheme="loan_five", opening=1)
+    )
     # 30 September: C3 (L5), C9 (L8, 10 days), C7 (L12) special mention; C1, C2, C6 normal; C4 doubtful
-    assert {code: n for code, (_, _, n) in cells.items()} == {"normal": 3, "special_mention": 3, "doubtful": 1}
+    assert {code: n for code, (_, _, n) in cells.items()} == {
+        "normal": 3,
+        "special_mention": 3,
+        "doubtful": 1,
+    }
 
 
 def test_five_categories_follow_the_days_past_their_thresholds(small_bank):
@@ -172,15 +198,28 @@ def test_five_categories_follow_the_days_past_their_thresholds(small_bank):
     for day, category in ((date(2026, 1, 31), "substandard"), (JUL, "doubtful"), (TODAY, "loss")):
         cells = _cells(
             small_bank,
-            Question("balance", day, by=("class",), where=(("family", ("business",)),), scheme="loan_five", opening=0),
+            Question(
+                "balance",
+                day,
+                by=("class",),
+                where=(("family", ("business",)),),
+                scheme="loan_five",
+                opening=0,
+            ),
         )
         assert list(cells) == [category]
 
 
 def test_an_opening_before_the_first_month_is_left_out_of_a_series(small_bank):
     # the first month end is 2025-07-31, so that of a class three months ago is 2025-10-31
-    frame = ask(small_bank, Question("overdue_rate", date(2025, 12, 31), by=("class",), opening=3, last=12))
-    assert sorted(frame.as_of.dt.date.unique()) == [date(2025, 10, 31), date(2025, 11, 30), date(2025, 12, 31)]
+    frame = ask(
+        small_bank, Question("overdue_rate", date(2025, 12, 31), by=("class",), opening=3, last=12)
+    )
+    assert sorted(frame.as_of.dt.date.unique()) == [
+        date(2025, 10, 31),
+        date(2025, 11, 30),
+        date(2025, 12, 31),
+    ]
 
 
 # ---------- comparisons, several months, filters
@@ -189,7 +228,11 @@ def test_an_opening_before_the_first_month_is_left_out_of_a_series(small_bank):
 def test_month_on_month_sets_the_earlier_month_beside_this_one(small_bank):
     answer = ask(small_bank, Question("overdue_rate", TODAY, compare="mom")).iloc[0]
     # September: L5 5,000 + L6 34,000 + L8 4,000 of 50,000 + 5,000 + 12,000 + 5,000 + 34,000 + 4,000 + 8,000 + 7,000
-    assert (answer.numerator_before, answer.denominator_before, answer.n_before) == (43_000, 125_000, 8)
+    assert (answer.numerator_before, answer.denominator_before, answer.n_before) == (
+        43_000,
+        125_000,
+        8,
+    )
     assert answer.change == pytest.approx(42_550 / 115_550 - 43_000 / 125_000)
 
 
@@ -209,7 +252,9 @@ def test_the_last_three_months_come_in_order(small_bank):
 
 def test_two_filters_both_hold_and_codes_of_one_are_alternatives(small_bank):
     question = Question(
-        "balance", TODAY, where=(("branch_1", ("N",)), ("channel", ("mobile", "branch")), ("guarantee", ("credit",)))
+        "balance",
+        TODAY,
+        where=(("branch_1", ("N",)), ("channel", ("mobile", "branch")), ("guarantee", ("credit",))),
     )
     # North, unsecured, mobile or branch: L2 4,550, L6 34,000, L8 2,000, L10 8,000, L12 6,000
     assert ask(small_bank, question).value[0] == 54_550
@@ -217,7 +262,9 @@ def test_two_filters_both_hold_and_codes_of_one_are_alternatives(small_bank):
 
 def test_a_filter_on_the_class_uses_the_opening_asked_for(small_bank):
     at = [
-        ask(small_bank, Question("balance", TODAY, where=(("class", ("A",)),), opening=opening)).value[0]
+        ask(
+            small_bank, Question("balance", TODAY, where=(("class", ("A",)),), opening=opening)
+        ).value[0]
         for opening in (3, 12)
     ]
     # A in July: C6 8,000; A in October 2025: C1 49,550 as well

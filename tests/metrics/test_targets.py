@@ -83,12 +83,18 @@ def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path)
     found = marks(bank, MARCH)
     assert all(mark.target is None and mark.document for mark in found.values())
     assert {metric for metric, _ in found} == {"npl_ratio", "coverage", "recognition_deviation"}
-    assert beside(bank, Question("overdue_rate_30", MARCH))[["target", "red_line"]].isna().all(axis=None)
+    assert (
+        beside(bank, Question("overdue_rate_30", MARCH))[["target", "red_line"]]
+        .isna()
+        .all(axis=None)
+    )
     bank.close()
 
 
 def test_a_red_line_holds_from_its_day_on():
-    first = min(line["effective_on"] for line in red_lines() if line["metric"] == "recognition_deviation")
+    first = min(
+        line["effective_on"] for line in red_lines() if line["metric"] == "recognition_deviation"
+    )
     assert first == date(2023, 7, 1)
 
 

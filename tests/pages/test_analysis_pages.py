@@ -120,14 +120,18 @@ def test_the_chips_say_the_verdicts(app, bank):
 @pytest.mark.parametrize("term", ["rolled_in", "cured", "stayed", "closing"])
 def test_a_term_of_the_money_bridge_opens_its_loans(app, bank, term):
     found = flows(bank, Moves(Question("loans", LAST), BEFORE))
-    counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True)) | {"closing": found.loans}
+    counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True)) | {
+        "closing": found.loans
+    }
     assert f"共 {counts[term]:,} 笔借据" in printed(app("changes", moved=f"term:{term}"))
 
 
 def test_a_cell_of_the_matrix_opens_its_customers(app, bank):
     found = matrix(bank, Moves(Question("customers", LAST), BEFORE))
     for row in found.sort_values("n").tail(2).itertuples():
-        said = printed(app("migration", scheme="abcd", moved=f"before:{row.before}~after:{row.after}"))
+        said = printed(
+            app("migration", scheme="abcd", moved=f"before:{row.before}~after:{row.after}")
+        )
         assert f"共 {row.n:,} 位客户" in said
 
 
@@ -139,7 +143,9 @@ def test_a_row_of_the_explorer_opens_exactly_the_n_that_it_printed(app, bank):
     test = app("explorer", scheme="abcd", cut="class,branch_1", path="class:C")
     shown = test.dataframe[0].value
     assert f"{int(row['n']):,}" in set(shown["n"])
-    said = printed(app("explorer", scheme="abcd", cut="class,branch_1", open="overdue_rate_30", cell=cell))
+    said = printed(
+        app("explorer", scheme="abcd", cut="class,branch_1", open="overdue_rate_30", cell=cell)
+    )
     assert f"共 {int(row['n']):,} 笔借据" in said
 
 
@@ -167,14 +173,20 @@ def test_a_cell_of_a_cohort_opens_its_loans(app, bank, address, call, unit):
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    metric=st.sampled_from(["overdue_rate_30", "overdue_rate_customers", "npl_ratio", "balance", "reloan_rate_90"]),
-    cut_=st.permutations(["class", "branch_1", "branch_2", "age_band", "credit_grade", "education"]),
+    metric=st.sampled_from(
+        ["overdue_rate_30", "overdue_rate_customers", "npl_ratio", "balance", "reloan_rate_90"]
+    ),
+    cut_=st.permutations(
+        ["class", "branch_1", "branch_2", "age_band", "credit_grade", "education"]
+    ),
     deep=st.integers(1, 3),
     back=st.sampled_from([0, 1, 3]),
     hit=st.booleans(),
     data=st.data(),
 )
-def test_any_cell_of_the_explorer_opens_exactly_the_n_that_it_printed(demo_home, metric, cut_, deep, back, hit, data):
+def test_any_cell_of_the_explorer_opens_exactly_the_n_that_it_printed(
+    demo_home, metric, cut_, deep, back, hit, data
+):
     bank = Warehouse(demo_home, verify="stamp")
     try:
         question, cell = Question(metric, month_end(LAST, -back)), {}
@@ -200,7 +212,9 @@ def test_the_totals_of_the_heat_map_are_those_of_the_splits(app, bank):
     whole = ask(bank, Question("overdue_rate_30", LAST)).iloc[0]["value"]
     assert table.iloc[-1, -1] == f"{whole:.2%}"
     by_class = ask(bank, Question("overdue_rate_30", LAST, by=("class",)))
-    assert [said.split()[0] for said in table.iloc[:-1, -1]] == [f"{value:.2%}" for value in by_class["value"]]
+    assert [said.split()[0] for said in table.iloc[:-1, -1]] == [
+        f"{value:.2%}" for value in by_class["value"]
+    ]
 
 
 def test_an_empty_selection_says_so_in_every_view_of_the_explorer(app, bank):
@@ -209,7 +223,9 @@ def test_an_empty_selection_says_so_in_every_view_of_the_explorer(app, bank):
         for row in ask(bank, Question("loans", LAST, by=("channel", "product"))).to_dict("records")
     }
     products = {product for _, product in lent}
-    channel, product = next((c, p) for c, _ in sorted(lent) for p in sorted(products) if (c, p) not in lent)
+    channel, product = next(
+        (c, p) for c, _ in sorted(lent) for p in sorted(products) if (c, p) not in lent
+    )
     for view in ("table", "bars", "heat", "trend"):
         said = printed(app("explorer", view=view, f__channel=channel, f__product=product))
         assert "数据不足" in said or say("figure.nobody", "zh-CN") in said

@@ -19,9 +19,16 @@ HOMES = {
 }
 SOURCES = sorted(
     path
-    for path in [ROOT / "app.py", *(f for room in ("data", "analytics", "pages") for f in (ROOT / room).rglob("*.py"))]
+    for path in [
+        ROOT / "app.py",
+        *(f for room in ("data", "analytics", "pages") for f in (ROOT / room).rglob("*.py")),
+    ]
 )
-PAGES = [path for path in SOURCES if path.is_relative_to(ROOT / "pages") and len(path.relative_to(ROOT).parts) == 3]
+PAGES = [
+    path
+    for path in SOURCES
+    if path.is_relative_to(ROOT / "pages") and len(path.relative_to(ROOT).parts) == 3
+]
 PAGES = [path for path in PAGES if path.parent.name != "parts" and path.name != "__init__.py"]
 
 
@@ -33,7 +40,11 @@ def room(name: str) -> str | None:
     """The room of a file or of a dotted import."""
     name = name.replace(".", "/") if not name.endswith(".py") else name
     return next(
-        (r for r in ("pages/parts", "pages", "analytics", "data", "app.py") if name == r or name.startswith(f"{r}/")),
+        (
+            r
+            for r in ("pages/parts", "pages", "analytics", "data", "app.py")
+            if name == r or name.startswith(f"{r}/")
+        ),
         None,
     )
 
@@ -52,7 +63,12 @@ def imports(path: Path) -> set[str]:
 def committed() -> list[Path]:
     """Every file of the project that a person wrote."""
     rooms = ("data", "analytics", "pages", "tests", ".ci", ".streamlit")
-    files = [f for r in rooms for f in (ROOT / r).rglob("*") if f.is_file() and "__pycache__" not in f.parts]
+    files = [
+        f
+        for r in rooms
+        for f in (ROOT / r).rglob("*")
+        if f.is_file() and "__pycache__" not in f.parts
+    ]
     files += [
         f
         for f in ROOT.iterdir()
@@ -91,7 +107,9 @@ def test_an_import_of_a_higher_layer_breaks_the_contract(tmp_path, line, code):
 @pytest.mark.parametrize("path", PAGES, ids=place)
 def test_no_page_imports_another_page(path):
     assert not {
-        name for name in imports(path) if room(name) == "pages" and name != "pages.parts" and "parts" not in name
+        name
+        for name in imports(path)
+        if room(name) == "pages" and name != "pages.parts" and "parts" not in name
     }
 
 
@@ -100,7 +118,8 @@ def test_a_library_has_one_home(library):
     strays = {
         place(path)
         for path in SOURCES
-        if any(name.split(".")[0] == library for name in imports(path)) and not place(path).startswith(HOMES[library])
+        if any(name.split(".")[0] == library for name in imports(path))
+        and not place(path).startswith(HOMES[library])
     }
     assert not strays
 
@@ -113,15 +132,21 @@ def test_only_folders_lie_in_pages():
 @pytest.mark.parametrize("path", PAGES, ids=place)
 def test_a_page_is_short(path):
     # statements, not lines: how a call is wrapped does not count
-    statements = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.stmt)]
+    statements = [
+        n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.stmt)
+    ]
     assert len(statements) <= 70
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in SOURCES if room(place(p)) in ("pages", "pages/parts", "analytics")], ids=place
+    "path",
+    [p for p in SOURCES if room(place(p)) in ("pages", "pages/parts", "analytics")],
+    ids=place,
 )
 def test_nothing_shown_depends_on_the_clock(path):
-    assert not re.search(r"\b(date\.today|datetime\.now|datetime\.utcnow|time\.time)\(", path.read_text("utf-8"))
+    assert not re.search(
+        r"\b(date\.today|datetime\.now|datetime\.utcnow|time\.time)\(", path.read_text("utf-8")
+    )
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if "pages" in p.parts], ids=place)
@@ -134,7 +159,13 @@ def test_pages_print_no_markup_from_data_and_ask_no_sql(path):
 
 
 def test_no_file_names_a_registry_or_a_place_on_somebodys_machine():
-    banned = ["pypi" + ".org", "python" + "hosted", "/ro" + "ot/", "/wo" + "rk/", "registry." + "npmjs"]
+    banned = [
+        "pypi" + ".org",
+        "python" + "hosted",
+        "/ro" + "ot/",
+        "/wo" + "rk/",
+        "registry." + "npmjs",
+    ]
     strays = {
         (place(path), word)
         for path in committed()
@@ -169,7 +200,11 @@ def test_the_page_and_the_figures_share_their_colours():
 
 
 def test_every_package_is_pinned():
-    lines = [line for file in ROOT.glob("requirements*.txt") for line in file.read_text("utf-8").splitlines()]
+    lines = [
+        line
+        for file in ROOT.glob("requirements*.txt")
+        for line in file.read_text("utf-8").splitlines()
+    ]
     wanted = [line for line in lines if line and not line.startswith(("#", "-r"))]
     assert not [line for line in wanted if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", line)]
 

@@ -27,8 +27,18 @@ def fact_names(sentence: str) -> set[str]:
 
 def raised_codes(path: Path) -> list[tuple[str, set[str]]]:
     """The codes given as text to an error class of the product, with the names of their facts."""
-    errors = {"UserError", "InvalidRequest", "InvalidContract", "QueryError", "TooSlow", "DiskFull", "Busy"}
-    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    errors = {
+        "UserError",
+        "InvalidRequest",
+        "InvalidContract",
+        "QueryError",
+        "TooSlow",
+        "DiskFull",
+        "Busy",
+    }
+    calls = [
+        node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
+    ]
     return [
         (node.args[0].value, {keyword.arg for keyword in node.keywords if keyword.arg})
         for node in calls
@@ -58,7 +68,9 @@ def test_a_chinese_sentence_names_no_fact_that_the_english_one_lacks():
     assert not strays
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if raised_codes(p)], ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if raised_codes(p)], ids=lambda p: p.relative_to(ROOT).as_posix()
+)
 def test_every_error_that_is_raised_has_a_sentence_and_its_facts(path):
     for code, facts in raised_codes(path):
         assert code in CODES, code
@@ -68,7 +80,11 @@ def test_every_error_that_is_raised_has_a_sentence_and_its_facts(path):
 
 def test_no_source_file_holds_an_error_sentence():
     two_languages = re.compile(r"[一-鿿][^\"\n]*。[A-Z{]")
-    strays = {path.relative_to(ROOT).as_posix() for path in SOURCES if two_languages.search(path.read_text("utf-8"))}
+    strays = {
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if two_languages.search(path.read_text("utf-8"))
+    }
     assert not strays
 
 

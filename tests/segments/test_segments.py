@@ -68,7 +68,9 @@ def frame(bank) -> pd.DataFrame:
 
 
 def run(*command: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 def numbers(bank) -> pd.Series:
@@ -112,7 +114,12 @@ def test_the_candidates_are_compared_with_all_their_figures_and_times(of):
 
 def test_reduction_is_kept_only_where_the_same_method_gains_by_it(of):
     """KMeans is compared on the leading components and on all of them; what is steadier and more useful is used."""
-    table = of.candidates().query("method == 'kmeans'").groupby("is_reduced")[["stability", "use"]].mean()
+    table = (
+        of.candidates()
+        .query("method == 'kmeans'")
+        .groupby("is_reduced")[["stability", "use"]]
+        .mean()
+    )
     means = table.sum(axis=1)
     assert of.payload["reduced"] == (means[True] >= means[False])
     assert all(f"{table.loc[few, 'stability']:.2f}" in of.reduction("en") for few in (True, False))
@@ -141,7 +148,9 @@ def test_agreement_is_the_adjusted_rand_index():
     for one, other in ((3, 5), (2, 2), (7, 1)):
         left, right = draws.integers(0, one, 500), draws.integers(0, other, 500)
         right[:200] = left[:200] % other
-        assert cluster.agreement(left, right) == pytest.approx(adjusted_rand_score(left, right), abs=1e-12)
+        assert cluster.agreement(left, right) == pytest.approx(
+            adjusted_rand_score(left, right), abs=1e-12
+        )
     assert cluster.agreement(np.zeros(5, dtype=int), np.zeros(5, dtype=int)) == 1
 
 
@@ -191,7 +200,9 @@ def test_two_fits_with_one_seed_are_identical(home, of, tmp_path):
 
 def test_names_are_kept_over_twelve_refits(of):
     history = of.payload["history"]
-    assert [entry["as_of"] for entry in history] == [str(month_end(LAST, -back)) for back in range(12, -1, -1)]
+    assert [entry["as_of"] for entry in history] == [
+        str(month_end(LAST, -back)) for back in range(12, -1, -1)
+    ]
     assert all(entry["names"] == history[0]["names"] for entry in history)
     assert not any(entry["events"] for entry in history)
 
@@ -202,7 +213,9 @@ def test_the_months_say_whether_a_shift_of_sizes_is_noise(of):
     assert all((row.verdict == "none") == (row.psi <= row.critical) for row in months.itertuples())
     entry = dict(of.payload["history"][1])
     for psi, said in ((0.05, "small"), (0.2, "moderate"), (0.3, "large")):
-        told = dict(of.payload) | {"history": [of.payload["history"][0], entry | {"psi": psi, "critical": 0.01}]}
+        told = dict(of.payload) | {
+            "history": [of.payload["history"][0], entry | {"psi": psi, "critical": 0.01}]
+        }
         assert replace(of, payload=told).months("en")["verdict"].tolist() == [said]
 
 
@@ -228,7 +241,9 @@ def test_a_fit_of_the_edition_before_hands_on_its_names(home, tmp_path):
     (copied / "key").chmod(0o600)
     size = ("--customers", str(CUSTOMERS), "--months", str(MONTHS), "--seed", str(SEED))
     assert run("data", "demo", *size, "--next", "--to", str(tmp_path / "next")).returncode == 0
-    told = run("data", "load", str(tmp_path / "next"), "--source", "contract", "--home", str(copied))
+    told = run(
+        "data", "load", str(tmp_path / "next"), "--source", "contract", "--home", str(copied)
+    )
     assert told.returncode == 0, told.stderr
     before = report.read(Warehouse(home)).payload
     bank = Warehouse(copied)
@@ -259,7 +274,9 @@ def test_a_segment_that_splits_is_said_so():
 def test_a_segment_whose_members_went_elsewhere_has_died():
     old, new = np.repeat([0, 1, 2], [100, 100, 10]), np.repeat([0, 1, 1], [100, 100, 10])
     before, now = np.array([[0.0], [5], [9]]), np.array([[0.0], [5]])
-    assert tracking.match_centroids(before, now, old, new)[1] == [{"key": "event_died", "old": 2, "new": [1]}]
+    assert tracking.match_centroids(before, now, old, new)[1] == [
+        {"key": "event_died", "old": 2, "new": [1]}
+    ]
 
 
 def test_psi_of_two_distributions_by_hand():
@@ -297,11 +314,15 @@ def test_auc_of_two_classes_by_hand():
 
 
 def test_rates_tell_lift_interval_and_n_by_hand():
-    outcomes = pd.DataFrame({"overdue": [1.0] * 30 + [0] * 70 + [0] * 100, "reloan": np.nan, "contribution": 10.0})
+    outcomes = pd.DataFrame(
+        {"overdue": [1.0] * 30 + [0] * 70 + [0] * 100, "reloan": np.nan, "contribution": 10.0}
+    )
     told = evaluation.rates(np.repeat([0, 1], 100), ["x", "y"], outcomes)
     # 30 % against 15 % of all: twice as often; Wilson interval of 30 in 100: 21.9 % to 39.6 %
     assert told["x"]["lift"] == pytest.approx(2)
-    assert (told["x"]["overdue"]["low"], told["x"]["overdue"]["high"]) == pytest.approx((0.2189, 0.3958), abs=1e-4)
+    assert (told["x"]["overdue"]["low"], told["x"]["overdue"]["high"]) == pytest.approx(
+        (0.2189, 0.3958), abs=1e-4
+    )
     assert (told["x"]["verdict"], told["y"]["verdict"]) == ("bad", "good")
     assert told["x"]["contribution"]["rate"] == pytest.approx(10)
 
@@ -344,7 +365,9 @@ def test_facts_of_one_customer_are_those_counted_by_hand(bank, frame):
     assert row["months_with_loan"] == pytest.approx(
         bank.one(f"select avg(case when has_loan then 1.0 else 0 end) {months}", **about)[0]
     )
-    assert row["loan_balance"] == pytest.approx(float(bank.one(f"select avg(loan_balance) {months}", **about)[0]))
+    assert row["loan_balance"] == pytest.approx(
+        float(bank.one(f"select avg(loan_balance) {months}", **about)[0])
+    )
     fees = bank.one(
         "select coalesce(sum(amount), 0) from income where customer_key = :key and booked_on > :since "
         "and booked_on <= :last",
@@ -399,7 +422,9 @@ def test_the_tree_says_how_faithful_it_is(of):
 
 
 def test_the_profile_is_in_the_facts_own_units(of, frame):
-    members = store.members(of.home, dict(of.payload)).set_index("customer_key")["segment"].astype(str)
+    members = (
+        store.members(of.home, dict(of.payload)).set_index("customer_key")["segment"].astype(str)
+    )
     code = of.order[0]
     mine = frame[frame["customer_key"].map(members) == code]
     row = of.profile().query("segment == @code and fact == 'deposits'").iloc[0]
@@ -418,7 +443,13 @@ def test_a_profile_tells_medians_and_quartiles_of_those_with_dealings_by_hand(fr
     }
     # of 0 … 99 the median is 49.5, the quartiles 24.75 and 74.25; of the 250 with dealings the median is 500
     row = told["loan_balance", 0]
-    assert (row["value"], row["low"], row["high"], row["bank"], row["n"]) == (49.5, 24.75, 74.25, 500, 100)
+    assert (row["value"], row["low"], row["high"], row["bank"], row["n"]) == (
+        49.5,
+        24.75,
+        74.25,
+        500,
+        100,
+    )
     # yes for 25 of 100, of all 175 of 250
     assert (told["payroll", 0]["value"], told["payroll", 0]["bank"]) == (0.25, 0.7)
     assert told["payroll", 0]["height"] < 0 < told["payroll", 1]["height"]
@@ -432,7 +463,11 @@ def test_a_segment_that_is_gone_still_tells_what_became_of_it(of):
     told = dict(of.payload) | {"outcomes": outcomes | {"99": outcomes[code]}, "history": history}
     table = replace(of, payload=told).table()
     row = table[table["segment"] == "99"].iloc[0]
-    assert (row["customers"], row["customers_base"], row["overdue_n"]) == (0, 7, outcomes[code]["overdue"]["n"])
+    assert (row["customers"], row["customers_base"], row["overdue_n"]) == (
+        0,
+        7,
+        outcomes[code]["overdue"]["n"],
+    )
     assert (row["en"], row["zh-CN"]) == ("Old (gone)", "旧群（已消失）")
 
 
@@ -455,7 +490,9 @@ def test_a_rule_of_the_tree_counts_in_whole_numbers(of):
 
 def test_cells_add_up_to_the_bank(bank, of):
     rows = of.cells("abcd")
-    n, balance = bank.one("select count(*), sum(loan_balance) from customer_month where as_of = :as_of", as_of=LAST)
+    n, balance = bank.one(
+        "select count(*), sum(loan_balance) from customer_month where as_of = :as_of", as_of=LAST
+    )
     assert rows["n"].sum() == n
     assert rows["balance"].sum() == pytest.approx(float(balance), abs=0.5)
 
@@ -487,7 +524,9 @@ def test_too_few_customers_are_refused(small_home):
 
 
 def test_constant_missing_and_infinite_facts_are_noted_and_the_rest_works(frame):
-    spoiled = frame.assign(tenure=5.0, fees=np.nan, deposit_trend=np.where(frame.index % 50 == 0, np.inf, 0.1))
+    spoiled = frame.assign(
+        tenure=5.0, fees=np.nan, deposit_trend=np.where(frame.index % 50 == 0, np.inf, 0.1)
+    )
     spoiled["loan_size"] = frame["loan_size"].where(frame.index % 7 > 0, np.inf)
     made = feature_space.fit_space(spoiled)
     told = {note["fact"]: note["key"] for note in made.notes}
@@ -510,7 +549,14 @@ def test_a_bank_without_deposits_and_fees_leaves_their_facts_out(frame):
     )  # fmt: skip
     made = feature_space.fit_space(without)
     assert not {"deposits", "fees", "fee_kind"} & {axis.fact for axis in made.axes}
-    assert len(np.unique(cluster.fit("kmeans", 4, made.reduced(without), 7).assign(made.reduced(without)))) == 4
+    assert (
+        len(
+            np.unique(
+                cluster.fit("kmeans", 4, made.reduced(without), 7).assign(made.reduced(without))
+            )
+        )
+        == 4
+    )
 
 
 @pytest.fixture(scope="module")
@@ -535,7 +581,9 @@ def test_a_bank_without_deposits_fees_and_history_has_segments_and_a_page(poor_h
     assert done.returncode == 0, done.stderr[-2000:]
     bank = Warehouse(poor_home)
     of = report.read(bank)
-    assert not {"deposits", "fees", "fee_kind"} & {axis["fact"] for axis in of.payload["space"]["axes"]}
+    assert not {"deposits", "fees", "fee_kind"} & {
+        axis["fact"] for axis in of.payload["space"]["axes"]
+    }
     assert len(of.payload["codes"]) >= 2
     notes = " ".join(of.notes("en"))
     assert "Fewer than 18 month ends of history" in notes
@@ -567,7 +615,9 @@ def test_one_class_only_is_said_and_the_segments_are_judged_alone():
 
 
 def test_a_month_that_was_never_fitted_is_a_sentence(bank):
-    with pytest.raises(UserError, match=r"2026-05-31 was never fitted; fitted month ends: 2026-10-31"):
+    with pytest.raises(
+        UserError, match=r"2026-05-31 was never fitted; fitted month ends: 2026-10-31"
+    ):
         report.read(bank, date(2026, 5, 31))
 
 
@@ -602,7 +652,8 @@ def test_a_short_history_gives_segments_without_validation(bank, of, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [("show",), ("show", "--what", "candidates"), ("profile",), ("disagree",), ("validate",)]
+    "command",
+    [("show",), ("show", "--what", "candidates"), ("profile",), ("disagree",), ("validate",)],
 )
 def test_a_command_prints_json(home, capsys, command):
     assert main(["segments", *command, "--home", str(home), "--format", "json"]) == 0
@@ -647,7 +698,12 @@ def test_the_page_prints_the_kept_fit(home, of, monkeypatch, lang):
 
 
 @pytest.mark.parametrize(
-    ("view", "said"), [("weights", "most by "), ("rules", "A shallow tree"), ("map", "Map of customers: a sample of ")]
+    ("view", "said"),
+    [
+        ("weights", "most by "),
+        ("rules", "A shallow tree"),
+        ("map", "Map of customers: a sample of "),
+    ],
 )
 def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch, view, said):
     monkeypatch.setenv("LOAN_PANORAMA_HOME", str(home))
@@ -662,7 +718,9 @@ def test_one_view_at_a_time_says_what_tells_the_segments_apart(home, monkeypatch
 
 def test_no_page_imports_scikit_learn():
     told = "import sys, pages.parts.sections.segment_methods; sys.exit('sklearn' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True).returncode == 0
+    )
 
 
 def test_the_outcomes_and_the_validation_are_sound_figures(of):
@@ -674,17 +732,29 @@ def test_the_outcomes_and_the_validation_are_sound_figures(of):
         assert [trace.name for trace in drawn.data] == ["classes alone", "segments alone", "both"]
         assert list(drawn.data[2].x) == rows["both_auc"].tolist()
     judged = pd.DataFrame([{"outcome": "overdue", "n": 9, "events": 1, "verdict": "too_few"}])
-    assert "only 1 cases" in segment_charts.validation(judged, "en")["layout"]["annotations"][0]["text"]
+    assert (
+        "only 1 cases"
+        in segment_charts.validation(judged, "en")["layout"]["annotations"][0]["text"]
+    )
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_map_is_a_scene_of_dots_that_asks_no_host(of, lang):
     names = {code: of.name(code, lang) for code in of.payload["codes"]}
-    told = json.loads(segment_charts.customer_map(of.payload["map"], names, of.order[0], lang).to_json())
-    dots = [dot for layer in told["layers"] if layer["@@type"] == "ScatterplotLayer" for dot in layer["data"]]
+    told = json.loads(
+        segment_charts.customer_map(of.payload["map"], names, of.order[0], lang).to_json()
+    )
+    dots = [
+        dot
+        for layer in told["layers"]
+        if layer["@@type"] == "ScatterplotLayer"
+        for dot in layer["data"]
+    ]
     assert sorted(dot["i"] for dot in dots) == list(range(len(of.payload["map"]["x"])))
     assert all(-1 <= place <= 1 for dot in dots for place in dot["p"])
-    assert {dot["t"].replace("\n", " ") for dot in told["layers"][-1]["data"]} == set(names.values())
+    assert {dot["t"].replace("\n", " ") for dot in told["layers"][-1]["data"]} == set(
+        names.values()
+    )
     assert [view["@@type"] for view in told["views"]] == ["OrthographicView"]
     assert (told["mapStyle"], told["mapProvider"]) == (None, None)
     assert "//" not in json.dumps(told)

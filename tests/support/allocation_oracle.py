@@ -97,7 +97,14 @@ def first_payment(loan: Loan, as_of: date, days: int = 30) -> tuple[date, bool] 
     judged_on = due_on + timedelta(days)
     if judged_on > as_of:
         return None
-    came = sum((amount for day, amount, kind in loan.payments if day <= judged_on and kind != "prepayment"), NOTHING)
+    came = sum(
+        (
+            amount
+            for day, amount, kind in loan.payments
+            if day <= judged_on and kind != "prepayment"
+        ),
+        NOTHING,
+    )
     settled = loan.closed_on is not None and loan.closed_on <= judged_on
     return judged_on, came < principal + interest and not settled
 
@@ -112,16 +119,27 @@ def settlements(loans: list[Loan]) -> list[tuple[date, date | None]]:
         day = loan.closed_on
         still_owes = any(
             other.disbursed_on < day
-            and (other.closed_on is None or other.closed_on > day or other.written_off_on or other.sold_on)
+            and (
+                other.closed_on is None
+                or other.closed_on > day
+                or other.written_off_on
+                or other.sold_on
+            )
             for other in loans
         )
         if not still_owes:
-            later = [o.disbursed_on for o in loans if o.disbursed_on >= day and o.rollover_of is None and o is not loan]
+            later = [
+                o.disbursed_on
+                for o in loans
+                if o.disbursed_on >= day and o.rollover_of is None and o is not loan
+            ]
             found.add((day, min(later, default=None)))
     return sorted(found, key=lambda pair: pair[0])
 
 
-def reloaned(pairs: list[tuple[date, date | None]], as_of: date, opened: date, days: int) -> tuple[bool, bool]:
+def reloaned(
+    pairs: list[tuple[date, date | None]], as_of: date, opened: date, days: int
+) -> tuple[bool, bool]:
     """Whether a settlement's window of `days` ran out after `opened` and by `as_of`, and a loan came within it."""
     judged = [(day, then) for day, then in pairs if opened < day + timedelta(days) <= as_of]
     return bool(judged), any(then is not None and (then - day).days <= days for day, then in judged)

@@ -58,7 +58,9 @@ def main(home: Path, first: Path, second: Path, library: str, count: int, seed: 
     assert ended(*forked(lambda: once(first)))["outcome"] == "published"
     old = ended(*forked(lambda: seen(home)))
     begun = time.monotonic()
-    whole = ended(*forked(lambda: once(second, lambda: shim.failio_arm(str(home).encode(), 0, 0, 0, 0))))
+    whole = ended(
+        *forked(lambda: once(second, lambda: shim.failio_arm(str(home).encode(), 0, 0, 0, 0)))
+    )
     seconds = time.monotonic() - begun
     new = ended(*forked(lambda: seen(home)))
     print(json.dumps({"old": old, "new": new, "whole": whole, "seconds": seconds}), flush=True)
@@ -66,14 +68,21 @@ def main(home: Path, first: Path, second: Path, library: str, count: int, seed: 
         ended(*forked(lambda: {"id": store.rollback(home, old["edition"]).id}))
         mode = ("moment", "operation", "full")[number % 3]
         at = chance.randint(1, whole["operations"])
-        point = (str(home).encode(), at, errno.ENOSPC, 1, 0) if mode == "full" else (str(home).encode(), at, 0, 0, 1)
+        point = (
+            (str(home).encode(), at, errno.ENOSPC, 1, 0)
+            if mode == "full"
+            else (str(home).encode(), at, 0, 0, 1)
+        )
         arm = (lambda: None) if mode == "moment" else (lambda point=point: shim.failio_arm(*point))
         child, pipe = forked(lambda arm=arm: once(second, arm))
         if mode == "moment":
             time.sleep(chance.uniform(0, 1.1 * seconds))
             os.kill(child, signal.SIGKILL)
         result = ended(child, pipe)
-        print(json.dumps({"mode": mode, **result, "look": ended(*forked(lambda: seen(home)))}), flush=True)
+        print(
+            json.dumps({"mode": mode, **result, "look": ended(*forked(lambda: seen(home)))}),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

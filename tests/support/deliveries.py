@@ -20,7 +20,9 @@ LENIENT = {"rejects": 1.0, "orphans": 1.0, "conflicts": 1.0}
 def write(folder: Path, **tables: str | bytes | None) -> Path:
     """A delivery of CSV files; name=None leaves a table out."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in ({"customer": CUSTOMER, "loan": LOAN, "loan_snapshot": SNAPSHOT} | tables).items():
+    for name, text in (
+        {"customer": CUSTOMER, "loan": LOAN, "loan_snapshot": SNAPSHOT} | tables
+    ).items():
         if text is not None:
             (folder / f"{name}.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return folder
@@ -37,17 +39,32 @@ def manifest(folder: Path, as_of: str = "2024-03-31", **more) -> Path:
         if path.stem in more.get("rows", {}):
             entry["rows"] = more["rows"][path.stem]
         tables[path.stem] = {"files": [entry], "totals": more.get("totals", {}).get(path.stem, {})}
-    body = {"source": "contract", "kind": more.get("kind", "full"), "as_of": as_of, "tables": tables}
+    body = {
+        "source": "contract",
+        "kind": more.get("kind", "full"),
+        "as_of": as_of,
+        "tables": tables,
+    }
     if "first" in more:
         body["from"] = more["first"]
     (folder / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
     return folder
 
 
-def load_tiny(folder: Path, home: Path, *, as_of: dt.date | None = AS_OF, limits: dict | None = None, **how):
+def load_tiny(
+    folder: Path, home: Path, *, as_of: dt.date | None = AS_OF, limits: dict | None = None, **how
+):
     """Load without marts. limits: LENIENT lets refused rows pass, to look at them."""
     overrides = Overrides(limits or {}, how.pop("volume_by", None), how.pop("encoding", None))
-    return load(folder, how.pop("source", "contract"), home, build_marts=None, as_of=as_of, overrides=overrides, **how)
+    return load(
+        folder,
+        how.pop("source", "contract"),
+        home,
+        build_marts=None,
+        as_of=as_of,
+        overrides=overrides,
+        **how,
+    )
 
 
 def rows(edition, home: Path, sql: str) -> list[dict]:
@@ -60,5 +77,7 @@ def rows(edition, home: Path, sql: str) -> list[dict]:
 
 def refused(edition, home: Path) -> list[tuple]:
     """(table, line, column, reason) of every refused row."""
-    found = rows(edition, home, "select table_name, line, column_name, reason from rejected order by all")
+    found = rows(
+        edition, home, "select table_name, line, column_name, reason from rejected order by all"
+    )
     return [tuple(row.values()) for row in found]

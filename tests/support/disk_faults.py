@@ -46,14 +46,18 @@ def small(load: int, month: date = JANUARY, rows: int = ROWS):
     return build
 
 
-def publish(home: Path, load: int, month: date = JANUARY, kind: str = "full", rows: int = ROWS, **options):
+def publish(
+    home: Path, load: int, month: date = JANUARY, kind: str = "full", rows: int = ROWS, **options
+):
     return store.publish(home, small(load, month, rows), kind=kind, source="test", **options)
 
 
 def served(home: Path) -> tuple[int, str | None]:
     """The number of the one load whose rows a reader sees, and the bank's alarm. Raises AssertionError on a mix."""
     bank = Warehouse(home)
-    seen = bank.one("select min(load), max(load), count(*), (select max(load) from branch) from loan_month")
+    seen = bank.one(
+        "select min(load), max(load), count(*), (select max(load) from branch) from loan_month"
+    )
     bank.close()
     assert seen[0] == seen[1] == seen[3], f"a mix of two loads: {seen}"
     assert seen[2] == ROWS, f"half a load: {seen}"
@@ -85,7 +89,9 @@ def ended(child: int, pipe: int) -> dict:
     return json.loads(text) if text else {"outcome": "killed", "message": ""}
 
 
-def attempt(home: Path, load: int, arm=lambda: None, hits=lambda: -1, kill_after: float | None = None) -> dict:
+def attempt(
+    home: Path, load: int, arm=lambda: None, hits=lambda: -1, kill_after: float | None = None
+) -> dict:
     """Publish `load` in a child under a fault, then look, in another child, at what readers see."""
 
     def work() -> dict:
@@ -100,7 +106,11 @@ def attempt(home: Path, load: int, arm=lambda: None, hits=lambda: -1, kill_after
         os.kill(child, signal.SIGKILL)
     result = ended(child, pipe)
     result["seconds"] = round(time.monotonic() - begun, 4)
-    left = sorted(path.name for path in (home / "building").iterdir()) if (home / "building").exists() else []
+    left = (
+        sorted(path.name for path in (home / "building").iterdir())
+        if (home / "building").exists()
+        else []
+    )
     look = ended(*forked(lambda: dict(zip(("served", "alarm"), served(home), strict=True))))
     return result | {"load": load, "left": left, "look": look}
 
@@ -110,12 +120,18 @@ def faults(home: Path, library: str) -> None:
     shim = ctypes.CDLL(library)
     load = 1
     ended(*forked(lambda: {"id": publish(home, 1).id}))
-    for name, code, persist, mode in [("EIO", errno.EIO, 0, 0), ("ENOSPC", errno.ENOSPC, 1, 0), ("kill", 0, 0, 1)]:
+    for name, code, persist, mode in [
+        ("EIO", errno.EIO, 0, 0),
+        ("ENOSPC", errno.ENOSPC, 1, 0),
+        ("kill", 0, 0, 1),
+    ]:
         at, whole = 0, False
         while not whole:
             at, load = at + 1, load + 1
             point = (str(home).encode(), at, code, persist, mode)
-            result = attempt(home, load, lambda point=point: shim.failio_arm(*point), shim.failio_hits)
+            result = attempt(
+                home, load, lambda point=point: shim.failio_arm(*point), shim.failio_hits
+            )
             whole = result.get("hits") == 0
             print(json.dumps(result | {"mode": name, "at": at, "whole": whole}), flush=True)
 
@@ -126,7 +142,10 @@ def kills(home: Path, count: int, seed: int) -> None:
     whole = attempt(home, 2)
     print(json.dumps(whole), flush=True)
     for load in range(3, 3 + count):
-        print(json.dumps(attempt(home, load, kill_after=moments.uniform(0, 1.2 * whole["seconds"]))), flush=True)
+        print(
+            json.dumps(attempt(home, load, kill_after=moments.uniform(0, 1.2 * whole["seconds"]))),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ KEPT = 0.7  # of the customers stay overdue or not, as they were, from one month
 
 
 def book(
-    customers: int, seed: int, rate: float = 0.05, rise: float = 0.0, parts: int = 4, money: bool = False
+    customers: int,
+    seed: int,
+    rate: float = 0.05,
+    rise: float = 0.0,
+    parts: int = 4,
+    money: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Sums]:
     """The whole, the parts and the sums of customers of whom `rate` are overdue, and `rate + rise` the month after.
 
@@ -41,7 +46,9 @@ def errors(sums: Sums, rate: float = 0.05, rise: float = 0.0) -> np.ndarray:
 
 
 def _answer(part: np.ndarray, sums: np.ndarray) -> pd.DataFrame:
-    table = pd.DataFrame(sums, columns=["numerator_before", "denominator_before", "numerator", "denominator"])
+    table = pd.DataFrame(
+        sums, columns=["numerator_before", "denominator_before", "numerator", "denominator"]
+    )
     told = table.groupby(part).sum()
     n = np.bincount(part)
     return told.assign(

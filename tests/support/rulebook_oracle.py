@@ -102,7 +102,11 @@ def consumer_five(fact):
                 is_in("employer_kind", "hospital_2a"),
                 some(titled("deputy_senior"), is_in("post", "leader", "department_head")),
             ),
-            every(premium, high_units, is_in("post", "leader", "senior_manager", "mid_manager", "senior_engineer")),
+            every(
+                premium,
+                high_units,
+                is_in("post", "leader", "senior_manager", "mid_manager", "senior_engineer"),
+            ),
             every(premium, low_units, is_in("post", "leader", "senior_manager", "senior_engineer")),
         ),
     )
@@ -149,7 +153,12 @@ def consumer_five(fact):
         stable,
         some(
             citizen,
-            every(stranger, at_least("years_resident_here", 1), yes("has_fixed_home_here"), yes("has_fixed_job_here")),
+            every(
+                stranger,
+                at_least("years_resident_here", 1),
+                yes("has_fixed_home_here"),
+                yes("has_fixed_job_here"),
+            ),
         ),
         some(
             regular,
@@ -160,15 +169,24 @@ def consumer_five(fact):
                 yes("employer_owners_clean"),
                 at_least("years_payroll", 2),
             ),
-            every(self_employed, at_least("years_in_business", 5), yes("owns_home_here"), yes("business_positive_6m")),
+            every(
+                self_employed,
+                at_least("years_in_business", 5),
+                yes("owns_home_here"),
+                yes("business_positive_6m"),
+            ),
         ),
     )
     class_five = every(
         aged(18, 60),
         stable,
         asked("is_in_illegal_trade", lambda illegal: not illegal),
-        some(citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_job_here"))),
-        some(is_in("employment", "employed"), every(self_employed, at_least("years_in_business", 1))),
+        some(
+            citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_job_here"))
+        ),
+        some(
+            is_in("employment", "employed"), every(self_employed, at_least("years_in_business", 1))
+        ),
     )
     one_down = {"one": "two", "two": "three", "three": "four"}
     for code, meets in [

@@ -90,7 +90,10 @@ def lead(segments: Segments, selection: Selection) -> None:
             say("segments.never", lang),
         )
     idle = say(
-        "segments.idle_note", lang, n=f"{segments.payload['idle']:,}", name=segments.name(INACTIVE, lang)
+        "segments.idle_note",
+        lang,
+        n=f"{segments.payload['idle']:,}",
+        name=segments.name(INACTIVE, lang),
     )
     caption(*([idle] if segments.payload["idle"] else []), *segments.notes(lang))
 
