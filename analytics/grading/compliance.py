@@ -14,10 +14,10 @@ from analytics.rulebooks.conditions import Group
 from analytics.rulebooks.facts import Fact
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.service_rules import ServiceRule, read_service
+from analytics.sql.templates import load
 from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
-_SQL = Path(__file__).parents[1] / "sql" / "questions"
 _FACTS_NEEDED = {
     "loan": (
         "consumer_five", "has_payroll", "wage_account_pledged", "birth_on", "monthly_income", "spouse_monthly_income",
@@ -162,7 +162,7 @@ def _facts_sql(view: EditionReader, grain: str, as_of: date) -> tuple[str, dict]
     if grain == "loan":
         home = schemes()["home_loan"].edition(as_of)
         params["count_provident_fund"] = home.parameters["count_provident_fund"].value
-    return (_SQL / f"service_{grain}.sql").read_text("utf-8").replace("{facts}", query.sql), params
+    return load(f"questions/service_{grain}", facts=query.sql), params
 
 
 def _is_code(rule: ServiceRule, name: str) -> bool:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
 
 from analytics.grading import facts
 from analytics.rulebooks import NoEdition, Rulebook, Scheme
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.editions.reader import Warehouse
 from data.errors import UserError
 
-_SQL = Path(__file__).parents[1] / "sql" / "questions"
 MONTHS = 24
 LINES = 60
 PARTS = (
@@ -58,12 +57,12 @@ def profile_of(
     since = month_end(as_of, -MONTHS)
     with warehouse.session() as view:
         key = facts.customer_key_of(view, customer_id)
-        who = view.query(_text("customer_who"), None, as_of=as_of, key=key)
+        who = view.query(load("questions/customer_who"), None, as_of=as_of, key=key)
         if who.empty:
             raise UserError("customer_not_yet_there", as_of=as_of)
         classes = ",\n    ".join(f"cast({scheme} as varchar) as {scheme}" for scheme in schemes)
         history = view.query(
-            _text("customer_history").replace("{classes}", classes),
+            load("questions/customer_history", classes=classes),
             None,
             key=key,
             as_of=as_of,
@@ -73,10 +72,10 @@ def profile_of(
         cases = facts.explain_customer(view, _books(schemes, as_of), as_of, customer_id)
         return CustomerProfile(
             customer_id, as_of, who.iloc[0], tuple(cases), history,
-            view.query(_text("customer_loans"), None, **at),
-            view.query(_text("customer_payments"), None, **at, limit=LINES),
-            view.query(_text("customer_products"), None, **at, year_before=month_end(as_of, -12)),
-            view.query(_text("customer_warnings"), None, **at, since=since, limit=LINES),
+            view.query(load("questions/customer_loans"), None, **at),
+            view.query(load("questions/customer_payments"), None, **at, limit=LINES),
+            view.query(load("questions/customer_products"), None, **at, year_before=month_end(as_of, -12)),
+            view.query(load("questions/customer_warnings"), None, **at, since=since, limit=LINES),
         )  # fmt: skip
 
 
@@ -93,10 +92,4 @@ def _books(schemes: dict[str, Scheme], as_of: date) -> list[Rulebook]:
 
 def example_customers(warehouse: Warehouse, scheme: str, as_of: date) -> pd.DataFrame:
     """Return one customer per class: class, customer_id."""
-    return warehouse.query(
-        _text("customer_examples").replace("{scheme}", scheme), None, as_of=as_of
-    )
-
-
-def _text(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text("utf-8")
+    return warehouse.query(load("questions/customer_examples", scheme=scheme), None, as_of=as_of)

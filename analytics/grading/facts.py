@@ -8,20 +8,18 @@ that day (of a loan: from the last delivery), or from the signals of the three m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from analytics.rulebooks import Decision, Rulebook
 from analytics.rulebooks.schemes import NONE
-from analytics.sql.templates import fragment
+from analytics.sql.templates import fragment, load
 from data.contract.schema import read_contract
 from data.dates import month_end
 from data.editions.reader import EditionReader
 from data.errors import UserError
 
-_SQL = Path(__file__).parents[1] / "sql" / "questions"
 _CONTRACT = read_contract().table("customer")
 _DATED = ("has_loan_overdue", "is_restructured", "months_since_restructured", "is_written_off")
 
@@ -89,14 +87,20 @@ def _customers(
             "has_signals": view.one("select exists (select 1 from signal)")[0],
             "judged_after": month_end(as_of, -3),
         }
-    text = _text("customer_facts")
-    if "judged_after" not in params:
-        # The expression with the signals is not used, and its parameter not bound.
-        text = text.replace("raised_on > :judged_after and ", "")
-    return _filled(
-        text, params, key, selected, joins, "and month.customer_key = :key",
-        attributes=fragment("customer_attributes"), signals=fragment("customer_signals"),
-    )  # fmt: skip
+    query = _filled(
+        "questions/customer_facts",
+        params,
+        key,
+        selected,
+        joins,
+        "and month.customer_key = :key",
+        attributes=fragment("customer_attributes"),
+        signals=fragment("customer_signals"),
+    )
+    if "judged_after" in params:
+        return query
+    # The expression with the signals is not used, and its parameter not bound.
+    return replace(query, sql=query.sql.replace("raised_on > :judged_after and ", ""))
 
 
 def _loans(
@@ -112,7 +116,7 @@ def _loans(
         if name not in mart:
             joins.append("left join attribute on attribute.loan_key = month.loan_key")
     return _filled(
-        _text("loan_facts"),
+        "questions/loan_facts",
         {"as_of": as_of},
         key,
         selected,
@@ -123,21 +127,21 @@ def _loans(
 
 
 def _filled(
-    text: str,
+    name: str,
     params: dict[str, Any],
     key: int | None,
     selected: list[str],
     joins: list[str],
     only: str,
-    **put: str,
+    **placeholders: str,
 ) -> FactsQuery:
-    put |= {
-        "facts": "\n".join(dict.fromkeys(selected)),
-        "joins": "\n".join(dict.fromkeys(joins)),
-        "only": "" if key is None else only,
-    }
-    for name, sql in put.items():
-        text = text.replace("{" + name + "}", sql)
+    text = load(
+        name,
+        facts="\n".join(dict.fromkeys(selected)),
+        joins="\n".join(dict.fromkeys(joins)),
+        only="" if key is None else only,
+        **placeholders,
+    )
     return FactsQuery(text, params if key is None else params | {"key": key})
 
 
@@ -149,10 +153,6 @@ def facts_of(
     query = facts_query(view, grain, names, as_of, key)
     row = view.one(f"with {query.sql} select {', '.join(names)} from known", **query.params)
     return None if row is None else dict(zip(names, row, strict=True))
-
-
-def _text(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text("utf-8")
 
 
 def customer_key_of(view: EditionReader, customer_id: str) -> int:

@@ -19,11 +19,11 @@ import pandas as pd
 from analytics import rulebooks
 from analytics.grading import facts
 from analytics.rulebooks import UNRATED, Rulebook, Scheme
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.editions.reader import Warehouse
 from data.errors import UserError
 
-_SQL = Path(__file__).parents[1] / "sql" / "questions"
 _BALANCES = {"customer": "loan_balance", "loan": "balance"}
 # Two-sided, for every interval in this module.
 CONFIDENCE = 0.95
@@ -123,13 +123,10 @@ def compare(warehouse: Warehouse, before: Rulebook, after: Rulebook, as_of: date
             "class_from": before.to_sql(written=written),
             "class_to": after.to_sql(written=written),
         }
-        text = (_SQL / "swaps.sql").read_text("utf-8")
+        text = load("questions/swaps", **placeholders)
         if grain == "customer":
-            text = text.replace(
-                "        {key},\n        customer_key,\n", "        customer_key,\n"
-            )
-        for name, sql in placeholders.items():
-            text = text.replace("{" + name + "}", sql)
+            twice = "        customer_key,\n        customer_key,\n"
+            text = text.replace(twice, "        customer_key,\n")
         frame = view.query(text, None, **query.params, first=when.first, last=when.last)
     frame = frame.astype({"class_from": str, "class_to": str})
     order = {code: rank for rank, code in enumerate(codes)}

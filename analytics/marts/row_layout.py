@@ -14,7 +14,7 @@ from analytics import rulebooks
 from analytics.marts.bit_packing import BitField, Code, Count, Flag, bits, enum_of, packed
 from analytics.marts.columns import MaskedArray
 from analytics.metrics.definitions import BORROWER
-from analytics.rulebooks.schemes import BOARDS, NEW, OPENINGS, class_codes, in_force
+from analytics.rulebooks.schemes import BOARDS, OPENINGS, class_codes, in_force
 from data.contract.schema import OTHER, read_contract
 
 HISTORY_BITS = 4
@@ -284,14 +284,6 @@ def class_code(scheme, sql: str) -> str:
     return f"enum_code(cast({sql} as {class_type(scheme)}))"
 
 
-def shift(scheme, history: str, number: str) -> str:
-    """A history with one month more: NEW before the first one and where there is no row."""
-    new = class_codes(scheme).index(NEW)
-    never = sum(new << low for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS))
-    kept = (1 << 12 * HISTORY_BITS) - 1
-    return f"((coalesce({history}, {never}) & {kept}) << {HISTORY_BITS}) | coalesce({number}::ubigint, {new})"
-
-
 def recoded(history: str, before: Sequence[str], now: Sequence[str]) -> str:
     """A history in the numbers of `now` where it was written in those of `before`; a class that is gone is unrated."""
     if list(before) == list(now):
@@ -304,22 +296,9 @@ def recoded(history: str, before: Sequence[str], now: Sequence[str]) -> str:
     )
 
 
-def shifted(scheme, history: str, number: str) -> str:
-    return f"{shift(scheme, history, number)} as history_{scheme.id}"
-
-
 def class_type(scheme) -> str:
     """The enum of a scheme: the classes of all its editions, best first, then what stands for no class."""
     return enum_of(class_codes(scheme))
-
-
-def class_sql(scheme, as_of: date) -> str:
-    book = in_force(scheme, as_of)
-    return (
-        f"cast({book.to_sql()} as {class_type(scheme)})"
-        if book
-        else code_sql(scheme, rulebooks.UNRATED)
-    )
 
 
 def class_number(scheme, as_of: date) -> str:
@@ -331,10 +310,6 @@ def class_number(scheme, as_of: date) -> str:
         else codes.index(rulebooks.UNRATED)
     )
     return f"cast({number} as utinyint)"
-
-
-def code_sql(scheme, code: str) -> str:
-    return f"cast('{code}' as {class_type(scheme)})"
 
 
 def lines(items: Sequence[str]) -> str:

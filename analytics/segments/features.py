@@ -5,18 +5,17 @@ twelve months after.
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analytics.metrics.edition_metadata import known
 from analytics.segments.definitions import FACTS
+from analytics.sql.templates import load
 from data.dates import month_end
 from data.editions.reader import EditionReader
 from data.errors import UserError
 
-_SQL = Path(__file__).parents[1] / "sql" / "segments"
 SECONDS = 300.0
 WINDOW = 12
 OVERDUE = 30
@@ -45,7 +44,7 @@ def facts_at(view: EditionReader, as_of: date) -> pd.DataFrame:
         "has_deposits": "deposit_balance" in it.filled,
         "has_fees": "income" in it.filled,
     }
-    found = view.query(_text("facts"), SECONDS, **bound)[["customer_key", *FACTS]]
+    found = view.query(load("segments/facts"), SECONDS, **bound)[["customer_key", *FACTS]]
     return found.astype({fact.id: "category" for fact in FACTS.values() if fact.is_category})
 
 
@@ -65,7 +64,7 @@ def outcomes_after(view: EditionReader, as_of: date) -> pd.DataFrame:
     loan_balance  at `as_of`, CNY
     """
     bound = {"as_of": as_of, "year_after": month_end(as_of, WINDOW), "overdue": OVERDUE}
-    found = view.query(_text("outcomes"), SECONDS, **bound)
+    found = view.query(load("segments/outcomes"), SECONDS, **bound)
     return found.astype({"overdue": "float64", "reloan": "float64"})
 
 
@@ -97,7 +96,3 @@ def aligned(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     if len(frame) == len(other) and np.array_equal(frame["customer_key"], other["customer_key"]):
         return other.reset_index(drop=True)
     return frame[["customer_key"]].merge(other, on="customer_key", how="left")
-
-
-def _text(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -18,10 +18,10 @@ from analytics.i18n.text import say
 from analytics.rulebooks.registry import schemes
 from analytics.segments import store
 from analytics.segments.definitions import FACTS, GROUPS, INACTIVE
+from analytics.sql.templates import load
 from data.editions.reader import Warehouse
 from data.errors import UserError
 
-_SQL = Path(__file__).parents[1] / "sql" / "segments"
 KINDS = ("good_in_bad", "bad_in_good")
 DRIVERS = 3
 SMALL_PSI, LARGE_PSI = 0.1, 0.25
@@ -240,7 +240,7 @@ class Segments:
         good, bad = ("good", "bad") if kind == "good_in_bad" else ("bad", "good")
         classes, mine = self.classes(scheme, good), self.segments(bad)
         part = self._members[self._members["segment"].isin([int(code) for code in mine])]
-        sql = _text("graded").replace("{scheme}", scheme)
+        sql = load("segments/graded", scheme=scheme)
         graded = warehouse.query(sql, None, as_of=self.as_of, classes=classes, branch=branch)
         found = graded.merge(part, on="customer_key").astype({"segment": str})
         found = found.sort_values(
@@ -252,7 +252,7 @@ class Segments:
         """One customer in the form of those lists: class, segment and the facts that pull."""
         self._scheme(scheme)
         graded = warehouse.query(
-            _text("graded_one").replace("{scheme}", scheme), None, as_of=self.as_of, key=key
+            load("segments/graded_one", scheme=scheme), None, as_of=self.as_of, key=key
         )
         found = graded.merge(self._members[self._members["customer_key"] == key], on="customer_key")
         return Disagreements(self, found.astype({"segment": str}), [], [])
@@ -446,7 +446,7 @@ class Disagreements:
         """customer_id, name (masked), class, segment, loan_balance, pull_1 … pull_3 in words."""
         page = self.found.iloc[offset : offset + limit]
         named = warehouse.query(
-            _text("named"), None, keys=[int(key) for key in page["customer_key"]]
+            load("segments/named"), None, keys=[int(key) for key in page["customer_key"]]
         )
         page = page.merge(named, on="customer_key", how="left")
         out = page[["customer_id", "name", "class", "segment", "loan_balance"]].copy()
@@ -498,7 +498,3 @@ def class_names(scheme: str, lang: str) -> dict[str, str]:
         for code in ("no_loan", "new", "unrated")
         if code not in found
     }
-
-
-def _text(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import pytest
 
 from analytics import rulebooks
 from analytics.marts.build import build
-from analytics.marts.row_layout import HISTORY_BITS, recoded, shift
+from analytics.marts.row_layout import HISTORY_BITS, recoded
 from analytics.rulebooks.schemes import NEW, class_codes
 from data import demo
 from data.errors import UserError
@@ -24,18 +24,6 @@ def history(*classes: str, codes: list[str] | None = None) -> int:
 
 def asked(sql: str):
     return duckdb.connect().execute(f"select {sql}").fetchone()[0]
-
-
-def test_a_month_more_comes_to_the_front_and_the_thirteenth_is_kept_for_today():
-    codes = class_codes(ABCD)
-    moved = asked(shift(ABCD, f"{history('B', 'A')}::ubigint", str(codes.index("C"))))
-    assert moved & (2**48 - 1) == history("C", "B", "A")
-    # twelve months before today's: the oldest of the twelve, NEW
-    assert moved >> 48 == codes.index(NEW)
-
-
-def test_before_the_first_month_and_without_a_row_the_class_is_new():
-    assert asked(shift(ABCD, "null::ubigint", "null")) & (2**48 - 1) == history()
 
 
 def test_a_history_is_read_in_the_numbers_in_which_it_was_written():

@@ -31,6 +31,7 @@ from analytics.segments import (
     store,
     tracking,
 )
+from analytics.sql import templates
 from data.dates import month_end
 from data.demo import hidden_misgraded, hidden_types
 from data.editions.reader import Warehouse
@@ -345,7 +346,7 @@ def test_outcomes_count_only_those_in_order_with_a_balance_later(bank):
 def test_no_fact_knows_days_past_due_or_a_class(frame):
     sql = "\n".join(
         line
-        for line in features._text("facts").splitlines()
+        for line in templates.load("segments/facts").splitlines()
         if not line.startswith("--") and "days_past_due = 0" not in line
     )
     assert "past_due" not in sql
