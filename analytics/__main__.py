@@ -22,10 +22,10 @@ from analytics.cli.options import (
     show,
     where_option,
 )
-from analytics.metrics.definitions import METRICS, SPLITS, Metric
+from analytics.metrics.definitions import DIMENSIONS, METRICS, Metric
 from analytics.metrics.query import Question, ask, sql_of
 from analytics.metrics.sql_builder import COMPARISONS
-from analytics.metrics.targets import beside
+from analytics.metrics.targets import with_targets
 from data.command_line import run
 from data.editions.reader import Warehouse
 from data.errors import UserError
@@ -102,7 +102,7 @@ def _ask(
     if sql:
         print(sql_of(warehouse, question))
         return
-    answer = beside if targets else ask
+    answer = with_targets if targets else ask
     show(answer(warehouse, question), format)
 
 
@@ -124,8 +124,8 @@ def _metrics(format: str) -> None:
 
 
 def _dimensions_of(metric: Metric) -> list[str]:
-    names = ["class"] if metric.may_split(None) else []
-    return names + [dimension.id for dimension in SPLITS.values() if metric.may_split(dimension)]
+    names = ["class"] if metric.supports(None) else []
+    return names + [dimension.id for dimension in DIMENSIONS.values() if metric.supports(dimension)]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from analytics.analysis.significance import LEVEL, judge, resample
+from analytics.analysis.significance import LEVEL, assess_changes, resample
 from analytics.metrics.definitions import METRICS
 from tests.support.invented_books import book, errors
 
@@ -27,7 +27,7 @@ def told(metric, customers: int, banks: int, rise: float, money: bool) -> tuple[
     covered, parts_covered, parts_called, wholes_called, findable = [], [], [], [], []
     for seed in range(banks):
         whole, parts, sums = book(customers, seed, rise=rise, money=money)
-        line, board = judge(metric, whole, parts, sums, customers, draws=1_000, seed=seed)
+        line, board = assess_changes(metric, whole, parts, sums, customers, draws=1_000, seed=seed)
         covered.append(line["low"] <= rise <= line["high"])
         judged = board[board["low"].notna()]
         parts_covered += list((judged["low"] <= rise) & (rise <= judged["high"]))

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.metrics.definitions import metric_named
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.query import Question, check, plan_of
 from data.errors import UserError
 
@@ -80,37 +80,39 @@ def bridge(bank, question: Question, before: date) -> Bridge:
 
 def bridge_of(view, question: Question, before: date) -> Bridge:
     metric = metric_named(question.metric)
-    check_pair(view, question, before)
+    validate_periods(view, question, before)
     if not 1 <= len(question.by) <= 2:
         raise UserError("bridge_needs_dimensions", count_by=len(question.by))
     if not metric.is_additive:
         raise UserError("parts_exceed_whole", metric=metric.name)
     asked = question.about(last=1, compare=None)
-    whole = side_by_side(view, asked.about(by=()), before).iloc[0]
+    whole = compare_periods(view, asked.about(by=()), before).iloc[0]
     if metric.denominator_sql and not (whole["denominator"] and whole["denominator_before"]):
         empty = question.as_of if not whole["denominator"] else before
         raise UserError("no_denominator", metric=metric.name, empty=empty)
-    parts = _explained(side_by_side(view, asked.about(by=question.by[:1]), before), whole, metric)
+    parts = _explained(
+        compare_periods(view, asked.about(by=question.by[:1]), before), whole, metric
+    )
     cells = (
-        _explained(side_by_side(view, asked, before), whole, metric)
+        _explained(compare_periods(view, asked, before), whole, metric)
         if len(question.by) == 2
         else None
     )
     return Bridge(question, before, whole, parts, cells)
 
 
-def check_pair(view, question: Question, before: date) -> None:
+def validate_periods(view, question: Question, before: date) -> None:
     """Raises UserError unless the question can be asked of both month ends and `before` is the earlier one."""
     if before >= question.as_of:
         raise UserError("periods_out_of_order", before=before, as_of=question.as_of)
-    first = known(view).months[0]
+    first = metadata(view).months[0]
     if before < first <= question.as_of:
         raise UserError("no_comparison_month_in_edition", first=first, before=before)
     for day in (before, question.as_of):
         check(view, question.about(as_of=day, last=1, compare=None))
 
 
-def side_by_side(view, question: Question, before: date) -> pd.DataFrame:
+def compare_periods(view, question: Question, before: date) -> pd.DataFrame:
     """The answers of both months side by side; a part that is absent in a month has zero sums there."""
     now, then = (
         view.query(plan.sql, None, **plan.params)
@@ -147,7 +149,7 @@ def _explained(parts: pd.DataFrame, whole: pd.Series, metric) -> pd.DataFrame:
         told["change"] = told["effect"]
     else:
         d0, d1 = parts["denominator_before"].to_numpy(), parts["denominator"].to_numpy()
-        told = effects(n0, d0, n1, d1, whole["denominator_before"], whole["denominator"])
+        told = decompose(n0, d0, n1, d1, whole["denominator_before"], whole["denominator"])
         told["change"] = parts["value"].to_numpy(dtype=float) - parts["value_before"].to_numpy(
             dtype=float
         )
@@ -156,7 +158,7 @@ def _explained(parts: pd.DataFrame, whole: pd.Series, metric) -> pd.DataFrame:
     return out.iloc[order].reset_index(drop=True)
 
 
-def effects(
+def decompose(
     n0: np.ndarray, d0: np.ndarray, n1: np.ndarray, d1: np.ndarray,
     whole0: float | None = None, whole1: float | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from analytics.metrics.definitions import MIN_GROUP_SIZE, metric_named, split_named
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.definitions import MIN_GROUP_SIZE, dimension_named, metric_named
+from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.query import Question, check
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from analytics.sql.templates import load
 from data.dates import month_end
 from data.errors import UserError
@@ -85,8 +85,8 @@ def _base(view, question: Question, metric: str, period: str) -> tuple[str, dict
     """The step `cohort` with its values, and the months of the records."""
     _one_of("period", period, PERIODS)
     asked = _asked(view, question, metric)
-    months = [day for day in known(view).months if day <= asked.as_of]
-    writer = Writer(view, metric_named(metric), asked)
+    months = [day for day in metadata(view).months if day <= asked.as_of]
+    writer = SqlBuilder(view, metric_named(metric), asked)
     put = {
         "period": period, "part": _part(writer, asked), "asked": writer.conditions(months),
         "joins": "\n    ".join(writer.joins.values()),
@@ -99,7 +99,7 @@ def _base(view, question: Question, metric: str, period: str) -> tuple[str, dict
 
 
 @dataclass(frozen=True)
-class Cohorts:
+class CohortQuery:
     """What a table of cohorts is made of, so that a cell of it opens. `kind`: vintage, first or curve."""
 
     question: Question
@@ -118,8 +118,8 @@ _CELLS = {
 JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
 
 
-def listed(
-    bank, asked: Cohorts, picked: Mapping[str, str], limit: int = 200, offset: int = 0
+def list_rows(
+    bank, asked: CohortQuery, picked: Mapping[str, str], limit: int = 200, offset: int = 0
 ) -> pd.DataFrame:
     """The loans of a cohort {cohort: first day, part: code}, masked. Of a vintage with month: those late by it (ever)
     or at it (now); of first payments with judged: yes, or missed. Of a curve {part: code} the customers who settled, a
@@ -140,8 +140,8 @@ def listed(
         )
 
 
-def counted(bank, asked: Cohorts, picked: Mapping[str, str]) -> int:
-    """How many rows `listed` gives without a limit."""
+def count_rows(bank, asked: CohortQuery, picked: Mapping[str, str]) -> int:
+    """Return the number of rows that `list_rows` gives without a limit."""
     with bank.session() as view:
         text, params = _picked(view, asked, picked)
         if ":until" in text:
@@ -149,7 +149,7 @@ def counted(bank, asked: Cohorts, picked: Mapping[str, str]) -> int:
         return int(view.one(f"{text}\nselect count(*) from picked", None, **params)[0])
 
 
-def _picked(view, asked: Cohorts, picked: Mapping[str, str]) -> tuple[str, dict]:
+def _picked(view, asked: CohortQuery, picked: Mapping[str, str]) -> tuple[str, dict]:
     """The text up to and with the step `picked`, and its values."""
     _one_of("kind", asked.kind, _CELLS)
     if unknown := set(picked) - set(_CELLS[asked.kind]):
@@ -226,17 +226,17 @@ def curve(bank, question: Question) -> Curve:
     with bank.session() as view:
         text, params = _spells(view, question)
         spells = view.query(f"{text}\norder by part, days", None, **params, until=question.as_of)
-        followable = "instalment" in known(view).filled
+        followable = "instalment" in metadata(view).filled
     if spells.empty and not followable:
         raise UserError("needs_payment_history")
     if spells.empty:
         raise UserError("no_settlements", as_of=question.as_of)
     points, summary = [], []
     for code, spell in spells.groupby("part", sort=False):
-        told, line = followed(spell["days"].to_numpy(), spell["is_back"].to_numpy())
+        told, line = survival_curve(spell["days"].to_numpy(), spell["is_back"].to_numpy())
         points.append(told.assign(part=code))
         summary.append({"part": code, **line})
-    whole, line = followed(spells["days"].to_numpy(), spells["is_back"].to_numpy())
+    whole, line = survival_curve(spells["days"].to_numpy(), spells["is_back"].to_numpy())
     if question.by:
         points.append(whole.assign(part=WHOLE))
         summary.append({"part": WHOLE, **line})
@@ -247,8 +247,8 @@ def _spells(view, question: Question) -> tuple[str, dict]:
     """The settlements, each with its part and its days; values but for `until`."""
     asked = _asked(view, question, "customers")
     back = asked.opening if "class" in asked.by else 0
-    months = [day for day in known(view).months if day <= asked.as_of][back:]
-    writer = Writer(view, metric_named("customers"), asked)
+    months = [day for day in metadata(view).months if day <= asked.as_of][back:]
+    writer = SqlBuilder(view, metric_named("customers"), asked)
     put = {
         "part": _part(writer, asked),
         "asked": writer.conditions(months),
@@ -257,7 +257,7 @@ def _spells(view, question: Question) -> tuple[str, dict]:
     return load("questions/reloan_spells", **put).rstrip(), writer.params
 
 
-def followed(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
+def survival_curve(days: np.ndarray, back: np.ndarray) -> tuple[pd.DataFrame, dict]:
     """One curve: `days` of each spell, `back` 1 where it ended with a loan, 0 where it was cut off → the points and the
     line of the summary of `Curve`."""
     line: dict[str, float] = {"n": len(days), "back": int(back.sum())}
@@ -294,13 +294,13 @@ def _asked(view, question: Question, metric: str) -> Question:
     if len(asked.by) > 1:
         raise UserError("too_many_dimensions", count_by=len(asked.by))
     for name in asked.by:
-        if name != "class" and split_named(name).of == "month":
+        if name != "class" and dimension_named(name).of == "month":
             raise UserError("dimension_changes_monthly", name=name)
     check(view, asked)
     return asked
 
 
-def _part(writer: Writer, asked: Question) -> str:
+def _part(writer: SqlBuilder, asked: Question) -> str:
     return writer.expression(asked.by[0]) if asked.by else f"'{WHOLE}'"
 
 

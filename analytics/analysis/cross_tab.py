@@ -6,7 +6,7 @@ import pandas as pd
 
 from analytics.metrics.definitions import metric_named
 from analytics.metrics.query import Question, check
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from data.errors import UserError
 
@@ -22,7 +22,7 @@ def crossed(bank, question: Question, other: str) -> pd.DataFrame:
     metric = metric_named("customers")
     with bank.session() as view:
         check(view, asked)
-        writer = Writer(view, metric, asked)
+        writer = SqlBuilder(view, metric, asked)
         where = writer.conditions([asked.as_of])
         return view.query(
             f"select cast(fact.{asked.scheme} as varchar) as class_from, cast(fact.{other} as varchar) as class_to,\n"

@@ -16,9 +16,9 @@ import pandas as pd
 
 from analytics.metrics.buckets import buckets_named
 from analytics.metrics.definitions import metric_named
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.query import Question, check
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from analytics.sql.templates import load
 from data.dates import month_end
@@ -63,7 +63,9 @@ def forecast(
     with bank.session() as view:
         check(view, asked)
         months = [
-            day for day in known(view).months if month_end(asked.as_of, -back) <= day <= asked.as_of
+            day
+            for day in metadata(view).months
+            if month_end(asked.as_of, -back) <= day <= asked.as_of
         ]
         if len(months) < LEAST + 1:
             raise UserError("forecast_needs_months", least=LEAST + 1, count_months=len(months))
@@ -107,7 +109,7 @@ def _book(
 
     A state that is none of them (no class, days unknown) is outside the book.
     """
-    writer = Writer(view, metric_named(asked.metric), asked)
+    writer = SqlBuilder(view, metric_named(asked.metric), asked)
     put = {
         "key": "loan_key" if of_loans else "customer_key",
         "balance": "balance" if of_loans else "loan_balance",

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pandas as pd
 
 from analytics.analysis.attribution import bridge
-from analytics.analysis.migration import EXITS, JOINED, MOVED_IN, Moves, matrix
+from analytics.analysis.migration import EXITS, JOINED, MOVED_IN, MigrationQuery, matrix
 from analytics.metrics import drilldown, query
 from analytics.metrics.query import Question
 from analytics.rulebooks.registry import schemes
@@ -97,7 +97,7 @@ def _moves_add_up(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float
         counts = asked.about("loans" if of_loans else "customers", by=("class",), scheme=scheme)
         before = month_end(asked.as_of, -1)
         try:
-            found = matrix(bank, Moves(asked.about(scheme=scheme), before))
+            found = matrix(bank, MigrationQuery(asked.about(scheme=scheme), before))
         except UserError:
             continue
         for side, day in (("before", before), ("after", asked.as_of)):
@@ -172,9 +172,9 @@ def _cells_open_their_n(
         answer = _asked(bank, question)
         for row in () if answer is None else answer.itertuples():
             cell = {"class": row[1]}
-            listed = drilldown.count(bank, question, cell)
+            listed = drilldown.count_rows(bank, question, cell)
             if row.n <= FETCHED:
-                listed = len(drilldown.rows(bank, question, cell, limit=FETCHED + 1))
+                listed = len(drilldown.list_rows(bank, question, cell, limit=FETCHED + 1))
             yield f"{metric} {row[1]}", row.n, listed, row.n == listed
 
 

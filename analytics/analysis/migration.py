@@ -1,6 +1,6 @@
 """Who moved between two month ends: migration matrix, money bridge of the overdue stock, roll rates, 五级分类迁徙率.
 
-Every count, amount and cell here is a set of loans or customers that opens as a list (`listed`, `counted`). The
+Every count, amount and cell here is a set of loans or customers that opens as a list (`list_rows`, `count_rows`). The
 population is what has a balance; joiners and leavers stand in the matrix, so that its rows add up to the
 opening and its columns to the closing book. A filter is applied on each of the two days; who was there but
 outside it has moved in or out.
@@ -16,12 +16,12 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.analysis.attribution import check_pair
+from analytics.analysis.attribution import validate_periods
 from analytics.metrics.buckets import Buckets, buckets_named
 from analytics.metrics.definitions import metric_named
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.query import Question, check
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from analytics.sql.templates import load
 from data.dates import month_end
@@ -58,7 +58,7 @@ RATES = ("normal_loans", "normal", "special_mention", "substandard", "doubtful")
 
 
 @dataclass(frozen=True)
-class Moves:
+class MigrationQuery:
     """One way of telling moves apart. `by`: class (of the question's scheme), bucket (of `buckets`), or late (>
     days)."""
 
@@ -82,18 +82,18 @@ class _Written:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def _moved(view, asked: Moves) -> _Written:
+def _moved(view, asked: MigrationQuery) -> _Written:
     of_loans = asked.of_loans
     question = asked.question.about(
         "loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None
     )
-    check_pair(view, question, asked.before)
+    validate_periods(view, question, asked.before)
     parts: dict[str, str] = {}
     if of_loans:
         parts["in_book"] = _OPEN if asked.by == "bucket" else "fact.balance > 0"
     params: dict[str, Any] = {"opening_on": asked.before, "closing_on": question.as_of}
     for side, day in (("before", asked.before), ("after", question.as_of)):
-        writer = Writer(view, metric_named(question.metric), question.about(as_of=day))
+        writer = SqlBuilder(view, metric_named(question.metric), question.about(as_of=day))
         writer.params = params
         state = _state(writer, asked)
         condition = writer.conditions([day])
@@ -106,7 +106,7 @@ def _moved(view, asked: Moves) -> _Written:
     return _Written(text.rstrip(), params)
 
 
-def _state(writer: Writer, asked: Moves) -> str:
+def _state(writer: SqlBuilder, asked: MigrationQuery) -> str:
     if asked.by == "late":
         if asked.days not in DAYS:
             raise UserError("unknown_days_past_due", days=asked.days)
@@ -116,7 +116,7 @@ def _state(writer: Writer, asked: Moves) -> str:
     return f"coalesce(cast({writer.expression('class')} as varchar), 'unrated')"
 
 
-def matrix(bank, asked: Moves) -> pd.DataFrame:
+def matrix(bank, asked: MigrationQuery) -> pd.DataFrame:
     """Moves by where from and where to. Columns: before, after, n, balance_before, balance (CNY; a joiner has
     no opening balance, a leaver no closing one), share (of the row's n), share_balance (closing balance ÷ the
     row's opening one)."""
@@ -148,14 +148,14 @@ class Flows:
     loans: int
 
 
-def flows(bank, asked: Moves) -> Flows:
+def flows(bank, asked: MigrationQuery) -> Flows:
     """Opening + rolled in − cured − settled or collected − written off ± balance change of those that stay = closing.
 
     `new` is overdue and was not in the book at the opening, `gone` has left it without a reason in the data (a
     bank that hands over snapshots only), `moved_in` and `moved_out` were overdue on the other day too, but
     outside the filter. Raises UserError as `ask` does.
     """
-    asked = Moves(asked.question, asked.before, "late", days=asked.days)
+    asked = MigrationQuery(asked.question, asked.before, "late", days=asked.days)
     with bank.session() as view:
         written = _moved(view, asked)
         sums = view.arrow(
@@ -181,7 +181,7 @@ def rates(bank, question: Question, before: date) -> pd.DataFrame:
     """五级分类迁徙率 between two month ends: rate (RATES), n (loans of the opening class), opening, decrease,
     numerator, denominator, value. Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the
     others by class."""
-    asked = Moves(question.about(scheme="loan_five"), before)
+    asked = MigrationQuery(question.about(scheme="loan_five"), before)
     with bank.session() as view:
         written = _moved(view, asked)
         found = view.query(f"{written.sql}\n{load('questions/five_rates')}", None, **written.params)
@@ -193,7 +193,7 @@ def rates(bank, question: Question, before: date) -> pd.DataFrame:
 
 def roll(bank, question: Question, before: date, buckets: str = "months") -> pd.DataFrame:
     """The roll matrix by days past due, in loans and balance; columns as in `matrix`, states are codes of `buckets`."""
-    return matrix(bank, Moves(question, before, "bucket", buckets))
+    return matrix(bank, MigrationQuery(question, before, "bucket", buckets))
 
 
 def roll_series(bank, question: Question, last: int = 12, buckets: str = "months") -> pd.DataFrame:
@@ -211,7 +211,7 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
         asked = question.about("loans", by=(), opening=0, last=1, compare=None)
         check(view, asked)
         months = [
-            m for m in known(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of
+            m for m in metadata(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of
         ]
         if len(months) < 2:
             raise UserError("roll_rate_needs_months")
@@ -221,7 +221,7 @@ def roll_series(bank, question: Question, last: int = 12, buckets: str = "months
 
 def stocks(view, question: Question, months: list[date], declared: Buckets) -> pd.DataFrame:
     """Loans and balance by bucket: as_of, bucket, n, balance."""
-    writer = Writer(view, metric_named("loans"), question)
+    writer = SqlBuilder(view, metric_named("loans"), question)
     asked = writer.conditions(months)
     joins = "\n".join(writer.joins.values())
     text = load("questions/bucket_stocks", state=declared.sql, asked=asked, joins=joins)
@@ -248,8 +248,8 @@ def _rolled(found: pd.DataFrame, declared: Buckets) -> pd.DataFrame:
     return both[kept].sort_values(["as_of", "bucket"]).reset_index(drop=True)
 
 
-def listed(
-    bank, asked: Moves, picked: Mapping[str, str], limit: int = 200, offset: int = 0
+def list_rows(
+    bank, asked: MigrationQuery, picked: Mapping[str, str], limit: int = 200, offset: int = 0
 ) -> pd.DataFrame:
     """The loans or customers behind one cell {before: …, after: …} (either may be left out), one term {term: …}, or the
     opening loans of one migration rate {rate: …}, masked.
@@ -266,8 +266,8 @@ def listed(
         )
 
 
-def counted(bank, asked: Moves, picked: Mapping[str, str]) -> int:
-    """How many rows `listed` gives without a limit."""
+def count_rows(bank, asked: MigrationQuery, picked: Mapping[str, str]) -> int:
+    """Return the number of rows that `list_rows` gives without a limit."""
     with bank.session() as view:
         written, source, test = _picked(view, asked, picked)
         return int(
@@ -277,11 +277,11 @@ def counted(bank, asked: Moves, picked: Mapping[str, str]) -> int:
         )
 
 
-def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, str, str]:
+def _picked(view, asked: MigrationQuery, picked: Mapping[str, str]) -> tuple[_Written, str, str]:
     if unknown := set(picked) - {"before", "after", "term", "rate"}:
         raise UserError("unknown_matrix_cell", unknown=min(unknown))
     if "term" in picked:
-        asked = Moves(asked.question, asked.before, "late", days=asked.days)
+        asked = MigrationQuery(asked.question, asked.before, "late", days=asked.days)
         written, term = _moved(view, asked), picked["term"]
         stock = {"opening": "before = 'late'", "closing": "after = 'late'"}
         if term not in (*TERMS, *stock):
@@ -295,7 +295,9 @@ def _picked(view, asked: Moves, picked: Mapping[str, str]) -> tuple[_Written, st
         if picked["rate"] not in RATES:
             told = ", ".join(RATES)
             raise UserError("unknown_rate", rate=picked["rate"], told=told)
-        written = _moved(view, Moves(asked.question.about(scheme="loan_five"), asked.before))
+        written = _moved(
+            view, MigrationQuery(asked.question.about(scheme="loan_five"), asked.before)
+        )
         opening = (
             ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
         )

@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from analytics.analysis.attribution import GONE, NEW, Bridge, bridge
-from analytics.analysis.significance import FEW, Noise, noise
+from analytics.analysis.significance import FEW, SignificanceResult, noise
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import MIN_GROUP_SIZE, Metric, metric_named, split_named
+from analytics.metrics.definitions import MIN_GROUP_SIZE, Metric, dimension_named, metric_named
 from analytics.metrics.edition_metadata import labels
 from analytics.metrics.query import Question, ask, check
 from analytics.rulebooks import NoEdition
@@ -26,7 +26,7 @@ from analytics.rulebooks.registry import schemes
 from data.errors import UserError
 
 
-def of(bank, question: Question, before: date, lang: str, halves: bool = False) -> str:
+def describe_change(bank, question: Question, before: date, lang: str, halves: bool = False) -> str:
     """The sentence for the change from `before` to `question.as_of` by the first split of the question.
 
     `halves` names numerator and denominator. Raises UserError where the later month itself cannot be asked.
@@ -40,11 +40,13 @@ def of(bank, question: Question, before: date, lang: str, halves: bool = False) 
         judged = noise(bank, question, before)
     except UserError:
         row = ask(bank, question.about(by=(), last=1, compare=None)).iloc[0]
-        return short(row, question, before, lang)
-    return told(found, judged, names, lang, halves)
+        return level_only(row, question, before, lang)
+    return compose(found, judged, names, lang, halves)
 
 
-def short(row: Mapping[str, Any] | pd.Series, question: Question, before: date, lang: str) -> str:
+def level_only(
+    row: Mapping[str, Any] | pd.Series, question: Question, before: date, lang: str
+) -> str:
     """The sentence where the change cannot be told: the level, and that the data do not carry more."""
     metric = metric_named(question.metric)
     said = _level(metric, row, question.as_of, lang)
@@ -54,8 +56,8 @@ def short(row: Mapping[str, Any] | pd.Series, question: Question, before: date, 
     return said + say("words.pause", lang) + lacking + say("words.stop", lang)
 
 
-def told(
-    found: Bridge, judged: Noise | None, names: Mapping[str, str], lang: str, halves: bool = False
+def compose(
+    found: Bridge, judged: SignificanceResult | None, names: Mapping[str, str], lang: str, halves: bool = False
 ) -> str:  # fmt: skip
     """The sentence of a bridge and what the noise check said of its whole. `names`: code → words of the first split."""
     metric, whole = metric_named(found.question.metric), found.whole
@@ -162,7 +164,7 @@ def _story(found: Bridge, metric: Metric, lang: str) -> str:
 
 def split_name(split: str, lang: str) -> str:
     """The name of a split within a sentence."""
-    name = say("table.class", lang) if split == "class" else split_named(split).name[lang]
+    name = say("table.class", lang) if split == "class" else dimension_named(split).name[lang]
     return name.lower()
 
 

@@ -23,10 +23,10 @@ from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from analytics.analysis.attribution import check_pair, side_by_side
+from analytics.analysis.attribution import compare_periods, validate_periods
 from analytics.metrics.definitions import MIN_GROUP_SIZE, Metric, metric_named
 from analytics.metrics.query import Question
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from data.errors import UserError
 
 DRAWS = 1_000
@@ -37,7 +37,7 @@ _MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
-class Noise:
+class SignificanceResult:
     """What `noise` found. Rates are shares of one, money CNY.
 
     whole, parts  value_before, value, change, n_before, n, low, high (of the change), p, p_adjusted, verdict (rise |
@@ -57,7 +57,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Sums:
+class CustomerSums:
     """What each customer adds to each part, one row per customer and part.
 
     who    customer, 0 … size − 1
@@ -74,7 +74,7 @@ class Sums:
 
 def noise(
     bank, question: Question, before: date, draws: int = DRAWS, seed: int = 0, limit: int = CUSTOMERS
-) -> Noise:  # fmt: skip
+) -> SignificanceResult:  # fmt: skip
     """Judge the change from `before` to `question.as_of`: of the whole, and of each part of `question.by` (any number).
 
     Beyond `limit` customers a sample is drawn from, chosen by customer; the interval is as narrow as all of them make
@@ -83,19 +83,19 @@ def noise(
     metric = metric_named(question.metric)
     asked = question.about(last=1, compare=None)
     with bank.session() as view:
-        check_pair(view, asked, before)
+        validate_periods(view, asked, before)
         if not metric.is_additive:
             raise UserError("parts_overlap", metric=metric.name)
-        whole = side_by_side(view, asked.about(by=()), before)
-        parts = side_by_side(view, asked, before) if asked.by else whole.iloc[:0]
+        whole = compare_periods(view, asked.about(by=()), before)
+        parts = compare_periods(view, asked, before) if asked.by else whole.iloc[:0]
         customers = _customers(view, metric, asked, before)
         sums = _sums(view, metric, asked, before, parts, customers, limit)
-    judged, found = judge(metric, whole, parts, sums, customers, draws, seed)
-    return Noise(question, before, judged, found, draws, customers, sums.size, seed)
+    judged, found = assess_changes(metric, whole, parts, sums, customers, draws, seed)
+    return SignificanceResult(question, before, judged, found, draws, customers, sums.size, seed)
 
 
-def judge(
-    metric: Metric, whole: pd.DataFrame, parts: pd.DataFrame, sums: Sums, customers: int, draws: int = DRAWS,
+def assess_changes(
+    metric: Metric, whole: pd.DataFrame, parts: pd.DataFrame, sums: CustomerSums, customers: int, draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[pd.Series, pd.DataFrame]:  # fmt: skip
     """The whole and the parts with interval, p and verdict; `whole` and `parts` as `change.side_by_side` gives them,
@@ -127,7 +127,7 @@ def _customers(view, metric: Metric, asked: Question, before: date) -> int:
     sides, params = [], {}
     # Whole lives of loans as of the later day hold those of the earlier one.
     for day in (before, asked.as_of) if metric.source.when == "month" else (asked.as_of,):
-        writer = Writer(view, metric, asked.about(as_of=day, by=()))
+        writer = SqlBuilder(view, metric, asked.about(as_of=day, by=()))
         writer.params = params
         condition = writer.conditions([day])
         joins = "\n".join(writer.joins.values())
@@ -146,7 +146,7 @@ def _customers(view, metric: Metric, asked: Question, before: date) -> int:
 
 def _sums(
     view, metric: Metric, asked: Question, before: date, parts: pd.DataFrame, customers: int, limit: int
-) -> Sums:  # fmt: skip
+) -> CustomerSums:  # fmt: skip
     keys = list(asked.by)
     share = _MILLION if customers <= limit else limit * _MILLION // customers
     sides = []
@@ -167,11 +167,11 @@ def _sums(
     for half, name in enumerate(("numerator", "denominator")):
         np.add.at(sums, (at, side * 2 + half), rows[name].to_numpy(dtype=float))
     width = max(1, len(parts))
-    return Sums(cells // width, cells % width, sums, len(known), width)
+    return CustomerSums(cells // width, cells % width, sums, len(known), width)
 
 
 def _by_customer(view, metric: Metric, asked: Question, share: int) -> tuple[str, dict]:
-    writer = Writer(view, metric, asked)
+    writer = SqlBuilder(view, metric, asked)
     metric = writer.metric
     by = [(name, writer.expression(name)) for name in asked.by]
     condition = writer.conditions([asked.as_of])
@@ -192,7 +192,7 @@ def _by_customer(view, metric: Metric, asked: Question, share: int) -> tuple[str
     return sql, writer.params
 
 
-def resample(sums: Sums, draws: int, seed: int) -> np.ndarray:
+def resample(sums: CustomerSums, draws: int, seed: int) -> np.ndarray:
     """`draws` × parts × 4: the sums of as many customers as there are, drawn with replacement."""
     rng = np.random.default_rng(seed)
     out = np.zeros((draws, sums.parts, 4))
@@ -226,14 +226,16 @@ def _drawing(
     return adds, each
 
 
-def _whole_sums(sums: Sums) -> Sums:
+def _whole_sums(sums: CustomerSums) -> CustomerSums:
     """The same customers in one part."""
     table = np.zeros((sums.size, 4))
     np.add.at(table, sums.who, sums.sums)
-    return Sums(np.arange(sums.size), np.zeros(sums.size, dtype=np.int64), table, sums.size, 1)
+    return CustomerSums(
+        np.arange(sums.size), np.zeros(sums.size, dtype=np.int64), table, sums.size, 1
+    )
 
 
-def _freedom(sums: Sums, ratio: bool) -> np.ndarray:
+def _freedom(sums: CustomerSums, ratio: bool) -> np.ndarray:
     """By part, how many customers its change rests on: as many alike ones as spread as much (Kish 1965).
 
     Each customer adds u to the change, to first order: (Σ|u|)² ÷ Σu², of m customers alike m, of a few large ones few.

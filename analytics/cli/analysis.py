@@ -153,8 +153,8 @@ def _list_of(
     limit: int,
     offset: int,
 ) -> Answer:
-    count = topic.counted(request.warehouse, query, cell)
-    return {"n": count}, {"list": topic.listed(request.warehouse, query, cell, limit, offset)}
+    count = topic.count_rows(request.warehouse, query, cell)
+    return {"n": count}, {"list": topic.list_rows(request.warehouse, query, cell, limit, offset)}
 
 
 @_command(
@@ -197,7 +197,7 @@ def _bridge(request: Request, then: str) -> Answer:
     pair=True,
 )
 def _flows(request: Request, days: int, term: str | None, limit: int, offset: int) -> Answer:
-    query = migration.Moves(request.question, request.before, "late", days=days)
+    query = migration.MigrationQuery(request.question, request.before, "late", days=days)
     if term:
         return _list_of(request, migration, query, {"term": term}, limit, offset)
     flows = migration.flows(request.warehouse, query)
@@ -237,7 +237,9 @@ def _noise(request: Request, draws: int, seed: int) -> Answer:
 )
 def _sentence(request: Request, dimension: str, lang: str, halves: bool) -> Answer:
     question = request.question.about(by=(dimension,))
-    text = narrative.of(request.warehouse, question, request.before, lang, halves=halves)
+    text = narrative.describe_change(
+        request.warehouse, question, request.before, lang, halves=halves
+    )
     return {"sentence": text}, {}
 
 
@@ -248,7 +250,7 @@ def _sentence(request: Request, dimension: str, lang: str, halves: bool) -> Answ
     pair=True,
 )
 def _migration(request: Request, cell: dict[str, str], limit: int, offset: int) -> Answer:
-    query = migration.Moves(request.question, request.before)
+    query = migration.MigrationQuery(request.question, request.before)
     if cell:
         return _list_of(request, migration, query, cell, limit, offset)
     head = request.pair | {"of": "loans" if query.of_loans else "customers"}
@@ -263,7 +265,7 @@ def _migration(request: Request, cell: dict[str, str], limit: int, offset: int) 
 )
 def _rates(request: Request, cell: dict[str, str], limit: int, offset: int) -> Answer:
     if cell:
-        query = migration.Moves(request.question, request.before)
+        query = migration.MigrationQuery(request.question, request.before)
         return _list_of(request, migration, query, cell, limit, offset)
     return request.pair, {
         "rates": migration.rates(request.warehouse, request.question, request.before)
@@ -292,7 +294,7 @@ def _roll(
     if request.before is None:
         raise UserError("roll_needs_from_or_last")
     if cell:
-        query = migration.Moves(request.question, request.before, "bucket", buckets)
+        query = migration.MigrationQuery(request.question, request.before, "bucket", buckets)
         return _list_of(request, migration, query, cell, limit, offset)
     matrix = migration.roll(request.warehouse, request.question, request.before, buckets)
     return request.pair, {"matrix": matrix}
@@ -317,7 +319,7 @@ def _vintage(
     offset: int,
 ) -> Answer:
     if cell:
-        query = cohorts.Cohorts(request.question, "vintage", days, late, period)
+        query = cohorts.CohortQuery(request.question, "vintage", days, late, period)
         return _list_of(request, cohorts, query, cell, limit, offset)
     vintage = cohorts.vintage(request.warehouse, request.question, days, late, period)
     return {"days": days, "late": late}, {"vintage": vintage}
@@ -334,7 +336,7 @@ def _first_payment(
     request: Request, period: str, cell: dict[str, str], limit: int, offset: int
 ) -> Answer:
     if cell:
-        query = cohorts.Cohorts(request.question, "first", period=period)
+        query = cohorts.CohortQuery(request.question, "first", period=period)
         return _list_of(request, cohorts, query, cell, limit, offset)
     return {}, {"cohorts": cohorts.first_payment(request.warehouse, request.question, period)}
 
@@ -348,7 +350,7 @@ def _first_payment(
 )
 def _curve(request: Request, points: bool, cell: dict[str, str], limit: int, offset: int) -> Answer:
     if cell:
-        query = cohorts.Cohorts(request.question, "curve")
+        query = cohorts.CohortQuery(request.question, "curve")
         return _list_of(request, cohorts, query, cell, limit, offset)
     curve = cohorts.curve(request.warehouse, request.question)
     frames = {"summary": curve.summary}
@@ -384,8 +386,8 @@ def _list(
     request: Request, cell: dict[str, str], hit: bool, order: str | None, limit: int, offset: int
 ) -> Answer:
     question = request.question.about(by=tuple(cell))
-    rows = drilldown.rows(request.warehouse, question, cell, hit, limit, offset, order)
-    return {"n": drilldown.count(request.warehouse, question, cell, hit)}, {"list": rows}
+    rows = drilldown.list_rows(request.warehouse, question, cell, hit, limit, offset, order)
+    return {"n": drilldown.count_rows(request.warehouse, question, cell, hit)}, {"list": rows}
 
 
 def _print(head: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], form: str) -> None:

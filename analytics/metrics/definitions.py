@@ -17,7 +17,7 @@ BETTER = ("lower", "higher", "neither")
 MEASURES = {"money": "decimal(18, 2)", "count": "bigint"}
 LANGUAGES = ("zh-CN", "en")
 # Which kinds of split each kind of metric may honestly be split by; `class` is a kind of its own.
-HONEST = {
+ALLOWED_DIMENSIONS = {
     "loan": ("row", "loan", "month_loan", "month", "customer", "class"),
     "customer": ("row", "month", "customer", "class"),
     "life": ("row", "loan", "life", "customer"),
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Split:
+class Dimension:
     """A column by which metrics are split. `sql` is an expression over fact, branch, product, manager, customer."""
 
     id: str
@@ -133,9 +133,9 @@ class Metric:
                 found[measure_name(sql)] = f"coalesce({sql}, 0)::{MEASURES[kept]}"
         return found
 
-    def may_split(self, split: Split | None) -> bool:
+    def supports(self, split: Dimension | None) -> bool:
         """Whether the metric may honestly be split by it; None stands for the class of a scheme."""
-        return (split.of if split else "class") in HONEST[self.splits]
+        return (split.of if split else "class") in ALLOWED_DIMENSIONS[self.splits]
 
 
 def measure_name(sql: str) -> str:
@@ -146,7 +146,7 @@ def measure_name(sql: str) -> str:
 DECLARATIONS = Path(__file__).with_name("metrics.toml")
 
 
-def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Split]]:
+def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Dimension]]:
     """The declared metrics and splits by id. Raises BadDeclaration."""
     text = tomllib.loads(path.read_text(encoding="utf-8"))
     sources = {id: Source(id, **body) for id, body in text["source"].items()}
@@ -155,13 +155,13 @@ def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Split]
     return metrics, splits
 
 
-def _split(id: str, body: dict) -> Split:
+def _split(id: str, body: dict) -> Dimension:
     values = MappingProxyType(body.pop("values", {}))
     _need(f"split {id}", body, {"name", "sql", "of"})
     _both(f"split {id}", "name", body["name"])
-    if body["of"] not in {of for kinds in HONEST.values() for of in kinds}:
+    if body["of"] not in {of for kinds in ALLOWED_DIMENSIONS.values() for of in kinds}:
         raise BadDeclaration(f"split {id}: of = {body['of']!r} is none of the known kinds")
-    return Split(id, values=values, **body)
+    return Dimension(id, values=values, **body)
 
 
 def _metric(id: str, body: dict, sources: dict[str, Source]) -> Metric:
@@ -190,7 +190,7 @@ def _metric(id: str, body: dict, sources: dict[str, Source]) -> Metric:
         ("unit", UNITS),
         ("better", BETTER),
         ("measure", MEASURES),
-        ("splits", HONEST),
+        ("splits", ALLOWED_DIMENSIONS),
         ("source", sources),
     ):
         if body[field] not in allowed:
@@ -218,7 +218,7 @@ def _both(where: str, field: str, words: Mapping[str, str]) -> None:
             raise BadDeclaration(f"{where}: {field} has no {language} text")
 
 
-METRICS, SPLITS = read()
+METRICS, DIMENSIONS = read()
 
 
 def metric_named(id: str) -> Metric:
@@ -228,11 +228,13 @@ def metric_named(id: str) -> Metric:
     return METRICS[id]
 
 
-def split_named(id: str) -> Split:
+def dimension_named(id: str) -> Dimension:
     """Raises UserError with the known splits when there is none of that name."""
-    if id not in SPLITS:
-        raise UserError("unknown_dimension", id=id, suggestion=_near(id, SPLITS), splits=SPLITS)
-    return SPLITS[id]
+    if id not in DIMENSIONS:
+        raise UserError(
+            "unknown_dimension", id=id, suggestion=_near(id, DIMENSIONS), splits=DIMENSIONS
+        )
+    return DIMENSIONS[id]
 
 
 def _near(id: str, known: Mapping) -> str:

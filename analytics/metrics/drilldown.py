@@ -8,7 +8,7 @@ import pandas as pd
 
 from analytics.metrics.definitions import metric_named
 from analytics.metrics.query import Question, check
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.schemes import OPENINGS
 from data.errors import UserError
 
@@ -68,7 +68,7 @@ _SHOWN = {
 }
 
 
-def rows(
+def list_rows(
     bank,
     question: Question,
     cell: Mapping[str, str] = {},
@@ -131,7 +131,7 @@ def rows(
         return view.query(sql, None, **writer.params, limit=limit, offset=offset)
 
 
-def count(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = False) -> int:
+def count_rows(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = False) -> int:
     """How many rows `rows` gives without a limit."""
     with bank.session() as view:
         where, writer = _where(view, question, cell, hit)
@@ -146,7 +146,7 @@ def count(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = Fa
         return int(view.one(sql, None, **writer.params)[0])
 
 
-def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tuple[str, Writer]:
+def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tuple[str, SqlBuilder]:
     for split in cell:
         if split not in question.by:
             raise UserError("cell_not_in_dimensions", split=split)
@@ -157,7 +157,7 @@ def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tupl
         compare=None,
     )
     check(view, asked)
-    writer = Writer(view, metric_named(question.metric), asked)
+    writer = SqlBuilder(view, metric_named(question.metric), asked)
     metric = writer.metric
     told = [writer.conditions([asked.as_of]), f"({metric.rows})"]
     if hit:

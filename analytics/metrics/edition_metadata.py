@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from weakref import WeakKeyDictionary
 
-from analytics.metrics.definitions import BORROWER, BORROWER_TOLD, Split, split_named
+from analytics.metrics.definitions import BORROWER, BORROWER_TOLD, Dimension, dimension_named
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import NEW, NONE
 
@@ -26,7 +26,7 @@ _MARTS = ("loan_month", "customer_month", "loan_life")
 
 
 @dataclass(frozen=True)
-class Known:
+class EditionMetadata:
     """months: the month ends; filled: tables that hold rows; cubes, columns: columns of the cubes and of the marts."""
 
     months: tuple[date, ...]
@@ -39,10 +39,10 @@ class Known:
 _KNOWN: WeakKeyDictionary = WeakKeyDictionary()
 
 
-def known(view) -> Known:
+def metadata(view) -> EditionMetadata:
     """What the leased edition can be asked; looked up once per edition."""
     if view not in _KNOWN:
-        _KNOWN[view] = Known(
+        _KNOWN[view] = EditionMetadata(
             tuple(view.edition.months),
             frozenset(_filled(view)),
             {name: _whole(view, name) for name in view.tables if name.startswith("cube_")},
@@ -87,7 +87,7 @@ def _whole(view, cube: str) -> frozenset[str]:
 
 def has_deposits(view, month: date) -> bool:
     """Whether deposit balances of that month end were handed over."""
-    cache = known(view).labels
+    cache = metadata(view).labels
     if ("deposit_balance", month) not in cache:
         sql = "select exists (select 1 from deposit_balance where as_of = :month)"
         cache["deposit_balance", month] = view.one(sql, None, month=month)[0]
@@ -96,7 +96,7 @@ def has_deposits(view, month: date) -> bool:
 
 def labels(view, split: str, language: str, scheme: str = "abcd") -> dict[str, str]:
     """Code → label of every value a split can take, in the order in which they are shown."""
-    cache = known(view).labels
+    cache = metadata(view).labels
     if (split, language, scheme) not in cache:
         cache[split, language, scheme] = _labels(view, split, language, scheme)
     return cache[split, language, scheme]
@@ -114,7 +114,7 @@ def _labels(view, split: str, language: str, scheme: str) -> dict[str, str]:
             NEW: "新增" if zh else "New",
             **unknown,
         }
-    declared: Split = split_named(split)
+    declared: Dimension = dimension_named(split)
     if declared.values:
         return {code: words[language] for code, words in declared.values.items()} | unknown
     queries = {

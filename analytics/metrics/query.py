@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.metrics.definitions import metric_named, split_named
-from analytics.metrics.edition_metadata import UNKNOWN, has_deposits, known, labels
-from analytics.metrics.sql_builder import COMPARISONS, Plan, Writer, first_month
+from analytics.metrics.definitions import dimension_named, metric_named
+from analytics.metrics.edition_metadata import UNKNOWN, has_deposits, labels, metadata
+from analytics.metrics.sql_builder import COMPARISONS, CompiledQuery, SqlBuilder, first_month
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import OPENINGS
 from data.dates import month_end
@@ -70,21 +70,21 @@ def sql_of(bank, question: Question) -> str:
     """The question as SQL over the marts, its values in a comment; a cube that answers instead holds the same sums."""
     with bank.session() as view:
         check(view, question)
-        plan = Writer(view, metric_named(question.metric), question).plan(cubes=False)
+        plan = SqlBuilder(view, metric_named(question.metric), question).plan(cubes=False)
     return (
         plan.sql + "\n-- " + ", ".join(f":{name} = {value}" for name, value in plan.params.items())
     )
 
 
-def plan_of(view, question: Question) -> Plan:
+def plan_of(view, question: Question) -> CompiledQuery:
     """The SQL that `ask` sends. Raises UserError as it does."""
     check(view, question)
-    return Writer(view, metric_named(question.metric), question).plan()
+    return SqlBuilder(view, metric_named(question.metric), question).plan()
 
 
 def check(view, question: Question) -> None:
     """Raises UserError when metric, split, code, scheme, opening, comparison or date cannot be answered here."""
-    metric, it = metric_named(question.metric), known(view)
+    metric, it = metric_named(question.metric), metadata(view)
     if question.opening not in (0, *OPENINGS):
         raise UserError("unknown_opening", opening=question.opening)
     if question.scheme not in schemes():
@@ -115,7 +115,7 @@ def check(view, question: Question) -> None:
     if doubled := {name for name in question.by if question.by.count(name) > 1}:
         raise UserError("dimension_repeated", doubled=sorted(doubled)[0])
     for name in (*question.by, *(split for split, _ in question.where)):
-        if not metric.may_split(None if name == "class" else split_named(name)):
+        if not metric.supports(None if name == "class" else dimension_named(name)):
             raise UserError("dimension_not_allowed", metric=metric.name, name=name)
     for name, codes in question.where:
         allowed = {*labels(view, name, "en", question.scheme), UNKNOWN}

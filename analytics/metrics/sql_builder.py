@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from analytics.metrics.definitions import BORROWER, Metric, measure_name, split_named
-from analytics.metrics.edition_metadata import UNKNOWN, known
+from analytics.metrics.definitions import BORROWER, Metric, dimension_named, measure_name
+from analytics.metrics.edition_metadata import UNKNOWN, metadata
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import NEW, NONE
 from analytics.sql.templates import fragment
@@ -25,7 +25,7 @@ _COLUMN = re.compile(r"\b(fact|branch|manager|product|customer)\.(\w+)")
 
 
 @dataclass(frozen=True)
-class Plan:
+class CompiledQuery:
     """A question made ready: the SQL with its bound values."""
 
     sql: str
@@ -36,14 +36,14 @@ class Plan:
 
 def first_month(view, metric: Metric, question) -> date | None:
     """The first month end of the edition for which the question has enough history; None when there is none yet."""
-    months = known(view).months
+    months = metadata(view).months
     by_class = "class" in (*question.by, *(name for name, _ in question.where))
     back = (question.opening or 1) if metric.is_move else question.opening if by_class else 0
     needed = max(metric.history - 1, back)
     return months[needed] if needed < len(months) else None
 
 
-class Writer:
+class SqlBuilder:
     """Writes the SQL of one question, or of the rows behind one cell."""
 
     def __init__(self, view, metric: Metric, question) -> None:
@@ -59,7 +59,7 @@ class Writer:
                 "        on warned.customer_key = fact.customer_key and warned.as_of = fact.as_of"
             )
 
-    def plan(self, cubes: bool = True) -> Plan:
+    def plan(self, cubes: bool = True) -> CompiledQuery:
         """The question's SQL; `cubes` lets the sums of a trend cube answer where they can."""
         q, metric = self.question, self.metric
         months = self._months()
@@ -100,13 +100,13 @@ class Writer:
             + ("\nwhere n > 0 or numerator <> 0" if q.by else "")
             + (f"\norder by {', '.join(self._order(name) for name in named)}" if named else "")
         )
-        return Plan(sql, self.params, tuple(name for name, _ in by), tuple(months))
+        return CompiledQuery(sql, self.params, tuple(name for name, _ in by), tuple(months))
 
     def expression(self, name: str) -> str:
         """The SQL of a split over the joined tables; a join that it needs is noted."""
         if name == "class":
             return self._class()
-        split = split_named(name)
+        split = dimension_named(name)
         sql = self._joined(split.sql)
         return (
             f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
@@ -119,9 +119,9 @@ class Writer:
             )
             return f"list_position([{codes}], sums.by_class)"
         split = name.removeprefix("by_")
-        if split not in ("as_of", "class") and split_named(split).sql.startswith("case "):
+        if split not in ("as_of", "class") and dimension_named(split).sql.startswith("case "):
             # Bands are text, which would follow the alphabet; enums follow their own order.
-            codes = ", ".join(f"'{code}'" for code in split_named(split).values)
+            codes = ", ".join(f"'{code}'" for code in dimension_named(split).values)
             return f"list_position([{codes}], sums.{name}) nulls last"
         return f"sums.{name} nulls last"
 
@@ -158,7 +158,7 @@ class Writer:
         """The class of the question's scheme: a column of the mart where kept there, else looked up at the opening."""
         q, source = question or self.question, self.metric.source.id
         name = f"{q.scheme}_{q.opening}" if q.opening else q.scheme
-        if name in known(self.view).columns[source]:
+        if name in metadata(self.view).columns[source]:
             return f"fact.{name}"
         by_loan = schemes()[q.scheme].grain == "loan"
         mart, key = (
@@ -179,7 +179,7 @@ class Writer:
     def class_today(self) -> str:
         """The class of the question's scheme on the day itself."""
         scheme, source = self.question.scheme, self.metric.source.id
-        if scheme in known(self.view).columns[source]:
+        if scheme in metadata(self.view).columns[source]:
             return f"fact.{scheme}"
         self.joins["graded"] = (
             "left join customer_month as graded\n"
@@ -191,7 +191,7 @@ class Writer:
         if self.metric.grain == "customer":
             sql = sql.replace("customer.", "fact.")
         else:
-            held = known(self.view).columns[self.metric.source.id]
+            held = metadata(self.view).columns[self.metric.source.id]
             for column in {column for table, column in _COLUMN.findall(sql) if table == "customer"}:
                 if f"{BORROWER}{column}" in held:
                     sql = re.sub(rf"\bcustomer\.{column}\b", f"fact.{BORROWER}{column}", sql)
@@ -265,14 +265,14 @@ class Writer:
         if metric.source.when != "month" or not metric.is_additive or metric.asks_warnings:
             return None
         name = f"cube_{metric.grain}_{q.scheme}"
-        kept = known(self.view).cubes.get(name, frozenset())
+        kept = metadata(self.view).cubes.get(name, frozenset())
         wanted = set(metric.measures)
         scope = ["branch_1"] if q.scope else []
         for split in [*q.by, *(split for split, _ in q.where), *scope]:
             if split == "class":
                 wanted.add(f"{q.scheme}_{q.opening}" if q.opening else q.scheme)
                 continue
-            for table, column in _COLUMN.findall(split_named(split).sql):
+            for table, column in _COLUMN.findall(dimension_named(split).sql):
                 wanted.add(
                     {"branch": "branch_key", "product": "product_key"}.get(
                         table, column if table == "fact" else "?"

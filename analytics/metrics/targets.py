@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analytics.i18n import text
-from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS, metric_named
+from analytics.metrics.definitions import DIMENSIONS, METRICS, MIN_GROUP_SIZE, metric_named
 from analytics.metrics.query import Question, ask
 from analytics.sql.templates import load
 from data.errors import UserError
@@ -27,7 +27,7 @@ MISSED = ("metric", "branch", "value", "n", "target", "red_line", "is_beyond", "
 
 
 @dataclass(frozen=True)
-class Mark:
+class Target:
     """What a figure is held against; `document` names the rule where the red line is not the bank's own."""
 
     target: float | None = None
@@ -45,7 +45,7 @@ class Mark:
         return self.red_line - value if better == "lower" else value - self.red_line
 
 
-NONE = Mark()
+NONE = Target()
 
 
 @cache
@@ -60,10 +60,10 @@ def red_lines(path: Path = RED_LINES) -> tuple[dict[str, Any], ...]:
     return tuple(sorted(lines, key=lambda line: line["effective_on"]))
 
 
-def marks(bank, as_of: date) -> dict[tuple[str, str], Mark]:
+def marks(bank, as_of: date) -> dict[tuple[str, str], Target]:
     """(metric, branch) → target and red line of a month end; the branch of the whole bank is ''."""
     found = {
-        (line["metric"], WHOLE): Mark(None, float(line["value"]), line["document"])
+        (line["metric"], WHOLE): Target(None, float(line["value"]), line["document"])
         for line in red_lines()
         if line["effective_on"] <= as_of
     }
@@ -77,7 +77,7 @@ def marks(bank, as_of: date) -> dict[tuple[str, str], Mark]:
                 else row.red_line
             )
             line, document = (declared.red_line, declared.document) if own is None else (own, None)
-            found[row.metric, row.branch] = Mark(row.target, line, document)
+            found[row.metric, row.branch] = Target(row.target, line, document)
     return found
 
 
@@ -98,7 +98,7 @@ def place(question: Question) -> str | None:
     return next((codes[0] for codes in where.values()), WHOLE)
 
 
-def beside(bank, question: Question) -> pd.DataFrame:
+def with_targets(bank, question: Question) -> pd.DataFrame:
     """The answer with target, to_target (value less target), red_line and to_red_line (room left; negative beyond it).
 
     Raises UserError as `ask` does, and for a question that is not about branches alone.
@@ -125,7 +125,7 @@ def beside(bank, question: Question) -> pd.DataFrame:
     ).astype(dict.fromkeys(("target", "to_target", "red_line", "to_red_line"), "float64"))
 
 
-def missed(bank, question: Question, by: str) -> pd.DataFrame:
+def breaches(bank, question: Question, by: str) -> pd.DataFrame:
     """Where a figure stands beyond its red line, or short of its target: of the place that the question is about and of
     the branches `by` below it. Red lines first, then by how far: as a share of the way from target to red line.
 
@@ -140,9 +140,9 @@ def missed(bank, question: Question, by: str) -> pd.DataFrame:
     )
     for metric in wanted:
         better = METRICS[metric].better
-        for splits in ((), (by,)) if METRICS[metric].may_split(SPLITS[by]) else ((),):
+        for splits in ((), (by,)) if METRICS[metric].supports(DIMENSIONS[by]) else ((),):
             try:
-                answer = beside(bank, question.about(metric, by=splits, last=1, compare=None))
+                answer = with_targets(bank, question.about(metric, by=splits, last=1, compare=None))
             except UserError:
                 continue
             for row in answer[answer["n"] >= MIN_GROUP_SIZE].to_dict("records"):

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from analytics.i18n.text import LANGUAGES, say
-from analytics.metrics.definitions import SPLITS
+from analytics.metrics.definitions import DIMENSIONS
 
 DECLARATIONS = Path(__file__).with_name("segments.toml")
 UNITS = ("rate", "money", "number", "flag", "category")
@@ -79,7 +79,7 @@ def _fact(id: str, body: dict, groups: Mapping) -> Fact:
             raise BadDeclaration(f"fact {id}: {name} is needed in {' and '.join(LANGUAGES)}")
     split = body.pop("split", None)
     if split:
-        body["words"] = SPLITS[split].values
+        body["words"] = DIMENSIONS[split].values
     if (body["unit"] == "category") != ("words" in body):
         raise BadDeclaration(f"fact {id}: a category, and only a category, has words or a split")
     body["needs"] = tuple(body.get("needs", ()))

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.edition_metadata import metadata
 from analytics.segments.definitions import FACTS
 from analytics.sql.templates import load
 from data.dates import month_end
@@ -34,7 +34,7 @@ def facts_at(view: EditionReader, as_of: date) -> pd.DataFrame:
     delivered are missing throughout. Raises UserError for a month end that the edition does not
     have.
     """
-    it = known(view)
+    it = metadata(view)
     if as_of not in it.months:
         raise UserError("no_month_end", as_of=as_of, first=it.months[0], last=it.months[-1])
     bound = {

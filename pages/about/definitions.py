@@ -4,7 +4,7 @@ import streamlit as st
 
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import METRICS, SPLITS
+from analytics.metrics.definitions import DIMENSIONS, METRICS
 from data.contract.schema import TYPE_WORDS, read_contract
 from data.errors import UserError
 from pages.parts.sections import assumptions
@@ -21,8 +21,8 @@ side = 0 if selection.lang == "zh-CN" else 1
 
 def facts(id: str) -> dict[str, str]:
     metric = METRICS[id]
-    dimensions = (["class"] if metric.may_split(None) else []) + [
-        s for s in SPLITS if metric.may_split(SPLITS[s])
+    dimensions = (["class"] if metric.supports(None) else []) + [
+        s for s in DIMENSIONS if metric.supports(DIMENSIONS[s])
     ]
     return {
         "id": id,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analytics.analysis.migration import Moves
+from analytics.analysis.migration import MigrationQuery
 from analytics.i18n.text import say
 from analytics.metrics.buckets import sets
 from pages.parts.sections import change, migration
@@ -44,13 +44,13 @@ if view in ("class", "bucket"):
             lambda id: sets()[id].name[lang],
             say("migration.buckets", lang),
         )
-    list_query = Moves(question, before, view, buckets)
+    list_query = MigrationQuery(question, before, view, buckets)
     migration.moves_matrix(selection, list_query, measure)
     if view == "bucket":
         migration.roll(selection, question, buckets)
 elif view == "rates":
     before = change.month_picker(selection)
-    list_query = Moves(question.about(scheme="loan_five"), before)
+    list_query = MigrationQuery(question.about(scheme="loan_five"), before)
     migration.rates(selection, question, before)
 elif view == "vintage":
     with st.container(horizontal=True, gap="small"):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.analysis import narrative
-from analytics.analysis.attribution import BARE, GONE, NEW, bridge, cells_of, effects
+from analytics.analysis.attribution import BARE, GONE, NEW, bridge, cells_of, decompose
 from analytics.analysis.significance import noise
 from analytics.metrics.edition_metadata import labels
 from analytics.metrics.query import Question
@@ -45,7 +45,7 @@ def test_the_effects_of_ten_thousand_random_pairs_of_books_leave_nothing_unexpla
     for _ in range(10_000):
         n0, d0, n1, d1 = random_book(rng)
         change = math.fsum(n1) / math.fsum(d1) - math.fsum(n0) / math.fsum(d0)
-        told = effects(n0, d0, n1, d1)
+        told = decompose(n0, d0, n1, d1)
         scale = max(1.0, math.fsum(n0) / math.fsum(d0), math.fsum(n1) / math.fsum(d1))
         worst = max(worst, abs(change - math.fsum(told["effect"])) / scale)
     assert worst < 1e-9
@@ -53,7 +53,7 @@ def test_the_effects_of_ten_thousand_random_pairs_of_books_leave_nothing_unexpla
 
 def test_two_parts_worked_by_hand():
     # before: a 10 of 100, b 10 of 300; after: a 30 of 300, b 5 of 100. R0 = 20/400 = 5 %, R1 = 35/400 = 8.75 %
-    told = effects([10, 10], [100, 300], [30, 5], [300, 100])
+    told = decompose([10, 10], [100, 300], [30, 5], [300, 100])
     # a: r 10 % → 10 %, w 25 % → 75 %: rate 0; mix 0.5 · (0.10 − 0.06875) = 0.015625
     # b: r 3.33 % → 5 %, w 75 % → 25 %: rate 0.016667 · 0.5; mix −0.5 · (0.0416667 − 0.06875) = 0.0135417
     assert told["rate_effect"] == pytest.approx([0, 0.05 / 6])
@@ -62,14 +62,14 @@ def test_two_parts_worked_by_hand():
 
 
 def test_a_part_that_is_new_or_gone_is_all_mix():
-    told = effects([1, 4, 0], [100, 50, 0], [1, 0, 9], [100, 0, 60])
+    told = decompose([1, 4, 0], [100, 50, 0], [1, 0, 9], [100, 0, 60])
     assert list(told["state"]) == ["", GONE, NEW]
     assert told["rate_effect"][1:] == pytest.approx([0, 0])
     assert (told["mix_effect"][1:] != 0).all()
 
 
 def test_a_part_with_a_numerator_but_no_denominator_is_all_rate():
-    told = effects([1, 4], [100, 0], [1, 4], [100, 50])
+    told = decompose([1, 4], [100, 0], [1, 4], [100, 50])
     assert told["state"][1] == BARE
     assert told["mix_effect"][1] == 0
 
@@ -168,11 +168,11 @@ def test_the_sentence_tells_that_every_tier_improved_and_the_mix_made_the_whole_
     found = bridge(story, question, YEAR)
     assert found.rate < 0 < found.mix
     assert found.change > 0
-    said = narrative.of(story, question, YEAR, "zh-CN", halves=True)
+    said = narrative.describe_change(story, question, YEAR, "zh-CN", halves=True)
     assert "各层级自身都在下降" in said
     assert "是结构变化" in said
     assert "÷" in said
-    assert "the mix did it" in narrative.of(story, question, YEAR, "en")
+    assert "the mix did it" in narrative.describe_change(story, question, YEAR, "en")
 
 
 def test_the_partner_channel_of_one_province_is_the_largest_effect(story):
@@ -183,7 +183,7 @@ def test_the_partner_channel_of_one_province_is_the_largest_effect(story):
 
 @pytest.mark.parametrize("lang", ["zh-CN", "en"])
 def test_a_sentence_that_the_data_do_not_carry_says_so(bank, lang):
-    said = narrative.of(
+    said = narrative.describe_change(
         bank, Question("overdue_rate_30", LAST, by=("class",)), date(2020, 1, 31), lang
     )
     assert {"zh-CN": "数据不足，无法判断", "en": "not enough data"}[lang] in said
@@ -195,7 +195,7 @@ def test_a_sentence_prints_only_figures_that_were_computed(bank, lang):
     found, judged = bridge(bank, question, YEAR), noise(bank, question, YEAR)
     with bank.session() as view:
         names = labels(view, "class", lang)
-    said = narrative.told(found, judged, names, lang)
+    said = narrative.compose(found, judged, names, lang)
     assert f"{found.whole['value']:.2%}" in said
     assert f"{abs(found.change) * 100:.2f}" in said
     assert "加强" not in said

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.analysis.cohorts import (
-    Cohorts,
-    counted,
+    CohortQuery,
+    count_rows,
     curve,
     first_payment,
-    followed,
-    listed,
+    list_rows,
+    survival_curve,
     vintage,
 )
 from analytics.analysis.forecast import forecast
-from analytics.analysis.migration import Moves, matrix
+from analytics.analysis.migration import MigrationQuery, matrix
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
 from data.dates import month_end
@@ -133,7 +133,7 @@ def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
     # eighty settled, nobody cut off before day 90: Kaplan-Meier of day 90 is the plain share, 36 of 80
     days = np.array([10] * 16 + [60] * 20 + [120] * 24 + [200] * 20)
     back = np.array([1] * 60 + [0] * 20)
-    _, line = followed(days, back)
+    _, line = survival_curve(days, back)
     assert line["value_90"] == pytest.approx(36 / 80)
 
 
@@ -148,18 +148,21 @@ def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
     ],
 )
 def test_a_point_of_the_vintage_opens_the_loans_that_were_late(small_bank, late, month, loans):
-    asked = Cohorts(ASKED, "vintage", 30, late, "year")
+    asked = CohortQuery(ASKED, "vintage", 30, late, "year")
     cell = {"cohort": "2025-01-01", "month": str(month)}
-    assert set(listed(small_bank, asked, cell)["loan_id"]) == loans
-    assert counted(small_bank, asked, cell) == len(loans)
+    assert set(list_rows(small_bank, asked, cell)["loan_id"]) == loans
+    assert count_rows(small_bank, asked, cell) == len(loans)
 
 
 def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
-    asked = Cohorts(ASKED, "first", period="year")
+    asked = CohortQuery(ASKED, "first", period="year")
     cell = {"cohort": "2026-01-01"}
     # 8 lent, 7 judged, L8 missed
-    assert [counted(small_bank, asked, cell | more) for more in ({}, {"judged": "yes"})] == [8, 7]
-    assert list(listed(small_bank, asked, cell | {"judged": "missed"})["loan_id"]) == ["L8"]
+    assert [count_rows(small_bank, asked, cell | more) for more in ({}, {"judged": "yes"})] == [
+        8,
+        7,
+    ]
+    assert list(list_rows(small_bank, asked, cell | {"judged": "missed"})["loan_id"]) == ["L8"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -176,20 +179,20 @@ def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(
         found = vintage(bank, question, days, late, period)
         row = found.iloc[data.draw(st.integers(0, len(found) - 1))]
         cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
-        asked = Cohorts(question, "vintage", days, late, period)
-        assert counted(bank, asked, cell) == row["n"]
+        asked = CohortQuery(question, "vintage", days, late, period)
+        assert count_rows(bank, asked, cell) == row["n"]
         late_ones = cell | {"month": str(row["month"])}
-        assert counted(bank, asked, late_ones) == row["numerator_loans"]
+        assert count_rows(bank, asked, late_ones) == row["numerator_loans"]
         assert (
-            listed(bank, asked, late_ones, limit=10**6)["loan_id"].nunique()
+            list_rows(bank, asked, late_ones, limit=10**6)["loan_id"].nunique()
             == row["numerator_loans"]
         )
         firsts = first_payment(bank, question, period)
         row = firsts.iloc[data.draw(st.integers(0, len(firsts) - 1))]
         cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
-        asked = Cohorts(question, "first", period=period)
+        asked = CohortQuery(question, "first", period=period)
         told = [
-            counted(bank, asked, cell | more)
+            count_rows(bank, asked, cell | more)
             for more in ({}, {"judged": "yes"}, {"judged": "missed"})
         ]
         assert told == [row["loans"], row["n"], row["numerator"]]
@@ -198,10 +201,10 @@ def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(
 
 
 def test_a_curve_opens_into_its_settlements(bank):
-    asked = Cohorts(ASKED.about("customers", by=("class",)), "curve")
+    asked = CohortQuery(ASKED.about("customers", by=("class",)), "curve")
     for row in curve(bank, asked.question).summary.to_dict("records"):
-        assert counted(bank, asked, {"part": row["part"]}) == row["n"]
-        back = listed(bank, asked, {"part": row["part"], "back": "yes"}, limit=10**6)
+        assert count_rows(bank, asked, {"part": row["part"]}) == row["n"]
+        back = list_rows(bank, asked, {"part": row["part"], "back": "yes"}, limit=10**6)
         assert len(back) == row["back"]
         assert back["next_disbursed_on"].notna().all()
 
@@ -212,7 +215,7 @@ def test_a_forecast_is_the_pooled_matrix_of_twelve_months_applied_three_times(ba
     opening, moved, joined = np.zeros(5), np.zeros((5, 5)), np.zeros(5)
     for back in range(12):
         at, before = month_end(LAST, -back), month_end(LAST, -back - 1)
-        found = matrix(bank, Moves(question.about(as_of=at), before))
+        found = matrix(bank, MigrationQuery(question.about(as_of=at), before))
         counts = found.pivot_table(index="before", columns="after", values="n", fill_value=0)
         cells = counts.reindex(index=codes, columns=codes, fill_value=0).to_numpy()
         opening += counts.sum(axis=1).reindex(codes, fill_value=0).to_numpy()
@@ -305,19 +308,21 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
         (lambda bank: vintage(bank, ASKED.about(by=("bucket",))), "changes month by month"),
         (lambda bank: curve(bank, ASKED.about(by=("product",))), "may not honestly be split"),
         (
-            lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025Q3"}),
+            lambda bank: count_rows(bank, CohortQuery(ASKED), {"cohort": "2025Q3"}),
             "named by its first day",
         ),
         (
-            lambda bank: counted(bank, Cohorts(ASKED), {"cohort": "2025-07-01", "month": "six"}),
+            lambda bank: count_rows(
+                bank, CohortQuery(ASKED), {"cohort": "2025-07-01", "month": "six"}
+            ),
             "is a number",
         ),
-        (lambda bank: counted(bank, Cohorts(ASKED), {"judged": "yes"}), "no 'judged'"),
+        (lambda bank: count_rows(bank, CohortQuery(ASKED), {"judged": "yes"}), "no 'judged'"),
         (
-            lambda bank: counted(bank, Cohorts(ASKED, "first"), {"judged": "perhaps"}),
+            lambda bank: count_rows(bank, CohortQuery(ASKED, "first"), {"judged": "perhaps"}),
             "no value 'perhaps'",
         ),
-        (lambda bank: counted(bank, Cohorts(ASKED, "shoes"), {}), "no value 'shoes'"),
+        (lambda bank: count_rows(bank, CohortQuery(ASKED, "shoes"), {}), "no value 'shoes'"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_by_name(bank, call, said):

@@ -8,8 +8,8 @@ import pytest
 
 from analytics.marts.build import build
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.drilldown import count, rows
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.drilldown import count_rows, list_rows
+from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.query import Question, ask
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
@@ -70,7 +70,7 @@ def ondeck(opened) -> Warehouse:
 def _months(bank: Warehouse) -> list[date]:
     """The first month end that can be asked by today's class, one in the middle and the last."""
     with bank.session() as view:
-        months = known(view).months
+        months = metadata(view).months
     return sorted({months[0], months[len(months) // 2], months[-1]})
 
 
@@ -192,10 +192,10 @@ def test_a_cell_opens_into_the_rows_that_it_counted(bank, metric):
         return
     for row in answer.to_dict("records"):
         cell = {by[0]: row[by[0]]}
-        assert count(bank, question, cell) == row["n"]
-        assert len(rows(bank, question, cell, limit=1_000_000)) == row["n"]
+        assert count_rows(bank, question, cell) == row["n"]
+        assert len(list_rows(bank, question, cell, limit=1_000_000)) == row["n"]
         if METRICS[metric].hit and METRICS[metric].weight == "1":
-            assert count(bank, question, cell, hit=True) == row["numerator"]
+            assert count_rows(bank, question, cell, hit=True) == row["numerator"]
 
 
 # ---------- 10: one class per customer, scheme and day

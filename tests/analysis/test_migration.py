@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from analytics.analysis.migration import (
     EXITS,
     TERMS,
-    Moves,
-    counted,
+    MigrationQuery,
+    count_rows,
     flows,
-    listed,
+    list_rows,
     matrix,
     rates,
     roll,
@@ -54,7 +54,7 @@ def bank(demo_home):
     ],
 )
 def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, closing, terms):
-    found = flows(small_bank, Moves(Question("loans", after), before))
+    found = flows(small_bank, MigrationQuery(Question("loans", after), before))
     assert (found.opening, found.closing, found.residual) == (opening, closing, 0)
     told = {row.term: (row.loans, row.amount) for row in found.terms.itertuples() if row.loans}
     assert told == terms
@@ -76,12 +76,12 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
 def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
     bank = Warehouse(demo_home, verify="stamp")
     try:
-        asked = Moves(Question("loans", pair[1], where=where), pair[0], "late", days=days)
+        asked = MigrationQuery(Question("loans", pair[1], where=where), pair[0], "late", days=days)
         found = flows(bank, asked)
         assert found.residual == Decimal(0)
         for row in found.terms.itertuples():
-            assert counted(bank, asked, {"term": row.term}) == row.loans
-        opening = listed(bank, asked, {"term": "opening"}, limit=10**6)
+            assert count_rows(bank, asked, {"term": row.term}) == row.loans
+        opening = list_rows(bank, asked, {"term": "opening"}, limit=10**6)
         assert len(opening) == found.loans_before
         assert float(opening["balance_before"].sum()) == pytest.approx(
             float(found.opening), abs=0.01
@@ -104,7 +104,7 @@ def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
         question = Question(
             "loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme
         )
-        found = matrix(bank, Moves(question, pair[0]))
+        found = matrix(bank, MigrationQuery(question, pair[0]))
         asked = question.about(by=("class",), opening=0)
         sides = (("before", pair[0], ("joined", "moved_in")), ("after", pair[1], EXITS))
         for side, day, outside in sides:
@@ -119,11 +119,11 @@ def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
 
 
 def test_a_cell_of_the_matrix_opens_exactly_its_customers(bank):
-    asked = Moves(Question("customers", LAST), APR)
+    asked = MigrationQuery(Question("customers", LAST), APR)
     for row in matrix(bank, asked).itertuples():
         cell = {"before": row.before, "after": row.after}
-        assert counted(bank, asked, cell) == row.n
-        lines = listed(bank, asked, cell, limit=10**6)
+        assert count_rows(bank, asked, cell) == row.n
+        lines = list_rows(bank, asked, cell, limit=10**6)
         assert lines["customer_id"].nunique() == row.n
         assert float(lines["balance"].sum()) == pytest.approx(row.balance, abs=0.01)
 
@@ -146,10 +146,10 @@ def test_the_migration_rates_of_the_small_bank(small_bank):
 
 
 def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank):
-    asked = Moves(Question("loans", LAST, scheme="loan_five"), APR)
+    asked = MigrationQuery(Question("loans", LAST, scheme="loan_five"), APR)
     for row in rates(bank, asked.question, APR).itertuples():
-        assert counted(bank, asked, {"rate": row.rate}) == row.n
-        lines = listed(bank, asked, {"rate": row.rate}, limit=10**6)
+        assert count_rows(bank, asked, {"rate": row.rate}) == row.n
+        lines = list_rows(bank, asked, {"rate": row.rate}, limit=10**6)
         assert lines["loan_id"].nunique() == row.n
         assert float(lines["balance_before"].sum()) == pytest.approx(row.opening, abs=0.01)
 
@@ -186,16 +186,26 @@ def test_the_published_roll_matrix_of_ondeck(tmp_path):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda bank: matrix(bank, Moves(Question("loans", OCT), LAST)), "must lie before"),
+        (
+            lambda bank: matrix(bank, MigrationQuery(Question("loans", OCT), LAST)),
+            "must lie before",
+        ),
         (lambda bank: roll(bank, Question("loans", LAST), OCT, "weeks"), "no set of buckets"),
         (lambda bank: roll_series(bank, Question("loans", LAST), 3, "short"), "not one month wide"),
-        (lambda bank: flows(bank, Moves(Question("loans", LAST), OCT, days=45)), "0, 30, 60 or 90"),
         (
-            lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"term": "lost"}),
+            lambda bank: flows(bank, MigrationQuery(Question("loans", LAST), OCT, days=45)),
+            "0, 30, 60 or 90",
+        ),
+        (
+            lambda bank: count_rows(
+                bank, MigrationQuery(Question("loans", LAST), OCT), {"term": "lost"}
+            ),
             "no term 'lost'",
         ),
         (
-            lambda bank: counted(bank, Moves(Question("loans", LAST), OCT), {"colour": "red"}),
+            lambda bank: count_rows(
+                bank, MigrationQuery(Question("loans", LAST), OCT), {"colour": "red"}
+            ),
             "no 'colour'",
         ),
     ],
@@ -206,5 +216,5 @@ def test_what_cannot_be_told_is_refused_by_name(bank, call, said):
 
 
 def test_every_term_is_told_even_when_nothing_moved(bank):
-    found = flows(bank, Moves(Question("loans", LAST), APR))
+    found = flows(bank, MigrationQuery(Question("loans", LAST), APR))
     assert list(found.terms["term"]) == list(TERMS)

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analytics.analysis.significance import FEW, Sums, judge, noise, resample
+from analytics.analysis.significance import FEW, CustomerSums, assess_changes, noise, resample
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
 from data.editions.reader import Warehouse
@@ -27,7 +27,7 @@ def significant(pairs, customers, **told):
     found = []
     for seed in range(pairs):
         whole, parts, sums = book(customers, seed, **told)
-        found.append(judge(HEADS, whole, parts, sums, customers, draws=400))
+        found.append(assess_changes(HEADS, whole, parts, sums, customers, draws=400))
     of_parts = np.mean([parts["verdict"].isin(["rise", "fall"]).mean() for _, parts in found])
     return of_parts, np.mean([whole["verdict"] in ("rise", "fall") for whole, _ in found])
 
@@ -51,7 +51,7 @@ def test_intervals_of_small_parts_by_balance_cover_the_truth():
     covered = []
     for seed in range(150):
         whole, parts, sums = book(2_000, seed, money=True)
-        _, board = judge(MONEY, whole, parts, sums, 2_000, draws=600, seed=seed)
+        _, board = assess_changes(MONEY, whole, parts, sums, 2_000, draws=600, seed=seed)
         told = board[board["low"].notna()]
         covered += list((told["low"] <= 0) & (told["high"] >= 0))
     assert 0.93 <= np.mean(covered) <= 0.97
@@ -70,7 +70,7 @@ def test_drawing_alike_customers_at_once_spreads_as_drawing_each():
     odd = sums.sums.copy()
     odd[:, 1] += np.arange(3_000) * 1e-9
     spread = [
-        resample(Sums(sums.who, sums.part, told, sums.size, sums.parts), 2_000, 5)
+        resample(CustomerSums(sums.who, sums.part, told, sums.size, sums.parts), 2_000, 5)
         .sum(axis=1)[:, 2]
         .std()
         for told in (sums.sums, odd)

@@ -7,7 +7,7 @@ import pytest
 
 from analytics.__main__ import main
 from analytics.analysis.attribution import bridge
-from analytics.analysis.migration import Moves, flows
+from analytics.analysis.migration import MigrationQuery, flows
 from analytics.metrics.query import Question, ask
 from data.editions.reader import Warehouse
 
@@ -77,7 +77,7 @@ def test_the_bridge_of_the_command_line_is_the_bridge(told, bank):
 
 
 def test_the_flows_and_their_lists_are_those_of_the_library(told, bank):
-    found = flows(bank, Moves(Question("loans", LAST), YEAR))
+    found = flows(bank, MigrationQuery(Question("loans", LAST), YEAR))
     answer = json.loads(told("flows", *PAIR, "--format", "json")[1])
     assert answer["closing"] == pytest.approx(float(found.closing))
     counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from analytics.metrics.definitions import METRICS, SPLITS
-from analytics.metrics.drilldown import ORDERS, count, rows
-from analytics.metrics.edition_metadata import known
+from analytics.metrics.definitions import DIMENSIONS, METRICS
+from analytics.metrics.drilldown import ORDERS, count_rows, list_rows
+from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.query import Question, ask
-from analytics.metrics.sql_builder import Writer
+from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
 from data.editions.reader import Warehouse
@@ -34,8 +34,8 @@ def demo_bank(demo_home):
 def questions(draw) -> Question:
     """A question of any metric, with up to two honest splits, a scheme, an opening and a month."""
     metric = METRICS[draw(st.sampled_from(LIVE))]
-    honest = [split.id for split in SPLITS.values() if metric.may_split(split)]
-    honest += ["class"] if metric.may_split(None) else []
+    honest = [split.id for split in DIMENSIONS.values() if metric.supports(split)]
+    honest += ["class"] if metric.supports(None) else []
     by = draw(st.lists(st.sampled_from(honest), max_size=2, unique=True))
     back = draw(st.integers(0, 2)) if metric.history > 1 else draw(st.integers(0, 6))
     return Question(
@@ -54,8 +54,8 @@ def test_a_cell_opens_into_exactly_the_n_rows_that_it_printed(demo_bank, questio
     assume(len(answer))
     row = answer.iloc[data.draw(st.integers(0, len(answer) - 1))]
     cell = {split: row[split] for split in question.by}
-    assert count(demo_bank, question, cell) == row["n"]
-    assert len(rows(demo_bank, question, cell, limit=ALL)) == row["n"]
+    assert count_rows(demo_bank, question, cell) == row["n"]
+    assert len(list_rows(demo_bank, question, cell, limit=ALL)) == row["n"]
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -67,8 +67,8 @@ def test_the_numerators_list_holds_the_rows_of_the_numerator(demo_bank, question
     assume(len(answer))
     row = answer.iloc[data.draw(st.integers(0, len(answer) - 1))]
     cell = {split: row[split] for split in question.by}
-    listed = rows(demo_bank, question, cell, hit=True, limit=ALL)
-    assert len(listed) == count(demo_bank, question, cell, hit=True)
+    listed = list_rows(demo_bank, question, cell, hit=True, limit=ALL)
+    assert len(listed) == count_rows(demo_bank, question, cell, hit=True)
     if metric.weight == "1":
         assert len(listed) == row["numerator"]
     elif metric.weight == "fact.balance":
@@ -77,9 +77,9 @@ def test_the_numerators_list_holds_the_rows_of_the_numerator(demo_bank, question
 
 def test_a_list_in_pages_holds_every_row_once(demo_bank):
     question = Question("loans", TODAY, by=("class",), opening=0)
-    n = count(demo_bank, question, {"class": "B"})
+    n = count_rows(demo_bank, question, {"class": "B"})
     pages = [
-        rows(demo_bank, question, {"class": "B"}, limit=50, offset=at, order="days_past_due")
+        list_rows(demo_bank, question, {"class": "B"}, limit=50, offset=at, order="days_past_due")
         for at in range(0, n, 50)
     ]
     numbers = pd.concat(pages)["loan_id"]
@@ -95,7 +95,7 @@ def test_a_list_in_pages_holds_every_row_once(demo_bank):
     ],
 )
 def test_a_list_can_be_put_in_each_order(demo_bank, metric, order):
-    listed = rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
+    listed = list_rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
     if order in listed:
         known_values = listed[order].dropna()
         assert known_values.is_monotonic_decreasing
@@ -103,17 +103,19 @@ def test_a_list_can_be_put_in_each_order(demo_bank, metric, order):
 
 def test_a_list_in_an_unknown_order_is_refused(demo_bank):
     with pytest.raises(UserError, match="cannot be put in order by 'name'"):
-        rows(demo_bank, Question("loans", TODAY), order="name")
+        list_rows(demo_bank, Question("loans", TODAY), order="name")
 
 
 def test_a_cell_of_another_split_is_refused(demo_bank):
     with pytest.raises(UserError, match="not split by"):
-        rows(demo_bank, Question("loans", TODAY, by=("family",)), {"branch_1": "N"})
+        list_rows(demo_bank, Question("loans", TODAY, by=("family",)), {"branch_1": "N"})
 
 
 def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
     question = Question("overdue_rate", TODAY, by=("family",))
-    listed = rows(small_bank, question, {"family": "consumer"}, hit=True, order="days_past_due")
+    listed = list_rows(
+        small_bank, question, {"family": "consumer"}, hit=True, order="days_past_due"
+    )
     # L2 26 days, L5 16 days
     assert listed[["loan_id", "days_past_due", "balance"]].to_numpy().tolist() == [
         ["L2", 26, 4_550],
@@ -123,13 +125,15 @@ def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
 
 def test_borrowers_are_listed_once_each_though_they_hold_two_loans(small_bank):
     question = Question("borrowers", TODAY, by=("branch_1",))
-    listed = rows(small_bank, question, {"branch_1": "N"})
+    listed = list_rows(small_bank, question, {"branch_1": "N"})
     # C1 (L1 and L2), C4, C6, C7, C9
     assert sorted(listed["customer_id"]) == ["C1", "C4", "C6", "C7", "C9"]
 
 
 def test_a_list_tells_the_class_of_the_day_and_of_the_opening(small_bank):
-    listed = rows(small_bank, Question("customers", TODAY, opening=12)).set_index("customer_id")
+    listed = list_rows(small_bank, Question("customers", TODAY, opening=12)).set_index(
+        "customer_id"
+    )
     # C4 was B on 2025-10-31 and is D; C9 was not there
     assert listed.loc[["C4", "C9"], ["class", "class_opening"]].to_numpy().tolist() == [
         ["D", "B"],
@@ -138,7 +142,7 @@ def test_a_list_tells_the_class_of_the_day_and_of_the_opening(small_bank):
 
 
 def test_a_list_shows_no_full_name(small_bank):
-    listed = rows(small_bank, Question("customers", TODAY))
+    listed = list_rows(small_bank, Question("customers", TODAY))
     assert listed["name"].str.contains("*", regex=False).all()
 
 
@@ -147,7 +151,7 @@ def test_a_list_shows_no_full_name(small_bank):
 
 def _answers(bank, question: Question) -> tuple[bool, pd.DataFrame]:
     with bank.session() as view:
-        writer = Writer(view, METRICS[question.metric], question)
+        writer = SqlBuilder(view, METRICS[question.metric], question)
         from_cube = writer._cube(writer._months()) is not None
     return from_cube, ask(bank, question)
 
@@ -167,7 +171,7 @@ def test_the_trend_cubes_answer_what_the_marts_answer(demo_bank, metric, monkeyp
         for opening in ((0, 3) if "class" in by else (0,))
     ]
     fast = [_answers(demo_bank, question) for question in asked]
-    monkeypatch.setattr(Writer, "_cube", lambda self, months: None)
+    monkeypatch.setattr(SqlBuilder, "_cube", lambda self, months: None)
     for question, (from_cube, quick) in zip(asked, fast, strict=True):
         slow = ask(demo_bank, question)
         assert from_cube, f"{question} was not answered from a cube"
@@ -179,10 +183,10 @@ def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(demo_bank, monkey
         some = view.one(
             "select branch_1 from branch where branch_1 is not null order by 1 limit 1"
         )[0]
-        assert known(view).cubes
+        assert metadata(view).cubes
     question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (some,)),))
     quick = ask(demo_bank, question)
-    monkeypatch.setattr(Writer, "_cube", lambda self, months: None)
+    monkeypatch.setattr(SqlBuilder, "_cube", lambda self, months: None)
     pd.testing.assert_frame_equal(
         quick, ask(demo_bank, question), check_exact=False, rtol=0, atol=0.001
     )

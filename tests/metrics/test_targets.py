@@ -4,10 +4,19 @@ from datetime import date
 
 import pytest
 
-from analytics.analysis.migration import Moves, matrix
+from analytics.analysis.migration import MigrationQuery, matrix
 from analytics.marts.build import build
 from analytics.metrics.query import Question, ask
-from analytics.metrics.targets import NONE, Mark, beside, marks, missed, place, red_lines, unknown
+from analytics.metrics.targets import (
+    NONE,
+    Target,
+    breaches,
+    marks,
+    place,
+    red_lines,
+    unknown,
+    with_targets,
+)
 from analytics.rulebooks import read_schemes
 from data.dates import month_end
 from data.editions.reader import Warehouse
@@ -43,24 +52,28 @@ def tiny(tmp_path_factory):
 
 def test_the_whole_bank_is_held_against_its_own_target(tiny):
     # 2,000 of 2,900 is 68.97 %: 18.97 points over the target of 50 %, 8.97 beyond the red line of 60 %.
-    row = beside(tiny, Question("overdue_rate_30", MARCH)).iloc[0]
+    row = with_targets(tiny, Question("overdue_rate_30", MARCH)).iloc[0]
     assert row.to_target == pytest.approx(2000 / 2900 - 0.5)
     assert row.to_red_line == pytest.approx(0.6 - 2000 / 2900)
 
 
 def test_each_branch_is_held_against_its_own_and_one_without_against_nothing(tiny):
-    rows = beside(tiny, Question("overdue_rate_30", MARCH, by=("branch_1",))).set_index("branch_1")
+    rows = with_targets(tiny, Question("overdue_rate_30", MARCH, by=("branch_1",))).set_index(
+        "branch_1"
+    )
     assert rows.loc["N", ["to_target", "to_red_line"]].tolist() == pytest.approx([-0.1, 0.2])
     assert rows.loc["S", ["target", "to_target", "red_line", "to_red_line"]].isna().all()
 
 
 def test_a_target_of_the_head_office_is_that_of_the_whole_bank(tiny):
     # two loans, three wanted
-    assert beside(tiny, Question("loans", MARCH)).iloc[0].to_target == -1
+    assert with_targets(tiny, Question("loans", MARCH)).iloc[0].to_target == -1
 
 
 def test_a_filter_on_a_branch_is_that_branch(tiny):
-    row = beside(tiny, Question("overdue_rate_30", MARCH, where=(("branch_1", ("N",)),))).iloc[0]
+    row = with_targets(
+        tiny, Question("overdue_rate_30", MARCH, where=(("branch_1", ("N",)),))
+    ).iloc[0]
     assert row.target == 0.1
 
 
@@ -75,7 +88,7 @@ def test_a_code_that_is_no_metric_is_named(tiny):
 ])  # fmt: skip
 def test_what_is_narrowed_by_more_than_a_branch_is_held_against_nothing(tiny, about):
     with pytest.raises(UserError, match="Targets and red lines are set for branches"):
-        beside(tiny, Question("overdue_rate_30", MARCH, **about))
+        with_targets(tiny, Question("overdue_rate_30", MARCH, **about))
 
 
 def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path):
@@ -84,7 +97,7 @@ def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path)
     assert all(mark.target is None and mark.document for mark in found.values())
     assert {metric for metric, _ in found} == {"npl_ratio", "coverage", "recognition_deviation"}
     assert (
-        beside(bank, Question("overdue_rate_30", MARCH))[["target", "red_line"]]
+        with_targets(bank, Question("overdue_rate_30", MARCH))[["target", "red_line"]]
         .isna()
         .all(axis=None)
     )
@@ -107,9 +120,9 @@ def test_a_red_line_of_a_figure_without_a_bad_side_is_refused(tmp_path):
 
 def test_room_to_the_line_follows_the_direction_of_the_figure():
     # 3 % against at most 5 %: two points left; 30 % against at least 25 %: five points left; 20 %: five beyond
-    assert Mark(red_line=0.05).room(0.03, "lower") == pytest.approx(0.02)
-    assert Mark(red_line=0.25).room(0.30, "higher") == pytest.approx(0.05)
-    assert Mark(red_line=0.25).room(0.20, "higher") == pytest.approx(-0.05)
+    assert Target(red_line=0.05).room(0.03, "lower") == pytest.approx(0.02)
+    assert Target(red_line=0.25).room(0.30, "higher") == pytest.approx(0.05)
+    assert Target(red_line=0.25).room(0.20, "higher") == pytest.approx(-0.05)
     assert NONE.room(0.2, "lower") is None
     assert NONE.gap(0.2) is None
 
@@ -122,7 +135,7 @@ def test_the_place_of_a_question_is_its_one_branch():
 
 def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
     question = Question("customers", LAST)
-    found = missed(bank, question, "branch_1")
+    found = breaches(bank, question, "branch_1")
     assert not found.duplicated(["metric", "branch"]).any()
     assert list(found["is_beyond"]) == sorted(found["is_beyond"], reverse=True)
     # the branch of the story stands beyond its red line of overdue
@@ -136,7 +149,9 @@ def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
 @pytest.mark.parametrize(("opening", "months"), [(1, 1), (3, 3), (12, 12), (0, 1)])
 def test_up_minus_down_is_what_the_migration_matrix_counts(bank, opening, months):
     ways = count_directions(
-        matrix(bank, Moves(Question("customers", LAST, opening=0), month_end(LAST, -months))),
+        matrix(
+            bank, MigrationQuery(Question("customers", LAST, opening=0), month_end(LAST, -months))
+        ),
         read_schemes()["abcd"].class_codes[:-1],
     )
     row = ask(bank, Question("net_upgraded", LAST, opening=opening)).iloc[0]

@@ -9,14 +9,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from analytics.analysis import narrative
+from analytics.analysis import cohorts, narrative
 from analytics.analysis.attribution import bridge
-from analytics.analysis.cohorts import Cohorts, counted
-from analytics.analysis.migration import Moves, flows, matrix
+from analytics.analysis.cohorts import CohortQuery
+from analytics.analysis.migration import MigrationQuery, flows, matrix
 from analytics.analysis.significance import noise
 from analytics.i18n.text import LANGUAGES, change, say
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.drilldown import count, rows
+from analytics.metrics.drilldown import count_rows, list_rows
 from analytics.metrics.query import Question, ask
 from data.dates import month_end
 from data.editions.reader import Warehouse
@@ -89,7 +89,7 @@ def test_a_view_opens(app, page, address, lang):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_sentence_of_the_page_is_that_of_the_command_line(app, bank, lang):
     question = Question("overdue_rate_30", LAST, by=("class",), scheme="abcd")
-    said = narrative.of(bank, question, BEFORE, lang)
+    said = narrative.describe_change(bank, question, BEFORE, lang)
     assert said.replace("“", "“") in printed(app("changes", lang=lang, scheme="abcd"))
 
 
@@ -119,7 +119,7 @@ def test_the_chips_say_the_verdicts(app, bank):
 
 @pytest.mark.parametrize("term", ["rolled_in", "cured", "stayed", "closing"])
 def test_a_term_of_the_money_bridge_opens_its_loans(app, bank, term):
-    found = flows(bank, Moves(Question("loans", LAST), BEFORE))
+    found = flows(bank, MigrationQuery(Question("loans", LAST), BEFORE))
     counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True)) | {
         "closing": found.loans
     }
@@ -127,7 +127,7 @@ def test_a_term_of_the_money_bridge_opens_its_loans(app, bank, term):
 
 
 def test_a_cell_of_the_matrix_opens_its_customers(app, bank):
-    found = matrix(bank, Moves(Question("customers", LAST), BEFORE))
+    found = matrix(bank, MigrationQuery(Question("customers", LAST), BEFORE))
     for row in found.sort_values("n").tail(2).itertuples():
         said = printed(
             app("migration", scheme="abcd", moved=f"before:{row.before}~after:{row.after}")
@@ -166,7 +166,9 @@ def test_a_row_of_the_explorer_opens_exactly_the_n_that_it_printed(app, bank):
 )
 def test_a_cell_of_a_cohort_opens_its_loans(app, bank, address, call, unit):
     kind, more = call
-    n = counted(bank, Cohorts(Question("loans", LAST), kind), {"cohort": "2025-10-01", **more})
+    n = cohorts.count_rows(
+        bank, CohortQuery(Question("loans", LAST), kind), {"cohort": "2025-10-01", **more}
+    )
     assert n > 0
     assert f"共 {n:,} {unit}" in printed(app("migration", **address))
 
@@ -200,9 +202,13 @@ def test_any_cell_of_the_explorer_opens_exactly_the_n_that_it_printed(
             row = level.iloc[data.draw(st.integers(0, len(level) - 1))]
             cell = cell | {split: row[split]}
         asked = question.about(by=tuple(cell))
-        assert count(bank, asked, cell) == row["n"] == len(rows(bank, asked, cell, limit=10**6))
+        assert (
+            count_rows(bank, asked, cell)
+            == row["n"]
+            == len(list_rows(bank, asked, cell, limit=10**6))
+        )
         if hit and METRICS[metric].hit and METRICS[metric].weight == "1":
-            assert count(bank, asked, cell, hit=True) == row["numerator"]
+            assert count_rows(bank, asked, cell, hit=True) == row["numerator"]
     finally:
         bank.close()
 

@@ -278,7 +278,7 @@ def test_the_definitions_page_shows_the_query_of_the_metric_picked(app):
 
 
 def test_the_list_behind_a_cell_is_masked(bank):
-    names = drilldown.rows(
+    names = drilldown.list_rows(
         bank, Question("customers", LAST, by=("class",)), {"class": "B"}, limit=50
     )["name"]
     assert names.str.contains("*", regex=False).all()

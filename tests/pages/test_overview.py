@@ -21,7 +21,7 @@ def test_each_of_the_six_tiles_prints_value_and_what_it_is_held_against(app, ban
     said = printed(app(lang=lang))
     for metric in KPI_METRICS:
         declared = METRICS[metric]
-        row = targets.beside(bank, Question(metric, LAST)).iloc[0]
+        row = targets.with_targets(bank, Question(metric, LAST)).iloc[0]
         assert f'<p class="lp-value">{number(row["value"], declared.unit, lang)}</p>' in said
         assert (
             f"{say('tile.target', lang)} {number(row['target'], declared.unit, lang)}</td>" in said
@@ -42,7 +42,7 @@ def test_the_tile_of_customers_names_the_balance_and_that_of_npl_the_deviation(a
 
 def test_a_branch_is_held_against_its_own_targets_and_another_filter_against_none(app, bank):
     where = (("branch_1", ("06",)),)
-    row = targets.beside(bank, Question("overdue_rate_30", LAST, where=where)).iloc[0]
+    row = targets.with_targets(bank, Question("overdue_rate_30", LAST, where=where)).iloc[0]
     assert f"较目标 {row['target']:.2%}</td>" in printed(app(branch="06"))
     said = printed(app(f__payroll="yes"))
     assert "较目标 " not in said
@@ -81,7 +81,7 @@ def test_the_bridge_of_the_metric_picked_stands_below_the_board(app, bank, metri
 
 def test_at_most_five_alerts_are_listed_and_each_opens_its_list(app, bank):
     test = app()
-    found = targets.missed(bank, Question("customers", LAST), "branch_1")
+    found = targets.breaches(bank, Question("customers", LAST), "branch_1")
     alerts = [button for button in test.button if button.key and button.key.startswith("alert_")]
     assert len(alerts) == min(5, len(found))
     first = found.iloc[0]

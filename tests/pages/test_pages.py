@@ -68,7 +68,7 @@ def test_a_cell_opens_exactly_the_n_that_it_printed(app, bank, metric, code):
     assert f"共 {n:,} " in printed(test)
     assert (
         len(
-            drilldown.rows(
+            drilldown.list_rows(
                 bank, Question(metric, LAST, by=("class",)), {"class": code}, limit=10**6
             )
         )

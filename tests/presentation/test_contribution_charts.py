@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analytics.metrics.targets import Mark
+from analytics.metrics.targets import Target
 from pages.parts.widgets import headlines
 from pages.parts.widgets.kpi_tiles import Tile, face
 from pages.parts.widgets.text import escape_markdown
@@ -61,13 +61,13 @@ def test_a_tile_of_a_small_sample_is_grey_and_says_so(row):
 
 def test_a_tile_shows_its_gap_to_a_target_and_its_distance_to_the_red_line(row):
     # 3.00 % against a target of 2.50 %: half a point too much; 5.00 % is the red line: two points left.
-    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Mark(0.025, 0.05)), "en")
+    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Target(0.025, 0.05)), "en")
     assert 'vs target 2.50%</td><td style="color:#b3261e">▲ +0.50 pp' in shown
     assert 'red line 5.00%</td><td style="color:inherit">2.00 pp left' in shown
 
 
 def test_a_tile_beyond_its_red_line_says_so_in_the_colour_of_bad(row):
-    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Mark(None, 0.02)), "zh-CN")
+    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Target(None, 0.02)), "zh-CN")
     assert '<td style="color:#b3261e">越线 1.00 百分点' in shown
 
 
@@ -78,14 +78,14 @@ def test_a_tile_without_target_and_red_line_invents_none(row):
 
 
 def test_a_tile_with_a_red_line_alone_says_that_no_target_is_set(row):
-    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Mark(None, 0.05)), "zh-CN")
+    shown = face(Tile("overdue_rate_30", row, None, None, [], mark=Target(None, 0.05)), "zh-CN")
     assert "较目标</td>" in shown
     assert shown.count("未设") == 1
 
 
 def test_a_tile_without_a_value_still_names_its_red_line(row):
     nothing = row.replace(0.03, float("nan"))
-    shown = face(Tile("npl_ratio", nothing, None, None, [], mark=Mark(None, 0.05)), "zh-CN")
+    shown = face(Tile("npl_ratio", nothing, None, None, [], mark=Target(None, 0.05)), "zh-CN")
     assert "距红线 5.00%</td>" in shown
     assert shown.count("未设") == 1
 

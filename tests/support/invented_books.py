@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analytics.analysis.significance import Sums
+from analytics.analysis.significance import CustomerSums
 
 KEPT = 0.7  # of the customers stay overdue or not, as they were, from one month to the other
 
@@ -15,7 +15,7 @@ def book(
     rise: float = 0.0,
     parts: int = 4,
     money: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame, Sums]:
+) -> tuple[pd.DataFrame, pd.DataFrame, CustomerSums]:
     """The whole, the parts and the sums of customers of whom `rate` are overdue, and `rate + rise` the month after.
 
     `money` weighs each by a lognormal balance. The truth is told by the chances, so that with `rise` 0 nothing changed.
@@ -32,11 +32,11 @@ def book(
     return (
         _answer(np.zeros(customers, dtype=int), sums),
         _answer(part, sums).assign(part=[str(code) for code in range(parts)]),
-        Sums(np.arange(customers), part, sums, customers, parts),
+        CustomerSums(np.arange(customers), part, sums, customers, parts),
     )
 
 
-def errors(sums: Sums, rate: float = 0.05, rise: float = 0.0) -> np.ndarray:
+def errors(sums: CustomerSums, rate: float = 0.05, rise: float = 0.0) -> np.ndarray:
     """The standard error of each part's change, by the chances that made the book and the balances as they are."""
     again = rate + rise / (1 - KEPT)
     # One customer's change: up by one, down by one, or none; on average `rise`.

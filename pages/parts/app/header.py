@@ -10,7 +10,7 @@ import streamlit as st
 
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import SPLITS
+from analytics.metrics.definitions import DIMENSIONS
 from data.editions.reader import Warehouse
 from pages.parts.state import queries
 from pages.parts.state.filters import applied_filters
@@ -134,7 +134,7 @@ def _branches(selection: Selection) -> None:
             update_selection(branch=(*above, code_below) if code_below else above)
 
         st.selectbox(
-            SPLITS[f"branch_{level + 1}"].name[lang],
+            DIMENSIONS[f"branch_{level + 1}"].name[lang],
             ["", *options],
             key=key,
             on_change=write_url,
@@ -159,7 +159,7 @@ def _more(selection: Selection) -> None:
                 filter_by(column, st.session_state[key])
 
             st.multiselect(
-                SPLITS[column].name[lang],
+                DIMENSIONS[column].name[lang],
                 list(words),
                 key=key,
                 format_func=lambda code, words=words: words.get(code, code),

@@ -50,7 +50,7 @@ def _overview(selection: Selection) -> None:
             queries.cached_analysis(significance.noise, question, before)
         queries.ask(queries.question_for(selection, metric, (level,), compare=False))
     size = queries.question_for(selection, SIZE_METRIC, compare=False)
-    queries.cached_analysis(targets.missed, size, level)
+    queries.cached_analysis(targets.breaches, size, level)
 
 
 def _other_pages(selection: Selection) -> None:

@@ -28,7 +28,7 @@ def show(selection: Selection) -> None:
         caption(say("alert.narrowed", lang))
         return
     by = branch_level(selection)
-    alerts = queries.cached_analysis(targets.missed, question, by)
+    alerts = queries.cached_analysis(targets.breaches, question, by)
     if alerts.empty:
         if "target" in queries.empty_tables():
             caption(say("alert.unset", lang))

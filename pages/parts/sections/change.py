@@ -12,11 +12,11 @@ import streamlit as st
 
 from analytics.analysis import attribution, migration, narrative, significance
 from analytics.analysis.attribution import Bridge, cells_of
-from analytics.analysis.migration import Flows, Moves
-from analytics.analysis.significance import Noise
+from analytics.analysis.migration import Flows, MigrationQuery
+from analytics.analysis.significance import SignificanceResult
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS, Metric
+from analytics.metrics.definitions import DIMENSIONS, METRICS, MIN_GROUP_SIZE, Metric
 from analytics.metrics.query import Question
 from analytics.metrics.sql_builder import COMPARISONS
 from analytics.presentation import change_charts, contribution_charts
@@ -77,7 +77,7 @@ def dimensions_of(selection: Selection, metric: str) -> list[str]:
     return [
         dimension
         for dimension in dimensions
-        if METRICS[metric].may_split(None if dimension == "class" else SPLITS[dimension])
+        if METRICS[metric].supports(None if dimension == "class" else DIMENSIONS[dimension])
         and (dimension == "class" or set(queries.labels(dimension, selection.lang)) - {"unknown"})
     ]
 
@@ -145,7 +145,10 @@ def verdicts(
 
 
 def _lead(
-    selection: Selection, question: Question, before: date, significance_result: Noise | None = None
+    selection: Selection,
+    question: Question,
+    before: date,
+    significance_result: SignificanceResult | None = None,
 ) -> str:
     about = narrative.context(queries.warehouse().edition, question, selection.lang)
     sentence = html.escape(sentence_of(selection, question, before, significance_result))
@@ -178,7 +181,10 @@ def _chip(
 
 
 def sentence_of(
-    selection: Selection, question: Question, before: date, significance_result: Noise | None = None
+    selection: Selection,
+    question: Question,
+    before: date,
+    significance_result: SignificanceResult | None = None,
 ) -> str:
     """Return the change in one sentence, or that it is not known."""
     names = queries.labels(question.by[0], selection.lang, selection.scheme)
@@ -194,8 +200,8 @@ def sentence_of(
                 + say("words.colon", selection.lang)
                 + say("words.unknown", selection.lang)
             )
-        return narrative.short(row, question, before, selection.lang)
-    return narrative.told(result, significance_result, names, selection.lang)
+        return narrative.level_only(row, question, before, selection.lang)
+    return narrative.compose(result, significance_result, names, selection.lang)
 
 
 def bridge(
@@ -365,10 +371,10 @@ def title(result: Bridge, names: Mapping[str, str], lang: str) -> str:
     )
 
 
-def flows(selection: Selection, question: Question, before: date, days: int) -> Moves:
+def flows(selection: Selection, question: Question, before: date, days: int) -> MigrationQuery:
     """Draw the money bridge of the overdue stock; return the query of its lists."""
     lang = selection.lang
-    query = Moves(question.about("overdue_rate", by=()), before, "late", days=days)
+    query = MigrationQuery(question.about("overdue_rate", by=()), before, "late", days=days)
     with boards.guarded_section(selection, "loans"):
         result: Flows = queries.cached_analysis(migration.flows, query)
         steps = [

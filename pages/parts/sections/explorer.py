@@ -13,7 +13,7 @@ import streamlit as st
 from analytics.analysis import attribution
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS, Metric
+from analytics.metrics.definitions import DIMENSIONS, METRICS, MIN_GROUP_SIZE, Metric
 from analytics.metrics.query import Question
 from analytics.presentation import metric_charts
 from analytics.presentation.theme import theme_for
@@ -34,11 +34,11 @@ Cell = tuple[str, str]
 def dimensions_of(selection: Selection, metric: str) -> list[str]:
     """Return the dimensions that the metric supports and that have values."""
     declared = METRICS[metric]
-    dimensions = ["class"] if declared.may_split(None) else []
+    dimensions = ["class"] if declared.supports(None) else []
     return dimensions + [
         dimension.id
-        for dimension in SPLITS.values()
-        if declared.may_split(dimension)
+        for dimension in DIMENSIONS.values()
+        if declared.supports(dimension)
         and set(queries.labels(dimension.id, selection.lang)) - {"unknown"}
     ]
 

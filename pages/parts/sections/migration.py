@@ -11,9 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from analytics.analysis import cohorts, forecast, migration
-from analytics.analysis.cohorts import Cohorts
+from analytics.analysis.cohorts import CohortQuery
 from analytics.analysis.forecast import Forecast
-from analytics.analysis.migration import Moves
+from analytics.analysis.migration import MigrationQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.buckets import sets
@@ -31,7 +31,7 @@ LINES = 8
 YOUNG = 3
 
 
-def moves_matrix(selection: Selection, query: Moves, measure: str) -> None:
+def moves_matrix(selection: Selection, query: MigrationQuery, measure: str) -> None:
     """Draw the migration matrix between classes or buckets."""
     lang = selection.lang
     with boards.guarded_section(selection, "loans"):
@@ -51,7 +51,11 @@ def moves_matrix(selection: Selection, query: Moves, measure: str) -> None:
 
 
 def _largest_moves(
-    frame: pd.DataFrame, states: Sequence[str], names: Mapping[str, str], query: Moves, lang: str
+    frame: pd.DataFrame,
+    states: Sequence[str],
+    names: Mapping[str, str],
+    query: MigrationQuery,
+    lang: str,
 ) -> str:
     """Return the title: how many did not move, and the most frequent move."""
     inside = frame[frame["before"].isin(states) & frame["after"].isin(states)]
@@ -141,7 +145,7 @@ def roll(selection: Selection, question: Question, buckets: str) -> None:
 
 def vintage(
     selection: Selection, question: Question, days: int, late: str, counted: str
-) -> tuple[Cohorts, str]:
+) -> tuple[CohortQuery, str]:
     """Draw vintage curves; return the query of their lists and the cohort.
 
     One line per cohort by months on book, or with a dimension one line per part of one cohort.
@@ -153,7 +157,7 @@ def vintage(
         if question.by
         else say("migration.cohort", lang)
     )
-    query = Cohorts(question, "vintage", days, late, "year" if question.by else "quarter")
+    query = CohortQuery(question, "vintage", days, late, "year" if question.by else "quarter")
     with boards.guarded_section(selection, "loans"):
         curves = queries.cached_analysis(cohorts.vintage, question, days, late, query.period)
         if counted == "loans":
@@ -329,10 +333,10 @@ def _first_payment_row(row: dict[str, Any], lang: str) -> tuple[str, ...]:
     )
 
 
-def curve(selection: Selection, question: Question) -> Cohorts:
+def curve(selection: Selection, question: Question) -> CohortQuery:
     """Draw the share reborrowing by days since settlement; return the query of its lists."""
     lang = selection.lang
-    query = Cohorts(question, "curve")
+    query = CohortQuery(question, "curve")
     with boards.guarded_section(selection, "reloan_rate_90"):
         result = queries.cached_analysis(cohorts.curve, question)
         names = {

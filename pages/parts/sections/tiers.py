@@ -8,7 +8,7 @@ from datetime import date
 import pandas as pd
 
 from analytics.analysis import cross_tab, migration
-from analytics.analysis.migration import Moves
+from analytics.analysis.migration import MigrationQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
@@ -97,7 +97,7 @@ def movements(selection: Selection) -> None:
     with boards.guarded_section(selection, "customers"):
         question = queries.question_for(selection, "customers", compare=False).about(opening=0)
         frame = queries.cached_analysis(
-            migration.matrix, Moves(question, month_end(as_of, -months))
+            migration.matrix, MigrationQuery(question, month_end(as_of, -months))
         )
         ways = count_directions(frame, queries.schemes()[selection.scheme].class_codes[:-1])
         up, down = (f"{int(ways.loc[way, 'n']):,}" for way in ("up", "down"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analytics.i18n import text
-from analytics.metrics.definitions import SPLITS
+from analytics.metrics.definitions import DIMENSIONS
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 
@@ -18,5 +18,5 @@ def applied_filters(selection: Selection) -> list[tuple[str, str]]:
     for column, codes in selection.where:
         words = queries.labels(column, lang)
         values = text.listing([words.get(code, code) for code in codes], lang)
-        filters.append((column, f"{SPLITS[column].name[lang]} = {values}"))
+        filters.append((column, f"{DIMENSIONS[column].name[lang]} = {values}"))
     return filters

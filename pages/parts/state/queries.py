@@ -15,9 +15,9 @@ import streamlit as st
 
 from analytics import rulebooks
 from analytics.analysis import invariants
-from analytics.analysis.cohorts import Cohorts
+from analytics.analysis.cohorts import CohortQuery
 from analytics.analysis.invariants import Check
-from analytics.analysis.migration import Moves
+from analytics.analysis.migration import MigrationQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics import (
@@ -28,9 +28,9 @@ from analytics.metrics import (
     query,
     targets,
 )
-from analytics.metrics.definitions import METRICS, SPLITS
+from analytics.metrics.definitions import DIMENSIONS, METRICS
 from analytics.metrics.query import Question
-from analytics.metrics.targets import Mark
+from analytics.metrics.targets import Target
 from analytics.rulebooks import registry
 from data.contract.schema import read_contract
 from data.editions import store
@@ -94,14 +94,16 @@ def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS, hash_funcs={Question: repr})
 def _rows(edition: str, scope: str, question: Question, page: tuple) -> pd.DataFrame:
     cell, hit, limit, offset, order = page
-    answer = drilldown.rows(_warehouse_at(edition), question, dict(cell), hit, limit, offset, order)
+    answer = drilldown.list_rows(
+        _warehouse_at(edition), question, dict(cell), hit, limit, offset, order
+    )
     _warehouse_at(edition)
     return answer
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS, hash_funcs={Question: repr})
 def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool) -> int:
-    answer = drilldown.count(_warehouse_at(edition), question, dict(cell), hit)
+    answer = drilldown.count_rows(_warehouse_at(edition), question, dict(cell), hit)
     _warehouse_at(edition)
     return answer
 
@@ -126,13 +128,18 @@ def _cached_report(edition: str, scope: str, function: Callable, *arguments: Any
 @st.cache_data(
     show_spinner=False,
     max_entries=MAX_LISTS,
-    hash_funcs={FunctionType: _qualified_name, Question: repr, Moves: repr, Cohorts: repr},
+    hash_funcs={
+        FunctionType: _qualified_name,
+        Question: repr,
+        MigrationQuery: repr,
+        CohortQuery: repr,
+    },
 )
 def _cached_analysis(
     edition: str,
     scope: str,
     function: Callable,
-    question: Question | Moves | Cohorts,
+    question: Question | MigrationQuery | CohortQuery,
     arguments: tuple,
 ) -> Any:
     answer = function(_warehouse_at(edition), question, *arguments)
@@ -141,7 +148,7 @@ def _cached_analysis(
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
-def _targets(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Mark]:
+def _targets(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Target]:
     return targets.marks(_warehouse_at(edition), as_of)
 
 
@@ -195,7 +202,7 @@ def scheme_name(scheme: str, lang: str) -> str:
 
 def dimension_name(dimension: str, lang: str) -> str:
     """Return the name of a dimension in the reader's language."""
-    return say("table.class", lang) if dimension == "class" else SPLITS[dimension].name[lang]
+    return say("table.class", lang) if dimension == "class" else DIMENSIONS[dimension].name[lang]
 
 
 def sql(question: Question) -> str:
@@ -243,7 +250,9 @@ def explain_refusal(question: Question, refusal: UserError, lang: str) -> str:
             "missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang)
         )
     unsupported = [
-        name for name, _ in question.where if name != "class" and not metric.may_split(SPLITS[name])
+        name
+        for name, _ in question.where
+        if name != "class" and not metric.supports(DIMENSIONS[name])
     ]
     if unsupported:
         names = [dimension_name(name, lang) for name in unsupported]
@@ -302,7 +311,7 @@ def branch_tree() -> dict[str, branches.Branch]:
 
 
 def cached_analysis(
-    function: Callable, question: Question | Moves | Cohorts, *arguments: Any
+    function: Callable, question: Question | MigrationQuery | CohortQuery, *arguments: Any
 ) -> Any:
     """Return the cached result of `function(warehouse, question, *arguments)`.
 
@@ -311,7 +320,7 @@ def cached_analysis(
     return _cached_analysis(warehouse().edition.id, ROW_SCOPE, function, question, arguments)
 
 
-def targets_of(selection: Selection) -> dict[str, Mark]:
+def targets_of(selection: Selection) -> dict[str, Target]:
     """Return metric → target and red line of the selected branch; empty under any other filter."""
     branch = targets.place(question_for(selection, "customers", compare=False))
     as_of = date.fromisoformat(selection.as_of)
@@ -357,7 +366,7 @@ def selection_options() -> SelectionOptions:
         months=tuple(day.isoformat() for day in warehouse().edition.months),
         schemes=tuple(schemes()),
         branches={code: branch.path for code, branch in branch_tree().items()},
-        dimensions=tuple(SPLITS),
+        dimensions=tuple(DIMENSIONS),
         values=lambda dimension: labels(dimension, "en"),
     )
 

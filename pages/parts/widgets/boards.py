@@ -11,7 +11,7 @@ import streamlit as st
 
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, SPLITS
+from analytics.metrics.definitions import DIMENSIONS, METRICS, MIN_GROUP_SIZE
 from analytics.presentation import contribution_charts, metric_charts
 from analytics.presentation.contribution_charts import Step
 from data.errors import UserError
@@ -134,7 +134,7 @@ def by_dimension(
     supported = [
         dimension
         for dimension in (below, *DIMENSIONS_OFFERED)
-        if METRICS[metric].may_split(SPLITS[dimension])
+        if METRICS[metric].supports(DIMENSIONS[dimension])
     ]
     names = [
         dimension
@@ -153,9 +153,9 @@ def by_dimension(
         say("words.split_by", lang),
     )
     unsupported = [
-        SPLITS[dimension].name[lang]
+        DIMENSIONS[dimension].name[lang]
         for dimension in DIMENSIONS_OFFERED
-        if queries.has_variation(dimension) and not METRICS[metric].may_split(SPLITS[dimension])
+        if queries.has_variation(dimension) and not METRICS[metric].supports(DIMENSIONS[dimension])
     ]
     with guarded_section(selection, metric):
         dimension = below if picked_name == "branch" else picked_name
@@ -230,7 +230,7 @@ def buckets(selection: Selection, size: str) -> None:
     """Draw the balance, loans or customers in arrears by days past due."""
     lang = selection.lang
     with guarded_section(selection, size):
-        late = tuple(code for code in SPLITS["bucket"].values if code != "m0")
+        late = tuple(code for code in DIMENSIONS["bucket"].values if code != "m0")
         question = queries.question_for(selection, size, ("bucket",), compare=False)
         question = question.about(where=(*question.where, ("bucket", late)))
         answer = queries.ask(question)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.definitions import METRICS, SPLITS
+from analytics.metrics.definitions import DIMENSIONS, METRICS
 from analytics.metrics.query import Question
 from analytics.presentation import export
 from data.errors import UserError
@@ -203,10 +203,10 @@ def problems(selection: Selection) -> list[Correction]:
 def _is_valid_cell(selection: Selection, metric: str, column: str, code: str) -> bool:
     if column == "as_of":
         return code in queries.selection_options().months
-    if column != "class" and column not in SPLITS:
+    if column != "class" and column not in DIMENSIONS:
         return False
-    dimension = None if column == "class" else SPLITS[column]
-    return METRICS[metric].may_split(dimension) and code in queries.labels(
+    dimension = None if column == "class" else DIMENSIONS[column]
+    return METRICS[metric].supports(dimension) and code in queries.labels(
         column, "en", selection.scheme
     )
 

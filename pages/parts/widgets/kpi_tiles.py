@@ -12,7 +12,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
-from analytics.metrics.targets import NONE, Mark
+from analytics.metrics.targets import NONE, Target
 from analytics.presentation.theme import Theme, sparkline, theme_for
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -47,7 +47,7 @@ class Tile:
     yoy: float | None
     trend: Sequence[float]
     reason: str = ""
-    mark: Mark = NONE
+    mark: Target = NONE
     second: tuple[str, pd.Series] | None = None
 
 

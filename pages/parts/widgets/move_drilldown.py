@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from analytics.analysis import cohorts, migration
-from analytics.analysis.cohorts import WHOLE, Cohorts
-from analytics.analysis.migration import Moves
+from analytics.analysis.cohorts import WHOLE, CohortQuery
+from analytics.analysis.migration import MigrationQuery
 from analytics.i18n.text import say
 from analytics.metrics.buckets import sets
 from data.errors import UserError
@@ -21,8 +21,8 @@ from pages.parts.widgets import drilldown
 from pages.parts.widgets.text import caption, escape_markdown
 
 CELLS: dict[type, set[str]] = {
-    Moves: {"term", "rate", "before", "after"},
-    Cohorts: {"cohort", "part", "month", "judged", "back"},
+    MigrationQuery: {"term", "rate", "before", "after"},
+    CohortQuery: {"cohort", "part", "month", "judged", "back"},
 }
 
 
@@ -44,7 +44,7 @@ def open_cell_of(selection: Selection) -> dict[str, str]:
     return dict(part.split(":", 1) for part in value.split("~") if ":" in part)
 
 
-def show(selection: Selection, query: Moves | Cohorts) -> None:
+def show(selection: Selection, query: MigrationQuery | CohortQuery) -> None:
     """Draw the open list, if any. Called last on a page."""
 
     def draw(current: Selection) -> None:
@@ -57,7 +57,7 @@ def show(selection: Selection, query: Moves | Cohorts) -> None:
     drilldown.dialog(selection, "moved", draw)
 
 
-def state_names(selection: Selection, query: Moves) -> dict[str, str]:
+def state_names(selection: Selection, query: MigrationQuery) -> dict[str, str]:
     """Return code → words of every state that a migration can start or end in."""
     lang = selection.lang
     if query.by == "bucket":
@@ -70,9 +70,11 @@ def state_names(selection: Selection, query: Moves) -> dict[str, str]:
     return names | {code: say(f"moved.{code}", lang) for code in outside}
 
 
-def _cell_name(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str]) -> str:
+def _cell_name(
+    selection: Selection, query: MigrationQuery | CohortQuery, cell: Mapping[str, str]
+) -> str:
     lang = selection.lang
-    if isinstance(query, Cohorts):
+    if isinstance(query, CohortQuery):
         return _cohort_name(selection, query, cell)
     if "term" in cell:
         terms = ("opening", *migration.TERMS, "closing")
@@ -86,7 +88,7 @@ def _cell_name(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, 
     )
 
 
-def _cohort_name(selection: Selection, query: Cohorts, cell: Mapping[str, str]) -> str:
+def _cohort_name(selection: Selection, query: CohortQuery, cell: Mapping[str, str]) -> str:
     lang = selection.lang
     parts = [say(f"migration.list_{query.kind}", lang)]
     if "cohort" in cell:
@@ -115,11 +117,13 @@ def period_name(first: str, period: str) -> str:
     return year if period == "year" else f"{year}-{month}"
 
 
-def _list(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str]) -> None:
+def _list(
+    selection: Selection, query: MigrationQuery | CohortQuery, cell: Mapping[str, str]
+) -> None:
     lang = selection.lang
     module = _module_of(query)
     try:
-        total = queries.cached_analysis(module.counted, query, cell)
+        total = queries.cached_analysis(module.count_rows, query, cell)
         count = say(f"drill.count_{_unit(query, cell)}", lang, n=f"{total:,}")
         caption(f"{count} · {say('drill.masked', lang)}")
         pages = max(1, math.ceil(total / drilldown.PAGE_ROWS))
@@ -127,7 +131,7 @@ def _list(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str])
         if pages > 1:
             at = st.pagination(pages, key=f"moved_page_{'_'.join(cell.values())}")
         lines = queries.cached_analysis(
-            module.listed, query, cell, drilldown.PAGE_ROWS, (at - 1) * drilldown.PAGE_ROWS
+            module.list_rows, query, cell, drilldown.PAGE_ROWS, (at - 1) * drilldown.PAGE_ROWS
         )
     except UserError as refusal:
         caption(refusal.text(lang))
@@ -149,18 +153,20 @@ def _list(selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str])
     _downloads(selection, query, cell, total)
 
 
-def _module_of(query: Moves | Cohorts) -> ModuleType:
-    return cohorts if isinstance(query, Cohorts) else migration
+def _module_of(query: MigrationQuery | CohortQuery) -> ModuleType:
+    return cohorts if isinstance(query, CohortQuery) else migration
 
 
-def _unit(query: Moves | Cohorts, cell: Mapping[str, str]) -> str:
-    if isinstance(query, Cohorts):
+def _unit(query: MigrationQuery | CohortQuery, cell: Mapping[str, str]) -> str:
+    if isinstance(query, CohortQuery):
         return "settlements" if query.kind == "curve" else "loans"
     return "loans" if query.of_loans or {"term", "rate"} & set(cell) else "customers"
 
 
-def _with_labels(lines: pd.DataFrame, selection: Selection, query: Moves | Cohorts) -> pd.DataFrame:
-    if isinstance(query, Moves):
+def _with_labels(
+    lines: pd.DataFrame, selection: Selection, query: MigrationQuery | CohortQuery
+) -> pd.DataFrame:
+    if isinstance(query, MigrationQuery):
         names = state_names(selection, query)
         states = {
             side: [names.get(code, code) for code in lines[side]] for side in ("before", "after")
@@ -170,7 +176,7 @@ def _with_labels(lines: pd.DataFrame, selection: Selection, query: Moves | Cohor
 
 
 def _downloads(
-    selection: Selection, query: Moves | Cohorts, cell: Mapping[str, str], total: int
+    selection: Selection, query: MigrationQuery | CohortQuery, cell: Mapping[str, str], total: int
 ) -> None:
     lang = selection.lang
     if total > drilldown.EXPORT_LIMIT:
@@ -179,7 +185,7 @@ def _downloads(
     notes = drilldown.export_notes(
         selection, query.question, _cell_name(selection, query, cell), False
     )
-    if isinstance(query, Moves):
+    if isinstance(query, MigrationQuery):
         notes.append((say("changes.compared", lang), str(query.before)))
 
     def write_file(write) -> bytes:
@@ -192,7 +198,7 @@ def _downloads(
         )
         return write(frame, drilldown.export_columns(frame, lang), notes, lang)
 
-    what = f"moved_{query.before}" if isinstance(query, Moves) else query.kind
+    what = f"moved_{query.before}" if isinstance(query, MigrationQuery) else query.kind
     stem = f"{what}_{query.question.as_of}_{queries.warehouse().edition.id[:8]}"
     with st.container(horizontal=True, gap="small"):
         drilldown.downloads(write_file, stem, "moved", lang)
