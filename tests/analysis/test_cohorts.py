@@ -302,7 +302,7 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
             lambda bank: forecast(bank, Question("customers", date(2025, 9, 30))),
             "needs 4 month ends; there are 3",
         ),
-        (lambda bank: forecast(bank, ASKED, "branch"), "by class or bucket"),
+        (lambda bank: forecast(bank, ASKED, "branch"), "by class, bucket"),
         (lambda bank: vintage(bank, ASKED, 45), "days has no value 45"),
         (lambda bank: vintage(bank, ASKED.about(by=("product", "channel"))), "at most one split"),
         (lambda bank: vintage(bank, ASKED.about(by=("bucket",))), "changes month by month"),
