@@ -1,5 +1,9 @@
--- What a cell of text means. Every rule answers null where the text does not follow it; the caller tells null from fault.
--- NFKC where it matters for identifiers and numbers: full-width forms become half-width, invisible and outer spaces go.
+-- Defines the macros that read, check, mask and hash a text cell.
+-- grain: macros only; each takes one cell and returns one value
+-- A macro returns null where the text does not follow its rule; the caller distinguishes null from an error.
+-- Identifiers and numbers are normalised as by NFKC: full-width forms become half-width, invisible characters and outer
+-- spaces are removed.
+-- noqa: disable=LT02
 create or replace macro invisible() as
     chr(8203) || chr(8204) || chr(8205) || chr(8206) || chr(8207) || chr(8234) || chr(8235) || chr(8236) || chr(8237)
     || chr(8238) || chr(8288) || chr(8289) || chr(8290) || chr(8291) || chr(8292) || chr(65279) || chr(173);
@@ -14,13 +18,17 @@ create or replace macro control() as
 create or replace macro wide_space() as chr(12288) || chr(160);
 create or replace macro half_width(x) as translate(
     x,
-    '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～' || wide_space() || invisible(),
+    '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～'
+    || wide_space() || invisible(),
     '!"#$%&''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~  '
 );
 
-create or replace macro clean(x) as nullif(trim(case when strlen(x) = length(x) then x else half_width(x) end, e' \t\r\n'), '');
+create or replace macro clean(x) as nullif(
+    trim(case when strlen(x) = length(x) then x else half_width(x) end, e' \t\r\n'), ''
+);
 
--- Text that is shown: invisible and control characters go, line breaks become spaces. Translating is slow and rarely needed.
+-- Text for display: invisible and control characters are removed, line breaks become spaces. The pattern comes
+-- first because translate is slow and rarely needed.
 create or replace macro shown(x) as nullif(
     trim(
         case
@@ -36,10 +44,11 @@ create or replace macro shown(x) as nullif(
     ''
 );
 
--- Thousands separators only where they stand right; no currency, no brackets, no exponent, no nan.
+-- Thousands separators only between groups of three digits; no currency, no brackets, no exponent, no nan.
 create or replace macro is_number(t) as regexp_full_match(t, '[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?');
 create or replace macro plain(t) as replace(replace(t, ',', ''), '+', '');
-create or replace macro has_decimals(t, most) as strlen(regexp_extract(rtrim(regexp_extract(t, '\.[0-9]+$'), '0'), '[0-9]*$')) <= most;
+create or replace macro has_decimals(t, most) as
+    strlen(regexp_extract(rtrim(regexp_extract(t, '\.[0-9]+$'), '0'), '[0-9]*$')) <= most;
 
 create or replace macro is_int(t) as regexp_full_match(t, '[+-]?[0-9]+(\.0+)?');
 create or replace macro to_int(t) as try_cast(regexp_replace(plain(t), '\.0+$', '') as integer);
@@ -49,18 +58,23 @@ create or replace macro to_bool(t) as case
     when lower(t) in ('false', 'f', '0', 'n', 'no', '否') then false
 end;
 
--- A midnight beside the date is the date; any other time of day is somebody's time zone and is refused.
+-- A date with the time 00:00 is read as the date; any other time may come from another time zone and is rejected.
 create or replace macro day_part(t) as regexp_replace(t, '[ T]0{1,2}:00(:00(\.0+)?)?$', '');
 create or replace macro has_time(t) as regexp_matches(t, '[ T][0-9]{1,2}:[0-9]{2}');
 
-create or replace macro masked_name(t) as case when t is null then null when regexp_full_match(left(t, 1), '\p{L}') then left(t, 1) || '**' else '***' end;
+create or replace macro masked_name(t) as case
+    when t is null then null
+    when regexp_full_match(left(t, 1), '\p{L}') then left(t, 1) || '**'
+    else '***'
+end;
 create or replace macro plain_id(t) as upper(regexp_replace(t, '\s', '', 'g'));
 create or replace macro masked_id(t) as case
     when t is null then null
     when regexp_full_match(t, '[0-9]{17}[0-9X]|[0-9]{15}') then left(t, 1) || repeat('*', length(t) - 2) || right(t, 1)
     else repeat('*', least(length(t), 18))
 end;
-create or replace macro plain_phone(t) as regexp_replace(regexp_replace(t, '[^0-9]', '', 'g'), '^(00)?86(1[0-9]{10})$', '\2');
+create or replace macro plain_phone(t) as
+    regexp_replace(regexp_replace(t, '[^0-9]', '', 'g'), '^(00)?86(1[0-9]{10})$', '\2');
 create or replace macro masked_phone(t) as case
     when t is null then null
     when regexp_full_match(t, '1[0-9]{10}') then left(t, 3) || '******' || right(t, 2)
@@ -70,11 +84,11 @@ end;
 -- GB 11643: the 18th character is a check digit over the 17 before it.
 create or replace macro digit(t, i) as ascii(substr(t, i, 1)) - 48;
 create or replace macro id_is_sound(t) as substr('10X98765432', 1 + (
-    digit(t, 1) * 7 + digit(t, 2) * 9 + digit(t, 3) * 10 + digit(t, 4) * 5 + digit(t, 5) * 8 + digit(t, 6) * 4 + digit(t, 7) * 2
-    + digit(t, 8) + digit(t, 9) * 6 + digit(t, 10) * 3 + digit(t, 11) * 7 + digit(t, 12) * 9 + digit(t, 13) * 10
-    + digit(t, 14) * 5 + digit(t, 15) * 8 + digit(t, 16) * 4 + digit(t, 17) * 2
+    digit(t, 1) * 7 + digit(t, 2) * 9 + digit(t, 3) * 10 + digit(t, 4) * 5 + digit(t, 5) * 8 + digit(t, 6) * 4
+    + digit(t, 7) * 2 + digit(t, 8) + digit(t, 9) * 6 + digit(t, 10) * 3 + digit(t, 11) * 7 + digit(t, 12) * 9
+    + digit(t, 13) * 10 + digit(t, 14) * 5 + digit(t, 15) * 8 + digit(t, 16) * 4 + digit(t, 17) * 2
 ) % 11, 1) = substr(t, 18, 1);
 
--- RFC 2104 with SHA-256; inner and outer are the key, padded to 64 bytes, xor 0x36 and 0x5c.
+-- HMAC (RFC 2104) with SHA-256; inner_key and outer_key are the key padded to 64 bytes, xor 0x36 and xor 0x5c.
 create or replace macro keyed_hash(t, inner_key, outer_key) as
     unhex(sha256(outer_key || unhex(sha256(inner_key || encode(t)))))

@@ -1,6 +1,8 @@
--- Overdue 30+ by balance at :as_of, straight from loans, schedule and payments: the same question as `ask overdue_rate_30`,
--- the long way. Held against the mart by a test, and timed beside it by the benchmark.
+-- Computes the overdue rate 30+ by balance straight from loans, schedule and payments, without the marts.
 -- grain: one row
+-- parameters: as_of (month end)
+-- columns: numerator and denominator in CNY; n counts the loans with a balance
+-- It answers the same question as `ask overdue_rate_30`; the benchmark times the two side by side.
 with
 
 versions as (
@@ -43,7 +45,7 @@ allocated as (
     select
         due.loan_key,
         min(due.due_on) filter (where due.due_total > coalesce(paid.paid, 0)) as oldest_due_on,
-        -- Principal of instalments paid in full, and of the first open one what is left after its interest.
+        -- Principal of the instalments paid in full, plus what is left of the first open one after its interest.
         coalesce(max(due.principal_total) filter (where due.due_total <= coalesce(paid.paid, 0)), 0) + coalesce(
             max(
                 greatest(coalesce(paid.paid, 0) - (due.due_total - due.principal - due.interest) - due.interest, 0)

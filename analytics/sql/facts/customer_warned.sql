@@ -1,5 +1,7 @@
--- Customers with early-warning signals: a signal counts at the end of its month and of the two after it, which is the last
--- three months of each of them. `silent` are those that nobody had handled by then. grain: as_of, customer_key
+-- Counts the early-warning signals of each customer within three months, and those that nobody had handled.
+-- grain: one row per customer with a signal and month end (as_of, customer_key)
+-- columns: a signal counts at the end of the month in which it was raised and of the two months after it;
+--   silent counts those that were not handled by that month end
 select
     as_of,
     customer_key,

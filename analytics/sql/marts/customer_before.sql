@@ -1,5 +1,7 @@
--- The attributes of every customer as known at the end of the last load: the newest version that was in force by then.
--- grain: customer_key
+-- Selects the attributes of every customer that were in force at the end of the previous load.
+-- grain: one row per customer of the earlier parts (customer_key)
+-- parameters: before (month end before the first month of this load)
+-- placeholders: attributes (columns of alias "attribute" to restore)
 with
 
 changed as (

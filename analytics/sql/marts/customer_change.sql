@@ -1,7 +1,12 @@
--- The months of this load in which something about a customer changes that is told by the attributes alone: a version that
--- comes into force, an age or a year of wages that a rule asks for, a new edition of such a rulebook; with the attributes
--- from then on and the classes that follow from them. Decided for all months at once: few rows change in any one of them.
--- grain: graded_on, customer_key
+-- Creates customer_change: the attributes, and the classes that depend on them alone, whenever these may change.
+-- grain: one row per month of this load and customer with a possible change (graded_on, customer_key)
+-- parameters: first (first month end of this load); last (its last month end); before (month end before first)
+-- placeholders: months (month ends of this load, as dates); ages (years of age at which a rule may decide
+--   otherwise, or null); wage_years (the same for years of payroll); regraded (month ends at which another edition
+--   of a rulebook comes into force, or null); facts (customer_attributes.sql); names (attributes to carry);
+--   graded (one class number per scheme)
+-- A class changes with a new version of the attributes, with a birthday or payroll anniversary at a threshold of a
+-- rule, or with a new edition of a rulebook. All months are computed in one pass: few rows change in any one month.
 create or replace temp table customer_change as
 with
 
@@ -39,7 +44,7 @@ changed as (
     where
         as_of in ({regraded})
         or birth_on between previous + 1 and as_of
-        -- The months that birthdays fall into, and the one after for 29 February: the exact question is dear.
+        -- The months of birthdays, and the month after for 29 February: the exact condition is slow.
         or (
             month(birth_on) in (month(as_of), month(previous))
             and date_sub('year', birth_on, as_of) in ({ages})
@@ -59,7 +64,8 @@ known as (
     from (
         select changed.as_of as graded_on, known.*,
         from changed
-        join customer_known as known on known.customer_key = changed.customer_key and known.valid_from = changed.valid_from
+        join customer_known as known
+            on known.customer_key = changed.customer_key and known.valid_from = changed.valid_from
     ) as attribute
 )
 

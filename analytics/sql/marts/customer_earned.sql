@@ -1,6 +1,10 @@
--- Fees of the month, and the months since each kind of service last brought income. A late booking counts as income of the
--- month that learns of it.
--- grain: customer_key
+-- Sums the month's fees of each customer and finds the months since each kind of service last brought income.
+-- grain: one row per customer with a booking (customer_key)
+-- parameters: as_of (month end); since (start of the bookings to read, exclusive); since_month (start of the
+--   bookings that count as fees of this month, exclusive)
+-- placeholders: services (one column age_N per kind of income: months since its last booking)
+-- columns: fees in CNY, null where no booking counts as of this month
+-- A booking delivered late counts as income of the first month of the load that brings it.
 select
     customer_key,
     (sum(amount) filter (where booked_on > :since_month))::decimal(15, 2) as fees,

@@ -1,5 +1,10 @@
--- What a month holds of few customers: first loans and new ones, loans settled long ago, signals, settlements to be judged.
--- grain: customer_key
+-- Collects the month's events of customers: new loans, loans settled before the records, signals, assessed reloans.
+-- grain: one row per customer with at least one event (customer_key)
+-- parameters: as_of (month end); previous (month end before it); is_first (whether it is the first month of this
+--   load); judged_after (month end three months before as_of); judged_from (the day after judged_after)
+-- placeholders: signals (customer_signals.sql); warned (max of each of these columns)
+-- columns: null where the customer has no event of that kind; reloan_bits holds eight flags: bits 0 to 3 for
+--   settlements assessed after 30, 90, 180 and 365 days, bits 4 to 7 for those followed by a loan within these days
 with
 
 first_loan as (
@@ -9,7 +14,7 @@ first_loan as (
     group by customer_key
 ),
 
--- Loans settled before the first month of a load never had a row; the others settle in the month that sees it.
+-- Loans settled before the first month of a load never had a row; all others are counted in the month they settle.
 ended as (
     select customer_key, count(*)::smallint as loans_ended,
     from loan_start
@@ -17,7 +22,7 @@ ended as (
     group by customer_key
 ),
 
--- Signals raised in the last three months; without the table nothing is known of them.
+-- Signals raised in the last three months; no rows where the bank does not deliver the table.
 warned as (
     select
         customer_key,
@@ -27,7 +32,7 @@ warned as (
     group by customer_key
 ),
 
--- A settlement is judged for a window of W days when they are over; the judgement stands for three months.
+-- A settlement is assessed for a window of W days when these are over; the result is reported for three months.
 judged as (
     select
         customer_key,

@@ -1,2 +1,4 @@
--- What the last month of this load hands on to the next load of its customers.
+-- Stores the state of the customers after the last month, from which the next load continues.
+-- grain: one row per customer (customer_key)
+-- customer_carried is registered by the build.
 create or replace table part.head.customer_state as select * from customer_carried

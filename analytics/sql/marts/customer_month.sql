@@ -1,6 +1,9 @@
--- The month's rows of customer_month: facts and attributes of every customer with the classes of every scheme, today and
--- 1, 3, 12 months ago.
--- grain: as_of, customer_key
+-- Inserts the rows of one month into customer_month.
+-- grain: one row per customer and month end (as_of, customer_key)
+-- parameters: as_of (month end)
+-- placeholders: attributes (customer_attributes.sql); payroll (the packed flag has_payroll); packed (the packed
+--   columns: flags, counts, delinquency and classes of today and of 1, 3 and 12 months ago)
+-- customer_fact is registered by the build: attributes, facts and classes of the month. For units see tables.sql.
 insert into part.kept.customer_month by name
 select
     cast(:as_of as date) as as_of,

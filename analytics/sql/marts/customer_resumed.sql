@@ -1,5 +1,8 @@
--- What the rows of the month before a load hand on to it.
--- grain: customer_key
+-- Selects the values of the last stored month from which the first month of this load continues.
+-- grain: one row per customer (customer_key)
+-- parameters: before (month end before the first month of this load)
+-- placeholders: codes (class numbers of the previous month, one per scheme)
+-- columns: amounts with the suffix _12m are sums over twelve months in CNY
 select
     customer_key,
     first_loan_on,

@@ -1,7 +1,10 @@
--- Deposits at the month end, what they bring and what they cost to keep.
--- grain: customer_key
--- Margin: balance × deposit margin / 12. Half a fen is rounded up: 5e-10 lies between the error of a double and the smallest
--- step of the product.
+-- Computes each customer's deposits at the month end with their margin and operating cost.
+-- grain: one row per customer with a deposit balance (customer_key)
+-- parameters: as_of (month end); deposit_margin (share of one per year); operating_cost_deposit (CNY per depositor
+--   and month)
+-- columns: amounts in CNY; margin and operating_cost are of the month
+-- The margin is balance × deposit margin / 12, with half a fen rounded up. 5e-10 is larger than the error of a double
+-- and smaller than the smallest step of the product.
 select
     customer_key,
     balance as deposit_balance,

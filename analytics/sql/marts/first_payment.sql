@@ -1,5 +1,9 @@
--- Loans whose first instalment was still not fully paid 30 days after its due day, judged once, when the 30 days are over.
--- grain: loan_key
+-- Assesses whether the first instalment was still not fully paid 30 days after its due date.
+-- grain: one row per loan to be assessed (loan_key)
+-- columns: is_missed is true where payments other than prepayments up to the assessment date are less than the
+--   instalment, unless the loan was closed by that date
+-- loan_asked is registered by the build: loan_key, disbursed_on, judged_on (assessment date), closed_on. Each loan
+-- is assessed once.
 with
 
 judged as (

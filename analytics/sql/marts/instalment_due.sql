@@ -1,7 +1,10 @@
--- Instalments that fall due in the month, and earlier ones that were handed over only now.
--- grain: loan_key, number
--- A schedule may be handed over long before it falls due: this month's instalments stand in any part, older ones that came
--- late in this one.
+-- Selects the instalments that fall due in the month and earlier ones that were delivered only with this load.
+-- grain: one row per instalment (loan_key, number)
+-- parameters: as_of (month end); previous (month end before it); since (start of the late instalments, exclusive:
+--   0001-01-01 in the first month of a load, otherwise previous)
+-- columns: amounts in CNY
+-- A schedule is delivered long before it falls due: instalments of this month may lie in any part, late ones only in
+-- the new part.
 select loan_key, number, due_on, principal, coalesce(interest, 0) as interest,
 from instalment
 where due_on > :previous and due_on <= :as_of

@@ -1,4 +1,8 @@
--- What the last month of this load hands on to the next load of its loans, in the columns of the empty states.
+-- Stores the state of loans and open instalments after the last month, from which the next load continues.
+-- grain: loan_state has one row per loan (loan_key), instalment_open one per open instalment (loan_key, number)
+-- parameters: as_of (last month end of this load)
+-- placeholders: carried (columns of the loan state, loan_state.sql)
+-- loan_last and instalment_last are registered by the build. The empty states give the tables their column types.
 create or replace table part.head.loan_state as select * from loan_now limit 0;
 
 insert into part.head.loan_state by name select {carried} from loan_last;

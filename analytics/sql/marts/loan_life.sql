@@ -1,9 +1,11 @@
--- Every loan ever handed over, as last known, for questions about whole lives of loans.
--- grain: loan_key
+-- Creates loan_life: every loan ever delivered, as last known, for questions about the whole life of loans.
+-- grain: one row per loan (loan_key)
+-- columns: principal in CNY; days_late_at_close is closed_on less maturity, negative for an early settlement, null
+--   for a loan that is not closed; has_borrowed_before is true for every loan of a customer after the first
 create or replace table part.head.loan_life as
 with
 
--- Few loans come again after the first delivery.
+-- Few loans are delivered again after the first delivery.
 again as (
     select loan_key, max(delivery) as delivery,
     from loan
@@ -29,7 +31,7 @@ select
     loan.outcome,
     loan.status_code,
     loan.closed_on - loan.matures_on as days_late_at_close,
-    -- Another loan of that customer on the same day counts as well: the day is all that is known.
+    -- Another loan of the customer on the same day counts as well, because only the day is known.
     count(*) over (partition by loan.customer_key order by loan.disbursed_on) > 1 as has_borrowed_before,
 from loan
 left join again on again.loan_key = loan.loan_key

@@ -1,10 +1,14 @@
--- The month's rows of loan_month: every loan with its classes and those of its borrower, today and 1, 3, 12 months ago,
--- and what is asked of its borrower.
--- grain: as_of, loan_key
+-- Inserts the rows of one month into loan_month, with the packed columns of the borrower's row.
+-- grain: one row per loan on the books and month end (as_of, loan_key)
+-- parameters: as_of (month end)
+-- placeholders: borrower (the borrower's attributes, packed); traits (flags of the loan and its borrower, packed);
+--   borrower_classes (classes of the borrower, packed); packed (the other packed columns: classes of the loan today
+--   and 1, 3 and 12 months ago)
+-- loan_fact is registered by the build: state, costs and classes of the month. For units see tables.sql.
 insert into part.kept.loan_month by name
 with
 
--- Fewer than the loans: the smaller side of the join is the one that is kept in memory.
+-- There are fewer borrowers than loans, and DuckDB keeps the smaller side of the join in memory.
 borrower as (
     select
         customer_key,

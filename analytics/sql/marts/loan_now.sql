@@ -1,5 +1,9 @@
--- Every loan that may still have a row: as delivered in this load, with what the month before left of it.
--- grain: loan_key
+-- Builds the loans with which the months of this load start: the new delivery merged with the state of the last load.
+-- grain: the result has one row per loan on the books before the first month (loan_key); loan_known and loan_start
+--   have one per loan, loan_coming one per loan disbursed later
+-- parameters: previous (month end before the first month of this load); last_loan_key (highest loan_key of earlier
+--   loads, 0 in the first); has_events (true for schedules and payments, false for month-end snapshots)
+-- placeholders: carried (columns of the loan state, loan_state.sql)
 create or replace temp table loan_known as
 with
 
@@ -27,7 +31,7 @@ delivered as (
         loan.written_off_on as writes_off_on,
         loan.restructured_on as restructures_on,
         loan.rollover_of_key is not null as is_rollover,
-        -- Whether a loan of which no instalment was ever handed over is past due cannot be known.
+        -- Days past due are unknown for a loan of which no instalment was ever delivered.
         coalesce(before.is_scheduled, false) or scheduled.loan_key is not null as is_scheduled,
         coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
         before.* exclude (
@@ -42,21 +46,22 @@ delivered as (
 
 select * from delivered
 union all by name
-select before.* replace (
-    before.is_scheduled or scheduled.loan_key is not null as is_scheduled,
-    coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
-)
+select
+    before.* replace (
+        before.is_scheduled or scheduled.loan_key is not null as is_scheduled,
+        coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
+    )
 from loan_now as before
 left join scheduled on scheduled.loan_key = before.loan_key
 where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
 
--- Loans by the month of this load that counts them first: their own, or the one in which they were handed over late.
+-- New loans of this load: disbursed within its months, or earlier ones that are delivered only now.
 create or replace table loan_start as
 select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > :last_loan_key as is_new_key,
 from loan_known
 where disbursed_on > :previous or loan_key > :last_loan_key;
 
--- Loans of later months wait aside; with snapshots the month's rows say which loans there are.
+-- Loans of later months wait in loan_coming. With snapshots the snapshots of each month say which loans exist.
 create or replace temp table loan_coming as
 select * from loan_known where :has_events and disbursed_on > :previous;
 

@@ -1,8 +1,12 @@
--- What the months of a load hand from one to the next, empty. At the end of a load it is kept in schema head, from where the
--- next load goes on.
+-- Creates the empty tables that carry the state from one month to the next within a load.
+-- grain: loan_now has one row per loan (loan_key), instalment_now one per open instalment (loan_key, number)
+-- placeholders: channel (enum type of the column); guarantee (enum type of the column); loan_histories (one
+--   column history_SCHEME per scheme of the boards)
+-- At the end of a load the state is stored in schema head, from which the next load continues. Amounts are in CNY.
 
--- grain: loan_key. closes_on, ends_on … are dates as the source knows them, later ones too; the rest is that of the month
--- before. history_… holds the classes of the twelve months before, four bits each, the newest lowest.
+-- grain: one row per loan (loan_key). closes_on, ends_on, writes_off_on and restructures_on are dates of the source,
+-- future ones included; the other columns are those of the previous month. history_… holds the classes of the twelve
+-- previous months, four bits each, the newest in the lowest bits.
 create or replace temp table loan_now (
     loan_key integer,
     customer_key integer,
@@ -39,10 +43,11 @@ create or replace temp table loan_now (
     balance_written_off decimal(15, 2),
     count_instalments_late smallint,
     is_first_payment_missed boolean,
-    {loan_histories},
+    {loan_histories}
 );
 
--- grain: loan_key, number. Instalments due and not fully paid; due_total is the sum due up to and with this one.
+-- grain: one row per instalment due and not fully paid (loan_key, number). due_total is the sum due up to and including
+-- this instalment.
 create or replace temp table instalment_now (
     loan_key integer,
     number integer,
@@ -51,5 +56,5 @@ create or replace temp table instalment_now (
     interest decimal(15, 2),
     due_total decimal(15, 2),
     due_principal_total decimal(15, 2),
-    paid decimal(15, 2),
+    paid decimal(15, 2)
 );

@@ -1,5 +1,6 @@
--- Settlements after which a customer owed nothing, and when (if ever) the next loan came.
--- grain: customer_key, settled_on
+-- Creates settlement: the days on which a customer settled the last open loan, with the date of the next loan.
+-- grain: one row per customer and settlement (customer_key, settled_on)
+-- columns: next_disbursed_on is null where no loan followed; it may equal settled_on
 -- A loan rolled over (续期, 借新还旧) is neither a settlement nor a new loan. A loan written off or sold never settles.
 create or replace table part.head.settlement as
 with
@@ -21,7 +22,9 @@ rolled_over as (
 ended as (
     select distinct known.customer_key, known.settled_on,
     from known
-    where known.settled_on is not null and not exists (select 1 from rolled_over where rolled_over.loan_key = known.loan_key)
+    where
+        known.settled_on is not null
+        and not exists (select 1 from rolled_over where rolled_over.loan_key = known.loan_key)
 )
 
 select
@@ -33,5 +36,5 @@ select
 from ended
 join known on known.customer_key = ended.customer_key
 group by ended.customer_key, ended.settled_on
--- Any other loan taken before that day and not settled by its end means that the customer still owed.
+-- The customer still owed something if another loan was disbursed before that day and settled after it or never.
 having not bool_or(known.disbursed_on < ended.settled_on and coalesce(known.settled_on > ended.settled_on, true))

@@ -1,8 +1,13 @@
--- The marts. Small codes and flags of a row stand together in one integer (analytics/marts/bit_packing.py); they, and facts that follow
--- from others of the row, are not written but derived where read. Class columns come from the rulebooks: one per scheme for
--- the day, for the schemes of the boards also 1, 3 and 12 months before.
+-- Creates the empty marts, the tables that describe them, and the computed columns of their views.
+-- grain: see each table below
+-- placeholders: loan_month (packed columns of loan_month); customer_month (packed columns of customer_month)
+-- Small codes and flags of a row are packed into one integer (analytics/marts/bit_packing.py). These, and facts that
+-- follow from other columns of the row, are not stored but computed by the views. Class columns come from the
+-- rulebooks: one per scheme for the month end, for the schemes of the boards also for 1, 3 and 12 months before.
+-- Amounts are in CNY.
 
--- grain: as_of, loan_key. interest_received, disbursed and is_new are of the month.
+-- grain: one row per loan on the books and month end (as_of, loan_key). A loan has its last row in the month in which
+-- it ends. interest_received, disbursed and is_new are of the month.
 create table part.kept.loan_month (
     as_of date,
     loan_key integer,
@@ -12,37 +17,38 @@ create table part.kept.loan_month (
     manager_key integer,
     {loan_month},
     principal decimal(15, 2),
-    rate decimal(9, 6),
+    rate decimal(9, 6), -- share of one per year
     term_months integer,
     disbursed_on date,
     matures_on date,
-    closed_on date,
-    ended_on date,
+    closed_on date, -- this and the next three: null until the day has come
+    ended_on date, -- the earlier of settlement and sale
     written_off_on date,
     restructured_on date,
-    balance decimal(15, 2),
-    balance_before decimal(15, 2),
-    balance_written_off decimal(15, 2),
-    overdue_amount decimal(15, 2),
-    days_past_due integer,
-    interest_received decimal(15, 2),
-    provision decimal(15, 2),
+    balance decimal(15, 2), -- principal owed; 0 once ended or written off
+    balance_before decimal(15, 2), -- balance of the previous month end; null without a row then
+    balance_written_off decimal(15, 2), -- principal still owed on a loan written off
+    overdue_amount decimal(15, 2), -- principal and interest due before the month end and not paid; null if unknown
+    days_past_due integer, -- of the oldest instalment not fully paid; null if unknown
+    interest_received decimal(15, 2), -- null if unknown
+    provision decimal(15, 2) -- null where the class has no provision rate
 );
 
--- grain: as_of, customer_key. Amounts without _12m are of the month.
+-- grain: one row per customer and month end (as_of, customer_key). Flows (interest to operating_cost) are of the month,
+-- with the suffix _12m they are sums of the last twelve months.
 create table part.kept.customer_month (
     as_of date,
     customer_key integer,
     branch_key smallint,
     manager_key integer,
     account_type varchar,
-    age utinyint,
+    age utinyint, -- completed years; null without a date of birth
     {customer_month},
-    first_loan_on date,
+    first_loan_on date, -- null for a customer who never borrowed
     loan_balance decimal(15, 2),
     overdue_amount decimal(15, 2),
-    days_past_due integer,
-    deposit_balance decimal(15, 2),
+    days_past_due integer, -- the highest among loans with a balance; 0 without such a loan, null if unknown
+    deposit_balance decimal(15, 2), -- null if deposits are not delivered
     interest decimal(15, 2),
     fees decimal(15, 2),
     margin decimal(15, 2),
@@ -54,32 +60,34 @@ create table part.kept.customer_month (
     margin_12m decimal(15, 2),
     funding_cost_12m decimal(15, 2),
     expected_loss_12m decimal(15, 2),
-    operating_cost_12m decimal(15, 2),
+    operating_cost_12m decimal(15, 2)
 );
 
--- grain: scheme, effective_on. The rulebooks that graded this part, as they were read.
+-- grain: one row per edition of a rulebook (scheme, effective_on): the texts that graded this part.
 create table part.head.rulebook (
     scheme varchar,
     effective_on date,
     digest varchar,
-    text varchar,
+    text varchar
 );
 
--- grain: scheme, code. The numbers by which the histories of classes of this part are written.
+-- grain: one row per class of a scheme (scheme, code): the numbers that encode class histories in this part.
 create table part.head.history_code (
     scheme varchar,
     code utinyint,
-    class varchar,
+    class varchar
 );
 
--- grain: table_name, column_name. Columns of the views that follow from the tables' own; see data/editions/connection.py.
+-- grain: one row per computed column of a view (table_name, column_name); data/editions/connection.py adds them, in the
+-- order of number.
 create table part.head.derived (
     table_name varchar,
     number integer,
     column_name varchar,
-    expression varchar,
+    expression varchar
 );
 
+-- noqa: disable=LT02
 insert into part.head.derived values
     ('loan_month', 1001, 'disbursed', 'case when is_new then principal else 0 end'),
     ('loan_month', 1002, 'months_on_book', 'date_diff(''month'', disbursed_on, as_of)::smallint'),
@@ -91,5 +99,5 @@ insert into part.head.derived values
     ('customer_month', 1005, 'contribution_gross_12m', '(interest_12m + fees_12m + margin_12m)::decimal(15, 2)'),
     (
         'customer_month', 1006, 'contribution_net_12m',
-        '(interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)'
+        '(interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m)::decimal(15, 2)' -- noqa: LT05
     )

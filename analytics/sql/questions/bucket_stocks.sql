@@ -1,4 +1,7 @@
--- Loans and balance by days-past-due bucket at several month ends. grain: as_of, bucket
+-- Counts loans and sums balances by days-past-due bucket at several month ends.
+-- grain: one row per month end and bucket (as_of, bucket)
+-- placeholders: state (the bucket of a loan); joins (tables that the filters need); asked (month ends and filters)
+-- columns: n is the number of loans; balance in CNY
 select
     fact.as_of,
     {state} as bucket,

@@ -1,4 +1,9 @@
--- Loans by the period in which they were lent, each in its part. grain: loan. Only loans disbursed within the records.
+-- Defines the table expression "cohort": loans by the period in which they were disbursed.
+-- grain: fragment before select; one row per loan disbursed within the records (loan_key)
+-- parameters: records_from (month end before the first month of the records)
+-- placeholders: period (month, quarter or year); part (the dimension, or one constant); joins (tables that the
+--   dimension and filters need); asked (month ends and filters)
+-- columns: cohort is the first day of the period; part is 'unknown' where the dimension is null; principal in CNY
 with
 
 cohort as (

@@ -1,4 +1,7 @@
--- The loans of a cohort, the largest first, masked, with where they stand on the day. grain: loan
+-- Lists the loans of one cohort, largest first, names masked, with their state on the as-of date.
+-- grain: fragment after with; one row per loan of "picked" (loan_id)
+-- parameters: limit (most rows); offset (rows to skip); until (as-of date)
+-- columns: amounts in CNY; balance and days_past_due are null for a loan that has no row at the as-of date
 page as (
     select *
     from picked

@@ -1,5 +1,8 @@
--- One customer of each class of a scheme, for a reader who has no number at hand.
--- grain: class
+-- Selects one customer of each class of a scheme, as an example to open.
+-- grain: one row per class (class)
+-- parameters: as_of (month end)
+-- placeholders: scheme (column of customer_month)
+-- columns: customer_id of the customer with the highest loan balance in the class
 select
     cast(month.{scheme} as varchar) as class,
     arg_max(customer_number.customer_id, (month.loan_balance, month.customer_key)) as customer_id,

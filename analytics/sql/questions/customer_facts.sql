@@ -1,6 +1,9 @@
--- What the rules may ask of every customer at a month end: the mart's row, the attributes known by then, the signals of
--- three months. The select lists of the last two are those of the build (analytics/sql/facts).
--- grain: customer_key
+-- Defines the table expression "known": what rules may use of every customer at a month end.
+-- grain: fragment between with and select; one row per customer (customer_key)
+-- parameters: as_of (month end); judged_after (month end three months before as_of)
+-- placeholders: attributes (customer_attributes.sql); signals (customer_signals.sql); facts (select list of the facts
+--   asked for); joins (to attribute and warned where needed); only (condition for one customer, or nothing)
+-- Facts come from the mart's row, the attributes in force at the month end and the signals of three months.
 newest as (
     select customer_key, max(valid_from) as valid_from,
     from customer

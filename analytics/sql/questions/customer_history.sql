@@ -1,5 +1,8 @@
--- A customer month by month: days past due, balance and the class in every scheme that grades customers; of the loans, the worst.
--- grain: as_of
+-- Lists the months of one customer: days past due, balance and the class by every scheme.
+-- grain: one row per month end (as_of)
+-- parameters: key (customer_key); since (start, exclusive); as_of (last month end)
+-- placeholders: classes (one column per scheme)
+-- columns: loan_balance in CNY; a scheme of loans gives the worst class among the customer's loans
 select
     as_of,
     days_past_due,

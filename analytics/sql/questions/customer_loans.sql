@@ -1,5 +1,7 @@
--- The loans of a customer as they stand at the month end; a loan that ended earlier as it last stood.
--- grain: loan_key
+-- Lists the loans of one customer at the month end, ended loans in their last known state.
+-- grain: one row per loan (loan_id)
+-- parameters: key (customer_key); as_of (month end)
+-- columns: amounts in CNY; rate is a share of one per year
 with
 
 last as (

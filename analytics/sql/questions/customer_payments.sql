@@ -1,5 +1,7 @@
--- The newest payments on the loans of a customer.
--- grain: payment_id
+-- Lists the newest payments on the loans of one customer.
+-- grain: one row per payment (the key payment_id is not returned)
+-- parameters: key (customer_key); as_of (month end); limit (most rows)
+-- columns: amount in CNY, negative for a reversal
 select
     payment.paid_on,
     loan_number.loan_id,

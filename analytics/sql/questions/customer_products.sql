@@ -1,5 +1,8 @@
--- What a customer holds at the month end: loans with a balance by product, deposits, services that brought income in 12 months.
--- grain: kind, product
+-- Lists what one customer holds: loans by product, deposits, and services that brought income within twelve months.
+-- grain: one row per kind and product (kind, product)
+-- parameters: key (customer_key); as_of (month end); year_before (month end twelve months before)
+-- columns: held counts loans, month-end deposit balances or bookings; amount in CNY is the loan balance, the deposit
+--   balance or the income of twelve months; product is null for deposits
 select
     'loan' as kind,
     product.product_id as product,

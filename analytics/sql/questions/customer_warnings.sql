@@ -1,5 +1,7 @@
--- Signals raised and actions taken on a customer within two years, newest first.
--- grain: one signal or action
+-- Lists the signals raised and the actions taken on one customer, newest first.
+-- grain: one row per signal or action
+-- parameters: key (customer_key); since (start, exclusive); as_of (month end); limit (most rows)
+-- columns: handled_on is null for a signal not handled and for actions; result is null for signals
 with
 
 newest as (

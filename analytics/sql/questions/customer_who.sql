@@ -1,5 +1,7 @@
--- Who a customer is, masked, as known at the month end.
--- grain: one customer
+-- Selects one customer's masked name, attributes and row of customer_month at the month end.
+-- grain: at most one row, of the customer asked for
+-- parameters: key (customer_key); as_of (month end)
+-- columns: name is masked; for the other columns see analytics/sql/marts/tables.sql
 select
     customer.name_masked as name,
     branch.branch_id as branch,
@@ -10,7 +12,9 @@ select
     cast(month.education as varchar) as education,
     cast(month.employment as varchar) as employment,
     cast(month.employer_kind as varchar) as employer_kind,
-    month.* exclude (as_of, customer_key, branch_key, manager_key, kind, gender, age, education, employment, employer_kind),
+    month.* exclude (
+        as_of, customer_key, branch_key, manager_key, kind, gender, age, education, employment, employer_kind
+    ),
 from customer_month as month
 left join branch on branch.branch_key = month.branch_key
 left join manager on manager.manager_key = month.manager_key

@@ -1,5 +1,6 @@
--- What each delivery brought, table by table, as the loader counted it.
--- grain: delivery
+-- Lists the deliveries with the counts that the loader recorded, newest first.
+-- grain: one row per delivery (delivery)
+-- columns: tables is JSON: table → read, loaded, rejected, skipped, orphans, control totals
 select
     delivery,
     as_of,

@@ -1,4 +1,7 @@
--- Loans of which the first instalment is judged, 30 days after it fell due. grain: loan
+-- Defines the table expression "judged": whether the first payment of a loan was missed, where it has been assessed.
+-- grain: fragment between with and select; one row per loan with an assessed first payment (loan_key)
+-- parameters: until (as-of date)
+-- A first payment is assessed once, 30 days after its due date.
 judged as (
     select loan_key, bool_or(is_first_payment_missed) as is_missed,
     from loan_month

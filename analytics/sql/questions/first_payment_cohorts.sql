@@ -1,5 +1,7 @@
--- Loans by disbursement cohort whose first instalment was still unpaid 30 days after it fell due. grain: cohort, part
--- n: loans whose 30 days are over; loans: all of the cohort, judged or not yet.
+-- Counts first-payment defaults by disbursement cohort; follows the table expressions "cohort" and "judged".
+-- grain: one row per cohort and part (cohort, part)
+-- columns: n counts the loans assessed so far, loans all loans of the cohort; numerator is the number of missed first
+--   payments, denominator is n; value is a share of one, null where no loan has been assessed
 select
     cohort.cohort,
     cohort.part,

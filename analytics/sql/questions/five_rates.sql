@@ -1,6 +1,9 @@
--- Migration rates of the five-category classification. grain: rate
--- 商业银行风险监管核心指标 (2005) and its definitions: moved down ÷ (opening − decrease), by balance. What moved down counts at its
--- closing balance; the decrease is what was collected, written off or sold of the loans of the opening class.
+-- Computes the migration rates of the five-category classification; follows the table expression "moved".
+-- grain: one row per rate (rate)
+-- columns: n is the number of loans in the opening classes; opening, decrease, numerator and denominator in CNY;
+--   value is a share of one, null where the denominator is 0
+-- Source: 商业银行风险监管核心指标 (2005) and its definitions: moved down ÷ (opening − decrease), by balance.
+-- A loan that moved down counts with its closing balance; the decrease is what was repaid, written off or sold.
 select
     rate,
     count(*) as n,
@@ -13,6 +16,7 @@ from (
     select moved.*, variant.rate, variant.worse,
     from moved
     join (
+        -- noqa: disable=LT02
         values
             ('normal_loans', 'normal', ['substandard', 'doubtful', 'loss']),
             ('normal_loans', 'special_mention', ['substandard', 'doubtful', 'loss']),
@@ -20,6 +24,7 @@ from (
             ('special_mention', 'special_mention', ['substandard', 'doubtful', 'loss']),
             ('substandard', 'substandard', ['doubtful', 'loss']),
             ('doubtful', 'doubtful', ['loss'])
+        -- noqa: enable=LT02
     ) as variant (rate, opening_class, worse)
         on variant.opening_class = moved.before
     where moved.was_in

@@ -1,4 +1,6 @@
--- Loans and amount of each term of the overdue stock, and of the stocks themselves. grain: term
+-- Sums each term of the overdue bridge and its two stocks; follows the table expression "termed".
+-- grain: one row per term (term); opening and closing are the stocks
+-- columns: amount in CNY, an exact decimal, with the sign with which it enters the closing stock
 select term, count(*) as loans, count(distinct customer_key) as customers, sum(amount) as amount,
 from (
     select
@@ -11,8 +13,8 @@ from (
         end as amount,
     from termed
     union all
-    select 'opening', customer_key, balance_before, from termed where before = 'late'
+    select 'opening' as term, customer_key, balance_before as amount, from termed where before = 'late'
     union all
-    select 'closing', customer_key, balance, from termed where after = 'late'
+    select 'closing' as term, customer_key, balance as amount, from termed where after = 'late'
 )
 group by term

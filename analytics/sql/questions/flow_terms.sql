@@ -1,5 +1,7 @@
--- The bridge of the overdue stock in money, from opening to closing; every loan stands in one term. grain: term
--- Amounts carry the sign with which they enter the closing stock: decimal, so that the terms close to the fen.
+-- Defines the table expression "termed": each loan that was overdue at opening or closing, in one term of the bridge.
+-- grain: fragment between with and select; one row per loan (key)
+-- placeholders: term (case expression that names the term)
+-- The amounts of "moved" are decimals, so that the terms add up to the fen.
 termed as (
     select
         *,

@@ -1,6 +1,9 @@
--- What the rules may ask of every loan with a balance or still on the books at a month end: the mart's row, and what its
--- dates say (analytics/sql/facts, shared with the build); what the source alone knows of it, as delivered last.
--- grain: loan_key
+-- Defines the table expression "known": what rules may use of every loan on the books at a month end.
+-- grain: fragment between with and select; one row per loan (loan_key)
+-- parameters: as_of (month end)
+-- placeholders: dates (loan_dates.sql); only (condition for one loan, or nothing); facts (select list of the facts
+--   asked for); joins (to attribute where needed)
+-- Facts come from the mart's row, its dates, and from the loan as last delivered.
 newest as (
     select loan_key, max(delivery) as delivery,
     from loan

@@ -1,4 +1,8 @@
--- The customers behind one cell, the largest first, masked. grain: customer
+-- Lists the customers behind one cell of the migration matrix, largest first, names masked.
+-- grain: fragment after with; one row per customer (customer_id)
+-- parameters: limit (most rows); offset (rows to skip)
+-- placeholders: from (table expression that has the rows); picked (condition of the cell)
+-- columns: balances in CNY; branch and manager are the customer's latest
 page as (
     select *
     from {from}

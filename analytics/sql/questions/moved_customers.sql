@@ -1,6 +1,10 @@
--- Where every borrower stood at the opening and at the closing month end; a customer without a loan balance is outside.
--- grain: customer_key. `before` and `after` are classes, or joined (no loan at the opening), left (no loan at the closing),
--- moved_in and moved_out (outside the filter on that day).
+-- Defines the table expression "moved": the class of every borrower at the opening and at the closing month end.
+-- grain: fragment before select; one row per customer inside the filters at opening or closing (key)
+-- parameters: opening_on (opening month end); closing_on (closing month end)
+-- placeholders: state_before (class at the opening); state_after (class at the closing); asked_before (filters at the
+--   opening); asked_after (filters at the closing); joins_before (tables of the opening); joins_after (of the closing)
+-- columns: before is the class, or joined (no loan at the opening) or moved_in (outside the filters then); after is the
+--   class, or left (no loan at the closing) or moved_out (outside the filters then); balances in CNY, 0 without a loan
 with
 
 opening as (

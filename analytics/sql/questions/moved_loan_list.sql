@@ -1,4 +1,8 @@
--- The loans behind one cell or term, the largest first, masked. grain: loan
+-- Lists the loans behind one cell of the migration matrix or one term of the bridge, largest first, names masked.
+-- grain: fragment after with; one row per loan (loan_id)
+-- parameters: limit (most rows); offset (rows to skip)
+-- placeholders: from (table expression that has the rows); picked (condition of the cell or term)
+-- columns: balances in CNY; the dates are as last known
 page as (
     select *
     from {from}

@@ -1,8 +1,13 @@
--- Where every loan stood at the opening and at the closing month end; loans outside the asked rows on both days are left out.
--- grain: loan_key. `before` and `after` are states (class, bucket, late or current) or how the loan came and went:
--- joined, moved_in (was there, outside the filter); settled, written_off, sold, gone (no row and no reason), moved_out.
--- A loan is in the book while it has a balance; by days past due, while it is open (neither ended nor written off).
--- Sums of money are exact decimals. A settlement, write-off or sale counts when dated by the closing day.
+-- Defines the table expression "moved": the state of every loan at the opening and at the closing month end.
+-- grain: fragment before select; one row per loan inside the filters at opening or closing (key)
+-- parameters: opening_on (opening month end); closing_on (closing month end)
+-- placeholders: state_before (state at the opening); state_after (state at the closing); asked_before (filters at the
+--   opening); asked_after (filters at the closing); joins_before (tables for the opening); joins_after (for the
+--   closing); in_book (whether a loan counts: a balance, or for buckets neither ended nor written off)
+-- columns: before is a state (class, bucket, late or current), joined or moved_in (there, but outside the filters);
+--   after is a state, settled, written_off, sold, gone (no row and no known reason) or moved_out; balances are exact
+--   decimals in CNY, 0 where the loan has no row
+-- A settlement, write-off or sale counts when it is dated by the closing day.
 with
 
 opening as (

@@ -1,4 +1,6 @@
--- The moves counted by where from and where to. grain: before, after
+-- Counts moves by opening and closing state; follows the table expression "moved".
+-- grain: one row per pair of states (before, after)
+-- columns: n counts loans or customers; balances in CNY, null where none of them was inside the filters on that day
 select
     before,
     after,

@@ -1,5 +1,7 @@
--- The rows that a load refused, values masked as they were kept.
--- grain: one refused value
+-- Lists the rows that loads rejected, newest delivery first, values masked as stored.
+-- grain: one row per rejected value (delivery, table_name, file, line, column_name)
+-- parameters: limit (most rows)
+-- columns: line is null where the reason concerns no single line
 select
     delivery,
     table_name,

@@ -1,5 +1,10 @@
--- From each settlement of the last loan to the next loan, in days, ended or cut off at the month end. grain: customer, settlement
--- The customer's part is that of the month end after settling; a tier is taken `opening` months before it.
+-- Selects the days from each settlement of a customer's last loan to the next loan, censored at the as-of date.
+-- grain: one row per customer and settlement (customer_key, settled_on)
+-- parameters: until (as-of date)
+-- placeholders: part (the dimension, or one constant); joins (tables that the dimension and filters need); asked
+--   (month ends and filters)
+-- columns: is_back is 1 where the next loan came by the as-of date, 0 where the spell is censored; part is that of the
+--   month end after settling, a class that of the opening before it
 select
     fact.customer_key,
     settlement.settled_on,

@@ -1,5 +1,8 @@
--- What the service rules ask of every customer at a month end.
--- grain: customer_key
+-- Defines the table expression "asked": what the service rules use of every customer at a month end.
+-- grain: fragment between with and select; one row per customer (customer_key)
+-- parameters: as_of (month end)
+-- placeholders: facts (table expressions that end in "known")
+-- columns: amount is the loan balance in CNY
 {facts},
 
 asked as (

@@ -1,14 +1,19 @@
--- What the service rules ask of every loan with a balance at a month end.
--- grain: loan_key
+-- Defines the table expression "asked": what the service rules use of every loan with a balance at a month end.
+-- grain: fragment between with and select; one row per loan (loan_key)
+-- parameters: as_of (month end); count_provident_fund (whether provident fund contributions count as income)
+-- placeholders: facts (table expressions that end in "known")
+-- columns: amount is the balance in CNY; age_plus_term in years; loan_ratio and total_ratio are monthly payments ÷
+--   monthly income, as shares of one, null without an income
 {facts},
 
 running as (
     select
         loan.*,
-        -- the level payment that pays the principal off at the rate within the term
+        -- The level payment that repays the principal at the rate within the term.
         case
             when loan.term_months > 0 and loan.rate > 0
-                then loan.principal::double * (loan.rate / 12)
+                then
+                    loan.principal::double * (loan.rate / 12)
                     / (1 - power(1 + loan.rate / 12, -cast(loan.term_months as double)))
             when loan.term_months > 0 then loan.principal::double / loan.term_months
         end as payment,

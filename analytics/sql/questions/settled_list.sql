@@ -1,4 +1,8 @@
--- The settlements of a reloan curve, those who waited longest first, masked. grain: customer, settlement
+-- Lists the settlements of a reloan curve, longest wait first, names masked.
+-- grain: fragment after with; one row per customer and settlement (customer_id, settled_on)
+-- parameters: limit (most rows); offset (rows to skip)
+-- columns: next_disbursed_on is null where no loan came by the as-of date; days_since_settled runs to the next loan or
+--   to the as-of date
 page as (
     select *
     from picked

@@ -1,8 +1,14 @@
--- Who moves from which class to which when one rulebook takes the place of another, and what was observed of them.
--- grain: class_from, class_to
--- Overdue: among those with a balance at a month end of the window, those over 30 days past due at one of them. Reloan:
--- customers whose settlement was judged in the window after 90 days, and those of them who had borrowed again. Contribution:
--- net, of the twelve months up to the window's end. Customers of a loan scheme count once in every cell they appear in.
+-- Compares two rulebooks: who moves from which class to which, and what was observed of them.
+-- grain: one row per pair of classes (class_from, class_to)
+-- parameters: first (first month end of the observation window); last (its last month end)
+-- placeholders: facts (table expressions that end in "known"); key (loan_key or customer_key); class_from (case
+--   expression of the present rulebook); class_to (that of the other one); mart (loan_month or customer_month);
+--   outstanding (its column of the balance)
+-- columns: n counts loans or customers; balance in CNY; observed counts those with a balance at a month end of the
+--   window, overdue those of them more than 30 days past due at one; settled counts customers whose settlement was
+--   assessed after 90 days within the window, reloaned those who had borrowed again; contribution is the mean net
+--   contribution of the twelve months up to last in CNY, spread its standard deviation, contributing its customers
+-- A customer of a loan scheme counts once in every cell in which a loan of the customer appears.
 with
 
 {facts},

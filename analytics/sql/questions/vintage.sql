@@ -1,7 +1,12 @@
--- Loans by disbursement cohort and month on book: how many, and how much of what was disbursed, had fallen late. grain: cohort, part, month
--- ever: late at any month end up to that month on book, at the balance of the first such month end. now: late at that month end.
--- A loan written off counts as late with what is still owed. Only months on book that every loan of the
--- cohort has reached.
+-- Counts late loans by disbursement cohort and months on book; follows the table expression "cohort".
+-- grain: fragment after with; one row per cohort, part and month on book (cohort, part, month)
+-- parameters: until (as-of date)
+-- placeholders: is_late (condition of a late loan, days past due above a threshold or written off); late (table or
+--   subquery of the late loans); sum_loans (their number); sum_owed (their balance); window (window clause, or nothing)
+-- columns: n counts the loans of the cohort; numerator_loans and numerator (CNY) are the loans late by that month
+--   (ever) or in it (now); denominator is the amount disbursed in CNY
+-- A loan that was ever late counts with its balance at the first such month end. A loan written off counts as late with
+-- what is still owed. Only months on book that every loan of the cohort has reached are returned.
 size as (
     select
         cohort,

@@ -1,8 +1,13 @@
--- What each customer did in the twelve months to the month end: nothing of days past due, nothing of any class.
--- grain: customer_key
--- Money is summed as decimals: sums of doubles depend on the order in which threads meet the rows.
--- Payments are timed only in months that ended in order, so that arrears tell nothing here. Facts that do not apply (how
--- a customer without a loan pays) are null.
+-- Computes the behaviour of each customer in the twelve months to a month end, the input of the segments.
+-- grain: one row per customer of the month end (customer_key)
+-- parameters: as_of (month end); year_before (month end twelve months before); half_year_before (month end six months
+--   before); has_deposits (whether deposit balances are delivered); has_fees (whether income is delivered)
+-- columns: loan_balance, loan_size, deposits and fees in CNY; term and tenure in months; months_with_loan, limit_use,
+--   unsecured, paid_early, paid_on_time, months_with_deposit, deposit_share as shares of one; a fact that does not
+--   apply (how a customer without a loan pays) is null
+-- Days past due and classes are left out on purpose. Amounts are summed as decimals: sums of doubles depend on the
+-- order in which threads read the rows. Payments are timed only in months that ended without arrears, so that the
+-- facts about payments do not reveal arrears.
 with
 
 held as (
@@ -149,10 +154,12 @@ select
         when saved.months_late > 0 and saved.months_early > 0
             then (saved.deposits_late / saved.months_late) / nullif(saved.deposits_early / saved.months_early, 0) - 1
     end as deposit_trend,
-    -- standard deviation ÷ mean, from the sums: √(n·Σx² − (Σx)²) ÷ Σx
+    -- Standard deviation ÷ mean, from the sums: √(n·Σx² − (Σx)²) ÷ Σx.
     case
         when saved.deposit_months >= 6
-            then sqrt(greatest(saved.deposit_rows * saved.squares - saved.deposits * saved.deposits, 0)) / saved.deposits
+            then
+                sqrt(greatest(saved.deposit_rows * saved.squares - saved.deposits * saved.deposits, 0))
+                / saved.deposits
     end as deposit_swing,
     case
         when :has_deposits

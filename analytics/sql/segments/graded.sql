@@ -1,5 +1,8 @@
--- The customers of some classes of one scheme at a month end, in one branch and those below it, or in the whole bank.
--- grain: customer_key
+-- Selects the customers of some classes of one scheme at a month end, in one branch with its children or everywhere.
+-- grain: one row per customer (customer_key)
+-- parameters: as_of (month end); classes (list of class codes); branch (branch_id, or '' for the whole bank)
+-- placeholders: scheme (column of customer_month)
+-- columns: loan_balance in CNY
 select
     month.customer_key,
     month.{scheme}::varchar as class,

@@ -1,5 +1,8 @@
--- One customer's class by one scheme at a month end.
--- grain: customer_key
+-- Selects the class of one customer by one scheme at a month end.
+-- grain: at most one row, of the customer asked for (customer_key)
+-- parameters: as_of (month end); key (customer_key)
+-- placeholders: scheme (column of customer_month)
+-- columns: loan_balance in CNY
 select
     month.customer_key,
     month.{scheme}::varchar as class,

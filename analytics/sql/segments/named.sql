@@ -1,5 +1,7 @@
--- The bank's own number and the masked name of some customers.
--- grain: customer_key
+-- Selects the bank's own customer number and the masked name of some customers.
+-- grain: one row per customer (customer_key)
+-- parameters: keys (list of customer_key)
+-- columns: name is null where none was delivered
 select
     customer_number.customer_key,
     customer_number.customer_id,

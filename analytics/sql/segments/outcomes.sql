@@ -1,5 +1,10 @@
--- What became of the customers of a month end in the twelve months after it.
--- grain: customer_key
+-- Selects what happened to the customers of a month end in the twelve months after it.
+-- grain: one row per customer of the month end (customer_key)
+-- parameters: as_of (month end); year_after (month end twelve months later); overdue (threshold in days past due)
+-- columns: overdue is 1 for a customer above the threshold at a later month end, null without a later balance or when
+--   already above it; reloan is 1 for a new loan within 90 days of a settlement, null where no settlement is 90 days
+--   old; contribution is the net contribution of the twelve months in CNY, null without a row at year_after;
+--   loan_balance at as_of in CNY
 with
 
 later as (
@@ -11,7 +16,7 @@ later as (
     group by customer_key
 ),
 
--- Only settlements whose ninety days are over.
+-- Only settlements of which the 90 days are over.
 ended as (
     select customer_key, max(case when next_disbursed_on <= settled_on + 90 then 1 else 0 end) as reloan,
     from settlement

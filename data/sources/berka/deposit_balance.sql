@@ -1,8 +1,9 @@
--- The balance after an account's last transaction up to each month end that the transactions cover, as the owner's deposit.
--- grain: customer_id, as_of
+-- Maps the balance after an account's last transaction up to each month end to its owner's deposits.
+-- grain: one row per customer and month end (customer_id, as_of)
+-- columns: balance in Czech koruna; owners whose sum is overdrawn are left out
 with month_ends as (
     select last_day((date '1993-01-01' + to_months(month))::date) as as_of,
-    from range(15) as months(month)
+    from range(15) as months (month)
 ),
 
 last_of_month as (
@@ -15,7 +16,10 @@ known as (
     select last_of_month.account_id, month_ends.as_of, last_of_month.balance, last_of_month.file, last_of_month.line,
     from month_ends
     join last_of_month on last_of_month.as_of <= month_ends.as_of
-    qualify row_number() over (partition by last_of_month.account_id, month_ends.as_of order by last_of_month.as_of desc) = 1
+    qualify
+        row_number() over (
+            partition by last_of_month.account_id, month_ends.as_of order by last_of_month.as_of desc
+        ) = 1
 )
 
 select

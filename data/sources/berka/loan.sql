@@ -1,4 +1,7 @@
--- The account's owner borrows. grain: loan_id
+-- Maps loans to the contract; the owner of the account is the borrower.
+-- grain: one row per loan (loan_id)
+-- columns: principal in Czech koruna; closed_on is the maturity of a settled loan (status A), null otherwise; outcome
+--   is bad for statuses B and D
 select
     loan.loan_id,
     owner.client_id as customer_id,

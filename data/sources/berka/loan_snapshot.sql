@@ -1,5 +1,7 @@
--- The one month end of which the status speaks. Every instalment is `payments`, due monthly from a month after the loan.
--- grain: as_of, loan_id
+-- Maps the status of each loan to one snapshot, of the only month end that it describes.
+-- grain: one row per loan at 1998-12-31 (as_of, loan_id)
+-- columns: balance in Czech koruna and days_past_due are lower bounds for statuses B and D
+-- Every instalment is "payments", due monthly from a month after the loan.
 with dated as (
     select
         *,

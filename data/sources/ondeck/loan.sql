@@ -1,4 +1,6 @@
--- grain: loan_id
+-- Maps loans to the contract.
+-- grain: one row per line of the file (loan_id)
+-- columns: principal in US dollars; disbursed_on is the date of the source, the disbursement dates are not published
 select
     'L' || lpad(line::varchar, 4, '0') as loan_id,
     'B' || lpad(line::varchar, 4, '0') as customer_id,

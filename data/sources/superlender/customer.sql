@@ -1,5 +1,6 @@
--- Everybody who borrows or borrowed, or is only described. Attributes are missing where nobody described the borrower.
--- grain: customer_id
+-- Maps everybody who has a loan or a description to the contract's customers.
+-- grain: one row per customer (customer_id)
+-- columns: attributes are null for a borrower without a description
 with people as (
     select customerid, file, line from raw_demographics
     union all

@@ -1,5 +1,6 @@
--- The schedule of the earlier loans: one instalment for each 30 days, the first on its own due day, the last taking the rest.
--- grain: loan_id, number
+-- Derives the schedule of the earlier loans: one instalment for each 30 days.
+-- grain: one row per instalment (loan_id, number)
+-- columns: amounts in Nigerian naira; the first instalment is due on its own day, the last one takes the remainder
 with planned as (
     select *, greatest(1, termdays // 30) as instalments,
     from raw_earlier
@@ -8,7 +9,7 @@ with planned as (
 numbered as (
     select planned.*, number,
     from planned
-    cross join range(1, 4) as numbers(number)
+    cross join range(1, 4) as numbers (number)
     where number <= instalments
 )
 

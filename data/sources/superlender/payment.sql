@@ -1,7 +1,8 @@
--- What came of the earlier loans: something on the day of the first repayment, the rest on the day of settlement.
--- grain: payment_id
--- Amounts are not in the extract. With several instalments the first payment is the first instalment; with one it is the interest, so
--- that the instalment is open until settlement, as the settlement day says.
+-- Derives the payments of the earlier loans: one on the day of the first repayment, the rest on the day of settlement.
+-- grain: one row per payment (payment_id)
+-- columns: amount in Nigerian naira
+-- The extract has no amounts. With several instalments the first payment is the first instalment; with one it is the
+-- interest, so that the instalment stays open until the settlement day, as the source says.
 with planned as (
     select
         *,
@@ -30,6 +31,13 @@ select
     line,
 from split
 union all
-select systemloanid || '-2', systemloanid, closeddate, (totaldue - first_amount)::decimal(18, 2), 'instalment', file, line,
+select
+    systemloanid || '-2' as payment_id,
+    systemloanid as loan_id,
+    closeddate as paid_at,
+    (totaldue - first_amount)::decimal(18, 2) as amount,
+    'instalment' as kind,
+    file,
+    line,
 from split
 where firstrepaiddate <> closeddate
