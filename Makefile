@@ -12,7 +12,7 @@ FAST_TESTS := tests/project tests/contract tests/i18n tests/rulebooks tests/pres
 	tests/marts/test_customer_state.py tests/metrics/test_metrics.py tests/metrics/test_metrics_refusals.py
 export LOAN_PANORAMA_HOME ?= $(BANK)/home
 
-.PHONY: setup run demo check test test-spark lint types module-map bench system
+.PHONY: setup run demo check test test-spark lint sql-lint types module-map bench system
 .DEFAULT_GOAL := run
 
 # The environment: .venv with the pinned packages; nothing is done when it is up to date.
@@ -65,10 +65,14 @@ test-spark: .venv/.ready-dev .spark/.ready
 	@touch $@
 
 # Style, format, layers and types.
-lint: .venv/.ready-dev types
+lint: .venv/.ready-dev sql-lint types
 	@$(V)/ruff check .
 	@$(V)/ruff format --check --quiet . || { echo "Run: $(V)/ruff format ."; exit 1; }
 	@$(V)/lint-imports
+
+# The style of the .sql files, by .sqlfluff; about 8 seconds.
+sql-lint: .venv/.ready-dev
+	@$(V)/sqlfluff lint --disable-progress-bar -q analytics data tests
 
 # A ratchet: the number of diagnostics may fall, never rise; lower TYPE_DIAGNOSTICS when it falls. The aim is 0.
 types: .venv/.ready-dev
