@@ -1,6 +1,6 @@
 -- Builds the loans with which the months of this load start: the new delivery merged with the state of the last load.
--- grain: the result has one row per loan on the books before the first month (loan_key); loan_known and loan_start
---   have one per loan, loan_coming one per loan disbursed later
+-- grain: the result has one row per loan disbursed before the first month, with snapshots per loan (loan_key);
+--   loan_known has one per loan, loan_start one per new loan, loan_coming one per loan disbursed later
 -- parameters: previous (month end before the first month of this load); last_loan_key (highest loan_key of earlier
 --   loads, 0 in the first); has_events (true for schedules and payments, false for month-end snapshots)
 -- placeholders: carried (columns of the loan state, loan_state.sql)

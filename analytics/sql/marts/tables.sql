@@ -6,8 +6,9 @@
 -- rulebooks: one per scheme for the month end, for the schemes of the boards also for 1, 3 and 12 months before.
 -- Amounts are in CNY.
 
--- grain: one row per loan on the books and month end (as_of, loan_key). A loan has its last row in the month in which
--- it ends. interest_received, disbursed and is_new are of the month.
+-- grain: one row per loan on the books and month end (as_of, loan_key). A loan has rows up to the month in which it
+-- ends, and until three months after the assessment of its first payment. interest_received, disbursed and is_new are
+-- of the month.
 create table part.kept.loan_month (
     as_of date,
     loan_key integer,
