@@ -2,8 +2,15 @@
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from pages.parts.sections import alerts, change, change_table
-from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS, SECONDARY_METRICS, SIZE_METRIC
+from pages.parts.sections import change
+from pages.parts.sections.overview import (
+    BOARD_METRICS,
+    KPI_METRICS,
+    SECONDARY_METRICS,
+    SIZE_METRIC,
+    alert_list,
+    effects_board,
+)
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, kpi_tiles, metric_table
 
@@ -25,5 +32,5 @@ metric_table.board(
 metric = chart.picker(
     selection, "why", BOARD_METRICS, lambda id: METRICS[id].name[lang], say("changes.why", lang)
 )
-change_table.board(selection, change.question_of(selection, metric, ("class",)), before)
-alerts.show(selection)
+effects_board(selection, change.question_of(selection, metric, ("class",)), before)
+alert_list(selection)

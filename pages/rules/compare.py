@@ -8,14 +8,12 @@ import streamlit as st
 from analytics import rulebooks
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.presentation import rulebook_charts
 from analytics.rulebooks import thresholds as moving
 from pages.parts.sections import simulator
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import chart, rulebook_tables
 from pages.parts.widgets.text import caption, section_title
-from pages.parts.widgets.theme import is_dark
 
 selection = current_selection()
 lang = selection.lang
@@ -77,49 +75,6 @@ names = {
     code: (after if code in after.class_codes else before).class_names(code)[short]
     for code in swaps.codes
 }
-moved_count = int(swaps.moved["n"].sum())
-everybody = f"{int(swaps.frame['n'].sum()):,}"
-section_title(
-    say(
-        "simulate.moved" if moved_count else "simulate.nobody",
-        lang,
-        n=f"{moved_count:,}",
-        all=everybody,
-    )
-)
-window = say(
-    "simulate.window_after" if swaps.window.is_out_of_time else "simulate.window_before",
-    lang,
-    first=text.month(swaps.window.first, lang),
-    last=text.month(swaps.window.last, lang),
-)
-caption(window)
-wall = st.grid(2, min_column_width=520, gap="medium")
-with wall.cell():
-    simulator.totals(swaps, names, lang)
-with wall.cell():
-    figure = rulebook_charts.moves(swaps.frame, swaps.codes, names, lang, dark=is_dark())
-    chart.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
-    caption(say("simulate.moves", lang))
-section_title(say("simulate.outcomes" if moved_count else "simulate.outcomes_all", lang))
-simulator.swap_sets(swaps, names, lang)
+simulator.outcome(swaps, names, lang)
 
-section_title(say("simulate.sign", lang))
-problem = moving.failing_example(
-    edited,
-    lambda text_of_rulebook: rulebooks.parse_rulebook_text(
-        text_of_rulebook, path=f"{base.id}/{on}.toml"
-    ),
-)
-if problem:
-    caption(say("simulate.examples_fail", lang, reason=problem.text(short)))
-else:
-    caption(say("simulate.examples_hold", lang))
-st.download_button(
-    say("simulate.download", lang),
-    edited,
-    f"{on}.toml",
-    "application/toml",
-    on_click="ignore",
-    key=f"edited_{lang}",
-)
+simulator.signing(base, edited, on, lang)

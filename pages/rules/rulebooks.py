@@ -1,10 +1,9 @@
 """规则手册: a rulebook as approved, in a table with clauses and worked examples."""
 
-import streamlit as st
-
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.rulebooks.conditions import plain_text
+from pages.parts.sections import rulebook
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import chart, metric_table, rulebook_tables
@@ -12,7 +11,6 @@ from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
 lang = selection.lang
-short = rulebook_tables.rulebook_lang(selection.lang)
 rulebook_queries.warn_of_invalid_rulebooks(lang)
 scheme = rulebook_queries.rulebooks_on_disk()[0][selection.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
@@ -25,79 +23,14 @@ book = editions[
         say("rules.editions", lang),
     )
 ]
-section_title(book.names[short])
-caption(
-    say("rules.document", lang, document=book.document[short]),
-    say("rules.in_force", lang, day=text.day(book.effective_on, lang)),
-    say("rules.repealed", lang, day=text.day(book.repealed_on, lang)) if book.repealed_on else "",
-    say("rules.approved", lang, by=book.approved_by)
-    if book.approved_by
-    else say("rules.not_approved", lang),
-)
-caption(book.source.get(short, ""))
-if not rulebook_queries.graded_the_data(book):
-    st.info(say("rules.not_built", lang))
-
-counts = rulebook_queries.class_counts(selection.as_of, scheme.id)
-rulebook_tables.table(
-    [say(f"rules.{head}", lang) for head in ("class", "service", "count")],
-    [
-        (item.names[short], item.service.get(short, ""), f"{counts.get(item.code, 0):,}")
-        for item in book.classes
-    ]
-    + [
-        (
-            book.class_names(book.unrated)[short],
-            say("rules.unrated", lang),
-            f"{counts.get(book.unrated, 0):,}",
-        )
-    ],
-    right=(2,),
-    tight=(0,),
-)
-caption(say(f"rules.counted_{scheme.grain}", lang, month=text.month(selection.as_of, lang)))
+rulebook.document(book, lang)
+rulebook.classes(selection, scheme, book)
 
 section_title(say("rules.rules", lang))
 rulebook_tables.rulebook_table(book, lang)
 caption(say("rules.ours_means", lang))
-if book.parameters:
-    section_title(say("rules.parameters", lang))
-    rulebook_tables.table(
-        [say(f"rules.{head}", lang) for head in ("clause", "parameter", "value")],
-        [
-            (
-                p.note.clause,
-                rulebook_tables.indented(p.names[short], 0, p.note.is_ours, lang),
-                rulebook_tables.parameter(p.value, lang),
-            )
-            for p in book.parameters.values()
-        ],
-        right=(2,),
-        tight=(0,),
-    )
+rulebook.parameters(book, lang)
 rulebook_tables.calculations(book, lang)
-section_title(say("rules.examples", lang, count=len(book.examples)))
-rulebook_tables.table(
-    [say(f"rules.{head}", lang) for head in ("case", "class", "clauses", "facts")],
-    [
-        (
-            case.case[short],
-            book.class_names(case.code)[short],
-            text.listing(list(case.because), lang),
-            rulebook_tables.facts_of(book, case, lang),
-        )
-        for case in book.examples
-    ],
-    tight=(1,),
-)
-with st.expander(say("rules.as_file", lang, path=book.path)):
-    st.code(book.text, language="toml", wrap_lines=True)
-st.download_button(
-    say("rules.download", lang),
-    book.text,
-    f"{book.id}-{book.effective_on}.toml",
-    "application/toml",
-    on_click="ignore",
-    key=f"rulebook_{lang}",
-)
+rulebook.examples(book, lang)
+rulebook.file(book, lang)
 metric_table.pairs(say("rules.digest", lang), [("sha256", plain_text(book.digest))])

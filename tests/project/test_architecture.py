@@ -131,11 +131,7 @@ def test_only_folders_lie_in_pages():
 
 @pytest.mark.parametrize("path", PAGES, ids=place)
 def test_a_page_is_short(path):
-    # statements, not lines: how a call is wrapped does not count
-    statements = [
-        n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.stmt)
-    ]
-    assert len(statements) <= 70
+    assert len(path.read_text("utf-8").splitlines()) <= 90
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,14 @@ from analytics.analysis import attribution, significance
 from analytics.metrics import targets
 from analytics.presentation import metric_charts
 from data.errors import UserError
-from pages.parts.sections import alerts, change
-from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS, SECONDARY_METRICS, SIZE_METRIC
+from pages.parts.sections import change
+from pages.parts.sections.overview import (
+    BOARD_METRICS,
+    KPI_METRICS,
+    SECONDARY_METRICS,
+    SIZE_METRIC,
+    branch_level,
+)
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, default_selection
 from pages.parts.widgets import boards, kpi_tiles, metric_table
@@ -42,7 +48,7 @@ def _overview(selection: Selection) -> None:
     board = (SIZE_METRIC, *BOARD_METRICS)
     queries.cached_view(metric_table.answers, selection, board, "class", True)
     before = change.comparison_month(selection)
-    level = alerts.branch_level(selection)
+    level = branch_level(selection)
     for metric in BOARD_METRICS:
         question = change.question_of(selection, metric, ("class",))
         queries.cached_analysis(attribution.bridge, question, before)

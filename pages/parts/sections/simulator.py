@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from analytics import rulebooks
 from analytics.grading.swap_sets import SwapSets
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
+from analytics.presentation import rulebook_charts
 from analytics.rulebooks import Rulebook
-from analytics.rulebooks.thresholds import Threshold
-from pages.parts.widgets import rulebook_tables
-from pages.parts.widgets.text import caption, escape_markdown
+from analytics.rulebooks.thresholds import Threshold, failing_example
+from pages.parts.widgets import chart, rulebook_tables
+from pages.parts.widgets.text import caption, escape_markdown, section_title
+from pages.parts.widgets.theme import is_dark
 
 # More sliders than this are shown one class at a time.
 MAX_SLIDERS = 9
@@ -196,4 +200,45 @@ def _interval(value: float, low: float, high: float, n: float, unit: str, lang: 
     small = "<br>".join(html.escape(line) for line in (f"[{between}]", f"n = {int(n):,}"))
     return rulebook_tables.Html(
         f'{html.escape(text.number(value, unit, lang))}<br><span class="lp-note">{small}</span>'
+    )
+
+
+def outcome(swaps: SwapSets, names: Mapping[str, str], lang: str) -> None:
+    """Draw how many change class, from where to where, and what was observed of them."""
+    moved = int(swaps.moved["n"].sum())
+    title = "simulate.moved" if moved else "simulate.nobody"
+    section_title(say(title, lang, n=f"{moved:,}", all=f"{int(swaps.frame['n'].sum()):,}"))
+    window = "simulate.window_before"
+    if swaps.window.is_out_of_time:
+        window = "simulate.window_after"
+    first = text.month(swaps.window.first, lang)
+    caption(say(window, lang, first=first, last=text.month(swaps.window.last, lang)))
+    wall = st.grid(2, min_column_width=520, gap="medium")
+    with wall.cell():
+        totals(swaps, names, lang)
+    with wall.cell():
+        figure = rulebook_charts.moves(swaps.frame, swaps.codes, names, lang, dark=is_dark())
+        chart.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
+        caption(say("simulate.moves", lang))
+    section_title(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
+    swap_sets(swaps, names, lang)
+
+
+def signing(base: Rulebook, edited: str, effective_on: date, lang: str) -> None:
+    """Draw whether the worked examples of the edited rulebook hold, and its download."""
+    section_title(say("simulate.sign", lang))
+    path = f"{base.id}/{effective_on}.toml"
+    problem = failing_example(edited, lambda toml: rulebooks.parse_rulebook_text(toml, path=path))
+    if problem:
+        reason = problem.text(rulebook_tables.rulebook_lang(lang))
+        caption(say("simulate.examples_fail", lang, reason=reason))
+    else:
+        caption(say("simulate.examples_hold", lang))
+    st.download_button(
+        say("simulate.download", lang),
+        edited,
+        f"{effective_on}.toml",
+        "application/toml",
+        on_click="ignore",
+        key=f"edited_{lang}",
     )

@@ -1,0 +1,175 @@
+"""The sections of the data page: freshness, invariants, editions, row counts, rejected rows, empty tables."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analytics.i18n import text
+from analytics.i18n.text import say
+from analytics.metrics.definitions import METRICS
+from data.contract.schema import read_contract
+from data.messages import reason_in
+from pages.parts.state import queries
+from pages.parts.state.selection import Selection
+from pages.parts.widgets import boards, metric_table
+from pages.parts.widgets.text import caption, section_title
+
+COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
+VERDICTS = {True: "check.holds", False: "check.fails", None: "check.nothing"}
+_HEIGHT = 330
+
+
+@st.fragment(parallel=True)
+def invariants(selection: Selection) -> None:
+    """Draw each invariant with its verdict, in a fragment of its own.
+
+    The checks take seconds at a million customers.
+    """
+    lang = selection.lang
+    spot = st.empty()
+    with spot:
+        st.skeleton(height=_HEIGHT)
+    checks = queries.checks(selection.as_of)
+    broken = [check for check in checks if check.failed]
+    with spot.container():
+        section_title(
+            say(
+                "data.checks_broken" if broken else "data.checks_hold",
+                lang,
+                count=len(broken or checks),
+            )
+        )
+        metric_table.plain(
+            "data",
+            ("number", "rule", "verdict", "cases", "example"),
+            [
+                (
+                    check.number,
+                    say(f"check.rule_{check.number}", lang),
+                    say(VERDICTS[check.holds], lang),
+                    text.number(check.cases, "count", lang),
+                    check.failed[0] if check.failed else "",
+                )
+                for check in checks
+            ],
+            say("data.rule", lang),
+            lang,
+            right=("cases",),
+        )
+
+
+def freshness(lang: str) -> None:
+    """Draw the headline: the edition served, its months, and the rows read in all deliveries."""
+    edition = queries.warehouse().edition
+    ledger = queries.reconciliation()
+    fresh = say(
+        "data.fresh",
+        lang,
+        as_of=text.day(edition.as_of, lang),
+        first=text.month(edition.months[0], lang),
+        months=len(edition.months),
+        built=_minute(edition.created),
+        source=edition.source,
+    )
+    sums = {name: text.number(ledger[name].sum(), "count", lang) for name in COUNTS}
+    boards.headline([fresh, say("data.sums", lang, **sums)], lang)
+
+
+def editions(lang: str) -> None:
+    """Draw the editions of the home, newest first, and the command that goes back to the one before."""
+    served = queries.warehouse().edition.id
+    history = queries.history()
+    section_title(say("data.editions", lang, count=len(history)))
+    metric_table.plain(
+        "data",
+        ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
+        [
+            (
+                edition.id,
+                edition.number,
+                say(f"data.{edition.kind}", lang),
+                edition.source,
+                edition.as_of,
+                len(edition.months),
+                _minute(edition.created),
+                say("check.served", lang) if edition.id == served else "",
+            )
+            for edition in history
+        ],
+        say("data.edition", lang),
+        lang,
+        right=("order", "months"),
+    )
+    if len(history) > 1:
+        caption(say("data.rollback", lang))
+        st.code(f"python -m data editions --rollback {history[1].id}", language="bash")
+
+
+def row_counts(lang: str) -> None:
+    """Draw what each delivery read, loaded, rejected and skipped, by table."""
+    ledger = queries.reconciliation()
+    unbalanced = list(ledger[~ledger["balanced"].astype(bool)]["table"])
+    title = "data.unbalanced" if unbalanced else "data.balanced"
+    section_title(say(title, lang, tables=text.listing(unbalanced, lang)))
+    rows = [
+        (
+            str(row.as_of)[:10],
+            *_table_names(row.table, lang),
+            *(text.number(getattr(row, name), "count", lang) for name in COUNTS),
+            row.totals,
+        )
+        for row in ledger.itertuples()
+    ]
+    heads = ("as_of", "table", "meaning", *COUNTS, "totals")
+    metric_table.plain(
+        "data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content"
+    )
+
+
+def rejected_rows(lang: str) -> None:
+    """Draw the rejected rows with their place and reason."""
+    rejected = queries.rejected_rows()
+    title = "data.refused" if len(rejected) else "data.nothing_refused"
+    section_title(say(title, lang, count=text.number(len(rejected), "count", lang)))
+    if not len(rejected):
+        return
+    columns = ("table", "file", "line", "column", "value", "reason")
+    rows = [
+        (
+            row.table_name,
+            row.file,
+            row.line,
+            row.column_name,
+            row.value_masked,
+            reason_in(row.reason, lang),
+        )
+        for row in rejected.itertuples()
+    ]
+    metric_table.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
+
+
+def empty_tables(lang: str) -> None:
+    """Draw the tables without rows and the metrics that each of them would fill."""
+    absent = queries.empty_tables()
+    section_title(say("data.absent" if absent else "data.nothing_absent", lang, count=len(absent)))
+    if not absent:
+        return
+    rows = [
+        (
+            *_table_names(table, lang),
+            text.listing([METRICS[id].name[lang] for id in ids], lang)
+            or say("data.fills_none", lang),
+        )
+        for table, ids in absent.items()
+    ]
+    heads = ("table", "meaning", "would_fill")
+    metric_table.plain("data", heads, rows, say("data.table", lang), lang, height="content")
+
+
+def _table_names(table: str, lang: str) -> tuple[str, str]:
+    declared = read_contract().table(table)
+    return table, declared.zh if lang == "zh-CN" else declared.en
+
+
+def _minute(created: str) -> str:
+    return created[:16].replace("T", " ")
