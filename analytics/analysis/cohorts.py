@@ -23,7 +23,7 @@ DAYS = (0, 30, 60, 90)
 WINDOWS = (30, 90, 180, 365)
 LATE = ("ever", "now")
 WHOLE = "all"
-_IS_LATE = "((fact.balance > 0 and fact.days_past_due > :days) or fact.balance_written_off > 0)"
+_IS_LATE = "((fact.balance > 0 and fact.days_past_due > $days) or fact.balance_written_off > 0)"
 
 
 def vintage(
@@ -144,7 +144,7 @@ def count_rows(bank, asked: CohortQuery, picked: Mapping[str, str]) -> int:
     """Return the number of rows that `list_rows` gives without a limit."""
     with bank.session() as view:
         text, params = _picked(view, asked, picked)
-        if ":until" in text:
+        if "$until" in text:
             params = params | {"until": asked.question.as_of}
         return int(view.one(f"{text}\nselect count(*) from picked", None, **params)[0])
 
@@ -175,14 +175,14 @@ def _picked(view, asked: CohortQuery, picked: Mapping[str, str]) -> tuple[str, d
         params |= {"days": asked.days, "month": _number(picked["month"])}
         by = "<=" if asked.late == "ever" else "="
         tests.append(
-            f"loan_key in (select loan_key from loan_month as fact where fact.as_of <= :until\n        and {_IS_LATE}"
-            f" and fact.months_on_book {by} :month)"
+            f"loan_key in (select loan_key from loan_month as fact where fact.as_of <= $until\n        and {_IS_LATE}"
+            f" and fact.months_on_book {by} $month)"
         )
     if "judged" in picked:
         _one_of("judged", picked["judged"], JUDGED)
         text += f",\n\n{load('questions/first_judged').rstrip()}"
         tests.append(f"loan_key in (select loan_key from judged where {JUDGED[picked['judged']]})")
-    tests += [f"{name} = :{name}" for name in given]
+    tests += [f"{name} = ${name}" for name in given]
     where = "\n        and ".join(tests) or "true"
     return (
         f"{text},\n\npicked as (\n    select *\n    from {source}\n    where {where}\n)",

@@ -46,9 +46,9 @@ TERMS = (
 _TERM = """case
             when before = 'late' and after = 'late' then 'stayed'
             when after = 'late' and before = 'joined' then 'new'
-            when after = 'late' and before = 'moved_in' and days_past_due_before > :days then 'moved_in'
+            when after = 'late' and before = 'moved_in' and days_past_due_before > $days then 'moved_in'
             when after = 'late' then 'rolled_in'
-            when after = 'moved_out' and days_past_due > :days then 'moved_out'
+            when after = 'moved_out' and days_past_due > $days then 'moved_out'
             when after in ('current', 'moved_out') then 'cured'
             else after
         end"""
@@ -110,7 +110,7 @@ def _state(writer: SqlBuilder, asked: MigrationQuery) -> str:
     if asked.by == "late":
         if asked.days not in DAYS:
             raise UserError("unknown_days_past_due", days=asked.days)
-        return "case when fact.days_past_due > :days then 'late' else 'current' end"
+        return "case when fact.days_past_due > $days then 'late' else 'current' end"
     if asked.by == "bucket":
         return buckets_named(asked.buckets).sql
     return f"coalesce(cast({writer.expression('class')} as varchar), 'unrated')"
@@ -290,7 +290,7 @@ def _picked(view, asked: MigrationQuery, picked: Mapping[str, str]) -> tuple[_Wr
         if term in stock:
             return written, "termed", stock[term]
         written.params["term"] = term
-        return written, "termed", "term = :term"
+        return written, "termed", "term = $term"
     if "rate" in picked:
         if picked["rate"] not in RATES:
             told = ", ".join(RATES)
@@ -310,7 +310,7 @@ def _picked(view, asked: MigrationQuery, picked: Mapping[str, str]) -> tuple[_Wr
     tests = []
     for side, code in picked.items():
         written.params[side] = code
-        tests.append(f"{side} = :{side}")
+        tests.append(f"{side} = ${side}")
     return written, "moved", " and ".join(tests) or "true"
 
 

@@ -177,7 +177,7 @@ def _by_customer(view, metric: Metric, asked: Question, share: int) -> tuple[str
     condition = writer.conditions([asked.as_of])
     if share < _MILLION:
         writer.params["share"] = share
-        condition += f"\n    and hash(fact.customer_key) % {_MILLION} < :share"
+        condition += f"\n    and hash(fact.customer_key) % {_MILLION} < $share"
     columns = "".join(
         f"    coalesce(cast({sql} as varchar), 'unknown') as \"{name}\",\n" for name, sql in by
     )

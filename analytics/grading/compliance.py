@@ -137,7 +137,7 @@ def breaches(
         loan = rule.grain == "loan"
         return view.query(
             f"with {sql}, page as (select * from asked where ({applies}) and ({breach}) "
-            f"order by amount desc nulls last, {rule.grain}_key limit :limit offset :offset),\n"
+            f"order by amount desc nulls last, {rule.grain}_key limit $limit offset $offset),\n"
             "named as (select customer_key, arg_max(name_masked, valid_from) as name_masked from customer\n"
             "    where customer_key in (select customer_key from page) group by customer_key)\n"
             f"select {'loan_number.loan_id, ' if loan else ''}customer_number.customer_id, named.name_masked as name,\n"

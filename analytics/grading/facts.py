@@ -93,14 +93,14 @@ def _customers(
         key,
         selected,
         joins,
-        "and month.customer_key = :key",
+        "and month.customer_key = $key",
         attributes=fragment("customer_attributes"),
         signals=fragment("customer_signals"),
     )
     if "judged_after" in params:
         return query
     # The expression with the signals is not used, and its parameter not bound.
-    return replace(query, sql=query.sql.replace("raised_on > :judged_after and ", ""))
+    return replace(query, sql=query.sql.replace("raised_on > $judged_after and ", ""))
 
 
 def _loans(
@@ -121,7 +121,7 @@ def _loans(
         key,
         selected,
         joins,
-        "and loan_key = :key",
+        "and loan_key = $key",
         dates=fragment("loan_dates"),
     )
 
@@ -161,7 +161,7 @@ def customer_key_of(view: EditionReader, customer_id: str) -> int:
     Raises UserError for an unknown number, without repeating it.
     """
     row = view.one(
-        "select customer_key from customer_number where customer_id = :customer_id",
+        "select customer_key from customer_number where customer_id = $customer_id",
         customer_id=customer_id,
     )
     if row is None:
@@ -200,7 +200,7 @@ def explain_customer(
                 continue
             classes = view.one(
                 f"select {', '.join(f'cast({book.id} as varchar)' for book in own)} from {grain}_month "
-                f"where as_of = :as_of and {grain}_key = :key",
+                f"where as_of = $as_of and {grain}_key = $key",
                 as_of=as_of,
                 key=key,
             )
@@ -218,8 +218,8 @@ def _numbers(
     if grain == "customer":
         return {customer_key: customer_id}
     loans = view.query(
-        "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = :key and loan_key in "
-        "(select loan_key from loan_month where as_of = :as_of and customer_key = :key) group by 1 order by 1",
+        "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = $key and loan_key in "
+        "(select loan_key from loan_month where as_of = $as_of and customer_key = $key) group by 1 order by 1",
         key=customer_key,
         as_of=as_of,
     )

@@ -188,7 +188,7 @@ def class_counts(warehouse: Warehouse, scheme: Scheme, as_of: date) -> dict[str,
     """Return class → number of customers or loans in it at a month end, from the mart."""
     rows = warehouse.query(
         f"select cast({scheme.id} as varchar) as class, count(*) as n from {scheme.grain}_month "
-        "where as_of = :as_of group by 1",
+        "where as_of = $as_of group by 1",
         as_of=as_of,
     )
     return dict(zip(rows["class"], rows["n"].tolist(), strict=True))

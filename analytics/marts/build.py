@@ -130,7 +130,7 @@ class _Marts:
             else f"insert into {grain}_cells"
         )
         self.shop.run(
-            f"{into} select cast(:as_of as date) as as_of, {columns} from {grain}_month as fact where as_of = :as_of "
+            f"{into} select cast($as_of as date) as as_of, {columns} from {grain}_month as fact where as_of = $as_of "
             f"group by {', '.join(keys.values())}",
             f"{grain}_cells",
             **bound,

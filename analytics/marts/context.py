@@ -37,7 +37,7 @@ def insert_rows(shop: BuildSession, table: str, rows: Sequence[tuple]) -> None:
     if not rows:
         return
     values = ", ".join(
-        f"({', '.join(f':v{r}_{c}' for c in range(len(row)))})" for r, row in enumerate(rows)
+        f"({', '.join(f'$v{r}_{c}' for c in range(len(row)))})" for r, row in enumerate(rows)
     )
     bound = {f"v{r}_{c}": value for r, row in enumerate(rows) for c, value in enumerate(row)}
     shop.run(f"insert into {table} values {values}", table, **bound)
@@ -47,7 +47,7 @@ def columns_of(shop: BuildSession, table: str, catalog: str | None = None) -> li
     """The columns of a table in their order; none where there is no such table."""
     sql = (
         "select column_name from duckdb_columns() "
-        "where table_name = :name and coalesce(database_name = :catalog, true) order by column_index"
+        "where table_name = $name and coalesce(database_name = $catalog, true) order by column_index"
     )
     return shop.table(sql, "columns", name=table, catalog=catalog)["column_name"].to_pylist()
 
@@ -129,7 +129,7 @@ class BuildContext:
         if scheme is None:
             return column
         before = shop.table(
-            f"select class from {self.older[-1]}.head.history_code where scheme = :scheme order by code",
+            f"select class from {self.older[-1]}.head.history_code where scheme = $scheme order by code",
             "history_code",
             scheme=scheme.id,
         )["class"].to_pylist()

@@ -129,7 +129,7 @@ class CustomerMartBuilder:
             step_table(self.shop, "customer_resumed.sql", {"before": before}, codes=codes)
         )
         late = self.shop.table(
-            "select as_of, customer_key, days_past_due from customer_month where as_of > :since and days_past_due > 0",
+            "select as_of, customer_key, days_past_due from customer_month where as_of > $since and days_past_due > 0",
             "months past due",
             since=month_end(before, -11),
         )
@@ -158,7 +158,7 @@ class CustomerMartBuilder:
             ages=", ".join(_turning(books, "age")) or "null",
             wage_years=", ".join(_turning(books, "years_payroll")) or "null",
             regraded=", ".join(f"date '{month}'" for month in regraded) or "null",
-            facts=fragment("customer_attributes").replace(":as_of", "attribute.graded_on"),
+            facts=fragment("customer_attributes").replace("$as_of", "attribute.graded_on"),
             names=lines(self.attributes),
             graded=lines([f"{self._slow_class(s)} as {s.id}" for s in self.slow])
             or "null as nothing_slow",
@@ -182,7 +182,7 @@ class CustomerMartBuilder:
         """
         bound, shop, roster = self.course.bound(month), self.shop, self.roster
         changed = shop.table(
-            "select * exclude (graded_on) from customer_change where graded_on = :as_of",
+            "select * exclude (graded_on) from customer_change where graded_on = $as_of",
             "customer_change",
             **bound,
         )
@@ -298,7 +298,7 @@ def _service_kinds() -> list[str]:
 
 def _service_months(kinds: Sequence[str]) -> str:
     """Months since each kind of income was last booked."""
-    since = "date_diff('month', booked_on, cast(:as_of as date))"
+    since = "date_diff('month', booked_on, cast($as_of as date))"
     return lines(
         [
             f"min({since}) filter (where kind = {sql_literal(kind)}) as age_{n}"

@@ -109,7 +109,7 @@ def list_rows(
             f"with page as (\n    select\n    fact.*,\n{''.join(classes)}    from {source} as fact\n"
             + "".join(f"    {join}\n" for join in writer.joins.values())
             + f"    where {where}\n{single}    order by fact.{by} desc nulls last, fact.{key}\n"
-            + "    limit :limit offset :offset\n),\n"
+            + "    limit $limit offset $offset\n),\n"
             "named as (\n    select customer_key, arg_max(name_masked, valid_from) as name_masked,\n    from customer\n"
             "    where customer_key in (select customer_key from page)\n    group by customer_key\n)\n"
             f"select\n    {_comma(_SHOWN[source])},\n    named.name_masked as name,\n{shown}from page\n"

@@ -89,7 +89,7 @@ def has_deposits(view, month: date) -> bool:
     """Whether deposit balances of that month end were handed over."""
     cache = metadata(view).labels
     if ("deposit_balance", month) not in cache:
-        sql = "select exists (select 1 from deposit_balance where as_of = :month)"
+        sql = "select exists (select 1 from deposit_balance where as_of = $month)"
         cache["deposit_balance", month] = view.one(sql, None, month=month)[0]
     return cache["deposit_balance", month]
 
@@ -118,7 +118,7 @@ def _labels(view, split: str, language: str, scheme: str) -> dict[str, str]:
     if declared.values:
         return {code: words[language] for code, words in declared.values.items()} | unknown
     queries = {
-        "branch": "select branch_id as code, name, name_en from branch where level = :level order by branch_id",
+        "branch": "select branch_id as code, name, name_en from branch where level = $level order by branch_id",
         "manager": "select manager_id as code, name_masked as name, name_masked as name_en from manager order by 1",
         "product": "select product_id as code, name, name_en from product order by 1",
     }

@@ -72,7 +72,7 @@ def sql_of(bank, question: Question) -> str:
         check(view, question)
         plan = SqlBuilder(view, metric_named(question.metric), question).plan(cubes=False)
     return (
-        plan.sql + "\n-- " + ", ".join(f":{name} = {value}" for name, value in plan.params.items())
+        plan.sql + "\n-- " + ", ".join(f"${name} = {value}" for name, value in plan.params.items())
     )
 
 

@@ -166,13 +166,13 @@ class SqlBuilder:
             if by_loan and self.metric.grain == "loan"
             else ("customer_month", "customer_key")
         )
-        month = "fact.as_of" if self.metric.source.when == "month" else "cast(:as_of as date)"
+        month = "fact.as_of" if self.metric.source.when == "month" else "cast($as_of as date)"
         if q.opening:
             month = f"cast(last_day({month} - to_months({q.opening})) as date)"
         self.joins["opened"] = (
             f"left join {mart} as opened\n        on opened.{key} = fact.{key} and opened.as_of = {month}"
         )
-        if month.find(":as_of") >= 0:
+        if month.find("$as_of") >= 0:
             self.params["as_of"] = q.as_of
         return f"coalesce(cast(opened.{q.scheme} as varchar), '{NEW}')"
 
@@ -197,12 +197,12 @@ class SqlBuilder:
                     sql = re.sub(rf"\bcustomer\.{column}\b", f"fact.{BORROWER}{column}", sql)
         for table, _ in _COLUMN.findall(sql):
             if table == "customer":
-                month = "fact.as_of" if self.metric.source.when == "month" else ":as_of"
+                month = "fact.as_of" if self.metric.source.when == "month" else "$as_of"
                 self.joins[table] = (
                     "left join customer_month as customer\n"
                     f"        on customer.customer_key = fact.customer_key and customer.as_of = {month}"
                 )
-                if month == ":as_of":
+                if month == "$as_of":
                     self.params["as_of"] = self.question.as_of
             elif table != "fact":
                 self.joins[table] = _JOINS[table]
@@ -246,7 +246,7 @@ class SqlBuilder:
     def _bind(self, name: str, value: Any) -> str:
         key = f"{_alias(name)}_{len(self.params)}"
         self.params[key] = value
-        return f":{key}"
+        return f"${key}"
 
     def _months(self) -> list[date]:
         q = self.question

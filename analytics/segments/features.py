@@ -75,7 +75,7 @@ def classes_at(view: EditionReader, as_of: date, schemes: list[str]) -> pd.DataF
     columns = ", ".join(schemes)
     return view.query(
         f"select customer_key, loan_balance::double as loan_balance, {columns} from customer_month "
-        "where as_of = :as_of order by customer_key",
+        "where as_of = $as_of order by customer_key",
         SECONDS,
         as_of=as_of,
     )

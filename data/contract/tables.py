@@ -72,7 +72,7 @@ def key_column(column: Column) -> str:
 def _masked_and_hashed(column: Column) -> list[StoredColumn]:
     value = f"v_{column.name}"
     mask = "masked_id" if column.type == "id_number" else "masked_phone"
-    hashed = f"keyed_hash({value}, :inner_key, :outer_key)"
+    hashed = f"keyed_hash({value}, $inner_key, $outer_key)"
     return [
         StoredColumn(f"{column.name}_masked", "varchar", f"{mask}({value})"),
         StoredColumn(f"{column.name}_hash", "blob", hashed),
@@ -95,7 +95,7 @@ def _plain(column: Column) -> list[StoredColumn]:
     return [StoredColumn(column.name, PLAIN_TYPES[column.type], f"v_{column.name}")]
 
 
-_DELIVERY = StoredColumn("delivery", "smallint", ":delivery::smallint")
+_DELIVERY = StoredColumn("delivery", "smallint", "$delivery::smallint")
 _BY_TYPE = {
     "code": _code,
     "name": _name,

@@ -17,7 +17,6 @@ whatever the enum says. Where order matters write
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,12 +41,6 @@ _HARDENED = {
     "allow_persistent_secrets": "false",
     "python_enable_replacements": "false",
 }
-_TOKEN = re.compile(
-    r"""(?P<skip>[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
-      | --[^\n]* | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | ::)
-      | (?P<comment>/\*) | (?<![\w)\]'":]):(?P<name>[A-Za-z_]\w*)""",
-    re.X | re.S,
-)
 
 
 class QueryError(UserError):
@@ -93,36 +86,6 @@ class TooSlow(QueryError):
 
 class Busy(UserError):
     """All query slots stayed occupied for the whole time limit."""
-
-
-def bind(sql: str) -> str:
-    """Turn `:name` into DuckDB's `$name`.
-
-    Strings, quoted names, comments, slices and `::` casts stay as they are.
-    """
-    out = []
-    at = 0
-    while found := _TOKEN.search(sql, at):
-        out.append(sql[at : found.start()])
-        end = found.end()
-        if found["name"]:
-            out.append("$" + found["name"])
-        elif found["comment"]:
-            end = _comment_end(sql, end)
-            out.append(sql[found.start() : end])
-        else:
-            out.append(found["skip"])
-        at = end
-    return "".join(out) + sql[at:]
-
-
-def _comment_end(sql: str, at: int) -> int:
-    depth = 1
-    for edge in re.compile(r"/\*|\*/").finditer(sql, at):
-        depth += 1 if edge[0] == "/*" else -1
-        if not depth:
-            return edge.end()
-    return len(sql)
 
 
 def connect(memory: str | None, threads: int | None, spill: Path) -> duckdb.DuckDBPyConnection:

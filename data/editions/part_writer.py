@@ -13,7 +13,6 @@ import duckdb
 from data.editions.connection import (
     SCHEMAS,
     attach_parts,
-    bind,
     connect,
     create_views,
     execute,
@@ -75,7 +74,7 @@ class BuildSession:
         label
             Name of the statement in error messages; the file's name by default.
         params
-            Values for `:name`. Each statement takes those that it names; others are ignored, so
+            Values for `$name`. Each statement takes those that it names; others are ignored, so
             that several files can share one set.
 
         Raises
@@ -139,7 +138,7 @@ class BuildSession:
             label = label or sql.name
             sql = sql.read_text(encoding="utf-8")
         with translate_errors(label, sql):
-            statements = duckdb.extract_statements(bind(sql))
+            statements = duckdb.extract_statements(sql)
         result = None
         for number, statement in enumerate(statements, 1):
             where = f"{label}, statement {number}" if len(statements) > 1 else label

@@ -18,7 +18,6 @@ from data.editions.connection import (
     Busy,
     QueryError,
     attach_parts,
-    bind,
     connect,
     create_views,
     fetch_frame,
@@ -88,7 +87,7 @@ class EditionReader:
             raise
 
     def query(self, sql: str, timeout: float | None = None, /, **params: Any):
-        """Run one SELECT with bound `:name` parameters.
+        """Run one SELECT with bound `$name` parameters.
 
         Returns
         -------
@@ -124,11 +123,11 @@ class EditionReader:
     def _answer(self, sql: str, params: dict, timeout: float | None, fetch: Callable):
         seconds = self.timeout if timeout is None else timeout
         with translate_errors(sql=sql):
-            text, names = _parse_single_select(sql)
+            names = _parameter_names(sql)
         if names != params.keys():
             missing = sorted(names - params.keys())
             unused = sorted(params.keys() - names)
-            raise QueryError("query_parameters", missing=missing, unused=unused, sql=text)
+            raise QueryError("query_parameters", missing=missing, unused=unused, sql=sql)
         if not _QUERY_SLOTS.acquire(timeout=seconds):
             raise Busy("busy", seconds=seconds)
         try:
@@ -137,9 +136,9 @@ class EditionReader:
             with (
                 contextlib.closing(cursor),
                 _interrupt_after(cursor, seconds),
-                translate_errors(sql=text, seconds=seconds),
+                translate_errors(sql=sql, seconds=seconds),
             ):
-                return fetch(cursor, text, params)
+                return fetch(cursor, sql, params)
         finally:
             _QUERY_SLOTS.release()
 
@@ -330,12 +329,11 @@ def _published(reader: EditionReader) -> Edition:
 
 
 @functools.lru_cache(maxsize=1024)
-def _parse_single_select(sql: str) -> tuple[str, frozenset[str]]:
-    text = bind(sql)
-    statements = duckdb.extract_statements(text)
+def _parameter_names(sql: str) -> frozenset[str]:
+    statements = duckdb.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise QueryError("single_select_only", sql=text)
-    return text, frozenset(statements[0].named_parameters)
+        raise QueryError("single_select_only", sql=sql)
+    return frozenset(statements[0].named_parameters)
 
 
 @contextmanager

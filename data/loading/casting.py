@@ -282,7 +282,7 @@ def validation_query(
     rules = casts(table, families, formats)
     tidied = ", ".join(f"{rule.tidy} as t_{name}" for name, rule in rules.items())
     void = [
-        f"case when strlen(t_{name}) > :longest_null or not list_contains(:nulls, lower(t_{name})) then "
+        f"case when strlen(t_{name}) > $longest_null or not list_contains($nulls, lower(t_{name})) then "
         f"t_{name} end as t_{name}"
         for name, rule in rules.items()
         if rule.is_text
@@ -343,7 +343,7 @@ def relations(table: Table, present: Mapping[str, object]) -> list[tuple[str, st
     for name in NOT_AFTER_AS_OF.get(table.name, ()):
         if name in present:
             found.append(
-                (name, "after_as_of", f"v_{name} > :as_of and v_{name} <> date '9999-12-31'")
+                (name, "after_as_of", f"v_{name} > $as_of and v_{name} <> date '9999-12-31'")
             )
     for name in NOT_BEFORE_DISBURSEMENT.get(table.name, ()):
         if name in present:
@@ -351,7 +351,7 @@ def relations(table: Table, present: Mapping[str, object]) -> list[tuple[str, st
             found.append((name, "before_disbursement", f"v_{name} < {start}"))
     if table.name in ONLY_NEW:
         name = EVENT_DATE[table.name]
-        found.append((name, "before_last_as_of", f"v_{name} <= :last_as_of"))
+        found.append((name, "before_last_as_of", f"v_{name} <= $last_as_of"))
     for name, column in table.columns.items():
         if (
             column.refers in ("customer", "loan")

@@ -111,7 +111,7 @@ def _value_and_conditions(table: Table, column: Column, raw: str) -> tuple[str, 
         # Printable, without a blank, no spreadsheet error, and longer than any null word.
         return raw, [
             f"regexp_full_match({raw}, '[^#[:^graph:]][[:graph:]]*')",
-            f"strlen({raw}) > :longest_null",
+            f"strlen({raw}) > $longest_null",
         ]
     if column.type == "code":
         value = exact_code(column, raw)
@@ -132,7 +132,7 @@ def _date_and_conditions(table: Table, column: Column, raw: str) -> tuple[str, l
     if column.name in NOT_BEFORE_DISBURSEMENT.get(table.name, ()):
         conditions.append(f"coalesce({value} >= ref_loan_id.disbursed_on, true)")
     if table.name in ONLY_NEW and column.name == EVENT_DATE[table.name]:
-        conditions.append(f"coalesce({raw} > :last_as_of, true)")
+        conditions.append(f"coalesce({raw} > $last_as_of, true)")
     return value, conditions
 
 
@@ -155,7 +155,7 @@ def _number_and_conditions(column: Column, raw: str) -> tuple[str, list[str]]:
 
 
 def _latest(table: Table, name: str) -> str:
-    return ":as_of" if name in NOT_AFTER_AS_OF.get(table.name, ()) else "date '2200-12-31'"
+    return "$as_of" if name in NOT_AFTER_AS_OF.get(table.name, ()) else "date '2200-12-31'"
 
 
 def _load_typed(validator: RowValidator, staged: StagedTable) -> None:

@@ -393,10 +393,10 @@ class _Load:
             "months": [str(month) for month in facts["months"]],
         }
         validator.run(
-            "insert into part.kept.delivery by name select :delivery::smallint as delivery, :source as "
-            "source, :kind as kind, "
-            ":as_of::date as as_of, :loaded_at::timestamp as loaded_at, :tables::json as tables, "
-            ":manifest::json as manifest",
+            "insert into part.kept.delivery by name select $delivery::smallint as delivery, $source as "
+            "source, $kind as kind, "
+            "$as_of::date as as_of, $loaded_at::timestamp as loaded_at, $tables::json as tables, "
+            "$manifest::json as manifest",
             "delivery",
             source=self.source.name,
             kind=self.kind,

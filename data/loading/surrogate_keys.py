@@ -56,7 +56,7 @@ fresh as (
     from (
         select id, line from own
         union all
-        select id, null from used where not list_contains(:nulls, lower(id))
+        select id, null from used where not list_contains($nulls, lower(id))
     )
     where id is not null and id not in (select {id} from before)
     group by id
@@ -150,7 +150,7 @@ def _write_branches(validator: RowValidator, good: str | None) -> None:
         columns = list(branches[0])
         validator.run(
             "insert into part.head.branch by name select "
-            + ", ".join(f"unnest(:{column}) as {column}" for column in columns),
+            + ", ".join(f"unnest(${column}) as {column}" for column in columns),
             "branch",
             **{column: [branch[column] for branch in branches] for column in columns},
         )

@@ -42,7 +42,7 @@ class RowValidator:
     def __post_init__(self):
         padded = self.secret.ljust(64, b"\0")
         self.session.run(
-            "create or replace temp table reason_words as select unnest(:codes) as code, unnest(:words) as sentence",
+            "create or replace temp table reason_words as select unnest($codes) as code, unnest($words) as sentence",
             "reason_words",
             codes=list(REASONS),
             words=[reason(code) for code in REASONS],
@@ -83,13 +83,13 @@ class RowValidator:
         into = f"""
 insert into part.kept.rejected
 select
-    :table_name, file, line, nullif(split_part(fault, '|', 1), ''), {shown_value(staged.table, staged.families)},
-    split_part(fault, '|', 2), (select sentence from reason_words where code = split_part(fault, '|', 2)), :delivery
+    $table_name, file, line, nullif(split_part(fault, '|', 1), ''), {shown_value(staged.table, staged.families)},
+    split_part(fault, '|', 2), (select sentence from reason_words where code = split_part(fault, '|', 2)), $delivery
 from ({rows}) as validated
 where fault is not null"""
         self.run(into, f"{counts.name}: refused rows", table_name=counts.name)
         found = self.session.table(
-            "select reason, count(*) as rows from part.kept.rejected where table_name = :name group by "
+            "select reason, count(*) as rows from part.kept.rejected where table_name = $name group by "
             "reason order by 2 desc",
             f"{counts.name}: reasons",
             name=counts.name,

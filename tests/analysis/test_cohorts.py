@@ -113,7 +113,7 @@ def test_the_curve_says_nothing_of_fewer_than_thirty(small_bank):
 def test_the_curve_is_the_product_of_those_still_waiting_day_by_day(bank):
     spells = bank.query(
         "select settled_on, next_disbursed_on from settlement "
-        "where settled_on > date '2025-06-30' and settled_on <= :until",
+        "where settled_on > date '2025-06-30' and settled_on <= $until",
         None, until=LAST,
     )  # fmt: skip
     days = (spells["next_disbursed_on"] - spells["settled_on"]).dt.days

@@ -131,10 +131,10 @@ def test_the_parts_of_other_splits_add_up_to_the_whole(bank, split):
 def test_loans_and_customers_tell_the_same_balance(bank):
     for month in _months(bank):
         of_loans = bank.one(
-            "select coalesce(sum(balance), 0) from loan_month where as_of = :month", month=month
+            "select coalesce(sum(balance), 0) from loan_month where as_of = $month", month=month
         )
         of_customers = bank.one(
-            "select coalesce(sum(loan_balance), 0) from customer_month where as_of = :month",
+            "select coalesce(sum(loan_balance), 0) from customer_month where as_of = $month",
             month=month,
         )
         assert of_loans == of_customers

@@ -49,7 +49,7 @@ def one_of_each_class(demo_home):
     ):
         rows = bank.query(
             f"select cast({scheme} as varchar) as class, min(customer_id) as customer_id from customer_month "
-            "join customer_number using (customer_key) where as_of = :d group by 1",
+            "join customer_number using (customer_key) where as_of = $d group by 1",
             d=date.fromisoformat(LAST),
         )
         found[scheme] = dict(zip(rows["class"], rows["customer_id"], strict=True))
@@ -105,7 +105,7 @@ def test_explain_of_a_scheme_of_loans_explains_every_loan(run, demo_home):
     bank = Warehouse(demo_home)
     customer, loans = bank.one(
         "select customer_id, count(distinct loan_key) from loan_month join customer_number using (customer_key) "
-        "where as_of = :d group by customer_id order by 2 desc, 1 limit 1",
+        "where as_of = $d group by customer_id order by 2 desc, 1 limit 1",
         d=date.fromisoformat(LAST),
     )
     bank.close()

@@ -29,7 +29,7 @@ def test_everybodys_facts_give_the_class_that_the_build_wrote(view, scheme, as_o
     told = view.one(
         f"with {made.sql}, graded as (select {grain}_key, {book.to_sql()} as class from known) "
         f"select count(*), count(*) filter (where graded.class = cast(mart.{scheme} as varchar)) "
-        f"from {grain}_month as mart left join graded using ({grain}_key) where mart.as_of = :as_of",
+        f"from {grain}_month as mart left join graded using ({grain}_key) where mart.as_of = $as_of",
         **made.params,
     )
     assert told[0] == told[1] > 0
@@ -40,7 +40,7 @@ def test_one_customers_facts_are_classified_as_the_build_did(view, scheme):
     grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(LAST)
     # one of each class that there is, and some more, in an order that hash makes
     rows = view.query(
-        f"select {grain}_key as key, cast({scheme} as varchar) as class from {grain}_month where as_of = :as_of "
+        f"select {grain}_key as key, cast({scheme} as varchar) as class from {grain}_month where as_of = $as_of "
         f"qualify row_number() over (partition by {scheme} order by hash({grain}_key)) <= 3",
         as_of=LAST,
     )
@@ -53,7 +53,7 @@ def test_one_customers_facts_are_classified_as_the_build_did(view, scheme):
 
 def test_a_customer_who_was_not_there_yet_has_no_facts(view):
     newest = view.one(
-        "select customer_key from customer_month group by customer_key having min(as_of) > :d limit 1",
+        "select customer_key from customer_month group by customer_key having min(as_of) > $d limit 1",
         d=EARLIER,
     )[0]
     assert facts.facts_of(view, "customer", ("age",), EARLIER, newest) is None

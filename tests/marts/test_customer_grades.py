@@ -73,7 +73,7 @@ def month_of(bank: Warehouse, grain: str, as_of: date):
     ]
     return bank.arrow(
         f"select {grain}_id, {', '.join(f'mart.{column}' for column in kept)} from {grain}_month as mart "
-        f"join {grain}_number using ({grain}_key) where mart.as_of = :as_of order by {grain}_id",
+        f"join {grain}_number using ({grain}_key) where mart.as_of = $as_of order by {grain}_id",
         as_of=as_of,
     )
 
@@ -91,7 +91,7 @@ def test_an_attribute_asked_for_by_an_edited_rulebook_is_known_of_everybody_in_t
 
 
 def test_the_edited_rulebook_gives_other_classes(banks):
-    sql = "select count(*) from customer_month where as_of = :as_of and cast(value_three as varchar) = 'premium'"
+    sql = "select count(*) from customer_month where as_of = $as_of and cast(value_three as varchar) = 'premium'"
     before, whole = (banks[name].one(sql, as_of=LAST)[0] for name in ("before", "whole"))
     assert 0 < whole < before
 

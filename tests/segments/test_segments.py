@@ -168,9 +168,9 @@ def test_customers_without_dealings_are_a_segment_by_rule_that_no_method_sees(ba
     key = min(idle)
     about = {"key": key, "since": month_end(LAST, -12), "last": LAST}
     assert bank.one(
-        "select (select count(*) from loan_month where customer_key = :key and balance > 0 and as_of > :since and "
-        "as_of <= :last) + (select count(*) from income where customer_key = :key and booked_on > :since "
-        "and booked_on <= :last)",
+        "select (select count(*) from loan_month where customer_key = $key and balance > 0 and as_of > $since and "
+        "as_of <= $last) + (select count(*) from income where customer_key = $key and booked_on > $since "
+        "and booked_on <= $last)",
         **about,
     )[0] == 0  # fmt: skip
 
@@ -333,9 +333,9 @@ def test_outcomes_count_only_those_in_order_with_a_balance_later(bank):
     with bank.session() as view:
         found = features.outcomes_after(view, base)
         by_hand = view.one(
-            "select count(*) from customer_month as t where as_of = :base and days_past_due <= 30 and exists ("
-            "select 1 from customer_month as l where l.customer_key = t.customer_key and l.as_of > :base "
-            "and l.as_of <= :last and l.has_loan)",
+            "select count(*) from customer_month as t where as_of = $base and days_past_due <= 30 and exists ("
+            "select 1 from customer_month as l where l.customer_key = t.customer_key and l.as_of > $base "
+            "and l.as_of <= $last and l.has_loan)",
             base=base,
             last=LAST,
         )[0]
@@ -362,7 +362,7 @@ def test_facts_of_one_customer_are_those_counted_by_hand(bank, frame):
     key = int(row["customer_key"])
     since = month_end(LAST, -12)
     about = {"key": key, "since": since, "last": LAST}
-    months = "from customer_month where customer_key = :key and as_of > :since and as_of <= :last"
+    months = "from customer_month where customer_key = $key and as_of > $since and as_of <= $last"
     assert row["months_with_loan"] == pytest.approx(
         bank.one(f"select avg(case when has_loan then 1.0 else 0 end) {months}", **about)[0]
     )
@@ -370,8 +370,8 @@ def test_facts_of_one_customer_are_those_counted_by_hand(bank, frame):
         float(bank.one(f"select avg(loan_balance) {months}", **about)[0])
     )
     fees = bank.one(
-        "select coalesce(sum(amount), 0) from income where customer_key = :key and booked_on > :since "
-        "and booked_on <= :last",
+        "select coalesce(sum(amount), 0) from income where customer_key = $key and booked_on > $since "
+        "and booked_on <= $last",
         **about,
     )[0]
     assert row["fees"] == pytest.approx(float(fees))
@@ -387,8 +387,8 @@ def test_facts_read_twice_are_the_same_to_the_last_digit(bank, frame):
 def test_the_swing_of_deposits_is_their_standard_deviation_over_their_mean(bank, frame):
     row = frame[frame["deposit_swing"] > 0.05].iloc[0]
     balances = bank.query(
-        "select balance::double as balance from deposit_balance where customer_key = :key and as_of > :since "
-        "and as_of <= :last",
+        "select balance::double as balance from deposit_balance where customer_key = $key and as_of > $since "
+        "and as_of <= $last",
         key=int(row["customer_key"]),
         since=month_end(LAST, -12),
         last=LAST,
@@ -492,7 +492,7 @@ def test_a_rule_of_the_tree_counts_in_whole_numbers(of):
 def test_cells_add_up_to_the_bank(bank, of):
     rows = of.cells("abcd")
     n, balance = bank.one(
-        "select count(*), sum(loan_balance) from customer_month where as_of = :as_of", as_of=LAST
+        "select count(*), sum(loan_balance) from customer_month where as_of = $as_of", as_of=LAST
     )
     assert rows["n"].sum() == n
     assert rows["balance"].sum() == pytest.approx(float(balance), abs=0.5)

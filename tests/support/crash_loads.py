@@ -34,7 +34,7 @@ def seen(home: Path) -> dict:
     try:
         edition = bank.edition
         answer = ask(bank, Question("balance", edition.as_of, by=("class",), opening=0))
-        sql = "select cast(sum(balance) as double), count(*) from loan_month where as_of = :day"
+        sql = "select cast(sum(balance) as double), count(*) from loan_month where as_of = $day"
         rows = bank.one(sql, day=edition.as_of)
         return {
             "edition": edition.id,

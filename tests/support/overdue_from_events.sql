@@ -14,8 +14,8 @@ open_loan as (
     from versions
     where
         newest = 1
-        and disbursed_on <= :as_of
-        and coalesce(least(closed_on, sold_on, written_off_on) > :as_of, true)
+        and disbursed_on <= $as_of
+        and coalesce(least(closed_on, sold_on, written_off_on) > $as_of, true)
 ),
 
 paid as (
@@ -24,7 +24,7 @@ paid as (
         coalesce(sum(amount) filter (where kind is distinct from 'prepayment'), 0) as paid,
         coalesce(sum(amount) filter (where kind = 'prepayment'), 0) as prepaid,
     from payment
-    where paid_on <= :as_of
+    where paid_on <= $as_of
     group by loan_key
 ),
 
@@ -37,7 +37,7 @@ due as (
         sum(principal + coalesce(interest, 0)) over schedule as due_total,
         sum(principal) over schedule as principal_total,
     from instalment
-    where due_on <= :as_of
+    where due_on <= $as_of
     window schedule as (partition by loan_key order by due_on, number)
 ),
 
@@ -66,7 +66,7 @@ state as (
         greatest(
             open_loan.principal - coalesce(paid.prepaid, 0) - coalesce(allocated.principal_paid, 0), 0
         ) as balance,
-        coalesce(cast(:as_of as date) - allocated.oldest_due_on, 0) as days_past_due,
+        coalesce(cast($as_of as date) - allocated.oldest_due_on, 0) as days_past_due,
     from open_loan
     left join paid on paid.loan_key = open_loan.loan_key
     left join allocated on allocated.loan_key = open_loan.loan_key

@@ -5,5 +5,5 @@
 --   months, null for a loan that was not restructured
     days_past_due > 0 as has_loan_overdue,
     restructured_on is not null as is_restructured,
-    date_sub('month', restructured_on, cast(:as_of as date))::smallint as months_since_restructured,
+    date_sub('month', restructured_on, cast($as_of as date))::smallint as months_since_restructured,
     written_off_on is not null as is_written_off,

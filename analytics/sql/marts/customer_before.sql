@@ -7,7 +7,7 @@ with
 changed as (
     select customer_key, max(valid_from) as valid_from,
     from customer_known
-    where not is_delivered and valid_from <= :before
+    where not is_delivered and valid_from <= $before
     group by customer_key
     having count(*) > 1
 )
@@ -17,5 +17,5 @@ from customer_known as attribute
 left join changed on changed.customer_key = attribute.customer_key
 where
     not attribute.is_delivered
-    and attribute.valid_from <= :before
+    and attribute.valid_from <= $before
     and coalesce(attribute.valid_from = changed.valid_from, true)

@@ -17,8 +17,8 @@ version as (
         lead(valid_from) over (partition by customer_key order by valid_from) as until,
         birth_on,
         payroll_since,
-        greatest(last_day(valid_from), cast(:first as date)) as starts_on,
-        is_delivered or valid_from > :before as is_new,
+        greatest(last_day(valid_from), cast($first as date)) as starts_on,
+        is_delivered or valid_from > $before as is_new,
     from customer_known
 ),
 
@@ -37,7 +37,7 @@ in_force as (
 changed as (
     select customer_key, valid_from, starts_on as as_of,
     from version
-    where is_new and starts_on <= :last and coalesce(until > starts_on, true)
+    where is_new and starts_on <= $last and coalesce(until > starts_on, true)
     union
     select customer_key, valid_from, as_of,
     from in_force

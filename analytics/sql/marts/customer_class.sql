@@ -12,7 +12,7 @@ known as (
         {attributes}
         {signals_known}
         loan_balance > 0 as has_loan,
-        date_sub('month', first_loan_on, cast(:as_of as date))::smallint as months_since_first_loan,
+        date_sub('month', first_loan_on, cast($as_of as date))::smallint as months_since_first_loan,
         (interest_12m + fees_12m + margin_12m)::decimal(15, 2) as contribution_gross_12m,
         (
             interest_12m + fees_12m + margin_12m - funding_cost_12m - expected_loss_12m - operating_cost_12m

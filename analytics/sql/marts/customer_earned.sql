@@ -7,8 +7,8 @@
 -- A booking delivered late counts as income of the first month of the load that brings it.
 select
     customer_key,
-    (sum(amount) filter (where booked_on > :since_month))::decimal(15, 2) as fees,
+    (sum(amount) filter (where booked_on > $since_month))::decimal(15, 2) as fees,
     {services},
 from part.kept.income
-where booked_on > :since and booked_on <= :as_of
+where booked_on > $since and booked_on <= $as_of
 group by customer_key

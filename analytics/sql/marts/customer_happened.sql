@@ -10,7 +10,7 @@ with
 first_loan as (
     select customer_key, min(disbursed_on) as first_loan_on, count(*)::smallint as loans_new,
     from loan_start
-    where disbursed_on <= :as_of and (disbursed_on > :previous or (:is_first and is_new_key))
+    where disbursed_on <= $as_of and (disbursed_on > $previous or ($is_first and is_new_key))
     group by customer_key
 ),
 
@@ -18,7 +18,7 @@ first_loan as (
 ended as (
     select customer_key, count(*)::smallint as loans_ended,
     from loan_start
-    where :is_first and is_new_key and closes_on <= :previous and writes_off_on is null
+    where $is_first and is_new_key and closes_on <= $previous and writes_off_on is null
     group by customer_key
 ),
 
@@ -28,7 +28,7 @@ warned as (
         customer_key,
         {signals}
     from signal
-    where raised_on > :judged_after and raised_on <= :as_of
+    where raised_on > $judged_after and raised_on <= $as_of
     group by customer_key
 ),
 
@@ -38,12 +38,12 @@ judged as (
         customer_key,
         settled_on,
         next_disbursed_on - settled_on as days_until_next,
-        settled_on + 30 between :judged_from and :as_of as is_30,
-        settled_on + 90 between :judged_from and :as_of as is_90,
-        settled_on + 180 between :judged_from and :as_of as is_180,
-        settled_on + 365 between :judged_from and :as_of as is_365,
+        settled_on + 30 between $judged_from and $as_of as is_30,
+        settled_on + 90 between $judged_from and $as_of as is_90,
+        settled_on + 180 between $judged_from and $as_of as is_180,
+        settled_on + 365 between $judged_from and $as_of as is_365,
     from part.head.settlement
-    where settled_on > :judged_from - 366 and settled_on <= :as_of
+    where settled_on > $judged_from - 366 and settled_on <= $as_of
 ),
 
 settled as (

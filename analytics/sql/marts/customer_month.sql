@@ -6,7 +6,7 @@
 -- customer_fact is registered by the build: attributes, facts and classes of the month. For units see tables.sql.
 insert into part.kept.customer_month by name
 select
-    cast(:as_of as date) as as_of,
+    cast($as_of as date) as as_of,
     attribute.customer_key,
     attribute.branch_key,
     attribute.manager_key,

@@ -16,4 +16,4 @@ select
     operating_cost_12m,
     {codes},
 from customer_month
-where as_of = :before
+where as_of = $before

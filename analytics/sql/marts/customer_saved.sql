@@ -8,7 +8,7 @@
 select
     customer_key,
     balance as deposit_balance,
-    round(balance::double * :deposit_margin / 12 + 5e-10, 2)::decimal(15, 2) as margin,
-    case when balance > 0 then :operating_cost_deposit else 0 end::decimal(15, 2) as operating_cost,
+    round(balance::double * $deposit_margin / 12 + 5e-10, 2)::decimal(15, 2) as margin,
+    case when balance > 0 then $operating_cost_deposit else 0 end::decimal(15, 2) as operating_cost,
 from deposit_balance
-where as_of = :as_of
+where as_of = $as_of

@@ -4,4 +4,4 @@
 -- columns: amounts of that month in CNY
 select customer_key, interest, fees, margin, funding_cost, expected_loss, operating_cost,
 from customer_month
-where as_of = :year_before
+where as_of = $year_before

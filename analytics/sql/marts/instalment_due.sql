@@ -7,8 +7,8 @@
 -- the new part.
 select loan_key, number, due_on, principal, coalesce(interest, 0) as interest,
 from instalment
-where due_on > :previous and due_on <= :as_of
+where due_on > $previous and due_on <= $as_of
 union all
 select loan_key, number, due_on, principal, coalesce(interest, 0) as interest,
 from part.kept.instalment
-where due_on > :since and due_on <= :previous
+where due_on > $since and due_on <= $previous

@@ -2,4 +2,4 @@
 -- grain: one row per loan (loan_key)
 -- parameters: as_of (month end); previous (month end before it)
 -- placeholders: carried (columns of the loan state, loan_state.sql)
-select {carried} from loan_coming where disbursed_on > :previous and disbursed_on <= :as_of
+select {carried} from loan_coming where disbursed_on > $previous and disbursed_on <= $as_of

@@ -7,7 +7,7 @@ create or replace table part.head.loan_state as select * from loan_now limit 0;
 
 insert into part.head.loan_state by name select {carried} from loan_last;
 
-insert into part.head.loan_state by name select {carried} from loan_coming where disbursed_on > :as_of;
+insert into part.head.loan_state by name select {carried} from loan_coming where disbursed_on > $as_of;
 
 create or replace table part.head.instalment_open as select * from instalment_now limit 0;
 

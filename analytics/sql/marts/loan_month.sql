@@ -15,11 +15,11 @@ borrower as (
         {borrower},
         borrower_classes,
     from part.kept.customer_month
-    where as_of = :as_of
+    where as_of = $as_of
 )
 
 select
-    cast(:as_of as date) as as_of,
+    cast($as_of as date) as as_of,
     loan.loan_key,
     loan.customer_key,
     loan.product_key,

@@ -57,12 +57,12 @@ where not exists (select 1 from part.kept.loan as delivered where delivered.loan
 
 -- New loans of this load: disbursed within its months, or earlier ones that are delivered only now.
 create or replace table loan_start as
-select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > :last_loan_key as is_new_key,
+select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > $last_loan_key as is_new_key,
 from loan_known
-where disbursed_on > :previous or loan_key > :last_loan_key;
+where disbursed_on > $previous or loan_key > $last_loan_key;
 
 -- Loans of later months wait in loan_coming. With snapshots the snapshots of each month say which loans exist.
 create or replace temp table loan_coming as
-select * from loan_known where :has_events and disbursed_on > :previous;
+select * from loan_known where $has_events and disbursed_on > $previous;
 
-select {carried} from loan_known where not :has_events or disbursed_on <= :previous
+select {carried} from loan_known where not $has_events or disbursed_on <= $previous

@@ -4,4 +4,4 @@
 -- columns: balance and interest_received in CNY; interest_received is null where the bank does not deliver it
 select loan_key, balance, days_past_due, interest_received,
 from part.kept.loan_snapshot
-where as_of = :as_of
+where as_of = $as_of

@@ -5,4 +5,4 @@
 -- columns: amount in CNY, negative for a reversal; is_prepaid is false where the kind is unknown
 select loan_key, amount, coalesce(kind = 'prepayment', false) as is_prepaid,
 from part.kept.payment
-where paid_on > :since and paid_on <= :as_of
+where paid_on > $since and paid_on <= $as_of

@@ -16,5 +16,5 @@ cohort as (
         fact.principal,
     from loan_month as fact
     {joins}
-    where {asked} and fact.is_new and fact.disbursed_on > :records_from
+    where {asked} and fact.is_new and fact.disbursed_on > $records_from
 )

@@ -6,7 +6,7 @@ page as (
     select *
     from picked
     order by principal desc, loan_key
-    limit :limit offset :offset
+    limit $limit offset $offset
 ),
 
 named as (
@@ -32,7 +32,7 @@ select
     life.written_off_on,
 from page
 join loan_life as life on life.loan_key = page.loan_key
-left join loan_month as today on today.loan_key = page.loan_key and today.as_of = :until
+left join loan_month as today on today.loan_key = page.loan_key and today.as_of = $until
 left join loan_number on loan_number.loan_key = page.loan_key
 left join customer_number on customer_number.customer_key = page.customer_key
 left join named on named.customer_key = page.customer_key

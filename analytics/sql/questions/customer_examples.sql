@@ -8,6 +8,6 @@ select
     arg_max(customer_number.customer_id, (month.loan_balance, month.customer_key)) as customer_id,
 from customer_month as month
 join customer_number on customer_number.customer_key = month.customer_key
-where month.as_of = :as_of
+where month.as_of = $as_of
 group by month.{scheme}
 order by min(month.{scheme})

@@ -7,7 +7,7 @@
 newest as (
     select customer_key, max(valid_from) as valid_from,
     from customer
-    where valid_from <= :as_of
+    where valid_from <= $as_of
     group by customer_key
 ),
 
@@ -24,7 +24,7 @@ warned as (
         customer_key,
         {signals}
     from signal
-    where raised_on > :judged_after and raised_on <= :as_of
+    where raised_on > $judged_after and raised_on <= $as_of
     group by customer_key
 ),
 
@@ -33,5 +33,5 @@ known as (
         {facts}
     from customer_month as month
     {joins}
-    where month.as_of = :as_of {only}
+    where month.as_of = $as_of {only}
 )

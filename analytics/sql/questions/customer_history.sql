@@ -9,5 +9,5 @@ select
     loan_balance,
     {classes},
 from customer_month
-where customer_key = :key and as_of > :since and as_of <= :as_of
+where customer_key = $key and as_of > $since and as_of <= $as_of
 order by as_of

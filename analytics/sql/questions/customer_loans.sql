@@ -7,7 +7,7 @@ with
 last as (
     select loan_key, max(as_of) as as_of,
     from loan_month
-    where customer_key = :key and as_of <= :as_of
+    where customer_key = $key and as_of <= $as_of
     group by loan_key
 )
 
@@ -27,5 +27,5 @@ from loan_month as loan
 semi join last on last.loan_key = loan.loan_key and last.as_of = loan.as_of
 left join loan_number on loan_number.loan_key = loan.loan_key
 left join product on product.product_key = loan.product_key
-where loan.customer_key = :key
+where loan.customer_key = $key
 order by loan.disbursed_on desc, loan.loan_key

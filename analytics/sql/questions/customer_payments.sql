@@ -9,6 +9,6 @@ select
     cast(payment.kind as varchar) as payment_kind,
 from payment
 join loan_number on loan_number.loan_key = payment.loan_key
-where loan_number.customer_key = :key and payment.paid_on <= :as_of
+where loan_number.customer_key = $key and payment.paid_on <= $as_of
 order by payment.paid_on desc, payment.payment_id
-limit :limit
+limit $limit

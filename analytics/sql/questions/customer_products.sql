@@ -10,7 +10,7 @@ select
     sum(loan.balance)::double as amount,
 from loan_month as loan
 left join product on product.product_key = loan.product_key
-where loan.customer_key = :key and loan.as_of = :as_of and loan.balance > 0
+where loan.customer_key = $key and loan.as_of = $as_of and loan.balance > 0
 group by product.product_id
 
 union all by name
@@ -20,7 +20,7 @@ select
     count(*) as held,
     sum(balance)::double as amount,
 from deposit_balance
-where customer_key = :key and as_of = :as_of and balance > 0
+where customer_key = $key and as_of = $as_of and balance > 0
 having count(*) > 0
 
 union all by name
@@ -31,6 +31,6 @@ select
     count(*) as held,
     sum(amount)::double as amount,
 from income
-where customer_key = :key and booked_on > :year_before and booked_on <= :as_of
+where customer_key = $key and booked_on > $year_before and booked_on <= $as_of
 group by income.kind
 order by kind, amount desc

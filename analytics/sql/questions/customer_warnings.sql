@@ -7,7 +7,7 @@ with
 newest as (
     select signal_id, max(delivery) as delivery,
     from signal
-    where customer_key = :key
+    where customer_key = $key
     group by signal_id
 )
 
@@ -18,7 +18,7 @@ select
     signal.handled_on,
 from signal
 semi join newest on newest.signal_id = signal.signal_id and newest.delivery = signal.delivery
-where signal.customer_key = :key and signal.raised_on > :since and signal.raised_on <= :as_of
+where signal.customer_key = $key and signal.raised_on > $since and signal.raised_on <= $as_of
 
 union all by name
 
@@ -28,6 +28,6 @@ select
     cast(kind as varchar) as code,
     cast(result as varchar) as result,
 from action
-where customer_key = :key and done_on > :since and done_on <= :as_of
+where customer_key = $key and done_on > $since and done_on <= $as_of
 order by day desc
-limit :limit
+limit $limit

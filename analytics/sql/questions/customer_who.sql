@@ -18,7 +18,7 @@ select
 from customer_month as month
 left join branch on branch.branch_key = month.branch_key
 left join manager on manager.manager_key = month.manager_key
-left join customer on customer.customer_key = month.customer_key and customer.valid_from <= :as_of
-where month.as_of = :as_of and month.customer_key = :key
+left join customer on customer.customer_key = month.customer_key and customer.valid_from <= $as_of
+where month.as_of = $as_of and month.customer_key = $key
 order by customer.valid_from desc
 limit 1

@@ -21,7 +21,7 @@ dated as (
         {dates}
         *,
     from loan_month
-    where as_of = :as_of {only}
+    where as_of = $as_of {only}
 ),
 
 known as (

@@ -16,7 +16,7 @@ opening as (
         coalesce({asked_before}, false) as is_asked,
     from customer_month as fact
     {joins_before}
-    where fact.as_of = :opening_on and fact.has_loan
+    where fact.as_of = $opening_on and fact.has_loan
 ),
 
 closing as (
@@ -28,7 +28,7 @@ closing as (
         coalesce({asked_after}, false) as is_asked,
     from customer_month as fact
     {joins_after}
-    where fact.as_of = :closing_on and fact.has_loan
+    where fact.as_of = $closing_on and fact.has_loan
 ),
 
 moved as (

@@ -8,7 +8,7 @@ page as (
     from {from}
     where {picked}
     order by greatest(balance_before, balance) desc, key
-    limit :limit offset :offset
+    limit $limit offset $offset
 ),
 
 named as (

@@ -20,7 +20,7 @@ opening as (
         coalesce({asked_before}, false) as is_asked,
     from loan_month as fact
     {joins_before}
-    where fact.as_of = :opening_on and {in_book}
+    where fact.as_of = $opening_on and {in_book}
 ),
 
 closing as (
@@ -34,7 +34,7 @@ closing as (
         coalesce({in_book}, false) as is_in_book,
     from loan_month as fact
     {joins_after}
-    where fact.as_of = :closing_on
+    where fact.as_of = $closing_on
 ),
 
 moved as (
@@ -51,9 +51,9 @@ moved as (
         case
             when closing.is_asked and closing.is_in_book then closing.state
             when closing.is_in_book then 'moved_out'
-            when life.written_off_on <= :closing_on then 'written_off'
-            when life.sold_on <= :closing_on and coalesce(life.sold_on <= life.closed_on, true) then 'sold'
-            when life.closed_on <= :closing_on or closing.loan_key is not null then 'settled'
+            when life.written_off_on <= $closing_on then 'written_off'
+            when life.sold_on <= $closing_on and coalesce(life.sold_on <= life.closed_on, true) then 'sold'
+            when life.closed_on <= $closing_on or closing.loan_key is not null then 'settled'
             else 'gone'
         end as after,
         coalesce(opening.balance, 0)::decimal(15, 2) as balance_before,

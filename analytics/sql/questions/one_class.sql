@@ -7,4 +7,4 @@ select
     count(distinct customer_key) filter (where {scheme} is not null) as graded,
     count(*) as lines,
 from customer_month
-where as_of = :as_of
+where as_of = $as_of

@@ -12,4 +12,4 @@ select
     reason,
 from rejected
 order by delivery desc, table_name, line nulls last
-limit :limit
+limit $limit

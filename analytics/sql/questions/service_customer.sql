@@ -16,5 +16,5 @@ asked as (
         month.manager_key is not null or known.owner_kind is not null as has_owner,
     from customer_month as month
     join known on known.customer_key = month.customer_key
-    where month.as_of = :as_of
+    where month.as_of = $as_of
 )

@@ -18,7 +18,7 @@ running as (
             when loan.term_months > 0 then loan.principal::double / loan.term_months
         end as payment,
     from loan_month as loan
-    where loan.as_of = :as_of and loan.balance > 0
+    where loan.as_of = $as_of and loan.balance > 0
 ),
 
 paying as (
@@ -49,7 +49,7 @@ asked as (
             (
                 monthly_income
                 + coalesce(spouse_monthly_income, 0)
-                + case when :count_provident_fund then coalesce(provident_fund_monthly, 0) else 0 end
+                + case when $count_provident_fund then coalesce(provident_fund_monthly, 0) else 0 end
             )::double as income,
         from known
     ) as person on person.customer_key = loan.customer_key

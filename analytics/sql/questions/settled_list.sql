@@ -7,7 +7,7 @@ page as (
     select *
     from picked
     order by days desc, customer_key, settled_on
-    limit :limit offset :offset
+    limit $limit offset $offset
 ),
 
 named as (

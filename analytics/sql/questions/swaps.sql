@@ -28,7 +28,7 @@ seen as (
         {key},
         bool_or(days_past_due > 30) as is_overdue,
     from {mart}
-    where as_of between :first and :last and {outstanding} > 0
+    where as_of between $first and $last and {outstanding} > 0
     group by {key}
 ),
 
@@ -37,9 +37,9 @@ lived as (
         customer_key,
         bool_or(is_settled_90) as is_settled,
         bool_or(is_reloaned_90) as is_reloaned,
-        max(contribution_net_12m) filter (where as_of = :last)::double as contribution,
+        max(contribution_net_12m) filter (where as_of = $last)::double as contribution,
     from customer_month
-    where as_of between :first and :last and (is_settled_90 or as_of = :last)
+    where as_of between $first and $last and (is_settled_90 or as_of = $last)
     group by customer_key
 ),
 

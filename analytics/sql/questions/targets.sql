@@ -10,6 +10,6 @@ select
     arg_max(target.red_line, target.branch_key is null) as red_line,
 from target
 left join branch on branch.branch_key = target.branch_key
-where target.as_of = :as_of
+where target.as_of = $as_of
 group by all
 order by target.metric, branch

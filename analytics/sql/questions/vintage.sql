@@ -13,7 +13,7 @@ size as (
         part,
         count(*) as loans,
         sum(principal) as disbursed,
-        date_diff('month', max(disbursed_on), cast(:until as date)) as reached,
+        date_diff('month', max(disbursed_on), cast($until as date)) as reached,
     from cohort
     group by cohort, part
 ),
@@ -28,7 +28,7 @@ state as (
     from loan_month as fact
     join cohort on cohort.loan_key = fact.loan_key
     where
-        fact.as_of <= :until
+        fact.as_of <= $until
         and {is_late}
 ),
 

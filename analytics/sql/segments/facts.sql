@@ -18,14 +18,14 @@ held as (
         sum(loans_open) as loans,
         sum(loan_balance)::double as loan_balance,
     from customer_month
-    where as_of > :year_before and as_of <= :as_of
+    where as_of > $year_before and as_of <= $as_of
     group by customer_key
 ),
 
 today as (
     select customer_key, products_held, has_payroll,
     from customer_month
-    where as_of = :as_of
+    where as_of = $as_of
 ),
 
 lending as (
@@ -41,7 +41,7 @@ lending as (
         count(*) filter (where loan.is_new) as loans_new,
     from loan_month as loan
     left join product on product.product_key = loan.product_key
-    where loan.as_of > :year_before and loan.as_of <= :as_of and (loan.balance > 0 or loan.is_new)
+    where loan.as_of > $year_before and loan.as_of <= $as_of and (loan.balance > 0 or loan.is_new)
     group by loan.customer_key, product.family, loan.channel
 ),
 
@@ -63,20 +63,20 @@ borrowed as (
 in_order as (
     select as_of, loan_key, customer_key,
     from loan_month
-    where as_of > :year_before and as_of <= :as_of and days_past_due = 0
+    where as_of > $year_before and as_of <= $as_of and days_past_due = 0
 ),
 
 fell_due as (
     select loan_key, last_day(due_on) as as_of, min(due_on) as due_on,
     from instalment
-    where due_on > :year_before and due_on <= :as_of
+    where due_on > $year_before and due_on <= $as_of
     group by loan_key, last_day(due_on)
 ),
 
 came as (
     select loan_key, last_day(paid_on) as as_of, max(paid_on) as paid_on, count(*) as payments,
     from payment
-    where paid_on > :year_before and paid_on <= :as_of and kind is distinct from 'reversal' and amount > 0
+    where paid_on > $year_before and paid_on <= $as_of and kind is distinct from 'reversal' and amount > 0
     group by loan_key, last_day(paid_on)
 ),
 
@@ -100,19 +100,19 @@ saved as (
         sum(balance)::double as deposits,
         sum(balance * balance)::double as squares,
         count(*) as deposit_rows,
-        sum(balance) filter (where as_of > :half_year_before)::double as deposits_late,
-        sum(balance) filter (where as_of <= :half_year_before)::double as deposits_early,
-        count(*) filter (where balance > 0 and as_of > :half_year_before) as months_late,
-        count(*) filter (where balance > 0 and as_of <= :half_year_before) as months_early,
+        sum(balance) filter (where as_of > $half_year_before)::double as deposits_late,
+        sum(balance) filter (where as_of <= $half_year_before)::double as deposits_early,
+        count(*) filter (where balance > 0 and as_of > $half_year_before) as months_late,
+        count(*) filter (where balance > 0 and as_of <= $half_year_before) as months_early,
     from deposit_balance
-    where as_of > :year_before and as_of <= :as_of
+    where as_of > $year_before and as_of <= $as_of
     group by customer_key
 ),
 
 earned as (
     select customer_key, kind, sum(amount) as amount, count(*) as times,
     from income
-    where booked_on > :year_before and booked_on <= :as_of
+    where booked_on > $year_before and booked_on <= $as_of
     group by customer_key, kind
 ),
 
@@ -129,7 +129,7 @@ served as (
 known as (
     select customer_key, arg_max(since_on, valid_from) as since_on, arg_max(has_stable_income, valid_from) as stable,
     from customer
-    where valid_from <= :as_of
+    where valid_from <= $as_of
     group by customer_key
 )
 
@@ -148,8 +148,8 @@ select
     timed.paid_early / timed.paid as paid_early,
     timed.paid_on_time / timed.paid as paid_on_time,
     timed.payments / timed.paid as payments_each,
-    case when :has_deposits then coalesce(saved.deposit_months, 0) / held.months end as months_with_deposit,
-    case when :has_deposits then coalesce(saved.deposits, 0) / held.months end as deposits,
+    case when $has_deposits then coalesce(saved.deposit_months, 0) / held.months end as months_with_deposit,
+    case when $has_deposits then coalesce(saved.deposits, 0) / held.months end as deposits,
     case
         when saved.months_late > 0 and saved.months_early > 0
             then (saved.deposits_late / saved.months_late) / nullif(saved.deposits_early / saved.months_early, 0) - 1
@@ -162,14 +162,14 @@ select
                 / saved.deposits
     end as deposit_swing,
     case
-        when :has_deposits
+        when $has_deposits
             then coalesce(saved.deposits, 0) / nullif(coalesce(saved.deposits, 0) + held.loan_balance, 0)
     end as deposit_share,
-    case when :has_fees then coalesce(served.fees, 0) end as fees,
-    case when :has_fees then coalesce(served.fee_times, 0)::double end as fee_times,
-    case when :has_fees then coalesce(served.fee_kind, 'none') end as fee_kind,
+    case when $has_fees then coalesce(served.fees, 0) end as fees,
+    case when $has_fees then coalesce(served.fee_times, 0)::double end as fee_times,
+    case when $has_fees then coalesce(served.fee_kind, 'none') end as fee_kind,
     today.products_held::double as products_held,
-    date_diff('month', known.since_on, cast(:as_of as date))::double as tenure,
+    date_diff('month', known.since_on, cast($as_of as date))::double as tenure,
     today.has_payroll::double as payroll,
     known.stable::double as stable_income,
 from today

@@ -10,6 +10,6 @@ select
 from customer_month as month
 left join branch on branch.branch_key = month.branch_key
 where
-    month.as_of = :as_of
-    and list_contains(:classes, month.{scheme}::varchar)
-    and (:branch = '' or :branch in (branch.branch_1, branch.branch_2, branch.branch_3))
+    month.as_of = $as_of
+    and list_contains($classes, month.{scheme}::varchar)
+    and ($branch = '' or $branch in (branch.branch_1, branch.branch_2, branch.branch_3))

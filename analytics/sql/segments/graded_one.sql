@@ -8,4 +8,4 @@ select
     month.{scheme}::varchar as class,
     month.loan_balance::double as loan_balance,
 from customer_month as month
-where month.as_of = :as_of and month.customer_key = :key
+where month.as_of = $as_of and month.customer_key = $key

@@ -10,7 +10,7 @@ from customer_number
 left join (
     select customer_key, arg_max(name_masked, valid_from) as name,
     from customer
-    where list_contains(:keys, customer_key)
+    where list_contains($keys, customer_key)
     group by customer_key
 ) as named on named.customer_key = customer_number.customer_key
-where list_contains(:keys, customer_number.customer_key)
+where list_contains($keys, customer_number.customer_key)
