@@ -72,7 +72,7 @@ def _cohorts(
         base, params, months = _base(view, question, metric, period)
         steps = [
             base,
-            *([load("questions/first_judged").rstrip()] if metric != "loans" else []),
+            *([load("questions/first_payment_outcomes").rstrip()] if metric != "loans" else []),
             load(f"questions/{name}", **put),
         ]
         found = view.query(",\n\n".join(steps), None, **params, **given, until=question.as_of)
@@ -180,7 +180,7 @@ def _picked(view, asked: CohortQuery, picked: Mapping[str, str]) -> tuple[str, d
         )
     if "judged" in picked:
         _one_of("judged", picked["judged"], JUDGED)
-        text += f",\n\n{load('questions/first_judged').rstrip()}"
+        text += f",\n\n{load('questions/first_payment_outcomes').rstrip()}"
         tests.append(f"loan_key in (select loan_key from judged where {JUDGED[picked['judged']]})")
     tests += [f"{name} = ${name}" for name in given]
     where = "\n        and ".join(tests) or "true"

@@ -118,7 +118,7 @@ def _book(
         "asked": writer.conditions([asked.as_of]),
         "joins": "\n".join(writer.joins.values()),
     }
-    table = view.arrow(load("questions/month_book", **put), None, **writer.params)
+    table = view.arrow(load("questions/month_positions", **put), None, **writer.params)
     if by == "bucket":
         place = table["state"].to_numpy()
     else:

@@ -181,7 +181,7 @@ def _cells_open_their_n(
 def _one_class_each(bank: Warehouse, asked: Question) -> Iterator[tuple[str, float, float, bool]]:
     kept = bank.query("select * from customer_month limit 0").columns
     for scheme in (scheme for scheme in schemes() if scheme in kept):
-        told = bank.query(load("questions/one_class", scheme=scheme), None, as_of=asked.as_of).iloc[
+        told = bank.query(load("questions/class_uniqueness", scheme=scheme), None, as_of=asked.as_of).iloc[
             0
         ]
         yield (

@@ -123,10 +123,10 @@ class CustomerMartBuilder:
             )
         )
         self.roster.put(
-            step_table(self.shop, "customer_before.sql", {"before": before}, attributes=attributes)
+            step_table(self.shop, "restore_attributes.sql", {"before": before}, attributes=attributes)
         )
         self.roster.put(
-            step_table(self.shop, "customer_resumed.sql", {"before": before}, codes=codes)
+            step_table(self.shop, "restore_classes.sql", {"before": before}, codes=codes)
         )
         late = self.shop.table(
             "select as_of, customer_key, days_past_due from customer_month where as_of > $since and days_past_due > 0",
@@ -212,9 +212,9 @@ class CustomerMartBuilder:
         codes = {s.id: class_codes(s) for s in course.by_loan}
         borrowed = of_loans(loans, roster.places(loans["customer_key"].values), len(roster), codes)
         warned = lines([f"max({name}) as {name}" for name in self.signals])
-        happened = found("happened", signals=fragment("customer_signals"), warned=warned)
-        earned = found("earned", services=_service_months(kinds))
-        saved, year_ago = found("saved"), found("year_ago")
+        happened = found("events", signals=fragment("customer_signals"), warned=warned)
+        earned = found("fees", services=_service_months(kinds))
+        saved, year_ago = found("deposits"), found("year_ago")
 
         def before(name: str, kind: type = np.int64) -> MaskedArray:
             return roster.columns.get(name) or unknown(len(roster), kind)
@@ -273,7 +273,7 @@ class CustomerMartBuilder:
         self.shop.arrow(
             to_arrow_table({"customer_key": number(self.roster.keys)} | carried), "customer_carried"
         )
-        run_step(self.shop, "customer_kept.sql", {})
+        run_step(self.shop, "store_customer_state.sql", {})
         self.shop.forget("customer_carried")
 
 

@@ -57,7 +57,7 @@ class LoanMartBuilder:
     def begin(self) -> None:
         """The lives of all loans and their settlements, and the state from which the first month starts."""
         course, shop = self.course, self.shop
-        run_step(shop, "loan_life.sql", {})
+        run_step(shop, "loan_lifecycle.sql", {})
         run_step(shop, "settlement.sql", {})
         run_step(
             shop,
@@ -73,7 +73,7 @@ class LoanMartBuilder:
                 shop, "instalment_now", "instalment_open", columns_of(shop, "instalment_now")
             )
         known = step_table(
-            shop, "loan_now.sql", course.bound(course.months[0]), carried=", ".join(self.carried)
+            shop, "loan_opening_state.sql", course.bound(course.months[0]), carried=", ".join(self.carried)
         )
         shop.run("drop table loan_known; delete from loan_now", "loan_now")
         most = shop.one("select coalesce(max(loan_key), 0) from loan_number")[0]
@@ -132,14 +132,14 @@ class LoanMartBuilder:
         self.shop.arrow(to_arrow_table(kept), "loan_last")
         self.shop.arrow(to_arrow_table(self.open), "instalment_last")
         bound = self.course.bound(self.course.months[-1])
-        run_step(self.shop, "loan_kept.sql", bound, carried=", ".join(self.carried))
+        run_step(self.shop, "store_loan_state.sql", bound, carried=", ".join(self.carried))
 
     def _of_events(self, bound: Mapping, days: Days) -> dict[str, MaskedArray]:
         """The state of the loans at the month end out of schedules and payments."""
-        coming = step_table(self.shop, "loan_come.sql", bound, carried=", ".join(self.carried))
+        coming = step_table(self.shop, "loan_originations.sql", bound, carried=", ".join(self.carried))
         self.loans.turn(self.stay, columns(coming))
         loans = self.loans.columns
-        due, came = self._rows("instalment_due.sql", bound), self._rows("payment_came.sql", bound)
+        due, came = self._rows("instalments_due.sql", bound), self._rows("payments_received.sql", bound)
         now = reached(loans, days) | totals(loans, due, came, days)
         now |= arrears(self._allocate(bound, due, now, days), now, days)
         now |= state(loans, now, self._first_payments(bound, now, days), days)
@@ -150,7 +150,7 @@ class LoanMartBuilder:
         """The state of the loans at the month end as the delivery tells it. All loans keep their places: only the
         month's rows have a state.
         """
-        told = columns(step_table(self.shop, "loan_snapshot_now.sql", bound))
+        told = columns(step_table(self.shop, "loan_snapshots.sql", bound))
         known = told["interest_received"].is_known
         rows = {name: column.values for name, column in told.items()}
         rows = self.loans.placed(rows.pop("loan_key"), is_interest_known=known, **rows)
@@ -187,7 +187,7 @@ class LoanMartBuilder:
         )
         if len(again):
             more = self._asked(
-                "instalment_again.sql",
+                "instalments_for_reallocation.sql",
                 bound,
                 {"loan_key": self.loans.columns["loan_key"].at(again)},
             )
