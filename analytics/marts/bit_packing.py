@@ -2,7 +2,7 @@
 
 Writing a value into a DuckDB table costs 20 to 40 ns whatever its width, so a mart row writes its enums, booleans and
 small counts as a few unsigned integers. A reader sees none of it: the views show each of them as a column
-(`head.derived`, see data/editions/connection.py).
+(`current.computed_columns`, see data/editions/connection.py).
 """
 
 from __future__ import annotations

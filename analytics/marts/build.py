@@ -80,14 +80,14 @@ def _after(first: Future[None], step: Callable[[], None]) -> None:
 def _make_tables(shop: BuildSession, course: BuildContext) -> None:
     """The empty marts, what readers need to know of their columns, and the rulebooks by which they are graded."""
     run_step(shop, "tables.sql", {}, **course.layout.columns())
-    insert_rows(shop, "part.head.derived", course.layout.derived())
+    insert_rows(shop, "part.current.computed_columns", course.layout.derived())
     schemes = [*course.by_loan, *course.by_customer]
     books = [
         (s.id, book.effective_on, book.digest, book.text) for s in schemes for book in s.editions
     ]
-    insert_rows(shop, "part.head.rulebook", books)
+    insert_rows(shop, "part.current.rulebook", books)
     codes = [(s.id, code, name) for s in course.boards for code, name in enumerate(class_codes(s))]
-    insert_rows(shop, "part.head.history_code", codes)
+    insert_rows(shop, "part.current.history_code", codes)
     shop.views()
     course.look(shop)
 
@@ -145,7 +145,7 @@ def _sum_up(shop: BuildSession, layout: RowLayout, waiting: Iterator[tuple]) -> 
         types = {name: sql.rsplit("::", 1)[1] for name, sql in _measures(grain).items()}
         by, shown = layout.cube_columns(grain, scheme)
         shop.run(
-            f"create table part.kept.cube_{grain}_{scheme.id} as "
+            f"create table part.history.cube_{grain}_{scheme.id} as "
             f"select as_of, {', '.join([*shown, *types])} from ("
             f"select as_of, {', '.join([*by, *(f'sum({n})::{t} as {n}' for n, t in types.items())])} "
             f"from {grain}_cells group by {', '.join(['as_of', *by])}) order by as_of",

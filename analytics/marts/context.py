@@ -77,12 +77,12 @@ class BuildContext:
             return shop.one(f"select exists (select 1 from {table})", table)[0]
 
         self.has_deposits, self.has_signals = filled("deposit_balance"), filled("signal")
-        self.has_events = not filled("part.kept.loan_snapshot")
+        self.has_events = not filled("part.history.loan_snapshot")
         self.last_loan_key = 0
         if not self.is_opening:
             self.last_loan_key = shop.one(
                 "select coalesce(max(loan_key), 0) from loan_number "
-                "where loan_key not in (select loan_key from part.kept.loan_number)"
+                "where loan_key not in (select loan_key from part.history.loan_number)"
             )[0]
 
     def books(self, scheme) -> list:
@@ -111,16 +111,16 @@ class BuildContext:
             "is_first": is_first,
             "is_opening": is_first and self.is_opening,
             "last_loan_key": self.last_loan_key,
-            **{key: value for key, value in assumptions(month).items() if isinstance(value, float)},
+            **assumptions(month).parameters(),
         }
 
     def left(self, shop: BuildSession, state: str, columns: Sequence[str]) -> str:
-        """The question for what the last load left in head.`state`; histories in the numbers of today's classes."""
+        """The question for what the last load left in current.`state`; histories in the numbers of today's classes."""
         told = ", ".join(f"{self._history(shop, name)} as {name}" for name in columns)
-        return f"select {told} from {self.older[-1]}.head.{state}"
+        return f"select {told} from {self.older[-1]}.current.{state}"
 
     def resume(self, shop: BuildSession, table: str, state: str, columns: Sequence[str]) -> None:
-        """Take up in `table` what the last load left in head.`state`."""
+        """Take up in `table` what the last load left in current.`state`."""
         shop.run(f"insert into {table} by name {self.left(shop, state, columns)}", state)
 
     def _history(self, shop: BuildSession, column: str) -> str:
@@ -129,7 +129,7 @@ class BuildContext:
         if scheme is None:
             return column
         before = shop.table(
-            f"select class from {self.older[-1]}.head.history_code where scheme = $scheme order by code",
+            f"select class from {self.older[-1]}.current.history_code where scheme = $scheme order by code",
             "history_code",
             scheme=scheme.id,
         )["class"].to_pylist()

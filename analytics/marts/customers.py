@@ -87,7 +87,7 @@ class CustomerMartBuilder:
         kind = "table" if len(self.course.months) > 3 else "view"
         versions = " union all by name ".join(
             f"select {', '.join(self.known)}, {str(catalog == 'part').lower()} as is_delivered "
-            f"from {catalog}.kept.customer"
+            f"from {catalog}.history.customer"
             for catalog in (*self.course.older, "part")
         )
         self.shop.run(
@@ -108,9 +108,9 @@ class CustomerMartBuilder:
         if not columns_of(self.shop, "customer_state", older):
             raise UserError("edition_lacks_build_state")
         changed = self.shop.one(
-            "select count(*) from (select scheme, effective_on, digest from part.head.rulebook where scheme in "
+            "select count(*) from (select scheme, effective_on, digest from part.current.rulebook where scheme in "
             f"({', '.join(sql_literal(s.id) for s in self.slow) or 'null'}) except "
-            f"select scheme, effective_on, digest from {older}.head.rulebook)",
+            f"select scheme, effective_on, digest from {older}.current.rulebook)",
             "rulebooks that changed",
         )[0]
         before = month_end(self.course.months[0], -1)

@@ -111,7 +111,7 @@ _OWN_KEYS = {
 
 
 def stored_columns(table: Table) -> list[StoredColumn]:
-    """Return the columns of kept.<table> (head.<table> for dimensions), in order.
+    """Return the columns of history.<table> (current.<table> for dimensions), in order.
 
     Keys that the loader assigns by itself are left out.
     """
@@ -161,18 +161,18 @@ REGISTER_COLUMNS = {
 
 
 def create_tables_sql(contract: Contract) -> str:
-    """The statements that make every kept and head table, empty, in catalog `part`."""
+    """The statements that create every table of the schemas `history` and `current`, empty, in catalog `part`."""
     made = []
     for name, table in contract.tables.items():
         if name in DIMENSION_COLUMNS:
             family = enum_type(table.columns["family"]) if name == "product" else ""
             made.append(
-                f"create table part.head.{name} ({DIMENSION_COLUMNS[name].format(family=family)})"
+                f"create table part.current.{name} ({DIMENSION_COLUMNS[name].format(family=family)})"
             )
         else:
             columns = ", ".join(f"{kept.name} {kept.type}" for kept in stored_columns(table))
-            made.append(f"create table part.kept.{name} ({columns})")
+            made.append(f"create table part.history.{name} ({columns})")
     made += [
-        f"create table part.kept.{name} ({columns})" for name, columns in REGISTER_COLUMNS.items()
+        f"create table part.history.{name} ({columns})" for name, columns in REGISTER_COLUMNS.items()
     ]
     return ";\n".join(made)

@@ -2,8 +2,8 @@
 
 Every connection is an in-memory root to which the part files are attached. A part's name never
 changes, so no process can be served old content under a known name. A reading root holds one view
-per table under the table's bare name (`loan_month`): for schema `kept` the union of all parts, for
-schema `head` the table of the newest part. Once the views exist, external access is switched off
+per table under the table's bare name (`loan_month`): for schema `history` the union of all parts, for
+schema `current` the table of the newest part. Once the views exist, external access is switched off
 and the configuration is locked; only single SELECT statements are accepted.
 
 Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint in DuckDB and become float64
@@ -27,11 +27,11 @@ import duckdb
 from data.editions.manifest import Edition
 from data.errors import UserError
 
-SCHEMAS = ("kept", "head")
+SCHEMAS = ("history", "current")
 # (table_name, number, column_name, expression): columns of a part's tables that can be computed from
 # the others. They are not stored; the views append them after the table's own columns, each in terms
 # of those before it.
-COMPUTED_COLUMNS = ("head", "derived")
+COMPUTED_COLUMNS = ("current", "computed_columns")
 VERSION = f"duckdb {duckdb.__version__}"
 _UNION = " union all by name "
 _HARDENED = {
@@ -128,7 +128,7 @@ def create_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[s
         When a table lies in both schemas.
     """
     rows = root.execute(
-        "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('kept', 'head')"
+        "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('history', 'current')"
     ).fetchall()
     schemas: dict[str, dict[str, str]] = {}
     computed: dict[tuple[str, str], str] = {}
@@ -142,7 +142,7 @@ def create_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[s
         if len(set(schema_of.values())) > 1:
             raise UserError("table_in_two_schemas", table=table)
         sources = [catalog for catalog in catalogs if catalog in schema_of]
-        if "kept" not in schema_of.values():
+        if "history" not in schema_of.values():
             sources = sources[-1:]
         # Parts with the same computed columns are united first: every query binds all that the view
         # defines, used or not.
@@ -162,7 +162,7 @@ def _computed_columns(root: duckdb.DuckDBPyConnection, catalog: str) -> dict[tup
     """Return (catalog, table) → ", expression as column, …" for one part."""
     columns: dict[tuple[str, str], str] = {}
     rows = root.execute(
-        f"select table_name, column_name, expression from {catalog}.head.derived order by number"
+        f"select table_name, column_name, expression from {catalog}.current.computed_columns order by number"
     ).fetchall()
     for table, column, expression in rows:
         text = f', {expression} as "{column}"'

@@ -19,7 +19,7 @@ from data.errors import UserError
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 PARTS = "parts"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

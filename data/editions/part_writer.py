@@ -37,7 +37,7 @@ MEMORY_CAP_PER_INPUT_BYTE = 8
 class BuildSession:
     """One writable part under construction, as `open_build_session` returns it.
 
-    The new part is the catalog `part` with the schemas `part.kept` and `part.head`, empty at first;
+    The new part is the catalog `part` with the schemas `part.history` and `part.current`, empty at first;
     the older parts are p0 (oldest) … pk, read-only. Unqualified tables (`create table staged as …`)
     live in memory, may spill to disk, and are dropped at the end.
     """

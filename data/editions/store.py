@@ -66,7 +66,7 @@ def publish(
     """Build one part aside, check it as readers will see it, and make it the current edition.
 
     build        fills the session's part; returns {"as_of": date, "months": [month ends of this part],
-                 "notes": [sentences], …facts}; `months` are those of kept.loan_month and kept.customer_month
+                 "notes": [sentences], …facts}; `months` are those of history.loan_month and history.customer_month
     check        looks at the candidate edition, opened read-only with all its parts; raises UserError to stop;
                  returns more facts
     input_bytes  size of the delivery; three times as much must be free on the volume; what memory it needs, see

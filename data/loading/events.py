@@ -35,7 +35,7 @@ TYPED_PATH_TYPES = (
 
 
 def load_events(validator: RowValidator, staged: StagedTable) -> None:
-    """Fill kept.<table> with the sound rows, sorted by date; refuse the rest; see that no key stands twice."""
+    """Fill history.<table> with the sound rows, sorted by date; refuse the rest; see that no key stands twice."""
     counts = validator.counts_for(staged)
     rest = staged
     if _is_typed(staged):
@@ -52,7 +52,7 @@ def load_events(validator: RowValidator, staged: StagedTable) -> None:
 
 
 def _count(validator: RowValidator, staged: StagedTable) -> int:
-    return validator.one(f"select count(*) from part.kept.{staged.table.name}", staged.table.name)[
+    return validator.one(f"select count(*) from part.history.{staged.table.name}", staged.table.name)[
         0
     ]
 
@@ -163,7 +163,7 @@ def _load_typed(validator: RowValidator, staged: StagedTable) -> None:
     date = stored_name(staged.table, EVENT_DATE[staged.table.name])
     order = "" if staged.is_sorted else f" order by {date}"
     validator.run(
-        f"insert into part.kept.{staged.table.name} by name select {made} from {staged.name} as staged "
+        f"insert into part.history.{staged.table.name} by name select {made} from {staged.name} as staged "
         f"{joins} where {sound}{order}",
         f"{staged.table.name}: keeping",
     )
@@ -190,7 +190,7 @@ def _load_validated(
     rows = validator.validation_query(rest)
     date = f"v_{EVENT_DATE[staged.table.name]}"
     validator.run(
-        f"insert into part.kept.{staged.table.name} by name select {made} from ({rows}) where fault is "
+        f"insert into part.history.{staged.table.name} by name select {made} from ({rows}) where fault is "
         f"null order by {date}",
         f"{staged.table.name}: keeping carefully",
     )
@@ -208,7 +208,7 @@ def _key_pairs(staged: StagedTable) -> list[tuple[str, str]]:
 
 
 def _resolve_duplicates(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
-    name, target = staged.table.name, f"part.kept.{staged.table.name}"
+    name, target = staged.table.name, f"part.history.{staged.table.name}"
     pairs = _key_pairs(staged)
     key = ", ".join(column for column, _ in pairs)
     if validator.has_unique_key(target, key, name):
@@ -252,14 +252,14 @@ def _refuse_already_loaded(
     date, pairs = stored_name(staged.table, EVENT_DATE[name]), _key_pairs(staged)
     key = ", ".join(column for column, _ in pairs)
     old = " union all ".join(
-        f"select {key} from {table} where {date} >= (select min({date}) from part.kept.{name})"
+        f"select {key} from {table} where {date} >= (select min({date}) from part.history.{name})"
         for table in validator.older(name)
     )
     match = " and ".join(f"old.{column} is not distinct from fresh.{column}" for column, _ in pairs)
     validator.run(
         f"create or replace table known_{name} as select distinct "
         f"{', '.join(f'fresh.{column}' for column, _ in pairs)} "
-        f"from part.kept.{name} as fresh join ({old}) as old on {match}",
+        f"from part.history.{name} as fresh join ({old}) as old on {match}",
         f"{name}: delivered before",
     )
     if validator.one(f"select count(*) from known_{name}", name)[0]:
@@ -274,6 +274,6 @@ def _delete_keys(
         f"keys.{column} is not distinct from {name}.{column}" for column, _ in pairs
     )
     validator.run(
-        f"delete from part.kept.{name} where exists (select 1 from {keys} as keys where {where} and {match})",
+        f"delete from part.history.{name} where exists (select 1 from {keys} as keys where {where} and {match})",
         f"{name}: refused keys",
     )

@@ -319,7 +319,7 @@ class _Load:
         if not money:
             return
         if counts.loaded == staged.rows:
-            sql = f"select {', '.join(f'sum({c.name})' for c in money)} from part.kept.{staged.table.name}"
+            sql = f"select {', '.join(f'sum({c.name})' for c in money)} from part.history.{staged.table.name}"
         else:
             from data.loading.casting import casts
 
@@ -342,7 +342,7 @@ class _Load:
             first = _date(told, "from_bad")
         else:
             first = session.one(
-                f"select min({_FIRST_DATE[history][1]}) from part.kept.{_FIRST_DATE[history][0]}",
+                f"select min({_FIRST_DATE[history][1]}) from part.history.{_FIRST_DATE[history][0]}",
                 "first month",
             )[0]
             first = (
@@ -393,7 +393,7 @@ class _Load:
             "months": [str(month) for month in facts["months"]],
         }
         validator.run(
-            "insert into part.kept.delivery by name select $delivery::smallint as delivery, $source as "
+            "insert into part.history.delivery by name select $delivery::smallint as delivery, $source as "
             "source, $kind as kind, "
             "$as_of::date as as_of, $loaded_at::timestamp as loaded_at, $tables::json as tables, "
             "$manifest::json as manifest",
@@ -412,7 +412,7 @@ class _Load:
         for name, counts in self.counts_by_table.items():
             if name in DIMENSIONS:
                 continue
-            found = candidate.one(f"select count(*) from {candidate.newest}.kept.{name}")[0]
+            found = candidate.one(f"select count(*) from {candidate.newest}.history.{name}")[0]
             if found != counts.loaded:
                 raise UserError("rows_differ", file=name, got=found, want=counts.loaded)
         return {}

@@ -15,7 +15,7 @@ MAX_KEY = {"smallint": 32_767, "integer": 2_147_483_647}
 
 
 def load_dimensions(validator: RowValidator, delivered: Mapping[str, StagedTable]) -> None:
-    """Create <dimension>_ref (id → key) and fill head.<dimension> for every dimension.
+    """Create <dimension>_ref (id → key) and fill current.<dimension> for every dimension.
 
     Keys go to the members of older parts first, then to delivered members, then to identifiers that
     other tables use without a member.
@@ -39,7 +39,7 @@ def _assign_dimension_keys(
     id = f"{name}_id"
     key = f"{name}_key"
     type = KEY_TYPES[name]
-    previous = validator.older(name, "head")[-1:]
+    previous = validator.older(name, "current")[-1:]
     before = f"select null::varchar as {id}, null::{type} as {key} where false"
     if previous:
         before = f"select {id}, {key} from {previous[0]}"
@@ -109,7 +109,7 @@ def _identifiers_in_use(
 
 
 def _write_branches(validator: RowValidator, good: str | None) -> None:
-    """Fill head.branch with the tree and its levels.
+    """Fill current.branch with the tree and its levels.
 
     A single root (the head office) is level 0 and its children level 1; the roots of a forest are
     level 1.
@@ -149,7 +149,7 @@ def _write_branches(validator: RowValidator, good: str | None) -> None:
     if branches:
         columns = list(branches[0])
         validator.run(
-            "insert into part.head.branch by name select "
+            "insert into part.current.branch by name select "
             + ", ".join(f"unnest(${column}) as {column}" for column in columns),
             "branch",
             **{column: [branch[column] for branch in branches] for column in columns},
@@ -163,7 +163,7 @@ def _branch_rows(validator: RowValidator, good: str | None) -> list[dict]:
         "select null::varchar as branch_id, null::varchar as parent_id, null::varchar as name, "
         "null::varchar as name_en, 2 as age where false"
     ]
-    for table in validator.older("branch", "head")[-1:]:
+    for table in validator.older("branch", "current")[-1:]:
         declarations.append(
             "select old.branch_id, parent.branch_id, old.name, old.name_en, 1 "
             f"from {table} as old left join {table} as parent "
@@ -226,7 +226,7 @@ def _write_products(validator: RowValidator, good: str | None) -> None:
 def _write_flat_dimension(
     validator: RowValidator, name: str, good: str | None, made: str, columns: str
 ) -> None:
-    known = validator.older(name, "head")[-1:]
+    known = validator.older(name, "current")[-1:]
     told = []
     if good:
         told.append(f"select v_{name}_id as {name}_id, {made}, 0 as age from {good}")
@@ -241,7 +241,7 @@ def _write_flat_dimension(
     told = told or [f"select null::varchar as {name}_id, {empty}, 0 as age where false"]
     validator.run(
         f"""
-insert into part.head.{name}
+insert into part.current.{name}
 with latest as (
     select * from ({" union all by name ".join(told)}) qualify row_number() over (partition by {name}_id order by
     age) = 1
@@ -261,14 +261,14 @@ _DIMENSION_WRITERS = {
 
 
 def load_customers(validator: RowValidator, staged: StagedTable) -> None:
-    """kept.customer_number, kept.customer and the view customer_ref (customer_id → customer_key) over all parts."""
+    """history.customer_number, history.customer and the view customer_ref (customer_id → customer_key) over all parts."""
     counts = validator.counts_for(staged)
     good = validator.cast_rows(staged)
     validator.resolve_duplicates(staged, good, counts)
     _assign_keys(validator, "customer", good, "")
     ids = " union all ".join(
         f"select customer_id, customer_key from {book}"
-        for book in [*validator.older("customer_number"), "part.kept.customer_number"]
+        for book in [*validator.older("customer_number"), "part.history.customer_number"]
     )
     validator.run(f"create or replace view customer_ref as {ids}", "customer: numbers")
     rows = (
@@ -294,10 +294,10 @@ def load_customers(validator: RowValidator, staged: StagedTable) -> None:
             )
     made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
     validator.run(
-        f"insert into part.kept.customer by name select {made} from ({rows}) order by k_customer_id, v_valid_from",
+        f"insert into part.history.customer by name select {made} from ({rows}) order by k_customer_id, v_valid_from",
         "customer: keeping",
     )
-    counts.loaded = validator.one("select count(*) from part.kept.customer", "customer")[0]
+    counts.loaded = validator.one("select count(*) from part.history.customer", "customer")[0]
     _note_identity_numbers(validator, staged, counts, good)
     _note_unknown_codes(validator, staged, counts)
 
@@ -314,7 +314,7 @@ def _assign_keys(validator: RowValidator, name: str, good: str, more: str) -> No
     )
     validator.run(
         f"""
-insert into part.kept.{name}_number by name
+insert into part.history.{name}_number by name
 with fresh as (select v_{name}_id as {name}_id, min(file) as file, min(line) as line{more} from {good} as good
 where true{known} group by v_{name}_id)
 select
@@ -338,14 +338,14 @@ def _note_identity_numbers(
         )[0]
         counts.note("id_checksum", wrong)
         shared = validator.one(
-            "select count(*) from (select id_number_hash from part.kept.customer where id_number_hash is not null "
+            "select count(*) from (select id_number_hash from part.history.customer where id_number_hash is not null "
             "group by 1 having min(customer_key) <> max(customer_key))",
             "customer: shared identity numbers",
         )[0]
         counts.note("same_id_two_customers", shared)
         for older in validator.older("customer"):
             changed = validator.one(
-                f"select count(distinct old.customer_key) from {older} as old join part.kept.customer as new "
+                f"select count(distinct old.customer_key) from {older} as old join part.history.customer as new "
                 "on new.customer_key = old.customer_key and new.id_number_hash <> old.id_number_hash",
                 "customer: changed identity numbers",
             )[0]
@@ -354,7 +354,7 @@ def _note_identity_numbers(
 
 def _note_unknown_codes(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
     """How many values of each code column the contract does not know."""
-    schema = "head" if staged.table.name in DIMENSIONS else "kept"
+    schema = "current" if staged.table.name in DIMENSIONS else "history"
     codes = [
         column
         for column in staged.table.columns.values()
@@ -377,7 +377,7 @@ def _note_unknown_codes(validator: RowValidator, staged: StagedTable, counts: Lo
 
 
 def load_loans(validator: RowValidator, staged: StagedTable) -> None:
-    """kept.loan_number, kept.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on).
+    """history.loan_number, history.loan and the view loan_ref (loan_id → loan_key, customer_key, disbursed_on).
     UserError: a loan number twice."""
     counts = validator.counts_for(staged)
     good = validator.cast_rows(staged)
@@ -390,7 +390,7 @@ def load_loans(validator: RowValidator, staged: StagedTable) -> None:
         ]
         + [
             "select book.loan_id, book.loan_key, book.customer_key, good.v_disbursed_on as disbursed_on "
-            f"from part.kept.loan_number as book join {good} as good on good.v_loan_id = book.loan_id"
+            f"from part.history.loan_number as book join {good} as good on good.v_loan_id = book.loan_id"
         ]
     )
     made_as = "view" if validator.session.older else "table"
@@ -398,7 +398,7 @@ def load_loans(validator: RowValidator, staged: StagedTable) -> None:
     made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
     validator.run(
         f"""
-insert into part.kept.loan by name
+insert into part.history.loan by name
 select {made}
 from (
     select good.*, ref.loan_key as k_loan_id, origin.loan_key as k_rollover_of
@@ -410,8 +410,8 @@ order by k_loan_id""",
         "loan: keeping",
     )
     counts.loaded, lost = validator.one(
-        f"select (select count(*) from part.kept.loan), (select count(v_rollover_of) from {good}) - "
-        f"(select count(rollover_of_key) from part.kept.loan)",
+        f"select (select count(*) from part.history.loan), (select count(v_rollover_of) from {good}) - "
+        f"(select count(rollover_of_key) from part.history.loan)",
         "loan",
     )
     counts.note("unknown_rollover", lost)

@@ -1,4 +1,4 @@
-"""Validates staged rows; failures go to kept.rejected and are counted by reason."""
+"""Validates staged rows; failures go to history.rejected and are counted by reason."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class RowValidator:
     def one(self, sql: str, label: str, **more) -> tuple:
         return self.session.one(sql, label, **self.params, **more)
 
-    def older(self, table: str, schema: str = "kept") -> list[str]:
+    def older(self, table: str, schema: str = "history") -> list[str]:
         return [f"{part}.{schema}.{table}" for part in self.session.older]
 
     def validation_query(
@@ -81,7 +81,7 @@ class RowValidator:
     def reject(self, staged: StagedTable, rows: str, counts: LoadCounts) -> None:
         """Keep the faulty rows of `rows` (a validated SELECT) apart, and count them by reason."""
         into = f"""
-insert into part.kept.rejected
+insert into part.history.rejected
 select
     $table_name, file, line, nullif(split_part(fault, '|', 1), ''), {shown_value(staged.table, staged.families)},
     split_part(fault, '|', 2), (select sentence from reason_words where code = split_part(fault, '|', 2)), $delivery
@@ -89,7 +89,7 @@ from ({rows}) as validated
 where fault is not null"""
         self.run(into, f"{counts.name}: refused rows", table_name=counts.name)
         found = self.session.table(
-            "select reason, count(*) as rows from part.kept.rejected where table_name = $name group by "
+            "select reason, count(*) as rows from part.history.rejected where table_name = $name group by "
             "reason order by 2 desc",
             f"{counts.name}: reasons",
             name=counts.name,
@@ -106,7 +106,7 @@ where fault is not null"""
         target: str | None = None,
         keep: str | None = None,
     ) -> str:
-        """Judge every row into a table of typed columns in memory; refused rows go to kept.rejected. Returns the
+        """Judge every row into a table of typed columns in memory; refused rows go to history.rejected. Returns the
         table's name."""
         target = target or f"good_{staged.table.name}"
         columns = [f"v_{name}" for name in staged.table.columns]

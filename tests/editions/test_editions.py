@@ -161,7 +161,7 @@ def test_ctrl_c_ends_a_load_at_once_and_publishes_nothing(home):
         killer.start()
         # ends by itself, after some twenty seconds, so that a failing test ends too
         work.run(
-            "create table part.kept.t as select count(*) as n from range(3000000000) as r(i) where i % 7 = 3"
+            "create table part.history.t as select count(*) as n from range(3000000000) as r(i) where i % 7 = 3"
         )
 
     begun = time.monotonic()
@@ -613,7 +613,7 @@ def test_a_full_volume_is_named_freed_and_the_old_edition_serves(tiny_volume):
     def too_much(work):
         # 30 million random 8-byte numbers = 240 MB on a volume of 80 MB
         work.run(
-            "create table part.kept.loan_month as select hash(i) as h from range(30000000) as r(i)"
+            "create table part.history.loan_month as select hash(i) as h from range(30000000) as r(i)"
         )
         return {}
 

@@ -71,10 +71,11 @@ def offers(folder, *parts: tuple[int, str]) -> EditionReader:
     for path, (value, rule) in zip(paths, parts, strict=True):
         made = open_build_session(path, memory="300MB", threads=1)
         made.run(
-            "create table part.kept.offer (packed integer); insert into part.kept.offer values ($value);"
-            "create table part.head.derived "
+            "create table part.history.offer (packed integer); insert into part.history.offer values ($value);"
+            "create table part.current.computed_columns "
             "(table_name varchar, number integer, column_name varchar, expression varchar);"
-            "insert into part.head.derived values ('offer', 2, 'twice', 'price * 2'), ('offer', 1, 'price', $rule)",
+            "insert into part.current.computed_columns values "
+            "('offer', 2, 'twice', 'price * 2'), ('offer', 1, 'price', $rule)",
             value=value,
             rule=rule,
         )
@@ -177,11 +178,11 @@ def test_a_select_cannot_reach_a_file_the_network_or_a_setting(bank, sql):
         "pragma memory_limit = '9GB'",
         "call enable_logging()",
         "create secret s (type s3)",
-        "create table p0.kept.x (i integer)",
-        "insert into p0.head.branch values (9, 9)",
-        "update p0.head.branch set load = 9",
-        "delete from p0.head.branch",
-        "drop table p0.head.branch",
+        "create table p0.history.x (i integer)",
+        "insert into p0.current.branch values (9, 9)",
+        "update p0.current.branch set load = 9",
+        "delete from p0.current.branch",
+        "drop table p0.current.branch",
     ],
 )
 def test_the_reading_connection_itself_refuses(bank, sql):
@@ -300,7 +301,7 @@ def test_a_view_names_its_newest_part(tmp_path):
     edition = publish(tmp_path, 2, FEBRUARY, kind="increment")
     view = EditionReader(edition.paths(tmp_path))
     assert view.one(
-        f"select count(distinct as_of), min(as_of) from {view.newest}.kept.loan_month"
+        f"select count(distinct as_of), min(as_of) from {view.newest}.history.loan_month"
     ) == (1, FEBRUARY)
     view.close()
 
@@ -357,13 +358,14 @@ def test_a_large_delivery_may_take_more_memory(tmp_path):
 
 def test_a_second_hand_sees_the_tables_of_the_first_but_not_its_temp_tables(work):
     work.run(
-        "create table seen as select 1 as a; create temp table own as select 2 as a; create table part.kept.t (a int)"
+        "create table seen as select 1 as a; create temp table own as select 2 as a;"
+        "create table part.history.t (a int)"
     )
     with work.worker_session() as hand:
-        hand.run("insert into part.kept.t select a from seen")
+        hand.run("insert into part.history.t select a from seen")
         with pytest.raises(QueryError, match="own"):
             hand.run("select a from own")
-    assert work.one("select sum(a) from part.kept.t") == (1,)
+    assert work.one("select sum(a) from part.history.t") == (1,)
 
 
 def test_a_fault_of_the_first_hand_stops_what_the_second_is_running(work):
@@ -427,9 +429,9 @@ def test_arrow_data_is_read_under_its_name(work):
         schema, iter([pa.record_batch({"x": [1, 2]}), pa.record_batch({"x": [3]})])
     )
     work.arrow(reader, "delivered")
-    work.run("create table part.kept.t as select x from delivered")
+    work.run("create table part.history.t as select x from delivered")
     work.forget("delivered")
-    assert work.table("select sum(x)::bigint as s from part.kept.t")["s"].to_pylist() == [6]
+    assert work.table("select sum(x)::bigint as s from part.history.t")["s"].to_pylist() == [6]
     with pytest.raises(QueryError, match="delivered"):
         work.run("select * from delivered")
 
@@ -438,16 +440,16 @@ def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
     first = open_build_session(old)
     first.run(
-        "create table part.kept.t as select 1 as a; create table part.head.h as select 1 as v"
+        "create table part.history.t as select 1 as a; create table part.current.h as select 1 as v"
     )
     first.close()
     second = open_build_session(new, [old])
     assert second.views() == ["h", "t"]
-    second.run("create table part.kept.t as select 'x' as b, 2 as a")
+    second.run("create table part.history.t as select 'x' as b, 2 as a")
     second.views()
     assert second.frame("select a, b from t order by a").values.tolist()[1] == [2, "x"]
     assert second.one("select count(*) from t where b is null") == (1,)
-    # head.h was not delivered again: the older part's is still the newest
+    # current.h was not delivered again: the older part's is still the newest
     assert second.one("select v from h") == (1,)
     second.close()
     view = EditionReader([old, new])
@@ -460,7 +462,9 @@ def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
     parts = [tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
     for part in parts:
         work = open_build_session(part)
-        work.run("create table part.kept.t as select 'low'::enum('low', 'high', 'other') as level")
+        work.run(
+            "create table part.history.t as select 'low'::enum('low', 'high', 'other') as level"
+        )
         work.close()
     view = EditionReader(parts)
     # In the declared order low < high; as text 'high' < 'low', and a bare literal makes the comparison one of texts.
@@ -475,7 +479,7 @@ def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
 
 def test_a_table_cannot_be_kept_in_one_part_and_head_in_another(tmp_path):
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
-    for part, schema in [(old, "kept"), (new, "head")]:
+    for part, schema in [(old, "history"), (new, "current")]:
         work = open_build_session(part)
         work.run(f"create table part.{schema}.t as select 1 as a")
         work.close()
@@ -485,10 +489,10 @@ def test_a_table_cannot_be_kept_in_one_part_and_head_in_another(tmp_path):
 
 def test_order_by_holds_in_the_part_though_order_is_not_preserved_elsewhere(work):
     work.run(
-        "create table part.kept.t as select hash(i) as h from range(1000000) as r(i) order by h"
+        "create table part.history.t as select hash(i) as h from range(1000000) as r(i) order by h"
     )
     assert work.one(
-        "select count(*) from (select h, lag(h) over (order by rowid) as before from part.kept.t) where h < before"
+        "select count(*) from (select h, lag(h) over (order by rowid) as before from part.history.t) where h < before"
     ) == (0,)
 
 

@@ -28,7 +28,7 @@ def build_older(shop, months, progress=None) -> None:
     """Build as the program did before rows of loans told of their borrowers."""
     build(shop, months, progress)
     shop.run(
-        "delete from part.head.derived where table_name = 'loan_month' and starts_with(column_name, 'borrower_')",
+        "delete from part.current.computed_columns where table_name = 'loan_month' and starts_with(column_name, 'borrower_')",
         "older",
     )
 

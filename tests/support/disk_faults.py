@@ -28,11 +28,11 @@ from data.errors import UserError
 ROWS = 500
 JANUARY, FEBRUARY, MARCH = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31)
 MAKE = """
-create table part.kept.loan_month as
+create table part.history.loan_month as
 select $month::date as as_of, i as loan_key, $load::integer as load, (i + $load / 100)::decimal(18, 2) as balance
 from range($rows) as r(i)
 order by i;
-create table part.head.branch as select 1 as branch_key, $load::integer as load;
+create table part.current.branch as select 1 as branch_key, $load::integer as load;
 """
 
 

@@ -42,7 +42,7 @@ judged as (
         settled_on + 90 between $judged_from and $as_of as is_90,
         settled_on + 180 between $judged_from and $as_of as is_180,
         settled_on + 365 between $judged_from and $as_of as is_365,
-    from part.head.settlement
+    from part.current.settlement
     where settled_on > $judged_from - 366 and settled_on <= $as_of
 ),
 

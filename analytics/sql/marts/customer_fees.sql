@@ -9,6 +9,6 @@ select
     customer_key,
     (sum(amount) filter (where booked_on > $since_month))::decimal(15, 2) as fees,
     {services},
-from part.kept.income
+from part.history.income
 where booked_on > $since and booked_on <= $as_of
 group by customer_key

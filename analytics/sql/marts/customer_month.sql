@@ -4,7 +4,7 @@
 -- placeholders: attributes (customer_attributes.sql); payroll (the packed flag has_payroll); packed (the packed
 --   columns: flags, counts, delinquency and classes of today and of 1, 3 and 12 months ago)
 -- customer_fact is registered by the build: attributes, facts and classes of the month. For units see tables.sql.
-insert into part.kept.customer_month by name
+insert into part.history.customer_month by name
 select
     cast($as_of as date) as as_of,
     attribute.customer_key,

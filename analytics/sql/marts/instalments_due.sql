@@ -10,5 +10,5 @@ from instalment
 where due_on > $previous and due_on <= $as_of
 union all
 select loan_key, number, due_on, principal, coalesce(interest, 0) as interest,
-from part.kept.instalment
+from part.history.instalment
 where due_on > $since and due_on <= $previous

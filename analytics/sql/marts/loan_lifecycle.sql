@@ -2,7 +2,7 @@
 -- grain: one row per loan (loan_key)
 -- columns: principal in CNY; days_late_at_close is closed_on less maturity, negative for an early settlement, null
 --   for a loan that is not closed; has_borrowed_before is true for every loan of a customer after the first
-create or replace table part.head.loan_life as
+create or replace table part.current.loan_life as
 with
 
 -- Few loans are delivered again after the first delivery.

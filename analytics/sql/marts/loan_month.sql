@@ -5,7 +5,7 @@
 --   borrower_classes (classes of the borrower, packed); packed (the other packed columns: classes of the loan today
 --   and 1, 3 and 12 months ago)
 -- loan_fact is registered by the build: state, costs and classes of the month. For units see tables.sql.
-insert into part.kept.loan_month by name
+insert into part.history.loan_month by name
 with
 
 -- There are fewer borrowers than loans, and DuckDB keeps the smaller side of the join in memory.
@@ -14,7 +14,7 @@ borrower as (
         customer_key,
         {borrower},
         borrower_classes,
-    from part.kept.customer_month
+    from part.history.customer_month
     where as_of = $as_of
 )
 

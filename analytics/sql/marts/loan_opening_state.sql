@@ -8,7 +8,8 @@ create or replace temp table loan_known as
 with
 
 scheduled as (
-    select loan_key, min(due_on) filter (where number = 1) as starts_due_on from part.kept.instalment group by loan_key
+    select loan_key, min(due_on) filter (where number = 1) as starts_due_on
+    from part.history.instalment group by loan_key
 ),
 
 delivered as (
@@ -39,7 +40,7 @@ delivered as (
             funding_rate, term_months, disbursed_on, matures_on, closes_on, ends_on, writes_off_on, restructures_on,
             is_rollover, is_scheduled, starts_due_on
         ),
-    from part.kept.loan as loan
+    from part.history.loan as loan
     left join loan_now as before on before.loan_key = loan.loan_key
     left join scheduled on scheduled.loan_key = loan.loan_key
 )
@@ -53,7 +54,7 @@ select
     )
 from loan_now as before
 left join scheduled on scheduled.loan_key = before.loan_key
-where not exists (select 1 from part.kept.loan as delivered where delivered.loan_key = before.loan_key);
+where not exists (select 1 from part.history.loan as delivered where delivered.loan_key = before.loan_key);
 
 -- New loans of this load: disbursed within its months, or earlier ones that are delivered only now.
 create or replace table loan_start as

@@ -2,7 +2,7 @@
 -- grain: loan_now has one row per loan (loan_key), instalment_now one per open instalment (loan_key, number)
 -- placeholders: channel (enum type of the column); guarantee (enum type of the column); loan_histories (one
 --   column history_SCHEME per scheme of the boards)
--- At the end of a load the state is stored in schema head, from which the next load continues. Amounts are in CNY.
+-- At the end of a load the state is stored in schema current, from which the next load continues. Amounts are in CNY.
 
 -- grain: one row per loan (loan_key). closes_on, ends_on, writes_off_on and restructures_on are dates of the source,
 -- future ones included; the other columns are those of the previous month. history_… holds the classes of the twelve

@@ -2,7 +2,7 @@
 -- grain: one row per customer and settlement (customer_key, settled_on)
 -- columns: next_disbursed_on is null where no loan followed; it may equal settled_on
 -- A loan rolled over (续期, 借新还旧) is neither a settlement nor a new loan. A loan written off or sold never settles.
-create or replace table part.head.settlement as
+create or replace table part.current.settlement as
 with
 
 known as (
@@ -12,7 +12,7 @@ known as (
         disbursed_on,
         rollover_of_key,
         case when written_off_on is null and sold_on is null then closed_on end as settled_on,
-    from part.head.loan_life
+    from part.current.loan_life
 ),
 
 rolled_over as (

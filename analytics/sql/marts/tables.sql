@@ -9,7 +9,7 @@
 -- grain: one row per loan on the books and month end (as_of, loan_key). A loan has rows up to the month in which it
 -- ends, and until three months after the assessment of its first payment. interest_received, disbursed and is_new are
 -- of the month.
-create table part.kept.loan_month (
+create table part.history.loan_month (
     as_of date,
     loan_key integer,
     customer_key integer,
@@ -37,7 +37,7 @@ create table part.kept.loan_month (
 
 -- grain: one row per customer and month end (as_of, customer_key). Flows (interest to operating_cost) are of the month,
 -- with the suffix _12m they are sums of the last twelve months.
-create table part.kept.customer_month (
+create table part.history.customer_month (
     as_of date,
     customer_key integer,
     branch_key smallint,
@@ -65,7 +65,7 @@ create table part.kept.customer_month (
 );
 
 -- grain: one row per edition of a rulebook (scheme, effective_on): the texts that graded this part.
-create table part.head.rulebook (
+create table part.current.rulebook (
     scheme varchar,
     effective_on date,
     digest varchar,
@@ -73,7 +73,7 @@ create table part.head.rulebook (
 );
 
 -- grain: one row per class of a scheme (scheme, code): the numbers that encode class histories in this part.
-create table part.head.history_code (
+create table part.current.history_code (
     scheme varchar,
     code utinyint,
     class varchar
@@ -81,7 +81,7 @@ create table part.head.history_code (
 
 -- grain: one row per computed column of a view (table_name, column_name); data/editions/connection.py adds them, in the
 -- order of number.
-create table part.head.derived (
+create table part.current.computed_columns (
     table_name varchar,
     number integer,
     column_name varchar,
@@ -89,7 +89,7 @@ create table part.head.derived (
 );
 
 -- noqa: disable=LT02
-insert into part.head.derived values
+insert into part.current.computed_columns values
     ('loan_month', 1001, 'disbursed', 'case when is_new then principal else 0 end'),
     ('loan_month', 1002, 'months_on_book', 'date_diff(''month'', disbursed_on, as_of)::smallint'),
     ('loan_month', 1003, 'borrower_told', 'true'),
