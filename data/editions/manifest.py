@@ -19,7 +19,13 @@ from data.errors import UserError
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 PARTS = "parts"
+# Raised when a program can no longer read the tables of older parts. In format 1 the schemas
+# `history` and `current` had other names; its pointers have the same keys.
 FORMAT = 2
+
+
+class OlderFormat(UserError):
+    """A pointer is of an older format: the delivery must be loaded again in full."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Edition:
     notes: tuple[str, ...] = ()
     facts: dict = field(default_factory=dict)
     engine: str = ""
+    format: int = FORMAT
 
     def paths(self, home: Path) -> list[Path]:
         """The part files, oldest first."""
@@ -69,21 +76,39 @@ def edition_id(parts: tuple[Part, ...]) -> str:
 
 def dumps(edition: Edition) -> str:
     """The pointer's text; its last member is the sha256 of all the others."""
-    body = json.loads(json.dumps({"format": FORMAT} | asdict(edition), default=str))
+    body = json.loads(json.dumps(asdict(edition), default=str))
     return json.dumps(body | {"check": _check(body)}, ensure_ascii=False, indent=1) + "\n"
 
 
-def loads(text: str, name: str) -> Edition:
-    """Read a pointer's text. Raises UserError when it is half-written, altered, of a later format, or not a pointer."""
+def loads(text: str, name: str, any_format: bool = False) -> Edition:
+    """Read a pointer's text.
+
+    Parameters
+    ----------
+    name
+        Name of the file, for the error.
+    any_format
+        Accept an older format as well.
+
+    Raises
+    ------
+    OlderFormat
+        Unless `any_format`.
+    UserError
+        When the text is half-written, altered, of a later format, or no pointer.
+    """
     try:
         body = json.loads(text)
-        check, form = body.pop("check"), body.pop("format")
+        check = body.pop("check")
+        form = body["format"]
     except (ValueError, AttributeError, KeyError):
         raise UserError("manifest_incomplete", name=name) from None
-    if check != _check({"format": form} | body):
+    if check != _check(body):
         raise UserError("manifest_altered", name=name)
-    if form != FORMAT:
-        raise UserError("manifest_format", name=name, form=form, format=FORMAT)
+    if form > FORMAT:
+        raise UserError("manifest_newer_format", name=name, form=form, format=FORMAT)
+    if form < FORMAT and not any_format:
+        raise OlderFormat("manifest_format", name=name, form=form, format=FORMAT)
     parts = tuple(Part(**part | {"stamp": tuple(part["stamp"])}) for part in body.pop("parts"))
     as_of = body.pop("as_of")
     months = tuple(date.fromisoformat(month) for month in body.pop("months"))
@@ -93,10 +118,10 @@ def loads(text: str, name: str) -> Edition:
     )
 
 
-def read(path: Path) -> Edition:
-    """Read a pointer file. Raises UserError when it is missing or broken."""
+def read(path: Path, any_format: bool = False) -> Edition:
+    """Read a pointer file as `loads` does; UserError also when it is missing or not readable."""
     try:
-        return loads(path.read_text(encoding="utf-8"), path.name)
+        return loads(path.read_text(encoding="utf-8"), path.name, any_format)
     except FileNotFoundError:
         raise UserError("manifest_missing", name=path.name, parent=path.parent) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -26,7 +26,7 @@ from data.editions.connection import (
     lock_configuration,
     translate_errors,
 )
-from data.editions.manifest import CURRENT, PREVIOUS, Edition
+from data.editions.manifest import CURRENT, PREVIOUS, Edition, OlderFormat
 from data.errors import UserError
 
 TIMEOUT_SECONDS = 15.0
@@ -296,6 +296,8 @@ class Warehouse:
                 edition = manifest.read(self.home / name)
                 reader = self._open(edition, trust)
             except UserError as error:
+                if name == CURRENT and isinstance(error, OlderFormat):
+                    raise
                 reasons.append(error)
                 continue
             if reasons:

@@ -26,7 +26,7 @@ from typing import Literal
 
 from data.editions import manifest
 from data.editions.connection import VERSION, DiskFull
-from data.editions.manifest import CURRENT, PARTS, PREVIOUS, Edition, Part
+from data.editions.manifest import CURRENT, FORMAT, PARTS, PREVIOUS, Edition, OlderFormat, Part
 from data.editions.part_writer import BuildSession, open_build_session
 from data.editions.reader import EditionReader
 from data.errors import InvalidRequest, UserError
@@ -81,7 +81,7 @@ def publish(
     preflight(home, input_bytes)
     with _writer(home):
         _sweep_building(home)
-        before = _current(home)
+        before = edition_before(home, kind)
         if kind == "increment":
             if before is None:
                 raise UserError("no_edition_to_extend", home=home)
@@ -139,13 +139,33 @@ def _new_edition(
 
 
 def current(home: Path | str) -> Edition | None:
-    """The edition that CURRENT names, None in an empty home. Raises UserError when CURRENT is broken."""
+    """Return the edition that CURRENT names, None in an empty home. UserError when it is broken."""
     return _current(Path(home))
 
 
+def edition_before(home: Path | str, kind: str) -> Edition | None:
+    """Return the edition that a load of this kind follows: CURRENT, None in an empty home.
+
+    A full load follows nothing where CURRENT is of an older format.
+
+    Raises
+    ------
+    OlderFormat
+        For an increment on an edition of an older format.
+    UserError
+        When CURRENT is broken.
+    """
+    try:
+        return _current(Path(home))
+    except OlderFormat:
+        if kind == "increment":
+            raise
+        return None
+
+
 def history(home: Path | str) -> list[Edition]:
-    """The editions kept, oldest first. Pointer files that cannot be read are left out."""
-    return _known_editions(Path(home))
+    """Return the editions that can be served, oldest first; pointers that cannot be read are left out."""
+    return [edition for edition in _known_editions(Path(home)) if edition.format == FORMAT]
 
 
 def rollback(home: Path | str, id: str) -> Edition:
@@ -167,9 +187,12 @@ def rollback(home: Path | str, id: str) -> Edition:
                 code, id=id, editions=[edition.id for edition in matching or known]
             )
         target = matching[0]
+        if target.format != FORMAT:
+            name = f"{target.id}.json"
+            raise OlderFormat("manifest_format", name=name, form=target.format, format=FORMAT)
         manifest.verify(target, home)
         # PREVIOUS must not lead back to the edition that was just withdrawn.
-        older = [edition for edition in known if edition.number < target.number]
+        older = [edition for edition in history(home) if edition.number < target.number]
         _commit(
             home,
             manifest.with_current_fingerprints(target, home),
@@ -375,7 +398,7 @@ def _known_editions(home: Path) -> list[Edition]:
     found: dict[str, Edition] = {}
     for path in (*sorted((home / EDITIONS).glob("*.json")), home / PREVIOUS, home / CURRENT):
         with contextlib.suppress(UserError):
-            edition = manifest.read(path)
+            edition = manifest.read(path, any_format=True)
             found[edition.id] = edition
     return sorted(found.values(), key=lambda edition: edition.number)
 
@@ -397,7 +420,8 @@ def _tidy(home: Path) -> None:
 
 def _sweep_parts(home: Path) -> list[str]:
     known = _known_editions(home)
-    pointed = [manifest.read(home / name) for name in (CURRENT, PREVIOUS) if (home / name).exists()]
+    pointers = [home / name for name in (CURRENT, PREVIOUS) if (home / name).exists()]
+    pointed = [manifest.read(path, any_format=True) for path in pointers]
     kept = {edition.id: edition for edition in [*known[-EDITIONS_KEPT:], *pointed]}
     named = {part.file for edition in kept.values() for part in edition.parts}
     for edition in known:

@@ -118,16 +118,16 @@ class _Load:
         self.delivery: Delivery | None = None
         if not self.address:
             self.delivery = find_delivery(Path(delivery), self.source, self.contract)
-        self.before = store.current(home)
         self.manifest: Mapping = (self.delivery.manifest if self.delivery else None) or {}
         self.fingerprint = self.delivery.fingerprint if self.delivery else None
+        self.kind = kind or self.manifest.get("kind") or "full"
+        self.before = store.edition_before(home, self.kind)
         if (
             self.before
             and self.fingerprint
             and self.fingerprint in self.before.facts.get("fingerprints", ())
         ):
             raise SameDelivery(self.before)
-        self.kind = kind or self.manifest.get("kind") or "full"
         if self.kind not in ("full", "increment"):
             raise UserError("kind_bad", value=self.kind)
         if self.kind == "increment" and not self.before:

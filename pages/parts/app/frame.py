@@ -51,7 +51,7 @@ def show() -> None:
         if _has_edition():
             st.warning(refusal.text(lang))
         else:
-            _no_edition(lang)
+            _no_edition(refusal, lang)
 
 
 def _language() -> str:
@@ -96,7 +96,11 @@ def _has_edition() -> bool:
     return True
 
 
-def _no_edition(lang: str) -> None:
+def _no_edition(refusal: UserError, lang: str) -> None:
+    """Say how to load a delivery; where there are editions, why none of them can be served."""
     st.title(say("app.name", lang))
-    st.text(say("app.no_edition", lang))
+    if refusal.code == "no_edition":
+        st.text(say("app.no_edition", lang))
+    else:
+        st.warning(refusal.text(lang))
     st.code(say("app.no_edition_help", lang, home=queries.home().name), language=None)
