@@ -1,6 +1,6 @@
 """数据: the edition served, its freshness, row counts, rejected rows, and the invariants."""
 
-from pages.parts.sections import data
+from pages.parts.sections.about import data
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
 

@@ -1,7 +1,7 @@
 """指标口径: meaning, formula and dimensions of every metric; assumptions, rulebooks, contract."""
 
 from analytics.metrics.definitions import METRICS
-from pages.parts.sections import assumptions, definitions
+from pages.parts.sections.about import assumptions, definitions
 from pages.parts.state.selection import current_selection
 
 selection = current_selection()

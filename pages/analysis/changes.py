@@ -4,7 +4,7 @@ import streamlit as st
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from pages.parts.sections import change
+from pages.parts.sections.change import controls, effects, money_bridge, significance_chips
 from pages.parts.state import queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, move_drilldown
@@ -29,8 +29,8 @@ with st.container(horizontal=True, gap="small"):
     metric = chart.chooser(
         selection, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang)
     )
-    before = change.month_picker(selection)
-dimensions = change.dimensions_of(selection, metric)
+    before = controls.month_picker(selection)
+dimensions = controls.dimensions_of(selection, metric)
 by = chart.picker(
     selection,
     "by",
@@ -50,9 +50,9 @@ then = chart.picker(
     ),
     say("changes.second", lang),
 )
-question = change.question_of(selection, metric, (by,) if then == "none" else (by, then))
-change.verdicts(selection, question.about(by=(by,)), before, lead=True)
-change.bridge(selection, question, before)
+question = controls.question_of(selection, metric, (by,) if then == "none" else (by, then))
+significance_chips.show(selection, question.with_changes(by=(by,)), before, with_sentence=True)
+effects.show(selection, question, before)
 days = chart.picker(
     selection,
     "days",
@@ -60,5 +60,5 @@ days = chart.picker(
     lambda code: say(f"overdue.days_{code}", lang),
     say("overdue.days", lang),
 )
-flow_query = change.flows(selection, question, before, int(days))
+flow_query = money_bridge.show(selection, question, before, int(days))
 move_drilldown.show(selection, flow_query)

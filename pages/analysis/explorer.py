@@ -4,7 +4,9 @@ import streamlit as st
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from pages.parts.sections import change, explorer
+from pages.parts.sections.change.controls import month_picker
+from pages.parts.sections.explorer import controls, level_board
+from pages.parts.sections.explorer.level import Level
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart
 
@@ -18,15 +20,15 @@ with st.container(horizontal=True, gap="small"):
     metric = chart.chooser(
         selection, "metric", options, lambda id: METRICS[id].name[lang], say("export.metric", lang)
     )
-    before = change.month_picker(selection)
-order = explorer.order_picker(selection, metric)
-path = explorer.path_of(selection, order)
-view = chart.picker(
+    before = month_picker(selection)
+order = controls.order_picker(selection, metric)
+path = controls.path_of(selection, order)
+display = chart.picker(
     selection,
     "view",
-    explorer.VIEWS,
+    level_board.DISPLAYS,
     lambda id: say(f"explorer.view_{id}", lang),
     say("figure.show_as", lang),
 )
-explorer.breadcrumb(selection, path)
-explorer.level(selection, metric, order, path, before, view)
+controls.breadcrumb(selection, path)
+level_board.show(Level(selection, metric, order, path), before, display)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from analytics.i18n.text import say
 from data.errors import UserError
-from pages.parts.sections import segment_boards, segment_disagreements, segment_methods
+from pages.parts.sections.segments import segment_boards, segment_disagreements, segment_methods
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards
 from pages.parts.widgets.text import caption

@@ -1,7 +1,7 @@
 """贡献: gross and net contribution over twelve months, the bridge between them, by tier."""
 
 from analytics.i18n.text import say
-from pages.parts.sections import assumptions
+from pages.parts.sections.about import assumptions
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, headlines, kpi_tiles, metric_table
 from pages.parts.widgets.text import section_title

@@ -2,7 +2,7 @@
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from pages.parts.sections import change
+from pages.parts.sections.change import controls, significance_chips
 from pages.parts.sections.overview import (
     BOARD_METRICS,
     KPI_METRICS,
@@ -17,13 +17,13 @@ from pages.parts.widgets import boards, chart, kpi_tiles, metric_table
 selection = current_selection()
 lang = selection.lang
 boards.begin_page()
-before = change.comparison_month(selection)
-change.verdicts(
+before = controls.comparison_month(selection)
+significance_chips.show(
     selection,
-    change.question_of(selection, BOARD_METRICS[0], ("class",)),
+    controls.question_of(selection, BOARD_METRICS[0], ("class",)),
     before,
-    lead=True,
-    moved_only=True,
+    with_sentence=True,
+    significant_only=True,
 )
 kpi_tiles.show(selection, KPI_METRICS, SECONDARY_METRICS)
 metric_table.board(
@@ -32,5 +32,5 @@ metric_table.board(
 metric = chart.picker(
     selection, "why", BOARD_METRICS, lambda id: METRICS[id].name[lang], say("changes.why", lang)
 )
-effects_board(selection, change.question_of(selection, metric, ("class",)), before)
+effects_board(selection, controls.question_of(selection, metric, ("class",)), before)
 alert_list(selection)

@@ -9,7 +9,7 @@ from analytics import rulebooks
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.rulebooks import thresholds as moving
-from pages.parts.sections import simulator
+from pages.parts.sections.rulebooks import simulator
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import chart, rulebook_tables

@@ -8,10 +8,10 @@ import streamlit as st
 from analytics.grading import compliance
 from analytics.i18n import text
 from analytics.i18n.text import say
-from pages.parts.sections import compliance as sections_compliance
+from pages.parts.sections.rulebooks import compliance_board
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import boards, chart, drilldown, rulebook_tables
+from pages.parts.widgets import boards, chart, list_table, rulebook_tables
 from pages.parts.widgets.text import caption, section_title
 
 PAGE = 25
@@ -35,7 +35,7 @@ boards.headline(
     ],
     lang,
 )
-sections_compliance.board(selection, counts)
+compliance_board.board(selection, counts)
 caption(say("compliance.means", lang))
 
 rule = rules[
@@ -49,27 +49,27 @@ total = int(counts.set_index("rule").loc[rule.id, "breaches"])
 pages = max(1, math.ceil(total / PAGE))
 at = st.pagination(pages, key=f"compliance_page_{rule.id}_{selection.as_of}") if pages > 1 else 1
 lines = rulebook_queries.breaches(selection.as_of, rule.id, PAGE, (at - 1) * PAGE)
-columns = sections_compliance.columns(rule, lines, lang)
+columns = compliance_board.columns(rule, lines, lang)
 caption(f"{say(f'drill.count_{rule.grain}s', lang, n=f'{total:,}')} · {say('drill.masked', lang)}")
 st.dataframe(
-    drilldown.format_table(sections_compliance.with_labels(rule, lines, selection), columns, lang),
+    list_table.format_table(compliance_board.with_labels(rule, lines, selection), columns, lang),
     hide_index=True,
     height="content",
     alt=rule.names[short],
-    column_config=sections_compliance.right_aligned(columns),
+    column_config=list_table.number_columns(columns),
 )
 
 
 def write_file(write) -> bytes:
     frame = rulebook_queries.breaches(selection.as_of, rule.id, LIMIT)
     return write(
-        sections_compliance.with_labels(rule, frame, selection),
+        compliance_board.with_labels(rule, frame, selection),
         columns,
-        sections_compliance.export_notes(rule, selection),
+        compliance_board.export_notes(rule, selection),
         lang,
     )
 
 
 stem = f"{rule.id}_{selection.as_of}"
 with st.container(horizontal=True, gap="small"):
-    drilldown.downloads(write_file, stem, f"compliance_{rule.id}", lang, disabled=total == 0)
+    list_table.downloads(write_file, stem, f"compliance_{rule.id}", lang, disabled=total == 0)

@@ -3,10 +3,10 @@
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.rulebooks.conditions import plain_text
-from pages.parts.sections import rulebook
+from pages.parts.sections.rulebooks import rulebook
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import chart, metric_table, rulebook_tables
+from pages.parts.widgets import chart, rulebook_tables, tables
 from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
@@ -33,4 +33,4 @@ rulebook.parameters(book, lang)
 rulebook_tables.calculations(book, lang)
 rulebook.examples(book, lang)
 rulebook.file(book, lang)
-metric_table.pairs(say("rules.digest", lang), [("sha256", plain_text(book.digest))])
+tables.pairs(say("rules.digest", lang), [("sha256", plain_text(book.digest))])

@@ -43,7 +43,7 @@ def show(selection: Selection, served: Warehouse, title: str) -> None:
         "head.edition",
         lang,
         edition=edition.id[:8],
-        as_of=text.day(edition.as_of, lang),
+        as_of=text.day(queries.edition_as_of(edition), lang),
         source=edition.source,
     )
     st.html(

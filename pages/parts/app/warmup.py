@@ -9,7 +9,7 @@ from analytics.analysis import attribution, significance
 from analytics.metrics import targets
 from analytics.presentation import metric_charts
 from data.errors import UserError
-from pages.parts.sections import change
+from pages.parts.sections.change import controls
 from pages.parts.sections.overview import (
     BOARD_METRICS,
     KPI_METRICS,
@@ -47,13 +47,13 @@ def _overview(selection: Selection) -> None:
         queries.cached_view(kpi_tiles.answers, selection, metric, second)
     board = (SIZE_METRIC, *BOARD_METRICS)
     queries.cached_view(metric_table.answers, selection, board, "class", True)
-    before = change.comparison_month(selection)
+    before = controls.comparison_month(selection)
     level = branch_level(selection)
     for metric in BOARD_METRICS:
-        question = change.question_of(selection, metric, ("class",))
+        question = controls.question_of(selection, metric, ("class",))
         queries.cached_analysis(attribution.bridge, question, before)
         if metric == BOARD_METRICS[0]:
-            queries.cached_analysis(significance.noise, question, before)
+            queries.cached_analysis(significance.assess_change, question, before)
         queries.ask(queries.question_for(selection, metric, (level,), compare=False))
     size = queries.question_for(selection, SIZE_METRIC, compare=False)
     queries.cached_analysis(targets.breaches, size, level)

@@ -15,7 +15,7 @@ from analytics.presentation import contribution_charts, export
 from analytics.presentation.contribution_charts import Step
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import chart, drilldown, rulebook_tables
+from pages.parts.widgets import chart, list_table, rulebook_tables
 from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
@@ -43,17 +43,18 @@ def examples(selection: Selection) -> None:
         queries.warehouse().edition.id, queries.ROW_SCOPE, selection.as_of, selection.scheme
     )
 
-    def take(number: str) -> None:
+    def show_customer(number: str) -> None:
         st.session_state.customer_number = number
 
     with st.popover(say("card.examples", lang)):
-        for row in customers.itertuples():
+        for row in customers.to_dict("records"):
+            code = row["class"]
             st.button(
-                f"{words.get(row[1], row[1])} · {row.customer_id}",
-                key=f"example_{row[1]}_{lang}",
+                f"{words.get(code, code)} · {row['customer_id']}",
+                key=f"example_{code}_{lang}",
                 type="tertiary",
-                on_click=take,
-                args=(row.customer_id,),
+                on_click=show_customer,
+                args=(row["customer_id"],),
             )
 
 
@@ -89,7 +90,7 @@ def classes(card: CustomerProfile, lang: str) -> None:
     short = rulebook_tables.rulebook_lang(lang)
     rows = [
         (
-            case.book.names[short] + (f" {case.number}" if case.book.grain == "loan" else ""),
+            _case_name(case, short),
             case.decision.names[short],
             _why(case, lang),
             rulebook_tables.boundary(case.book, case.decision.boundary.get("up"), lang),
@@ -105,6 +106,12 @@ def classes(card: CustomerProfile, lang: str) -> None:
         ],
         rows,
     )
+
+
+def _case_name(case: facts.GradingResult, short: str) -> str:
+    """Return the scheme, with the number of the loan where loans are graded."""
+    name = case.book.names[short]
+    return f"{name} {case.number}" if case.book.grain == "loan" else name
 
 
 def _why(case: facts.GradingResult, lang: str) -> str:
@@ -127,19 +134,17 @@ def case_picker(card: CustomerProfile, selection: Selection) -> facts.GradingRes
     """Draw a choice of the case to explain; the selected scheme's is the default."""
     lang = selection.lang
     short = rulebook_tables.rulebook_lang(selection.lang)
-    own = next((i for i, case in enumerate(card.cases) if case.book.id == selection.scheme), 0)
-    at = st.selectbox(
+    schemes = [case.book.id for case in card.cases]
+    default = schemes.index(selection.scheme) if selection.scheme in schemes else 0
+    place = st.selectbox(
         say("card.choose", lang),
         range(len(card.cases)),
-        own,
+        default,
         key=f"case_{selection.scheme}_{lang}",
         width=420,
-        format_func=lambda i: (
-            card.cases[i].book.names[short]
-            + (f" {card.cases[i].number}" if card.cases[i].book.grain == "loan" else "")
-        ),
+        format_func=lambda place: _case_name(card.cases[place], short),
     )
-    return card.cases[at]
+    return card.cases[place]
 
 
 def ladders(
@@ -164,8 +169,8 @@ def contribution(card: CustomerProfile, lang: str) -> None:
     section_title(
         say("card.contribution", lang, net=text.exact(row["contribution_net_12m"], "money", lang))
     )
-    earned = ("interest", "fees", "margin")
-    steps = [Step(name, say(f"card.{name}", lang), float(row[f"{name}_12m"])) for name in earned]
+    income = ("interest", "fees", "margin")
+    steps = [Step(name, say(f"card.{name}", lang), float(row[f"{name}_12m"])) for name in income]
     steps.append(
         Step("gross", say("card.gross", lang), float(row["contribution_gross_12m"]), "total")
     )
@@ -190,23 +195,24 @@ def products(card: CustomerProfile, selection: Selection) -> None:
         [say(f"card.{head}", lang) for head in ("holding", "count", "amount")],
         [
             (
-                say(f"card.holding_{row.kind}", lang)
-                + ("" if text.is_missing(row.product) else " · " + _product(row, names, lang)),
-                f"{row.held:,}",
-                text.exact(row.amount, "money", lang),
+                _holding(row["kind"], row["product"], names, lang),
+                f"{row['held']:,}",
+                text.exact(row["amount"], "money", lang),
             )
-            for row in card.products.itertuples()
+            for row in card.products.to_dict("records")
         ],
         right=(1, 2),
     )
 
 
-def _product(row, names: Mapping[str, str], lang: str) -> str:
-    return (
-        say(f"card.income_{row.product}", lang)
-        if row.kind == "service"
-        else names.get(row.product, row.product)
-    )
+def _holding(kind: str, product: str | None, names: Mapping[str, str], lang: str) -> str:
+    """Return what a customer holds: the kind, with the product where it is known."""
+    words = say(f"card.holding_{kind}", lang)
+    if product is None or text.is_missing(product):
+        return words
+    if kind == "service":
+        return f"{words} · {say(f'card.income_{product}', lang)}"
+    return f"{words} · {names.get(product, product)}"
 
 
 def history_table(kind: str, frame: pd.DataFrame, selection: Selection) -> None:
@@ -214,27 +220,23 @@ def history_table(kind: str, frame: pd.DataFrame, selection: Selection) -> None:
     lang = selection.lang
     section_title(say(f"card.{kind}", lang, count=len(frame)))
     if frame.empty:
-        return caption(say("card.none", lang))
+        caption(say("card.none", lang))
+        return
     columns = {
         name: export.ExportColumn(say(f"card.{name}", lang), _UNITS.get(name, "text"))
         for name in frame
     }
-    labelled = drilldown.with_labels(frame, selection)
+    table = list_table.with_labels(frame, selection)
     for name in ("code", "what", "result", "payment_kind"):
-        if name in labelled:
-            labelled[name] = [
+        if name in table:
+            table[name] = [
                 text.NOTHING if text.is_missing(code) else say(f"card.{name}_{code}", lang)
-                for code in labelled[name]
+                for code in table[name]
             ]
-    right = {
-        c.header: st.column_config.Column(alignment="right")
-        for c in columns.values()
-        if c.unit not in ("text", "date")
-    }
     st.dataframe(
-        drilldown.format_table(labelled, columns, lang),
+        list_table.format_table(table, columns, lang),
         hide_index=True,
         height="content" if len(frame) <= 12 else 430,
         alt=say(f"card.{kind}", lang, count=len(frame)),
-        column_config=right,
+        column_config=list_table.number_columns(columns),
     )

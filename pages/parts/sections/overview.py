@@ -18,10 +18,10 @@ from analytics.metrics import targets
 from analytics.metrics.definitions import METRICS, Metric
 from analytics.metrics.query import Question
 from analytics.presentation.theme import bar_svg, theme_for
-from pages.parts.sections import change
+from pages.parts.sections.change import effects
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, definition, drilldown
+from pages.parts.widgets import boards, definition, drilldown, fragments
 from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
@@ -64,7 +64,7 @@ def effects_board(
     with boards.guarded_section(selection, question.metric):
         result = queries.cached_analysis(attribution.bridge, question, before)
         names = queries.labels(dimension, lang, selection.scheme)
-        section_title(change.title(result, names, lang))
+        section_title(effects.title(result, names, lang))
         definition.popover(question, lang, key)
         codes = list(result.parts[dimension])
 
@@ -74,7 +74,7 @@ def effects_board(
             )
 
         frame, config = effects_table(result, names, metric, lang, dark=is_dark())
-        drilldown.clickable_table(
+        fragments.clickable_table(
             selection,
             f"{key}_{question.metric}_{lang}",
             frame,
@@ -82,7 +82,7 @@ def effects_board(
             row_height=34,
             height="content",
             column_config=config,
-            alt=change.title(result, names, lang),
+            alt=effects.title(result, names, lang),
         )
         caption(say("table.click", lang))
 
@@ -177,7 +177,7 @@ def alert_list(selection: Selection) -> None:
                     args=(row["metric"], cell),
                 )
 
-    drilldown.rerunnable_section(selection, f"alerts_{lang}", draw)
+    fragments.rerunnable_section(selection, f"alerts_{lang}", draw)
     if len(alerts) > MOST_ALERTS:
         caption(say("alert.first", lang, shown=MOST_ALERTS))
 

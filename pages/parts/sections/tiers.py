@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import date
 
+import msgspec
 import pandas as pd
 
 from analytics.analysis import cross_tab, migration
@@ -38,9 +39,9 @@ def shares_by_tier(selection: Selection, key: str = "held") -> None:
         if answer["as_of"].nunique() < 2:
             return
         names = queries.labels("class", lang, selection.scheme)
-        share = replace(
+        share = msgspec.structs.replace(
             METRICS[metric],
-            name={lang: say(f"tiers.share_{metric}", lang)},
+            name={other: say(f"tiers.share_{metric}", other) for other in text.LANGUAGES},
             unit="rate",
             better="neither",
         )
@@ -55,15 +56,8 @@ def shares_by_tier(selection: Selection, key: str = "held") -> None:
             order=list(names),
             columns=4 if len(answer["class"].unique()) > 6 else 3,
         )
-        chart.show(
-            selection,
-            key,
-            headlines.largest_mover(share, shares_by_month, "class", names, lang),
-            figure,
-            answer,
-            question,
-            ("class",),
-        )
+        title = headlines.largest_mover(share, shares_by_month, "class", names, lang)
+        chart.show(selection, chart.Chart(key, title, figure, answer, question, ("class",)))
 
 
 def cross_table(selection: Selection) -> None:
@@ -79,8 +73,10 @@ def cross_table(selection: Selection) -> None:
         say("tiers.other_scheme", lang),
     )
     with boards.guarded_section(selection, "customers"):
-        question = queries.question_for(selection, "customers", compare=False).about(opening=0)
-        frame = queries.cached_analysis(cross_tab.crossed, question, other)
+        question = queries.question_for(selection, "customers", compare=False).with_changes(
+            opening=0
+        )
+        frame = queries.cached_analysis(cross_tab.cross_tabulate, question, other)
         down, across = (
             queries.labels("class", lang, scheme) for scheme in (selection.scheme, other)
         )
@@ -95,7 +91,9 @@ def movements(selection: Selection) -> None:
     months = selection.opening or 1
     as_of = date.fromisoformat(selection.as_of)
     with boards.guarded_section(selection, "customers"):
-        question = queries.question_for(selection, "customers", compare=False).about(opening=0)
+        question = queries.question_for(selection, "customers", compare=False).with_changes(
+            opening=0
+        )
         frame = queries.cached_analysis(
             migration.matrix, MigrationQuery(question, month_end(as_of, -months))
         )
@@ -123,21 +121,23 @@ def count_directions(frame: pd.DataFrame, ladder: tuple[str, ...]) -> pd.DataFra
     Returns n and balance of up, down, same, unrated (no class on one of the days), came and left
     (with the balance before).
     """
-    place = {code: rank for rank, code in enumerate(ladder)}
+    ranks = {code: rank for rank, code in enumerate(ladder)}
     sums = {way: [0, 0.0] for way in ("up", "down", "same", "unrated", "came", "left")}
-    for row in frame.itertuples():
-        old = place.get(row.before)
-        new = place.get(row.after)
-        if row.before in ("joined", "moved_in"):
-            way = "came"
-        elif row.after not in place and row.after != "unrated":
-            way = "left"
-        elif old is None or new is None:
-            way = "same" if row.before == row.after else "unrated"
-        elif old == new:
-            way = "same"
-        else:
-            way = "up" if new < old else "down"
-        sums[way][0] += row.n
-        sums[way][1] += row.balance_before if way == "left" else row.balance
+    for row in frame.to_dict("records"):
+        way = _direction(row["before"], row["after"], ranks)
+        sums[way][0] += row["n"]
+        sums[way][1] += row["balance_before"] if way == "left" else row["balance"]
     return pd.DataFrame.from_dict(sums, orient="index", columns=["n", "balance"])
+
+
+def _direction(before: str, after: str, ranks: Mapping[str, int]) -> str:
+    """Return the direction of a move; `ranks` has the rank of each class, 0 for the best."""
+    if before in ("joined", "moved_in"):
+        return "came"
+    if after not in ranks and after != "unrated":
+        return "left"
+    if before == after:
+        return "same"
+    if before not in ranks or after not in ranks:
+        return "unrated"
+    return "up" if ranks[after] < ranks[before] else "down"

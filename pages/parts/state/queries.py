@@ -75,6 +75,11 @@ def refresh() -> Warehouse:
     return served
 
 
+def edition_as_of(edition: Edition) -> date:
+    """Return the day of the data; the newest month end where the delivery names no day."""
+    return edition.as_of or edition.months[-1]
+
+
 def _warehouse_at(edition: str) -> Warehouse:
     served = warehouse()
     if served.edition.id != edition:
@@ -235,7 +240,7 @@ def total_row(question: Question, lang: str) -> tuple[pd.Series | None, str]:
         return ask(question).iloc[0], ""
     except UserError as refusal:
         if question.compare:
-            return total_row(question.about(compare=None), lang)
+            return total_row(question.with_changes(compare=None), lang)
         return None, explain_refusal(question, refusal, lang)
 
 

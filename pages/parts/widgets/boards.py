@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -23,6 +23,7 @@ from pages.parts.widgets.theme import is_dark
 
 MONTHS = 24
 MAX_BARS = 15
+# Session key of the reasons that this page has printed.
 _PRINTED_REASONS = "reasons said on this page"
 DIMENSIONS_OFFERED = (
     "product",
@@ -36,7 +37,7 @@ DIMENSIONS_OFFERED = (
 
 
 @contextmanager
-def guarded_section(selection: Selection, metric: str) -> Iterator[None]:
+def guarded_section(selection: Selection, metric: str) -> Generator[None]:
     """Print the reason in place of a section without an answer; the rest of the page works."""
     try:
         yield
@@ -57,7 +58,7 @@ def begin_page() -> None:
 def headline(facts: Sequence[str], lang: str) -> None:
     """Begin a page with one sentence made of facts."""
     begin_page()
-    sentence = headlines.join_facts(list(facts), lang)
+    sentence = headlines.join_facts(facts, lang)
     if sentence:
         st.html(f'<p class="lp-lead">{html.escape(sentence)}</p>')
 
@@ -74,7 +75,7 @@ def trend(selection: Selection, metric: str, key: str = "trend") -> None:
         figure = metric_charts.trend(
             answer, METRICS[metric], selection.lang, dark=is_dark(), show=MONTHS
         )
-        chart.show(selection, key, title, figure, answer, question, ("as_of",))
+        chart.show(selection, chart.Chart(key, title, figure, answer, question, ("as_of",)))
 
 
 def _has_answer(selection: Selection, metric: str) -> bool:
@@ -119,7 +120,7 @@ def months_by_class(selection: Selection, metric: str, key: str = "months") -> N
             order=list(names),
             columns=4 if len(answer["class"].unique()) > 6 else 3,
         )
-        chart.show(selection, key, title, figure, answer, question, ("class",))
+        chart.show(selection, chart.Chart(key, title, figure, answer, question, ("class",)))
 
 
 def by_dimension(
@@ -129,42 +130,54 @@ def by_dimension(
 
     `within` is a cell that all bars lie in, such as {"class": "C"}.
     """
-    lang = selection.lang
-    below = f"branch_{min(len(selection.branch) + 1, 3)}"
-    supported = [
-        dimension
-        for dimension in (below, *DIMENSIONS_OFFERED)
-        if METRICS[metric].supports(DIMENSIONS[dimension])
-    ]
-    names = [
-        dimension
-        for dimension in supported
-        if queries.has_variation(dimension) or (dimension == below and selection.branch)
-    ]
-    if not names or not _has_answer(selection, metric):
+    dimensions = _dimensions_of(selection, metric)
+    if not dimensions or not _has_answer(selection, metric):
         with guarded_section(selection, metric):
             queries.ask(queries.question_for(selection, metric, compare=False))
         return
-    picked_name = chart.picker(
-        selection,
-        key,
-        ["branch", *names[1:]] if names[0] == below else names,
-        lambda id: queries.dimension_name(below if id == "branch" else id, lang),
-        say("words.split_by", lang),
-    )
+    dimension = _dimension_picker(selection, key, dimensions)
+    with guarded_section(selection, metric):
+        _bars(selection, metric, dimension, f"{key}_bars", within or {})
+    _unsupported_note(metric, selection.lang)
+
+
+def _dimensions_of(selection: Selection, metric: str) -> list[str]:
+    """Return the dimensions that the metric supports and whose values differ, the branch first."""
+    below = _branch_below(selection)
+    return [
+        dimension
+        for dimension in (below, *DIMENSIONS_OFFERED)
+        if METRICS[metric].supports(DIMENSIONS[dimension])
+        and (queries.has_variation(dimension) or (dimension == below and selection.branch))
+    ]
+
+
+def _branch_below(selection: Selection) -> str:
+    return f"branch_{min(len(selection.branch) + 1, 3)}"
+
+
+def _dimension_picker(selection: Selection, key: str, dimensions: Sequence[str]) -> str:
+    """Draw the choice of a dimension; in the URL the branch is "branch", whatever its level."""
+    below = _branch_below(selection)
+    options = ["branch" if dimension == below else dimension for dimension in dimensions]
+
+    def label(code: str) -> str:
+        return queries.dimension_name(below if code == "branch" else code, selection.lang)
+
+    code = chart.picker(selection, key, options, label, say("words.split_by", selection.lang))
+    return below if code == "branch" else code
+
+
+def _unsupported_note(metric: str, lang: str) -> None:
+    """Draw which dimensions vary and are not supported by the metric."""
     unsupported = [
         DIMENSIONS[dimension].name[lang]
         for dimension in DIMENSIONS_OFFERED
         if queries.has_variation(dimension) and not METRICS[metric].supports(DIMENSIONS[dimension])
     ]
-    with guarded_section(selection, metric):
-        dimension = below if picked_name == "branch" else picked_name
-        _bars(selection, metric, dimension, f"{key}_bars", dict(within or {}))
     if unsupported:
-        dimension_names = text.listing(unsupported, lang)
-        caption(
-            say("words.no_split", lang, metric=METRICS[metric].name[lang], splits=dimension_names)
-        )
+        names = text.listing(unsupported, lang)
+        caption(say("words.no_split", lang, metric=METRICS[metric].name[lang], splits=names))
 
 
 def _bars(
@@ -172,47 +185,49 @@ def _bars(
     metric: str,
     dimension: str,
     key: str,
-    within: dict[str, str],
+    within: Mapping[str, str],
     order: list[str] | None = None,
 ) -> None:
     lang = selection.lang
-    declared = METRICS[metric]
+    definition = METRICS[metric]
     question = queries.question_for(selection, metric, (dimension,), compare=False)
-    question = question.about(
+    question = question.with_changes(
         where=(*question.where, *((column, (code,)) for column, code in within.items()))
     )
     answer = queries.ask(question)
     names = queries.labels(dimension, lang, selection.scheme)
-    drawn = answer if order else largest_first(answer)
+    largest = answer if order else largest_first(answer)
     whole = None
-    if declared.unit not in ("money", "count"):
-        whole = queries.ask(question.about(by=()))["value"].iloc[0]
+    if definition.unit not in ("money", "count"):
+        whole = queries.ask(question.with_changes(by=()))["value"].iloc[0]
 
     has_level_below = dimension.startswith("branch_") and len(selection.branch) < 2
 
-    def down(cell: dict[str, str]) -> None:
+    def open_part(cell: dict[str, str]) -> None:
         branch = queries.branch_tree().get(cell[dimension])
         if has_level_below and branch is not None:
             update_selection(branch=branch.path)
         else:
-            drilldown.open_cell(metric, within | cell)
+            drilldown.open_cell(metric, dict(within) | cell)
 
     place = drilldown.cell_name(selection, within) if within else ""
-    title = headlines.spread(metric, answer, dimension, names, lang, within=place)
+    title = headlines.best_and_worst(metric, answer, dimension, names, lang, within=place)
     figure = metric_charts.bars(
-        drawn,
-        declared,
+        largest,
+        definition,
         dimension,
         names,
         lang,
         dark=is_dark(),
-        order=order or list(drawn[dimension]),
+        order=order or list(largest[dimension]),
         whole=whole,
     )
-    chart.show(selection, key, title, figure, answer, question, (dimension,), down)
+    chart.show(
+        selection, chart.Chart(key, title, figure, answer, question, (dimension,), open_part)
+    )
     more = ""
-    if len(drawn) < len(answer):
-        more = say("words.first_of", lang, shown=str(len(drawn)), all=str(len(answer)))
+    if len(largest) < len(answer):
+        more = say("words.first_of", lang, shown=str(len(largest)), all=str(len(answer)))
     caption(say("words.click_down" if has_level_below else "words.click_list", lang), more)
 
 
@@ -232,15 +247,15 @@ def buckets(selection: Selection, size: str) -> None:
     with guarded_section(selection, size):
         late = tuple(code for code in DIMENSIONS["bucket"].values if code != "m0")
         question = queries.question_for(selection, size, ("bucket",), compare=False)
-        question = question.about(where=(*question.where, ("bucket", late)))
+        question = question.with_changes(where=(*question.where, ("bucket", late)))
         answer = queries.ask(question)
-        whole = queries.ask(question.about(by=())).iloc[0]
+        whole = queries.ask(question.with_changes(by=())).iloc[0]
         names = queries.labels("bucket", lang)
         title = headlines.largest_bucket(size, answer, whole, names, lang)
         figure = metric_charts.bars(
             answer, METRICS[size], "bucket", names, lang, dark=is_dark(), order=late
         )
-        chart.show(selection, "buckets", title, figure, answer, question, ("bucket",))
+        chart.show(selection, chart.Chart("buckets", title, figure, answer, question, ("bucket",)))
         caption(say("overdue.buckets", lang), say("words.click_list", lang))
 
 
@@ -254,8 +269,8 @@ def waterfall(selection: Selection) -> None:
     net = "contribution_net"
     kinds = dict.fromkeys(INCOME, "plus") | {"contribution_gross": "total"}
     kinds |= dict.fromkeys(COSTS, "minus") | {net: "total"}
-    answered = {id for id in kinds if _has_answer(selection, id)}
-    if answered and net not in answered:
+    available = {id for id in kinds if _has_answer(selection, id)}
+    if available and net not in available:
         metric_table.listing(selection, tuple(kinds))
     with guarded_section(selection, net):
         questions = {id: queries.question_for(selection, id, compare=False) for id in kinds}
@@ -278,14 +293,16 @@ def waterfall(selection: Selection) -> None:
         answer = pd.DataFrame([row.to_dict() for row in sums.values()])
         chart.show(
             selection,
-            "bridge",
-            title,
-            contribution_charts.waterfall(steps, lang, dark=is_dark()),
-            answer,
-            questions[net],
-            ("metric",),
-            lambda cell: drilldown.open_cell(cell["metric"], {}),
-            lambda: metric_table.listing(selection, tuple(kinds)),
+            chart.Chart(
+                "bridge",
+                title,
+                contribution_charts.waterfall(steps, lang, dark=is_dark()),
+                answer,
+                questions[net],
+                ("metric",),
+                lambda cell: drilldown.open_cell(cell["metric"], {}),
+                lambda: metric_table.listing(selection, tuple(kinds)),
+            ),
         )
 
 
@@ -302,18 +319,20 @@ def gross_and_net(selection: Selection) -> None:
         figure = contribution_charts.pairs(answers, metrics, "class", names, lang, dark=is_dark())
         chart.show(
             selection,
-            "pairs",
-            title,
-            figure,
-            answers[1],
-            questions[1],
-            ("metric", "class"),
-            lambda cell: drilldown.open_cell(cell["metric"], {"class": cell["class"]}),
-            lambda: metric_table.board(
-                selection,
-                both,
-                key="pairs_table",
-                parts=dict.fromkeys(both, ("value", "change", "n")),
+            chart.Chart(
+                "pairs",
+                title,
+                figure,
+                answers[1],
+                questions[1],
+                ("metric", "class"),
+                lambda cell: drilldown.open_cell(cell["metric"], {"class": cell["class"]}),
+                lambda: metric_table.board(
+                    selection,
+                    both,
+                    key="pairs_table",
+                    parts=dict.fromkeys(both, ("value", "change", "n")),
+                ),
             ),
         )
         caption(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.query import Question
 from analytics.presentation import metric_charts
+from analytics.presentation.marks import Figure
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, describe_corrections, set_param
-from pages.parts.widgets import definition, drilldown
+from pages.parts.widgets import definition, drilldown, fragments, tables
 from pages.parts.widgets.text import caption, section_title
 
 _CONFIG = {
@@ -49,7 +50,7 @@ class Chart:
 
     key: str
     title: str
-    figure: Mapping[str, Any]
+    figure: Figure
     answer: pd.DataFrame
     question: Question
     dimensions: Sequence[str] = ()
@@ -62,20 +63,9 @@ class Chart:
         return f"chart_{self.key}"
 
 
-def show(
-    selection: Selection,
-    key: str,
-    title: str,
-    figure: Mapping[str, Any],
-    answer: pd.DataFrame,
-    question: Question,
-    dimensions: Sequence[str] = (),
-    on_click: Callable[[dict[str, str]], None] | None = None,
-    draw_table: Callable[[], None] | None = None,
-) -> None:
-    """Draw a `Chart` in a section of its own, which a click redraws without the page."""
-    chart = Chart(key, title, figure, answer, question, dimensions, on_click, draw_table)
-    drilldown.rerunnable_section(selection, chart.section, lambda: _draw_chart(selection, chart))
+def show(selection: Selection, chart: Chart) -> None:
+    """Draw a chart in a section of its own, which a click redraws without the page."""
+    fragments.rerunnable_section(selection, chart.section, lambda: _draw_chart(selection, chart))
 
 
 def _draw_chart(selection: Selection, chart: Chart) -> None:
@@ -106,7 +96,7 @@ def _draw_chart(selection: Selection, chart: Chart) -> None:
 
 
 def _draw_figure(chart: Chart, lang: str) -> None:
-    key = drilldown.widget_key(chart.section)
+    key = fragments.widget_key(chart.section)
 
     def open_mark() -> None:
         points = st.session_state[key]["selection"]["points"]
@@ -115,7 +105,7 @@ def _draw_figure(chart: Chart, lang: str) -> None:
             return
         codes = marks[0] if isinstance(marks[0], (list, tuple)) else [marks[0]]
         cell = {name: str(code) for name, code in zip(chart.dimensions, codes, strict=False)}
-        drilldown.mark_clicked(chart.section)
+        fragments.mark_clicked(chart.section)
         if chart.on_click:
             chart.on_click(cell)
         else:
@@ -125,55 +115,46 @@ def _draw_figure(chart: Chart, lang: str) -> None:
     draw(chart.figure, key, alt, open_mark if chart.dimensions else None)
 
 
-def draw(
-    figure: Mapping[str, Any], key: str, alt: str, on_select: Callable[[], None] | None = None
-) -> None:
+def draw(figure: Figure, key: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
     """Draw the figure itself; a click on a mark calls `on_select`."""
-    st.plotly_chart(
-        metric_charts.to_streamlit(figure),
-        theme=None,
-        key=key,
-        on_select=on_select or "ignore",
-        selection_mode="points",
-        config=_CONFIG,
-        alt=alt,
-    )
+    settings: dict[str, Any] = {"selection_mode": "points", "config": _CONFIG, "alt": alt}
+    if on_select is not None:
+        settings["on_select"] = on_select
+    st.plotly_chart(metric_charts.to_streamlit(figure), theme=None, key=key, **settings)
 
 
 def table(selection: Selection, answer: pd.DataFrame, question: Question) -> None:
     """Draw the values behind a chart, in full."""
     lang = selection.lang
     metric = METRICS[question.metric]
-    out = pd.DataFrame(index=answer.index)
-    for dimension in (["as_of"] if "as_of" in answer else []) + list(question.by):
-        words = {} if dimension == "as_of" else queries.labels(dimension, lang, selection.scheme)
-        head = (
-            say("head.as_of", lang)
-            if dimension == "as_of"
-            else queries.dimension_name(dimension, lang)
-        )
-        out[head] = [
-            text.month(code, lang) if dimension == "as_of" else words.get(code, code)
-            for code in answer[dimension]
-        ]
+    frame = pd.DataFrame(index=answer.index)
+    if "as_of" in answer:
+        frame[say("head.as_of", lang)] = [text.month(day, lang) for day in answer["as_of"]]
+    for dimension in question.by:
+        words = queries.labels(dimension, lang, selection.scheme)
+        head = queries.dimension_name(dimension, lang)
+        frame[head] = [words.get(code, code) for code in answer[dimension]]
+    numbers = []
     for column, unit in (
         ("value", metric.unit),
         ("numerator", metric.measure),
         ("denominator", metric.measure),
         ("n", "count"),
     ):
-        out[say(f"definition.{column}", lang)] = [
-            text.exact(value, unit, lang) for value in answer[column]
-        ]
+        numbers.append(say(f"definition.{column}", lang))
+        frame[numbers[-1]] = [text.exact(value, unit, lang) for value in answer[column]]
     if "change" in answer:
-        out[say("table.change", lang)] = [
+        numbers.append(say("table.change", lang))
+        frame[numbers[-1]] = [
             str(text.change(value, metric.unit, metric.better, lang)) for value in answer["change"]
         ]
-    right = {
-        column: st.column_config.Column(alignment="right")
-        for column in list(out)[-5 if "change" in answer else -4 :]
-    }
-    st.dataframe(out, hide_index=True, column_config=right, height="content", alt=metric.name[lang])
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config=tables.right_aligned(numbers),
+        height="content",
+        alt=metric.name[lang],
+    )
 
 
 def picker(
@@ -235,8 +216,8 @@ def _valid_option(
 ) -> str:
     """Return the option that the URL names; an unknown one gives the default and a notice."""
     value = selection.page_param(name, options, default)
-    requested = dict(selection.page_params).get(name)
-    if requested is not None and requested not in options:
-        values = {"label": label, "value": requested, "used": words(value)}
+    url_value = dict(selection.page_params).get(name)
+    if url_value is not None and url_value not in options:
+        values = {"label": label, "value": url_value, "used": words(value)}
         st.info(describe_corrections([("address.unknown_choice", values)], selection.lang))
     return value

@@ -53,7 +53,7 @@ def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str
 
 
 def _content(question: Question, lang: str) -> None:
-    whole = question.about(by=(), last=1, compare=None)
+    whole = question.with_changes(by=(), last=1, compare=None)
     name = METRICS[question.metric].name[lang]
     lines = facts(whole, queries.ask(whole), lang)
     rows = "".join(

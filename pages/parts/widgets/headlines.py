@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, Metric
-from analytics.metrics.query import shares
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 
 
 def level(
-    metric: str, row: Mapping | pd.Series | None, as_of: str | None, compare: str | None, lang: str
+    metric: str,
+    row: Mapping[str, Any] | pd.Series | None,
+    as_of: str | None,
+    compare: str | None,
+    lang: str,
 ) -> str:
     """Return one fact: 2026年10月，逾期率为 3.21%，较上月上升 0.15 百分点.
 
     `row` is a one-row answer, with a change under `compare`; None gives an empty string. Without
     `as_of` the month is not named.
     """
-    declared = METRICS[metric]
-    name = declared.name[lang]
+    definition = METRICS[metric]
+    name = definition.name[lang]
     if row is None:
         return ""
     if row["n"] < MIN_GROUP_SIZE:
         return say("words.few", lang, metric=name, n=f"{int(row['n']):,}")
     if text.is_missing(row["value"]):
         return f"{name}: {say('words.unknown', lang)}"
-    value = text.number(row["value"], declared.unit, lang)
+    value = text.number(row["value"], definition.unit, lang)
     when = say("words.when", lang, as_of=text.month(as_of, lang)) if as_of else ""
     facts = when + say("words.level", lang, metric=name, value=value)
     gap = row.get("change")
-    if compare is None or text.is_missing(gap):
+    if compare is None or gap is None or text.is_missing(gap):
         return facts
     before = say("words.last_month" if compare == "mom" else "words.last_year", lang)
-    change = text.change(gap, declared.unit, declared.better, lang)
+    change = text.change(gap, definition.unit, definition.better, lang)
     if change.arrow == "▬":
         return facts + say("words.same", lang, before=before)
     return facts + say(
@@ -66,7 +70,7 @@ def levels(selection: Selection, metrics: Sequence[str]) -> list[str]:
 
 def extreme(selection: Selection, metric: str, by: str, *, highest: bool = True) -> str:
     """Return the highest (or lowest) of the groups of at least MIN_GROUP_SIZE; else empty."""
-    declared = METRICS[metric]
+    definition = METRICS[metric]
     lang = selection.lang
     try:
         answer = queries.ask(queries.question_for(selection, metric, (by,), compare=False))
@@ -77,17 +81,17 @@ def extreme(selection: Selection, metric: str, by: str, *, highest: bool = True)
         return ""
     row = rows.loc[rows["value"].idxmax() if highest else rows["value"].idxmin()]
     name = queries.labels(by, lang, selection.scheme).get(row[by], row[by])
-    value = text.number(row["value"], declared.unit, lang)
+    value = text.number(row["value"], definition.unit, lang)
     return say(
         "words.highest" if highest else "words.lowest",
         lang,
-        metric=declared.name[lang],
+        metric=definition.name[lang],
         name=name,
         value=value,
     )
 
 
-def spread(
+def best_and_worst(
     metric: str,
     answer: pd.DataFrame,
     by: str,
@@ -97,19 +101,19 @@ def spread(
     within: str = "",
 ) -> str:
     """Return the highest and the lowest group, or that fewer than two are large enough."""
-    declared = METRICS[metric]
+    definition = METRICS[metric]
     lead = f"{within} · " if within else ""
     rows = answer[(answer["n"] >= MIN_GROUP_SIZE) & answer["value"].notna()]
     if len(rows) < 2:
-        return lead + say("words.no_groups", lang, metric=declared.name[lang])
+        return lead + say("words.no_groups", lang, metric=definition.name[lang])
     top = rows.loc[rows["value"].idxmax()]
     bottom = rows.loc[rows["value"].idxmin()]
     facts = {
-        "metric": declared.name[lang],
+        "metric": definition.name[lang],
         "top": names.get(top[by], top[by]),
-        "high": text.number(top["value"], declared.unit, lang),
+        "high": text.number(top["value"], definition.unit, lang),
         "bottom": names.get(bottom[by], bottom[by]),
-        "low": text.number(bottom["value"], declared.unit, lang),
+        "low": text.number(bottom["value"], definition.unit, lang),
     }
     return lead + say(
         "words.spread" if facts["high"] != facts["low"] else "words.level_all", lang, **facts
@@ -124,17 +128,16 @@ def largest_share(selection: Selection, metric: str, by: str) -> str:
         return ""
     if answer.empty or not answer["value"].sum():
         return ""
-    place = answer["value"].idxmax()
-    share = shares(answer["value"], answer["value"].sum())[answer.index.get_loc(place)]
-    name = queries.labels(by, selection.lang, selection.scheme).get(
-        answer.loc[place, by], answer.loc[place, by]
+    lang = selection.lang
+    top = answer.loc[answer["value"].idxmax()]
+    share = float(top["value"] / answer["value"].sum())
+    return say(
+        "words.largest_share",
+        lang,
+        metric=METRICS[metric].name[lang],
+        name=queries.labels(by, lang, selection.scheme).get(top[by], top[by]),
+        share=text.number(share, "rate", lang),
     )
-    facts = {
-        "metric": METRICS[metric].name[selection.lang],
-        "name": name,
-        "share": text.number(share, "rate", selection.lang),
-    }
-    return say("words.largest_share", selection.lang, **facts)
 
 
 def largest_bucket(
@@ -214,7 +217,7 @@ def largest_mover(
     metric: str | Metric, answer: pd.DataFrame, by: str, names: Mapping[str, str], lang: str
 ) -> str:
     """Return which group changed most between the first and the last month of an answer."""
-    declared = METRICS[metric] if isinstance(metric, str) else metric
+    definition = METRICS[metric] if isinstance(metric, str) else metric
     first = answer["as_of"].min()
     last = answer["as_of"].max()
     ends = [
@@ -223,21 +226,23 @@ def largest_mover(
     ]
     changes = (ends[1] - ends[0]).dropna()
     if changes.empty:
-        return say("words.no_groups", lang, metric=declared.name[lang])
+        return say("words.no_groups", lang, metric=definition.name[lang])
     code = changes.abs().idxmax()
-    change = text.change(changes[code], declared.unit, declared.better, lang)
+    change = text.change(changes[code], definition.unit, definition.better, lang)
     return say(
         "words.way",
         lang,
         since=text.month(first, lang),
-        metric=declared.name[lang],
+        metric=definition.name[lang],
         name=names.get(code, code),
         change=change.words,
-        value=text.number(ends[1][code], declared.unit, lang),
+        value=text.number(ends[1][code], definition.unit, lang),
     )
 
 
-def join_facts(parts: list[str], lang: str) -> str:
+def join_facts(parts: Sequence[str], lang: str) -> str:
     """Join facts into one sentence; empty ones are left out."""
     facts = [part for part in parts if part]
-    return say("words.pause", lang).join(facts) + say("words.stop", lang) if facts else ""
+    if not facts:
+        return ""
+    return say("words.pause", lang).join(facts) + say("words.stop", lang)

@@ -16,7 +16,7 @@ from analytics.metrics.targets import NONE, Target
 from analytics.presentation.theme import Theme, sparkline, theme_for
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import definition, drilldown
+from pages.parts.widgets import definition, drilldown, fragments
 from pages.parts.widgets.text import caption
 from pages.parts.widgets.theme import is_dark
 
@@ -59,19 +59,19 @@ def answers(selection: Selection, metric: str, second: str = "") -> Tile:
         return Tile(metric, None, None, None, (), reason)
 
     def change(compare: str) -> float | None:
-        compared, _ = queries.total_row(question.about(compare=compare), selection.lang)
+        compared, _ = queries.total_row(question.with_changes(compare=compare), selection.lang)
         return None if compared is None else compared.get("change")
 
     second_row = None
     if second:
-        second_question = question.about(second, compare="mom")
+        second_question = question.with_changes(second, compare="mom")
         second_row, _ = queries.total_row(second_question, selection.lang)
     return Tile(
         metric,
         row,
         mom=change("mom"),
         yoy=change("yoy"),
-        trend=queries.ask(question.about(last=MONTHS))["value"].tolist(),
+        trend=queries.ask(question.with_changes(last=MONTHS))["value"].tolist(),
         mark=queries.targets_of(selection).get(metric, NONE),
         second=None if second_row is None else (second, second_row),
     )
@@ -85,7 +85,7 @@ def show(
     def draw() -> None:
         _draw_tiles(selection, metrics, seconds or {})
 
-    drilldown.rerunnable_section(selection, f"tiles_{selection.lang}", draw)
+    fragments.rerunnable_section(selection, f"tiles_{selection.lang}", draw)
 
 
 def _draw_tiles(selection: Selection, metrics: Sequence[str], seconds: Mapping[str, str]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from analytics.i18n import text
 from analytics.i18n.text import say
@@ -17,7 +17,7 @@ from analytics.presentation.theme import theme_for
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import drilldown
+from pages.parts.widgets import drilldown, fragments, tables
 from pages.parts.widgets.text import caption
 from pages.parts.widgets.theme import is_dark
 
@@ -25,6 +25,8 @@ MONTHS = 24
 TOTAL = ""
 COLUMNS = ("value", "change", "trend")
 SHARE_COLUMNS = ("share", "share_change", "share_trend")
+# code → column → value
+Cells = dict[str, dict[str, Any]]
 
 
 def answers(
@@ -32,38 +34,18 @@ def answers(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return one row per code of `by` in printing order, then the total.
 
-    Per metric the value, change, n and trend; for sums also the share of the total with its change
-    and trend. The second result has the reason of every metric without an answer.
+    Per metric the columns `<metric>:<part>`: value, change, n and trend; for sums also the share of
+    the total with its change and trend. The second result has the reason of every metric without an
+    answer.
     """
     order = [*queries.labels(by, selection.lang, selection.scheme), TOTAL]
-    cells: dict[str, dict[str, Any]] = {code: {} for code in order}
+    cells: Cells = {code: {} for code in order}
     reasons: dict[str, str] = {}
-    months: dict[str, dict[str, dict[Any, float]]] = {}
     for metric in metrics:
-        for dimensions in ((by,), ()):
-            question = queries.question_for(selection, metric, dimensions)
-            try:
-                now = _with_comparisons(question)
-            except UserError as refusal:
-                reasons[metric] = queries.explain_refusal(question, refusal, selection.lang)
-                continue
-            series = _series(question) if trend else {}
-            months.setdefault(metric, {}).update(series)
-            for row in now.to_dict("records"):
-                code = row[by] if dimensions else TOTAL
-                entry = cells.setdefault(code, {})
-                entry[f"{metric}:value"] = row["value"]
-                entry[f"{metric}:n"] = row["n"]
-                entry[f"{metric}:change"] = row.get("change")
-                entry[f"{metric}:before"] = row.get("value_before")
-                # A line chart in a cell has no gaps: a missing month would be printed as text.
-                values = [
-                    value for value in series.get(code, {}).values() if not text.is_missing(value)
-                ]
-                entry[f"{metric}:trend"] = values
-        if METRICS[metric].unit in ("money", "count") and cells[TOTAL].get(f"{metric}:n"):
-            _add_shares(cells, metric, months[metric])
-    filled = {
+        reason = _read_metric(cells, selection, metric, by, trend)
+        if reason:
+            reasons[metric] = reason
+    nonempty = {
         code: entry
         for code, entry in cells.items()
         if any(entry.get(f"{metric}:n", 0) > 0 for metric in metrics)
@@ -74,8 +56,42 @@ def answers(
         if metric not in reasons
         for part in (*COLUMNS, *SHARE_COLUMNS, "n")
     ]
-    frame = pd.DataFrame.from_dict(filled, orient="index").reindex(columns=columns)
+    frame = pd.DataFrame.from_dict(nonempty, orient="index").reindex(columns=columns)
     return frame, reasons
+
+
+def _read_metric(cells: Cells, selection: Selection, metric: str, by: str, trend: bool) -> str:
+    """Add one metric to the cells, by code and in total; return why it has no answer, or nothing."""
+    reason = ""
+    months: dict[str, dict[Any, float]] = {}
+    for dimensions in ((by,), ()):
+        question = queries.question_for(selection, metric, dimensions)
+        try:
+            answer = _with_comparisons(question)
+        except UserError as refusal:
+            reason = queries.explain_refusal(question, refusal, selection.lang)
+            continue
+        if trend:
+            months |= _series(question)
+        for row in answer.to_dict("records"):
+            code = str(row[by]) if dimensions else TOTAL
+            entry = _entry(metric, row, months.get(code, {}))
+            cells.setdefault(code, {}).update(entry)
+    if METRICS[metric].unit in ("money", "count") and cells[TOTAL].get(f"{metric}:n"):
+        _add_shares(cells, metric, months)
+    return reason
+
+
+def _entry(metric: str, row: Mapping[Hashable, Any], months: Mapping[Any, float]) -> dict[str, Any]:
+    # A line chart in a cell has no gaps: a missing month would be printed as text.
+    values = [value for value in months.values() if not text.is_missing(value)]
+    return {
+        f"{metric}:value": row["value"],
+        f"{metric}:n": row["n"],
+        f"{metric}:change": row.get("change"),
+        f"{metric}:before": row.get("value_before"),
+        f"{metric}:trend": values,
+    }
 
 
 def _with_comparisons(question: Question) -> pd.DataFrame:
@@ -85,44 +101,48 @@ def _with_comparisons(question: Question) -> pd.DataFrame:
     try:
         return queries.ask(question)
     except UserError:
-        return queries.ask(question.about(compare=None))
+        return queries.ask(question.with_changes(compare=None))
 
 
 def _series(question: Question) -> dict[str, dict[Any, float]]:
     """Return code → month → value."""
-    answer = queries.ask(question.about(compare=None, last=MONTHS))
+    answer = queries.ask(question.with_changes(compare=None, last=MONTHS))
     if not question.by:
         return {TOTAL: dict(zip(answer["as_of"], answer["value"], strict=True))}
     return {
-        code: dict(zip(part["as_of"], part["value"], strict=True))
+        str(code): dict(zip(part["as_of"], part["value"], strict=True))
         for code, part in answer.groupby(question.by[0], sort=False)
     }
 
 
-def _add_shares(
-    cells: dict[str, dict[str, Any]], metric: str, months: Mapping[str, Mapping[Any, float]]
-) -> None:
+def _add_shares(cells: Cells, metric: str, months: Mapping[str, Mapping[Any, float]]) -> None:
     """Add the share of the total to each value, with its change and trend."""
-    parts = [code for code in cells if f"{metric}:value" in cells[code]]
-    shares_of = {}
-    for name in ("value", "before"):
-        sums = [cells[code][f"{metric}:{name}"] for code in parts]
-        sums = [0.0 if text.is_missing(one) else one for one in sums]
-        # Shares of a sum of gains and losses are meaningless.
-        nothing = [None] * len(sums)
-        shares_of[name] = shares(sums, sums[parts.index(TOTAL)]) if min(sums) >= 0 else nothing
-    wholes = {month: total for month, total in months.get(TOTAL, {}).items() if total}
-    for code, share, before in zip(parts, shares_of["value"], shares_of["before"], strict=True):
+    codes = [code for code in cells if f"{metric}:value" in cells[code]]
+    now = _shares(cells, codes, f"{metric}:value")
+    before = _shares(cells, codes, f"{metric}:before")
+    totals = {month: total for month, total in months.get(TOTAL, {}).items() if total}
+    for code in codes:
+        share = now[code]
+        share_before = before[code]
         entry = cells[code]
-        line = months.get(code, {})
         entry[f"{metric}:share"] = share
-        entry[f"{metric}:share_change"] = (
-            None if share is None or before is None else share - before
-        )
+        entry[f"{metric}:share_change"] = None
+        if share is not None and share_before is not None:
+            entry[f"{metric}:share_change"] = share - share_before
         if share is not None:
+            line = months.get(code, {})
             entry[f"{metric}:share_trend"] = [
-                line.get(month, 0.0) / total for month, total in wholes.items()
+                line.get(month, 0.0) / total for month, total in totals.items()
             ]
+
+
+def _shares(cells: Cells, codes: Sequence[str], column: str) -> dict[str, float | None]:
+    """Return code → share of the total (of one); None for a sum of gains and losses."""
+    values = [cells[code][column] for code in codes]
+    sums = [0.0 if text.is_missing(value) else value for value in values]
+    if min(sums) < 0:
+        return dict.fromkeys(codes)
+    return dict(zip(codes, shares(sums, sums[codes.index(TOTAL)]), strict=True))
 
 
 def board(
@@ -140,88 +160,87 @@ def board(
     """
     lang = selection.lang
     parts = parts or {}
-    trend = any(part.endswith("trend") for metric in metrics for part in parts.get(metric, COLUMNS))
+    columns = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, COLUMNS)]
+    trend = any(column.endswith("trend") for column in columns)
     frame, reasons = queries.cached_view(answers, selection, tuple(metrics), by, trend)
     for reason in dict.fromkeys(reasons.values()):
         caption(reason)
     if frame.empty or not len(frame.columns):
         return
-    names = queries.labels(by, lang, selection.scheme)
     codes = list(frame.index)
-    columns = [f"{metric}:{part}" for metric in metrics for part in parts.get(metric, COLUMNS)]
-    shown = frame[[column for column in columns if column in frame]].copy()
-    title = say("table.class", lang) if by == "class" else queries.dimension_name(by, lang)
-    shown.insert(
-        0, "name", [names.get(code, code) if code else say("table.total", lang) for code in codes]
-    )
+    labels = queries.labels(by, lang, selection.scheme) | {TOTAL: say("table.total", lang)}
+    table = frame[[column for column in columns if column in frame]].copy()
+    table.insert(0, "name", [labels.get(code, code) for code in codes])
+    title = queries.dimension_name(by, lang)
 
     def open_metric(row: int, column: str) -> None:
         metric = column.split(":")[0] if ":" in column else metrics[0]
         drilldown.open_cell(metric, {by: codes[row]} if codes[row] else {})
 
-    drilldown.clickable_table(
+    fragments.clickable_table(
         selection,
         f"{key}_{by}_{lang}",
-        _style(shown, frame, lang),
+        _style(table, frame, lang),
         open_metric,
         row_height=38,
         placeholder=text.NOTHING,
         height="content",
-        column_config=_columns(shown, title, lang),
+        column_config=_columns(table, title, lang),
         alt=say("table.alt", lang, title=title),
     )
     caption(say("table.click", lang), say("table.units", lang))
 
 
-def _style(shown: pd.DataFrame, frame: pd.DataFrame, lang: str):
+def _style(table: pd.DataFrame, frame: pd.DataFrame, lang: str) -> Styler:
+    """Return the table with values in words; small groups are grey and marked."""
     tone = theme_for(is_dark())
-    few = {
-        column: set(frame.index[frame[f"{column}:n"].fillna(0) < MIN_GROUP_SIZE])
-        for column in _metrics(shown)
+    small_codes = {
+        metric: set(frame.index[frame[f"{metric}:n"].fillna(0) < MIN_GROUP_SIZE])
+        for metric in _metrics(table)
     }
 
-    def paint(column: pd.Series) -> list[str]:
-        if ":" not in str(column.name) or str(column.name).endswith("trend"):
-            return [""] * len(column)
-        metric, part = str(column.name).split(":")
+    def colour(value: float, column: str) -> str:
+        metric, part = column.split(":")
         if not part.endswith("change"):
-            return [
-                f"color: {tone.grey}" if code in few[metric] else f"color: {tone.ink}"
-                for code in column.index
-            ]
+            return tone.ink
+        return tone.verdict_colour(_change(value, metric, lang, part).verdict)
+
+    def paint(column: pd.Series) -> list[str]:
+        name = str(column.name)
+        if ":" not in name or name.endswith("trend"):
+            return [""] * len(column)
+        small = small_codes[name.split(":")[0]]
         return [
-            f"color: {tone.grey}" if code in few[metric] else verdict_colour(value, metric, part)
+            f"color: {tone.grey if code in small else colour(value, name)}"
             for code, value in column.items()
         ]
 
-    def verdict_colour(value: float, metric: str, part: str) -> str:
-        verdict = _change(value, metric, lang, part).verdict
-        return f"color: {tone.verdict_colour(verdict)}"
-
-    def formatter(column: str) -> Callable[[float], str]:
-        metric, part = column.split(":")
-        unit = {"value": METRICS[metric].unit, "share": "rate", "n": "count"}.get(part)
-        if unit:
-            return lambda value: text.number(value, unit, lang)
-        return lambda value: str(_change(value, metric, lang, part))
-
+    style = table.style.apply(paint)
     formats = {
-        column: formatter(column)
-        for column in shown
+        column: _formatter(column, lang)
+        for column in table
         if ":" in column and not column.endswith("trend")
     }
+    style.format(formats, na_rep=text.NOTHING)
     note = say("figure.few", lang)
-    style = shown.style.format(formats, na_rep=text.NOTHING)
-    for metric, codes in few.items():
+    for metric, codes in small_codes.items():
         column = f"{metric}:value"
-        unit = METRICS[metric].unit
-        if column not in shown:
-            continue
-        style = style.format(
-            lambda v, unit=unit: f"{text.number(v, unit, lang)} {note}",
-            subset=(list(codes), [column]),
-        )
-    return style.apply(paint)
+        if column in table:
+            number = _formatter(column, lang)
+            style.format(
+                lambda value, number=number: f"{number(value)} {note}",
+                subset=(list(codes), [column]),
+            )
+    return style
+
+
+def _formatter(column: str, lang: str) -> Callable[[float], str]:
+    """Return the function that prints a value of the column `<metric>:<part>`."""
+    metric, part = column.split(":")
+    unit = {"value": METRICS[metric].unit, "share": "rate", "n": "count"}.get(part)
+    if unit:
+        return lambda value: text.number(value, unit, lang)
+    return lambda value: str(_change(value, metric, lang, part))
 
 
 def _change(value: float, metric: str, lang: str, part: str = "change") -> text.Change:
@@ -230,92 +249,65 @@ def _change(value: float, metric: str, lang: str, part: str = "change") -> text.
     return text.change(value, METRICS[metric].unit, METRICS[metric].better, lang, bare=True)
 
 
-def _metrics(shown: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(column.split(":")[0] for column in shown if ":" in column))
+def _metrics(table: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(column.split(":")[0] for column in table if ":" in column))
 
 
-def _columns(shown: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
+def _columns(table: pd.DataFrame, title: str, lang: str) -> dict[str, Any]:
     config: dict[str, Any] = {"name": st.column_config.TextColumn(title, pinned=True, width=104)}
-    for column in shown:
+    for column in table:
         metric, _, part = column.partition(":")
-        if not part:
-            continue
-        declared = METRICS[metric]
         if part.endswith("trend"):
             config[column] = st.column_config.LineChartColumn(say("table.trend", lang), width=72)
-            continue
-        points = (
-            "table.change_points"
-            if declared.unit == "rate" or part == "share_change"
-            else "table.change"
-        )
-        share = say("table.share", lang)
-        if f"{metric}:value" not in shown:
-            share = say("table.share_of", lang, metric=declared.name[lang])
-        heads = {"value": declared.name[lang], "share": share, "n": "n"}
-        head = heads.get(part) or say(points, lang)
-        config[column] = st.column_config.Column(
-            head, alignment="right", help=declared.meaning[lang]
-        )
+        elif part:
+            config[column] = st.column_config.Column(
+                _head(metric, part, f"{metric}:value" in table, lang),
+                alignment="right",
+                help=METRICS[metric].meaning[lang],
+            )
     return config
+
+
+def _head(metric: str, part: str, has_value: bool, lang: str) -> str:
+    """Return the head of a column; a share without its value beside it names the metric."""
+    definition = METRICS[metric]
+    if part == "value":
+        return definition.name[lang]
+    if part == "n":
+        return "n"
+    if part == "share":
+        if has_value:
+            return say("table.share", lang)
+        return say("table.share_of", lang, metric=definition.name[lang])
+    in_points = definition.unit == "rate" or part == "share_change"
+    return say("table.change_points" if in_points else "table.change", lang)
 
 
 def listing(selection: Selection, metrics: Sequence[str]) -> None:
     """Draw metrics below each other: the table view of a figure that shows them together."""
     lang = selection.lang
-    lines = []
-    for metric in metrics:
-        row, _ = queries.total_row(queries.question_for(selection, metric), lang)
-        declared = METRICS[metric]
-        value = text.NOTHING if row is None else text.exact(row["value"], declared.unit, lang)
-        change = text.change(
-            None if row is None else row.get("change"), declared.unit, declared.better, lang
-        )
-        lines.append(
-            (declared.name[lang], value, str(change), "" if row is None else f"{int(row['n']):,}")
-        )
-    heads = (
-        say("export.metric", lang),
-        say("definition.value", lang),
-        say("table.change", lang),
-        "n",
-    )
-    right = {head: st.column_config.Column(alignment="right") for head in heads[1:]}
-    frame = pd.DataFrame(lines, columns=list(heads))
-    st.dataframe(frame, hide_index=True, column_config=right, height="content", alt=heads[0])
-
-
-def plain(
-    words: str,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    alt: str,
-    lang: str,
-    *,
-    right: Sequence[str] = (),
-    **more: Any,
-) -> None:
-    """Draw a printed list.
-
-    `heads` are locale keys under `words`, those in `right` right-aligned; `more` goes to
-    st.dataframe.
-    """
-    heads_of = {head: say(f"{words}.{head}", lang) for head in heads}
-    aligned = {heads_of[head]: st.column_config.Column(alignment="right") for head in right}
-    frame = pd.DataFrame([list(row) for row in rows], columns=list(heads_of.values()), dtype="str")
+    keys = ("export.metric", "definition.value", "table.change")
+    heads = [*(say(key, lang) for key in keys), "n"]
+    rows = [_listing_row(selection, metric) for metric in metrics]
     st.dataframe(
-        frame, hide_index=True, column_config=aligned, alt=alt, placeholder=text.NOTHING, **more
+        pd.DataFrame(rows, columns=heads),
+        hide_index=True,
+        column_config=tables.right_aligned(heads[1:]),
+        height="content",
+        alt=heads[0],
     )
 
 
-def pairs(title: str, rows: Sequence[tuple[str, str]], note: str = "") -> None:
-    """Draw a list of (name, value) under a title."""
-    lines = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
-        for name, value in rows
-    )
-    small = f'<p class="lp-note">{html.escape(note)}</p>' if note else ""
-    st.html(
-        f'<p class="lp-message">{html.escape(title)}</p>{small}'
-        f'<div class="lp-define lp-pairs"><table>{lines}</table></div>'
+def _listing_row(selection: Selection, metric: str) -> tuple[str, str, str, str]:
+    lang = selection.lang
+    definition = METRICS[metric]
+    row, _ = queries.total_row(queries.question_for(selection, metric), lang)
+    if row is None:
+        change = text.change(None, definition.unit, definition.better, lang)
+        return definition.name[lang], text.NOTHING, str(change), ""
+    return (
+        definition.name[lang],
+        text.exact(row["value"], definition.unit, lang),
+        str(text.change(row.get("change"), definition.unit, definition.better, lang)),
+        f"{int(row['n']):,}",
     )

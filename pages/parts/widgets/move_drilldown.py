@@ -1,25 +1,27 @@
-"""The list behind a migration or cohort cell: matrix, money bridge or vintage."""
+"""The list behind a cell of a migration or cohort query: matrix, money bridge or vintage."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from types import ModuleType
 
 import pandas as pd
 import streamlit as st
 
 from analytics.analysis import cohorts, migration
-from analytics.analysis.cohorts import WHOLE, CohortQuery
+from analytics.analysis.cohorts import CohortQuery
 from analytics.analysis.migration import MigrationQuery
+from analytics.analysis.reloan_curve import WHOLE
 from analytics.i18n.text import say
-from analytics.metrics.buckets import sets
+from analytics.metrics.buckets import bucket_sets
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import drilldown
+from pages.parts.widgets import drilldown, fragments, list_table
+from pages.parts.widgets.list_table import EXPORT_LIMIT, PAGE_ROWS, Writer
 from pages.parts.widgets.text import caption, escape_markdown
 
+MoveQuery = MigrationQuery | CohortQuery
+# The keys of a cell that each kind of query can list.
 CELLS: dict[type, set[str]] = {
     MigrationQuery: {"term", "rate", "before", "after"},
     CohortQuery: {"cohort", "part", "month", "judged", "back"},
@@ -28,14 +30,13 @@ CELLS: dict[type, set[str]] = {
 
 def open_move(cell: Mapping[str, str]) -> None:
     """Open the list behind a cell of a migration or cohort query. For callbacks."""
-    drilldown.open_list(
-        "moved", {"moved": "~".join(f"{side}:{code}" for side, code in cell.items())}
-    )
+    path = "~".join(f"{side}:{code}" for side, code in cell.items())
+    fragments.open_list("moved", {"moved": path})
 
 
 def close() -> None:
     """Close the list. For callbacks."""
-    drilldown.close_list("moved", ("moved",))
+    fragments.close_list("moved", ("moved",))
 
 
 def open_cell_of(selection: Selection) -> dict[str, str]:
@@ -44,7 +45,7 @@ def open_cell_of(selection: Selection) -> dict[str, str]:
     return dict(part.split(":", 1) for part in value.split("~") if ":" in part)
 
 
-def show(selection: Selection, query: MigrationQuery | CohortQuery) -> None:
+def show(selection: Selection, query: MoveQuery) -> None:
     """Draw the open list, if any. Called last on a page."""
 
     def draw(current: Selection) -> None:
@@ -52,16 +53,17 @@ def show(selection: Selection, query: MigrationQuery | CohortQuery) -> None:
         # A page can open one dialog; the list of the frame takes precedence.
         if cell and set(cell) <= CELLS[type(query)] and not drilldown.open_cell_of(current):
             title = escape_markdown(_cell_name(current, query, cell))
-            st.dialog(title, width="large", on_dismiss=close)(_list)(current, query, cell)
+            list_dialog = st.dialog(title, width="large", on_dismiss=close)
+            list_dialog(_dialog_content)(current, query, cell)
 
-    drilldown.dialog(selection, "moved", draw)
+    fragments.dialog(selection, "moved", draw)
 
 
 def state_names(selection: Selection, query: MigrationQuery) -> dict[str, str]:
     """Return code → words of every state that a migration can start or end in."""
     lang = selection.lang
     if query.by == "bucket":
-        names = dict(sets()[query.buckets].labels(lang))
+        names = dict(bucket_sets()[query.buckets].labels(lang))
     elif query.by == "late":
         names = {code: say(f"moved.{code}", lang) for code in ("late", "current")}
     else:
@@ -70,9 +72,7 @@ def state_names(selection: Selection, query: MigrationQuery) -> dict[str, str]:
     return names | {code: say(f"moved.{code}", lang) for code in outside}
 
 
-def _cell_name(
-    selection: Selection, query: MigrationQuery | CohortQuery, cell: Mapping[str, str]
-) -> str:
+def _cell_name(selection: Selection, query: MoveQuery, cell: Mapping[str, str]) -> str:
     lang = selection.lang
     if isinstance(query, CohortQuery):
         return _cohort_name(selection, query, cell)
@@ -80,8 +80,8 @@ def _cell_name(
         terms = ("opening", *migration.TERMS, "closing")
         return say(f"flow.{cell['term']}", lang) if cell["term"] in terms else cell["term"][:40]
     if "rate" in cell:
-        terms = cell["rate"] in migration.RATES
-        return say(f"migration.rate_{cell['rate']}", lang) if terms else cell["rate"][:40]
+        is_rate = cell["rate"] in migration.RATES
+        return say(f"migration.rate_{cell['rate']}", lang) if is_rate else cell["rate"][:40]
     names = state_names(selection, query)
     return " → ".join(
         names.get(cell[side], cell[side][:40]) for side in ("before", "after") if side in cell
@@ -100,9 +100,8 @@ def _cohort_name(selection: Selection, query: CohortQuery, cell: Mapping[str, st
         late = (say(f"migration.late_{query.late}", lang), say(f"overdue.days_{query.days}", lang))
         parts.append(" ".join((*late, say("migration.mob", lang, month=cell["month"][:3]))))
     if cell.get("judged") in ("yes", "missed"):
-        parts.append(
-            say("migration.judged" if cell["judged"] == "yes" else "migration.missed", lang)
-        )
+        key = "judged" if cell["judged"] == "yes" else "missed"
+        parts.append(say(f"migration.{key}", lang))
     if "back" in cell:
         parts.append(say("migration.back", lang))
     return " · ".join(parts)
@@ -117,88 +116,72 @@ def period_name(first: str, period: str) -> str:
     return year if period == "year" else f"{year}-{month}"
 
 
-def _list(
-    selection: Selection, query: MigrationQuery | CohortQuery, cell: Mapping[str, str]
-) -> None:
+def _dialog_content(selection: Selection, query: MoveQuery, cell: Mapping[str, str]) -> None:
     lang = selection.lang
-    module = _module_of(query)
     try:
-        total = queries.cached_analysis(module.count_rows, query, cell)
+        total = _count_rows(query, cell)
         count = say(f"drill.count_{_unit(query, cell)}", lang, n=f"{total:,}")
         caption(f"{count} · {say('drill.masked', lang)}")
-        pages = max(1, math.ceil(total / drilldown.PAGE_ROWS))
-        at = 1
-        if pages > 1:
-            at = st.pagination(pages, key=f"moved_page_{'_'.join(cell.values())}")
-        lines = queries.cached_analysis(
-            module.list_rows, query, cell, drilldown.PAGE_ROWS, (at - 1) * drilldown.PAGE_ROWS
-        )
+        key = f"moved_page_{'_'.join(cell.values())}"
+        page = list_table.page_picker(total, PAGE_ROWS, key)
+        rows = _rows(query, cell, PAGE_ROWS, (page - 1) * PAGE_ROWS)
     except UserError as refusal:
         caption(refusal.text(lang))
         return
-    words = drilldown.export_columns(lines, lang)
-    right = {
-        c.header: st.column_config.Column(alignment="right")
-        for c in words.values()
-        if c.unit not in ("text", "date")
-    }
-    table = drilldown.format_table(_with_labels(lines, selection, query), words, lang)
+    columns = list_table.export_columns(rows, lang)
     st.dataframe(
-        table,
+        list_table.format_table(_with_labels(rows, selection, query), columns, lang),
         hide_index=True,
         alt=_cell_name(selection, query, cell),
         height="content",
-        column_config=right,
+        column_config=list_table.number_columns(columns),
     )
     _downloads(selection, query, cell, total)
 
 
-def _module_of(query: MigrationQuery | CohortQuery) -> ModuleType:
-    return cohorts if isinstance(query, CohortQuery) else migration
+def _count_rows(query: MoveQuery, cell: Mapping[str, str]) -> int:
+    if isinstance(query, CohortQuery):
+        return queries.cached_analysis(cohorts.count_rows, query, cell)
+    return queries.cached_analysis(migration.count_rows, query, cell)
 
 
-def _unit(query: MigrationQuery | CohortQuery, cell: Mapping[str, str]) -> str:
+def _rows(query: MoveQuery, cell: Mapping[str, str], limit: int, offset: int) -> pd.DataFrame:
+    if isinstance(query, CohortQuery):
+        return queries.cached_analysis(cohorts.list_rows, query, cell, limit, offset)
+    return queries.cached_analysis(migration.list_rows, query, cell, limit, offset)
+
+
+def _unit(query: MoveQuery, cell: Mapping[str, str]) -> str:
     if isinstance(query, CohortQuery):
         return "settlements" if query.kind == "curve" else "loans"
     return "loans" if query.of_loans or {"term", "rate"} & set(cell) else "customers"
 
 
-def _with_labels(
-    lines: pd.DataFrame, selection: Selection, query: MigrationQuery | CohortQuery
-) -> pd.DataFrame:
+def _with_labels(rows: pd.DataFrame, selection: Selection, query: MoveQuery) -> pd.DataFrame:
     if isinstance(query, MigrationQuery):
         names = state_names(selection, query)
         states = {
-            side: [names.get(code, code) for code in lines[side]] for side in ("before", "after")
+            side: [names.get(code, code) for code in rows[side]] for side in ("before", "after")
         }
-        lines = lines.assign(**states)
-    return drilldown.with_labels(lines, selection)
+        rows = rows.assign(**states)
+    return list_table.with_labels(rows, selection)
 
 
-def _downloads(
-    selection: Selection, query: MigrationQuery | CohortQuery, cell: Mapping[str, str], total: int
-) -> None:
+def _downloads(selection: Selection, query: MoveQuery, cell: Mapping[str, str], total: int) -> None:
     lang = selection.lang
-    if total > drilldown.EXPORT_LIMIT:
-        caption(say("drill.limit", lang, limit=f"{drilldown.EXPORT_LIMIT:,}"))
+    if total > EXPORT_LIMIT:
+        caption(say("drill.limit", lang, limit=f"{EXPORT_LIMIT:,}"))
         return
-    notes = drilldown.export_notes(
-        selection, query.question, _cell_name(selection, query, cell), False
-    )
+    name = _cell_name(selection, query, cell)
+    notes = list_table.export_notes(selection, query.question, name, False)
     if isinstance(query, MigrationQuery):
         notes.append((say("changes.compared", lang), str(query.before)))
 
-    def write_file(write) -> bytes:
-        frame = _with_labels(
-            queries.cached_analysis(
-                _module_of(query).listed, query, cell, drilldown.EXPORT_LIMIT, 0
-            ),
-            selection,
-            query,
-        )
-        return write(frame, drilldown.export_columns(frame, lang), notes, lang)
+    def write_file(writer: Writer) -> bytes:
+        frame = _with_labels(_rows(query, cell, EXPORT_LIMIT, 0), selection, query)
+        return writer(frame, list_table.export_columns(frame, lang), notes, lang)
 
-    what = f"moved_{query.before}" if isinstance(query, MigrationQuery) else query.kind
-    stem = f"{what}_{query.question.as_of}_{queries.warehouse().edition.id[:8]}"
+    kind = f"moved_{query.before}" if isinstance(query, MigrationQuery) else query.kind
+    stem = f"{kind}_{query.question.as_of}_{queries.warehouse().edition.id[:8]}"
     with st.container(horizontal=True, gap="small"):
-        drilldown.downloads(write_file, stem, "moved", lang)
+        list_table.downloads(write_file, stem, "moved", lang)

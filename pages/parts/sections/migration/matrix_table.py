@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import drilldown, move_drilldown
+from pages.parts.widgets import fragments, move_drilldown
 from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import background, tint
 
@@ -82,7 +82,7 @@ def show(
             move_drilldown.open_move(cell)
 
     section_title(title)
-    drilldown.clickable_table(
+    fragments.clickable_table(
         selection,
         f"{key}_{measure}_{lang}",
         cells.style.apply(paint),

@@ -1,4 +1,4 @@
-"""The sections of the data page: freshness, invariants, editions, row counts, rejected rows, empty tables."""
+"""The sections of the data page: editions, invariants, row counts, rejected rows, empty tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from data.contract.schema import read_contract
 from data.messages import reason_in
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, metric_table
+from pages.parts.widgets import boards, tables
 from pages.parts.widgets.text import caption, section_title
 
 COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
@@ -39,7 +39,7 @@ def invariants(selection: Selection) -> None:
                 count=len(broken or checks),
             )
         )
-        metric_table.plain(
+        tables.plain(
             "data",
             ("number", "rule", "verdict", "cases", "example"),
             [
@@ -65,7 +65,7 @@ def freshness(lang: str) -> None:
     fresh = say(
         "data.fresh",
         lang,
-        as_of=text.day(edition.as_of, lang),
+        as_of=text.day(queries.edition_as_of(edition), lang),
         first=text.month(edition.months[0], lang),
         months=len(edition.months),
         built=_minute(edition.created),
@@ -76,11 +76,11 @@ def freshness(lang: str) -> None:
 
 
 def editions(lang: str) -> None:
-    """Draw the editions of the home, newest first, and the command that goes back to the one before."""
-    served = queries.warehouse().edition.id
+    """Draw the editions, newest first, and the command that goes back to the previous one."""
+    current = queries.warehouse().edition.id
     history = queries.history()
     section_title(say("data.editions", lang, count=len(history)))
-    metric_table.plain(
+    tables.plain(
         "data",
         ("edition", "order", "kind", "source", "as_of", "months", "created", "served"),
         [
@@ -92,7 +92,7 @@ def editions(lang: str) -> None:
                 edition.as_of,
                 len(edition.months),
                 _minute(edition.created),
-                say("check.served", lang) if edition.id == served else "",
+                say("check.served", lang) if edition.id == current else "",
             )
             for edition in history
         ],
@@ -113,17 +113,15 @@ def row_counts(lang: str) -> None:
     section_title(say(title, lang, tables=text.listing(unbalanced, lang)))
     rows = [
         (
-            str(row.as_of)[:10],
-            *_table_names(row.table, lang),
-            *(text.number(getattr(row, name), "count", lang) for name in COUNTS),
-            row.totals,
+            str(row["as_of"])[:10],
+            *_table_names(row["table"], lang),
+            *(text.number(row[name], "count", lang) for name in COUNTS),
+            row["totals"],
         )
-        for row in ledger.itertuples()
+        for row in ledger.to_dict("records")
     ]
     heads = ("as_of", "table", "meaning", *COUNTS, "totals")
-    metric_table.plain(
-        "data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content"
-    )
+    tables.plain("data", heads, rows, say("data.table", lang), lang, right=COUNTS, height="content")
 
 
 def rejected_rows(lang: str) -> None:
@@ -136,16 +134,16 @@ def rejected_rows(lang: str) -> None:
     columns = ("table", "file", "line", "column", "value", "reason")
     rows = [
         (
-            row.table_name,
-            row.file,
-            row.line,
-            row.column_name,
-            row.value_masked,
-            reason_in(row.reason, lang),
+            row["table_name"],
+            row["file"],
+            row["line"],
+            row["column_name"],
+            row["value_masked"],
+            reason_in(row["reason"], lang),
         )
-        for row in rejected.itertuples()
+        for row in rejected.to_dict("records")
     ]
-    metric_table.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
+    tables.plain("data", columns, rows, say("data.reason", lang), lang, right=("line",))
 
 
 def empty_tables(lang: str) -> None:
@@ -163,12 +161,12 @@ def empty_tables(lang: str) -> None:
         for table, ids in absent.items()
     ]
     heads = ("table", "meaning", "would_fill")
-    metric_table.plain("data", heads, rows, say("data.table", lang), lang, height="content")
+    tables.plain("data", heads, rows, say("data.table", lang), lang, height="content")
 
 
 def _table_names(table: str, lang: str) -> tuple[str, str]:
-    declared = read_contract().table(table)
-    return table, declared.zh if lang == "zh-CN" else declared.en
+    definition = read_contract().table(table)
+    return table, definition.zh if lang == "zh-CN" else definition.en
 
 
 def _minute(created: str) -> str:

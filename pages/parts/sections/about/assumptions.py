@@ -11,13 +11,14 @@ from analytics.metrics.assumptions import assumptions
 from analytics.metrics.definitions import METRICS
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import metric_table, rulebook_tables
+from pages.parts.widgets import rulebook_tables, tables
 from pages.parts.widgets.text import caption, section_title
 
 
 def values_in_force(as_of: date, lang: str) -> list[tuple[str, str]]:
     """Return (name, value) of the assumptions in force at the month end."""
-    values = assumptions(as_of)
+    edition = assumptions(as_of)
+    values = edition.parameters()
     rates = ("deposit_margin", "funding_rate", "lgd_secured", "lgd_unsecured")
     costs = ("operating_cost_loan", "operating_cost_deposit")
     lines = [
@@ -32,7 +33,7 @@ def values_in_force(as_of: date, lang: str) -> list[tuple[str, str]]:
             say("assumed.pd", lang, name=five.class_names(code)["zh" if lang == "zh-CN" else "en"]),
             text.number(rate, "rate", lang),
         )
-        for code, rate in values["pd"].items()
+        for code, rate in edition.pd.items()
     ]
     return lines
 
@@ -41,14 +42,14 @@ def show(selection: Selection) -> None:
     """Draw the assumptions with their effective date and who approved them."""
     lang = selection.lang
     as_of = date.fromisoformat(selection.as_of)
-    values = assumptions(as_of)
+    edition = assumptions(as_of)
     since = say(
         "assumed.since",
         lang,
-        day=text.day(values["effective_on"], lang),
-        by=values["approved_by"][lang],
+        day=text.day(edition.effective_on, lang),
+        by=edition.approved_by[lang],
     )
-    metric_table.pairs(say("assumed.title", lang), values_in_force(as_of, lang), since)
+    tables.pairs(say("assumed.title", lang), values_in_force(as_of, lang), since)
 
 
 def targets(selection: Selection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 import pandas as pd
@@ -12,11 +11,12 @@ from analytics.grading import compliance
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.presentation import export
+from analytics.rulebooks.facts import Fact
 from analytics.rulebooks.service_rules import ServiceRule
-from pages.parts.state import queries, rulebook_queries
+from pages.parts.state import rulebook_queries
 from pages.parts.state.filters import applied_filters
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import drilldown, rulebook_tables
+from pages.parts.widgets import list_table, rulebook_tables
 
 MONTHS = 12
 _HEADS = ("rule", "clause", "looked_at", "breaches", "trend", "share", "undecided", "amount")
@@ -32,7 +32,7 @@ _UNITS = {
 
 @st.fragment(parallel=True)
 def board(selection: Selection, counts: pd.DataFrame) -> None:
-    """Draw every rule with its `counts`; the trend follows once the months before are counted."""
+    """Draw every rule with its `counts`; the trend is drawn once the earlier months are counted."""
     spot = st.empty()
     with spot:
         _board(selection, counts, counts)
@@ -49,25 +49,27 @@ def _board(selection: Selection, counts: pd.DataFrame, over: pd.DataFrame) -> No
         [say(f"compliance.{head}", lang, months=MONTHS) for head in _HEADS],
         [
             (
-                names[row.rule],
-                rules[row.rule].clause,
-                f"{row.looked_at:,}",
-                f"{row.breaches:,}",
+                names[row["rule"]],
+                rules[row["rule"]].clause,
+                f"{row['looked_at']:,}",
+                f"{row['breaches']:,}",
                 rulebook_tables.sparkline(
-                    over.loc[over["rule"] == row.rule, "breaches"].tolist(), names[row.rule], lang
+                    over.loc[over["rule"] == row["rule"], "breaches"].tolist(),
+                    names[row["rule"]],
+                    lang,
                 ),
-                text.number(row.share, "rate", lang),
-                f"{row.undecided:,}",
-                text.number(row.amount, "money", lang),
+                text.number(row["share"], "rate", lang),
+                f"{row['undecided']:,}",
+                text.number(row["amount"], "money", lang),
             )
-            for row in counts.itertuples()
+            for row in counts.to_dict("records")
         ],
         right=(2, 3, 4, 5, 6, 7),
         tight=(1,),
     )
 
 
-def facts_of(rule: ServiceRule) -> dict:
+def facts_of(rule: ServiceRule) -> dict[str, Fact]:
     """Return name → fact of everything that a rule reads."""
     return {
         leaf.fact.name: leaf.fact for part in (rule.applies, rule.breach) for leaf in part.leaves()
@@ -77,22 +79,13 @@ def facts_of(rule: ServiceRule) -> dict:
 def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, export.ExportColumn]:
     """Return header and unit of every column of the list."""
     facts = facts_of(rule)
-    other_columns = drilldown.export_columns(frame.drop(columns=list(facts_of(rule))), lang)
+    other_columns = list_table.export_columns(frame.drop(columns=list(facts)), lang)
     return other_columns | {
         name: export.ExportColumn(
             fact.words(rulebook_tables.rulebook_lang(lang)),
             "rate" if name.endswith("_ratio") else _UNITS[fact.type],
         )
         for name, fact in facts.items()
-    }
-
-
-def right_aligned(columns: Mapping[str, export.ExportColumn]) -> dict:
-    """Return the column settings of the list: numbers are right-aligned."""
-    return {
-        column.header: st.column_config.Column(alignment="right")
-        for column in columns.values()
-        if column.unit not in ("text", "date")
     }
 
 
@@ -106,14 +99,14 @@ def with_labels(rule: ServiceRule, frame: pd.DataFrame, selection: Selection) ->
             labels[name] = [rulebook_tables.yes_no(value, selection.lang) for value in frame[name]]
         elif fact.type == "code":
             labels[name] = [fact.value_words(value, short) for value in frame[name]]
-    return drilldown.with_labels(frame, selection).assign(**labels)
+    return list_table.with_labels(frame, selection).assign(**labels)
 
 
 def export_notes(rule: ServiceRule, selection: Selection) -> list[tuple[str, str]]:
     """Return the notes of an export: the rule, its clause and words, month, edition."""
     lang = selection.lang
     short = rulebook_tables.rulebook_lang(selection.lang)
-    edition = queries.warehouse().edition
+    no_filters = "compliance.no_filters" if applied_filters(selection) else "export.no_filters"
     return [
         (say("compliance.rule", lang), f"{rule.names[short]} ({rule.id})"),
         (say("rules.clause", lang), f"{rule.document[short]} {rule.clause}"),
@@ -122,12 +115,6 @@ def export_notes(rule: ServiceRule, selection: Selection) -> list[tuple[str, str
             f"{rule.applies.words(short)} | {rule.breach.words(short)} | {rule.note[short]}",
         ),
         (say("export.as_of", lang), selection.as_of),
-        (
-            say("export.filters", lang),
-            say(f"{'compliance' if applied_filters(selection) else 'export'}.no_filters", lang),
-        ),
-        (
-            say("export.edition", lang),
-            f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}",
-        ),
+        (say("export.filters", lang), say(no_filters, lang)),
+        list_table.edition_note(lang),
     ]

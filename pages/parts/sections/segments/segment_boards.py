@@ -5,7 +5,7 @@ Stored models are read, never fitted here: one JSON file and one table per editi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date
 from typing import Any
 
@@ -16,16 +16,17 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from analytics.presentation import segment_charts
+from analytics.presentation.marks import Figure
 from analytics.segments import report, store
-from analytics.segments.definitions import FACTS, INACTIVE, Fact
+from analytics.segments.definitions import FEATURES, INACTIVE, Feature
 from analytics.segments.report import Segments
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import boards, chart
+from pages.parts.widgets import boards, chart, tables
 from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import background, is_dark, tint
 
-TELLING = 10
+MAX_MAIN_FACTS = 10
 MEASURES = ("n", "balance", "lift")
 
 
@@ -39,23 +40,17 @@ def segments_of(selection: Selection) -> Segments:
 
     Raises UserError when there is no model.
     """
-    served = queries.warehouse()
-    months = store.months(served.home, served.edition.id)
-    requested = date.fromisoformat(selection.as_of)
-    used = requested if requested in months or not months else months[-1]
-    if months and used != requested:
-        listed = text.listing([text.month(day, selection.lang) for day in months], selection.lang)
-        st.info(
-            say(
-                "segments.other_month",
-                selection.lang,
-                months=listed,
-                shown=text.month(used, selection.lang),
-            )
-        )
-    path = served.home / store.FOLDER / served.edition.id / f"{used}.json"
+    lang = selection.lang
+    warehouse = queries.warehouse()
+    months = store.months(warehouse.home, warehouse.edition.id)
+    as_of = date.fromisoformat(selection.as_of)
+    if months and as_of not in months:
+        as_of = months[-1]
+        names = text.listing([text.month(day, lang) for day in months], lang)
+        st.info(say("segments.other_month", lang, months=names, shown=text.month(as_of, lang)))
+    path = warehouse.home / store.FOLDER / warehouse.edition.id / f"{as_of}.json"
     modified = path.stat().st_mtime_ns if path.exists() else 0
-    return _read_segments(served.edition.id, queries.ROW_SCOPE, used, modified)
+    return _read_segments(warehouse.edition.id, queries.ROW_SCOPE, as_of, modified)
 
 
 def lead(segments: Segments, selection: Selection) -> None:
@@ -64,7 +59,8 @@ def lead(segments: Segments, selection: Selection) -> None:
     table = segments.table()
     comparable = table[(table["overdue_n"] >= MIN_GROUP_SIZE) & (table["segment"] != INACTIVE)]
     facts = {"customers": f"{segments.payload['customers']:,}", "count": len(segments.order)}
-    if comparable.empty:
+    base = segments.base
+    if comparable.empty or base is None:
         boards.headline([say("segments.lead_short", lang, **facts)], lang)
         caption(
             say("segments.basis_short", lang, as_of=text.month(segments.as_of, lang)),
@@ -78,7 +74,7 @@ def lead(segments: Segments, selection: Selection) -> None:
             "low": text.number(best["overdue"], "rate", lang),
             "worst": worst[lang],
             "high": text.number(worst["overdue"], "rate", lang),
-            "base": text.month(segments.base, lang),
+            "base": text.month(base, lang),
             "as_of": text.month(segments.as_of, lang),
         }
         headline = segments.headline(selection.scheme, lang)
@@ -86,25 +82,25 @@ def lead(segments: Segments, selection: Selection) -> None:
             [say("segments.lead", lang, **facts), headline[:1].lower() + headline[1:]], lang
         )
         caption(
-            say("segments.basis", lang, base=text.month(segments.base, lang)),
+            say("segments.basis", lang, base=text.month(base, lang)),
             say("segments.never", lang),
         )
-    idle = say(
-        "segments.idle_note",
-        lang,
-        n=f"{segments.payload['idle']:,}",
-        name=segments.name(INACTIVE, lang),
-    )
-    caption(*([idle] if segments.payload["idle"] else []), *segments.notes(lang))
+    inactive = segments.payload["idle"]
+    note = ""
+    if inactive:
+        name = segments.name(INACTIVE, lang)
+        note = say("segments.idle_note", lang, n=f"{inactive:,}", name=name)
+    caption(note, *segments.notes(lang))
 
 
 def outcomes(segments: Segments, selection: Selection) -> None:
     """Draw size and later outcomes of every segment, with intervals."""
     lang = selection.lang
     table = segments.table()
-    title = say("segments.outcomes" if segments.base else "segments.sizes", lang)
+    base = segments.base
+    title = say("segments.outcomes" if base else "segments.sizes", lang)
     section_title(title)
-    if segments.base:
+    if base:
         whole = segments.payload["whole"]["overdue"]["rate"]
         draw(
             segment_charts.outcomes(table, whole, lang, dark=is_dark()),
@@ -112,7 +108,7 @@ def outcomes(segments: Segments, selection: Selection) -> None:
             say("segments.overdue", lang),
             lang,
         )
-    out = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             say("segments.segment", lang): table[lang],
             say("segments.customers", lang): [f"{n:,}" for n in table["customers"]],
@@ -121,16 +117,16 @@ def outcomes(segments: Segments, selection: Selection) -> None:
     )
     for outcome, unit in (("overdue", "rate"), ("reloan", "rate"), ("contribution", "money")):
         cells = zip(*(table[f"{outcome}{end}"] for end in ("", "_low", "_high", "_n")), strict=True)
-        out[say(f"segments.{outcome}", lang)] = [_interval(*cell, unit, lang) for cell in cells]
-    sheet(out if segments.base else out.iloc[:, :3], 1, title)
-    if segments.base:
-        gone = say(
-            "segments.gone_note", lang, n=len(segments.former), base=text.month(segments.base, lang)
-        )
-        caption(
-            gone if segments.former else "",
-            say("segments.outcomes_note", lang, base=text.month(segments.base, lang)),
-        )
+        frame[say(f"segments.{outcome}", lang)] = [_interval(*cell, unit, lang) for cell in cells]
+    if base is None:
+        sheet(frame.iloc[:, :3], 1, title)
+        return
+    sheet(frame, 1, title)
+    month = text.month(base, lang)
+    former = ""
+    if segments.former:
+        former = say("segments.gone_note", lang, n=len(segments.former), base=month)
+    caption(former, say("segments.outcomes_note", lang, base=month))
 
 
 def validation(segments: Segments, selection: Selection) -> None:
@@ -138,45 +134,50 @@ def validation(segments: Segments, selection: Selection) -> None:
     lang = selection.lang
     section_title(segments.headline(selection.scheme, lang))
     if not segments.base:
-        return caption(segments.verdict(selection.scheme, lang))
+        caption(segments.verdict(selection.scheme, lang))
+        return
     rows = segments.validation(selection.scheme)
     if "segment_auc" not in rows:
-        return caption(segments.verdict(selection.scheme, lang))
+        caption(segments.verdict(selection.scheme, lang))
+        return
     figure = segment_charts.validation(rows, lang, dark=is_dark())
     draw(figure, "auc", segments.verdict(selection.scheme, lang), lang)
-    names = {part: say(f"segments.{part}", lang).lower() for part in ("class", "segment", "both")}
-    out = pd.DataFrame(
-        {
-            say("segments.outcome", lang): [
-                say(f"segments.outcome_{o}", lang) for o in rows["outcome"]
-            ]
-        }
-    )
-    out["n"] = [f"{n:,}" for n in rows["n"]]
-    out[say("segments.events", lang)] = [f"{n:,}" for n in rows["events"]]
-    for figure in ("auc", "gini", "ks"):
-        for part, name in names.items():
-            cells = rows[f"{part}_{figure}"] if f"{part}_{figure}" in rows else [None] * len(rows)
-            out[say(f"segments.{figure}", lang, name=name)] = [three_decimals(v) for v in cells]
+    sheet(_validation_table(rows, lang), 1, segments.headline(selection.scheme, lang))
+    caption(say("segments.validation_note", lang, seen=f"{segments.payload['seen']:,}"))
+
+
+def _validation_table(rows: pd.DataFrame, lang: str) -> pd.DataFrame:
+    """Return per outcome n, events, and AUC, Gini and KS of classes, segments and both."""
+    outcomes = [say(f"segments.outcome_{outcome}", lang) for outcome in rows["outcome"]]
+    frame = pd.DataFrame({say("segments.outcome", lang): outcomes})
+    frame["n"] = [f"{n:,}" for n in rows["n"]]
+    frame[say("segments.events", lang)] = [f"{n:,}" for n in rows["events"]]
+    for statistic in ("auc", "gini", "ks"):
+        for part in ("class", "segment", "both"):
+            column = f"{part}_{statistic}"
+            values = rows[column] if column in rows else [None] * len(rows)
+            name = say(f"segments.{part}", lang).lower()
+            head = say(f"segments.{statistic}", lang, name=name)
+            frame[head] = [three_decimals(value) for value in values]
     if "gain" in rows:
         cells = zip(rows["gain"], rows["gain_low"], rows["gain_high"], strict=True)
-        out[say("segments.gain", lang)] = [
-            text.NOTHING
-            if text.is_missing(v)
-            else f"{three_decimals(v)} ({three_decimals(a)} – {three_decimals(b)})"
-            for v, a, b in cells
-        ]
-    sheet(out, 1, segments.headline(selection.scheme, lang))
-    caption(say("segments.validation_note", lang, seen=f"{segments.payload['seen']:,}"))
+        frame[say("segments.gain", lang)] = [_gain(*cell) for cell in cells]
+    return frame
+
+
+def _gain(value: float, low: float, high: float) -> str:
+    if text.is_missing(value):
+        return text.NOTHING
+    return f"{three_decimals(value)} ({three_decimals(low)} – {three_decimals(high)})"
 
 
 def cells(segments: Segments, selection: Selection) -> None:
     """Draw class by segment: customers, balance or lift of later overdue."""
     lang = selection.lang
     rows = segments.cells(selection.scheme)
-    agreed = segments.agreement(selection.scheme)
-    key = "cells_none" if agreed is None else "cells"
-    section_title(say(f"segments.{key}", lang, agreement=f"{agreed or 0:.2f}"))
+    agreement = segments.agreement(selection.scheme)
+    key = "cells_none" if agreement is None else "cells"
+    section_title(say(f"segments.{key}", lang, agreement=f"{agreement or 0:.2f}"))
     words = {"n": "cells_n", "balance": "cells_balance", "lift": "cells_lift"}
     measures = MEASURES if segments.base else MEASURES[:2]
     measure = chart.picker(
@@ -187,19 +188,16 @@ def cells(segments: Segments, selection: Selection) -> None:
         say("segments.cells_pick", lang),
     )
     row_of = {(row["class"], row["segment"]): row for row in rows.to_dict("records")}
-    names = {
-        c: n
-        for c, n in report.class_names(selection.scheme, lang).items()
-        if any(c == key[0] for key in row_of)
-    }
-    out = pd.DataFrame(
+    present = {code for code, _ in row_of}
+    frame = pd.DataFrame(
         {say("segments.segment", lang): [segments.name(code, lang) for code in segments.order]}
     )
-    for code, name in names.items():
-        out[name] = [
-            _cell(row_of.get((code, segment)), measure, lang) for segment in segments.order
-        ]
-    sheet(out, 1, say("segments.class", lang))
+    for code, name in report.class_names(selection.scheme, lang).items():
+        if code in present:
+            frame[name] = [
+                _cell(row_of.get((code, segment)), measure, lang) for segment in segments.order
+            ]
+    sheet(frame, 1, say("segments.class", lang))
     if measure == "lift":
         caption(say("segments.cells_note", lang))
 
@@ -217,23 +215,26 @@ def profile(segments: Segments, selection: Selection) -> None:
         lambda code: say(f"segments.facts_{code}", lang),
         say("segments.fact", lang),
     )
-    main = list(segments.importance()["fact"])[:TELLING]
+    main = list(segments.importance()["fact"])[:MAX_MAIN_FACTS]
     facts = [fact for fact in dict.fromkeys(rows["fact"]) if which == "all" or fact in main]
-    by = {(row["fact"], row["segment"]): row for row in rows.to_dict("records")}
-    out = pd.DataFrame({say("segments.fact", lang): [FACTS[f].name[lang] for f in facts]})
-    out[say("segments.bank", lang)] = [_bank_value(FACTS[f], by[f, codes[0]], lang) for f in facts]
+    row_of = {(row["fact"], row["segment"]): row for row in rows.to_dict("records")}
+    names = [FEATURES[fact].name[lang] for fact in facts]
+    frame = pd.DataFrame({say("segments.fact", lang): names})
+    frame[say("segments.bank", lang)] = [
+        _bank_value(FEATURES[fact], row_of[fact, codes[0]], lang) for fact in facts
+    ]
     z_scores = {}
     for code in codes:
         name = segments.name(code, lang)
-        out[name] = [_value(FACTS[f], by[f, code], lang) for f in facts]
-        z_scores[name] = [by[f, code]["height"] for f in facts]
+        frame[name] = [_value(FEATURES[fact], row_of[fact, code], lang) for fact in facts]
+        z_scores[name] = [row_of[fact, code]["height"] for fact in facts]
 
     def paint(column: pd.Series) -> list[str]:
         if column.name not in z_scores:
             return [""] * len(column)
         return [_shade(z_score) for z_score in z_scores[str(column.name)]]
 
-    sheet(out, 1, say("segments.fact", lang), style=paint)
+    sheet(frame, 1, say("segments.fact", lang), style=paint)
     caption(say("segments.profile_note", lang))
 
 
@@ -248,19 +249,19 @@ def _shade(z_score: float) -> str:
     return background(tint() if z_score > 0 else below, alpha)
 
 
-def draw(figure: Mapping[str, Any], key: str, alt: str, lang: str) -> None:
+def draw(figure: Figure, key: str, alt: str, lang: str) -> None:
     """Draw a figure with its alt text."""
     chart.draw(figure, f"segments_{key}_{lang}", say("figure.alt", lang, title=alt))
 
 
 def sheet(
-    out: pd.DataFrame, first: int, alt: str, style: Callable[[pd.Series], list[str]] | None = None
+    frame: pd.DataFrame, first: int, alt: str, style: Callable[[pd.Series], list[str]] | None = None
 ) -> None:
-    """Draw a table whose first columns are pinned."""
-    config = {name: st.column_config.Column(pinned=True) for name in list(out)[:first]}
-    config |= {name: st.column_config.Column(alignment="right") for name in list(out)[first:]}
-    styled = out.style.apply(style) if style else out
-    st.dataframe(styled, hide_index=True, column_config=config, height="content", alt=alt)
+    """Draw a table whose `first` columns are pinned and whose others are right-aligned."""
+    config = {name: st.column_config.Column(pinned=True) for name in list(frame)[:first]}
+    config |= tables.right_aligned(list(frame)[first:])
+    table = frame.style.apply(style) if style else frame
+    st.dataframe(table, hide_index=True, column_config=config, height="content", alt=alt)
 
 
 def _interval(
@@ -270,20 +271,20 @@ def _interval(
         return text.NOTHING
     if n < MIN_GROUP_SIZE:
         return f"{say('figure.few', lang)} n = {n:,}"
-    both = (
-        f" ({text.number(low, unit, lang)} – {text.number(high, unit, lang)})"
-        if not text.is_missing(low)
-        else ""
-    )
-    return f"{text.number(value, unit, lang)}{both} n = {n:,}"
+    interval = ""
+    if not text.is_missing(low):
+        interval = f" ({text.number(low, unit, lang)} – {text.number(high, unit, lang)})"
+    return f"{text.number(value, unit, lang)}{interval} n = {n:,}"
 
 
 def three_decimals(value: float | None) -> str:
     """Return the value with three decimals."""
-    return text.NOTHING if text.is_missing(value) else f"{value:.3f}".replace("-", "−")
+    if value is None or text.is_missing(value):
+        return text.NOTHING
+    return f"{value:.3f}".replace("-", "−")
 
 
-def _cell(row: dict | None, measure: str, lang: str) -> str:
+def _cell(row: Mapping[Hashable, Any] | None, measure: str, lang: str) -> str:
     if row is None:
         return text.NOTHING
     if measure == "lift":
@@ -295,13 +296,13 @@ def _cell(row: dict | None, measure: str, lang: str) -> str:
     return text.number(row[measure], "money" if measure == "balance" else "count", lang)
 
 
-def _value(fact: Fact, row: dict, lang: str) -> str:
+def _value(fact: Feature, row: Mapping[Hashable, Any], lang: str) -> str:
     if fact.is_category:
         if row["code"] is None or text.is_missing(row["value"]):
             return text.NOTHING
-        return f"{fact.code(row['code'], lang)} {text.number(row['value'], 'rate', lang)}"
+        return f"{fact.code_name(row['code'], lang)} {text.number(row['value'], 'rate', lang)}"
     return report.amount(fact, row["value"], lang)
 
 
-def _bank_value(fact: Fact, row: dict, lang: str) -> str:
+def _bank_value(fact: Feature, row: Mapping[Hashable, Any], lang: str) -> str:
     return "" if fact.is_category else report.amount(fact, row["bank"], lang)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import streamlit as st
 
@@ -14,18 +12,18 @@ from analytics.segments import report
 from analytics.segments.report import Disagreements, Segments
 from data.errors import UserError
 from pages.parts.state import queries
-from pages.parts.state.filters import applied_filters
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import chart, drilldown
+from pages.parts.widgets import chart, list_table
+from pages.parts.widgets.list_table import Writer
 from pages.parts.widgets.text import caption, section_title
 
-PAGE = 15
+PAGE_ROWS = 15
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def _disagreements(
     edition: str, scope: str, table: str, scheme: str, kind: str, branch: str, _segments: Segments
-):
+) -> Disagreements:
     return _segments.disagreements(queries.warehouse(), scheme, kind, branch)
 
 
@@ -54,47 +52,54 @@ def disagreements(segments: Segments, selection: Selection) -> None:
             segments,
         )
     except UserError as refusal:
-        return caption(refusal.text(lang))
+        caption(refusal.text(lang))
+        return
     balance = text.number(result.balance, "money", lang)
     with title:
         section_title(say("segments.list", lang, n=f"{len(result):,}", balance=balance))
-    labelled = {
-        "classes": text.listing(
-            [report.class_names(selection.scheme, lang).get(c, c) for c in result.classes], lang
-        ),
-        "segments": text.listing([segments.name(c, lang) for c in result.segments], lang),
-    }
-    none = say("segments.none", lang)
-    key = "segments.list_note" if kind == "good_in_bad" else "segments.list_note_reverse"
-    caption(say(key, lang, **{name: message or none for name, message in labelled.items()}))
+    caption(_groups_note(result, segments, selection, kind))
     if not len(result):
-        return caption(say("segments.list_none", lang))
-    pages = math.ceil(len(result) / PAGE)
-    at = 1
-    if pages > 1:
-        at = st.pagination(pages, key=f"disagree_page_{kind}_{selection.scheme}_{branch}")
-    lines = result.rows(queries.warehouse(), lang, PAGE, (at - 1) * PAGE)
+        caption(say("segments.list_none", lang))
+        return
+    page = list_table.page_picker(
+        len(result), PAGE_ROWS, f"disagree_page_{kind}_{selection.scheme}_{branch}"
+    )
+    rows = result.rows(queries.warehouse(), lang, PAGE_ROWS, (page - 1) * PAGE_ROWS)
     columns = _columns(lang)
     if len(result.segments) == 1:
         # The note above says which segment it is.
         columns.pop("segment")
-    shown = drilldown.format_table(with_labels(lines, segments, selection), columns, lang)
-    right = {columns["loan_balance"].header: st.column_config.Column(alignment="right")}
     event = st.dataframe(
-        shown,
+        list_table.format_table(with_labels(rows, segments, selection), columns, lang),
         hide_index=True,
         height="content",
-        column_config=right,
+        column_config=list_table.number_columns(columns),
         alt=say(f"segments.{kind}", lang),
         on_select="rerun",
         selection_mode="single-row",
-        key=f"disagree_{kind}_{at}_{lang}",
+        key=f"disagree_{kind}_{page}_{lang}",
     )
     selected_rows = event["selection"]["rows"]
     with st.container(horizontal=True, gap="small"):
         if selected_rows:
-            customer_button(lines["customer_id"].iloc[selected_rows[0]], "list", lang)
+            customer_button(rows["customer_id"].iloc[selected_rows[0]], "list", lang)
         _downloads(result, segments, selection, kind)
+
+
+def _groups_note(result: Disagreements, segments: Segments, selection: Selection, kind: str) -> str:
+    """Return which classes and which segments the list compares."""
+    lang = selection.lang
+    none = say("segments.none", lang)
+    class_names = report.class_names(selection.scheme, lang)
+    classes = [class_names.get(code, code) for code in result.classes]
+    names = [segments.name(code, lang) for code in result.segments]
+    key = "segments.list_note" if kind == "good_in_bad" else "segments.list_note_reverse"
+    return say(
+        key,
+        lang,
+        classes=text.listing(classes, lang) or none,
+        segments=text.listing(names, lang) or none,
+    )
 
 
 def customer_button(number: str, key: str, lang: str) -> None:
@@ -106,35 +111,21 @@ def customer_button(number: str, key: str, lang: str) -> None:
 
 def _downloads(result: Disagreements, segments: Segments, selection: Selection, kind: str) -> None:
     lang = selection.lang
-    edition = queries.warehouse().edition
     notes = [
         (say("export.cell", lang), say(f"segments.{kind}", lang)),
-        (
-            say("export.filters", lang),
-            text.listing([w for _, w in applied_filters(selection)], lang)
-            or say("export.no_filters", lang),
-        ),
+        list_table.filters_note(selection),
         (say("export.as_of", lang), str(segments.as_of)),
         (say("export.scheme", lang), queries.scheme_name(selection.scheme, lang)),
         (say("export.definition", lang), say("segments.never", lang)),
-        (
-            say("export.edition", lang),
-            f"{edition.id} · {edition.source} · {text.day(edition.as_of, lang)}",
-        ),
+        list_table.edition_note(lang),
     ]
 
-    def write_file(write) -> bytes:
-        return write(
-            with_labels(
-                result.rows(queries.warehouse(), lang, drilldown.EXPORT_LIMIT), segments, selection
-            ),
-            _columns(lang),
-            notes,
-            lang,
-        )
+    def write_file(writer: Writer) -> bytes:
+        rows = result.rows(queries.warehouse(), lang, list_table.EXPORT_LIMIT)
+        return writer(with_labels(rows, segments, selection), _columns(lang), notes, lang)
 
-    stem = f"{kind}_{segments.as_of}_{edition.id[:8]}"
-    drilldown.downloads(write_file, stem, "disagree", lang)
+    stem = f"{kind}_{segments.as_of}_{queries.warehouse().edition.id[:8]}"
+    list_table.downloads(write_file, stem, "disagree", lang)
 
 
 def with_labels(lines: pd.DataFrame, segments: Segments, selection: Selection) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from data.contract.schema import TYPE_WORDS, read_contract
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import chart, metric_table, rulebook_tables
+from pages.parts.widgets import chart, rulebook_tables, tables
 from pages.parts.widgets.text import caption, section_title
 
 
@@ -45,7 +45,7 @@ def all_metrics(ids: Sequence[str], lang: str) -> None:
         (METRICS[id].name[lang], *(fields[column] for column in columns))
         for id, fields in definitions.items()
     ]
-    metric_table.plain(
+    tables.plain(
         "definition", ("name", *columns), rows, say("page.definitions", lang), lang, height=420
     )
 
@@ -64,7 +64,7 @@ def one_metric(selection: Selection, ids: Sequence[str]) -> None:
         (say(f"definition.{field}", lang), words)
         for field, words in definition_of(id, lang).items()
     ]
-    metric_table.pairs(METRICS[id].name[lang], lines, say("definition.sql_below", lang))
+    tables.pairs(METRICS[id].name[lang], lines, say("definition.sql_below", lang))
     try:
         sql = queries.sql(queries.question_for(selection, id, compare=False))
     except UserError as error:
@@ -91,9 +91,7 @@ def rulebooks(lang: str) -> None:
         for book in scheme.editions
     ]
     heads = ("scheme", "grain", "effective", "document", "approved_by", "classes")
-    metric_table.plain(
-        "definition", heads, rows, say("definition.scheme", lang), lang, height="content"
-    )
+    tables.plain("definition", heads, rows, say("definition.scheme", lang), lang, height="content")
 
 
 def contract_table(selection: Selection) -> None:
@@ -121,4 +119,4 @@ def contract_table(selection: Selection) -> None:
         for column in contract.table(table).columns.values()
     ]
     heads = ("column", "meaning", "type", "required", "codes")
-    metric_table.plain("definition", heads, rows, table, lang, height=420)
+    tables.plain("definition", heads, rows, table, lang, height=420)

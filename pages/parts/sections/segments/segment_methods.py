@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -10,32 +12,35 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.presentation import segment_charts
 from analytics.segments import report
-from analytics.segments.definitions import FACTS, INACTIVE
+from analytics.segments.definitions import FEATURES, INACTIVE
 from analytics.segments.report import Segments
-from pages.parts.sections import segment_boards, segment_disagreements
+from pages.parts.sections.segments import segment_boards, segment_disagreements
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import chart
 from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
-WHY = ("weights", "rules", "map")
-LEAVES = 10
-RULE = 700
-"""Pixels that the longest rule needs."""
+if TYPE_CHECKING:
+    from pydeck import Deck
+
+EXPLANATIONS = ("weights", "rules", "map")
+MAX_LEAVES = 10
+# Pixels that the longest rule needs.
+RULE_WIDTH = 700
 
 
 def explanation(segments: Segments, selection: Selection) -> None:
     """Draw what distinguishes the segments: weights of the facts, rules of a tree, or the map."""
     title = st.container()
-    view = chart.picker(
+    kind = chart.picker(
         selection,
         "why",
-        WHY,
+        EXPLANATIONS,
         lambda code: say(f"segments.why_{code}", selection.lang),
         say("segments.why", selection.lang),
     )
-    {"weights": _weights, "rules": _rules, "map": _map}[view](segments, selection, title)
+    {"weights": _weights, "rules": _rules, "map": _map}[kind](segments, selection, title)
 
 
 def _map(segments: Segments, selection: Selection, title: DeltaGenerator) -> None:
@@ -52,7 +57,8 @@ def _map(segments: Segments, selection: Selection, title: DeltaGenerator) -> Non
     )
     scene = segment_charts.customer_map(map_data, names, segment, lang, dark=is_dark())
     event = st.pydeck_chart(
-        scene,
+        # Streamlit asks a Deck for its JSON alone.
+        cast("Deck", scene),
         height=400,
         on_select="rerun",
         selection_mode="single-object",
@@ -61,22 +67,24 @@ def _map(segments: Segments, selection: Selection, title: DeltaGenerator) -> Non
     )
     dots = [dot for layer in event["selection"]["objects"].values() for dot in layer if "i" in dot]
     if not dots or not 0 <= int(dots[0]["i"]) < len(map_data["key"]):
-        return caption(say("segments.map_note", lang))
-    line = segments.customer(
-        queries.warehouse(), selection.scheme, map_data["key"][int(dots[0]["i"])]
-    ).rows(queries.warehouse(), lang)
-    for row in segment_disagreements.with_labels(line, segments, selection).to_dict("records"):
+        caption(say("segments.map_note", lang))
+        return
+    key = map_data["key"][int(dots[0]["i"])]
+    customer = segments.customer(queries.warehouse(), selection.scheme, key)
+    frame = customer.rows(queries.warehouse(), lang)
+    for row in segment_disagreements.with_labels(frame, segments, selection).to_dict("records"):
         who = f"{row['customer_id']} {row['name']} · {row['class']} · {row['segment']}"
-        pulls = [row[f"pull_{place}"] for place in (1, 2, 3) if row[f"pull_{place}"]]
-        caption(f"{who}{say('segments.colon', lang)}{text.listing(pulls, lang)}")
+        drivers = [row[f"pull_{place}"] for place in (1, 2, 3) if row[f"pull_{place}"]]
+        caption(f"{who}{say('segments.colon', lang)}{text.listing(drivers, lang)}")
         segment_disagreements.customer_button(row["customer_id"], "map", lang)
 
 
 def _weights(segments: Segments, selection: Selection, title: DeltaGenerator) -> None:
     """Draw the importance of each fact."""
     lang = selection.lang
-    rows = [(FACTS[row.fact].name[lang], row.moved) for row in segments.importance().itertuples()][
-        : segment_boards.TELLING
+    importance = segments.importance().head(segment_boards.MAX_MAIN_FACTS)
+    rows = [
+        (FEATURES[row["fact"]].name[lang], row["moved"]) for row in importance.to_dict("records")
     ]
     share = text.number(rows[0][1], "rate", lang)
     with title:
@@ -97,9 +105,9 @@ def _rules(segments: Segments, selection: Selection, title: DeltaGenerator) -> N
     leaves = sorted(
         tree["leaves"], key=lambda leaf: (segments.order.index(leaf["segment"]), -leaf["n"])
     )
-    most = sorted(tree["leaves"], key=lambda leaf: -leaf["n"])[:LEAVES]
+    most = sorted(tree["leaves"], key=lambda leaf: -leaf["n"])[:MAX_LEAVES]
     heads = [say(f"segments.{name}", lang) for name in ("segment", "rule", "customers", "right")]
-    out = pd.DataFrame(
+    frame = pd.DataFrame(
         [
             [
                 segments.name(leaf["segment"], lang),
@@ -114,12 +122,12 @@ def _rules(segments: Segments, selection: Selection, title: DeltaGenerator) -> N
     )
     config = {
         heads[0]: st.column_config.Column(pinned=True),
-        heads[1]: st.column_config.Column(width=RULE),
+        heads[1]: st.column_config.Column(width=RULE_WIDTH),
     }
     config |= {
         name: st.column_config.Column(alignment="right", width="small") for name in heads[2:]
     }
-    st.dataframe(out, hide_index=True, column_config=config, height="content", alt=heads[1])
+    st.dataframe(frame, hide_index=True, column_config=config, height="content", alt=heads[1])
 
 
 def method_details(segments: Segments, selection: Selection) -> None:
@@ -134,7 +142,7 @@ def method_details(segments: Segments, selection: Selection) -> None:
             say("segments.candidates", lang, n=count, count=segments.payload["count"]),
             _candidates,
         ),
-        "facts": (say("segments.facts_title", lang, n=len(FACTS)), _facts),
+        "facts": (say("segments.facts_title", lang, n=len(FEATURES)), _facts),
     }
     if len(segments.payload["history"]) > 1:
         parts = {"months": (_months_title(segments.months(lang), lang), _months), **parts}
@@ -148,15 +156,17 @@ def method_details(segments: Segments, selection: Selection) -> None:
 def _candidates(segments: Segments, lang: str) -> None:
     rows = segments.candidates()
     caption(segments.reason(lang), segments.reduction(lang))
-    out = pd.DataFrame(
+    frame = pd.DataFrame(
         {say("segments.method", lang): [say(f"segments.method_{m}", lang) for m in rows["method"]]}
     )
-    out[say("segments.count", lang)] = [str(n) for n in rows["count"]]
-    out[say("segments.components", lang)] = [
+    frame[say("segments.count", lang)] = [str(n) for n in rows["count"]]
+    frame[say("segments.components", lang)] = [
         say(f"segments.components_{'few' if reduced else 'all'}", lang)
         for reduced in rows["is_reduced"]
     ]
-    out[say("segments.chosen", lang)] = ["✓" if selected else "" for selected in rows["is_chosen"]]
+    frame[say("segments.chosen", lang)] = [
+        "✓" if selected else "" for selected in rows["is_chosen"]
+    ]
     for name in (
         "silhouette",
         "stability",
@@ -165,9 +175,11 @@ def _candidates(segments: Segments, lang: str) -> None:
         "contribution_share",
         "seconds",
     ):
-        out[say(f"segments.{name}", lang)] = [segment_boards.three_decimals(v) for v in rows[name]]
-    out[say("segments.smallest", lang)] = [text.number(v, "rate", lang) for v in rows["smallest"]]
-    segment_boards.sheet(out, 1, say("segments.method", lang))
+        frame[say(f"segments.{name}", lang)] = [
+            segment_boards.three_decimals(v) for v in rows[name]
+        ]
+    frame[say("segments.smallest", lang)] = [text.number(v, "rate", lang) for v in rows["smallest"]]
+    segment_boards.sheet(frame, 1, say("segments.method", lang))
     caption(say("segments.candidates_note", lang, fitted=f"{segments.payload['fitted']:,}"))
 
 
@@ -175,12 +187,16 @@ def _facts(segments: Segments, lang: str) -> None:
     heads = {"name": 190, "meaning": 520, "unit": 80, "transform": 140, "group": 130, "used": 160}
     heads_of = {head: say(f"segments.head_{head}", lang) for head in heads}
     config = {
-        heads_of[head]: st.column_config.Column(width=w, pinned=head == "name")
-        for head, w in heads.items()
+        heads_of[head]: st.column_config.Column(width=width, pinned=head == "name")
+        for head, width in heads.items()
     }
-    out = segments.facts(lang)[list(heads)].rename(columns=heads_of)
+    frame = segments.facts(lang)[list(heads)].rename(columns=heads_of)
     st.dataframe(
-        out, hide_index=True, column_config=config, height="content", alt=say("segments.fact", lang)
+        frame,
+        hide_index=True,
+        column_config=config,
+        height="content",
+        alt=say("segments.fact", lang),
     )
 
 
@@ -193,20 +209,20 @@ def _months_title(months: pd.DataFrame, lang: str) -> str:
 
 def _months(segments: Segments, lang: str) -> None:
     months = segments.months(lang)
-    out = pd.DataFrame(
+    frame = pd.DataFrame(
         {say("segments.month", lang): [text.month(day, lang) for day in months["as_of"]]}
     )
-    out[say("segments.against", lang)] = [text.month(day, lang) for day in months["previous"]]
-    out[say("segments.customers", lang)] = [f"{n:,}" for n in months["customers"]]
+    frame[say("segments.against", lang)] = [text.month(day, lang) for day in months["previous"]]
+    frame[say("segments.customers", lang)] = [f"{n:,}" for n in months["customers"]]
     for name in ("psi", "critical"):
-        out[say(f"segments.{name}", lang)] = [report.small_number(v) for v in months[name]]
-    out[say("segments.shift", lang)] = [
+        frame[say(f"segments.{name}", lang)] = [report.small_number(v) for v in months[name]]
+    frame[say("segments.shift", lang)] = [
         say(f"segments.shift_{verdict}", lang) for verdict in months["verdict"]
     ]
     for name in ("same", "agreement"):
-        out[say(f"segments.{name}", lang)] = [f"{v:.2f}" for v in months[name]]
-    out[say("segments.happened", lang)] = [
+        frame[say(f"segments.{name}", lang)] = [f"{v:.2f}" for v in months[name]]
+    frame[say("segments.happened", lang)] = [
         events or say("segments.kept", lang) for events in months["events"]
     ]
-    segment_boards.sheet(out, 1, say("segments.month", lang))
+    segment_boards.sheet(frame, 1, say("segments.month", lang))
     caption(say("segments.months_note", lang))

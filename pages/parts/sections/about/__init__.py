@@ -1,0 +1,1 @@
+"""Data, definitions, assumptions and targets."""

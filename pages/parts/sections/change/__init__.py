@@ -1,0 +1,1 @@
+"""Why a metric changed: comparison, significance, effects of the parts, money bridge."""

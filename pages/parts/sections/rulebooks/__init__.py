@@ -1,0 +1,1 @@
+"""Rulebooks, the simulator of thresholds, and compliance with the service rules."""

@@ -1,0 +1,1 @@
+"""Behavioural segments beside the rulebook classes."""
