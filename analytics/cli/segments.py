@@ -21,7 +21,7 @@ from analytics.cli.options import (
 )
 from analytics.metrics import branches
 from analytics.segments import report
-from analytics.segments.definitions import FACTS
+from analytics.segments.definitions import FEATURES
 from data.editions.reader import Warehouse
 from data.errors import UserError
 
@@ -90,7 +90,7 @@ def _show(as_of: date | None, home: Path, format: str, what: str) -> None:
         "candidates": of.candidates,
         "importance": of.importance,
         "months": lambda: of.months(_LANGUAGE),
-        "facts": lambda: of.facts(_LANGUAGE),
+        "facts": lambda: of.features(_LANGUAGE),
         "tree": lambda: _leaves(of),
     }
     show(tables[what](), format)
@@ -128,7 +128,7 @@ def _profile(as_of: date | None, home: Path, format: str, segment: str | None) -
         if segment not in codes:
             raise UserError("unknown_segment", segment=segment, known=codes)
         rows = rows[rows["segment"] == segment]
-    show(rows.assign(meaning=rows["fact"].map(lambda fact: FACTS[fact].meaning[_LANGUAGE])), format)
+    show(rows.assign(meaning=rows["fact"].map(lambda fact: FEATURES[fact].meaning[_LANGUAGE])), format)
 
 
 @_command(

@@ -1,9 +1,8 @@
-"""Segments beside the classes: the rulebook says what a customer is, the segments say how customers
-behave.
+"""Segments beside the classes: rulebooks grade a customer, segments describe how customers behave.
 
-`declared` the facts, `facts` their values and the later outcomes, `space` facts → numbers,
-`cluster` candidates and the choice, `follow` names from month to month, `judge` what the segments
-are worth against the classes, `explain` why, `fit` all of it once per edition, `kept` what pages
-and the command line read. Only `cluster`, `judge` and `explain` import scikit-learn, and only `fit`
-imports them: a page never fits.
+A fit runs `pipeline` once per edition and stores the result; pages and the command line only read
+`report`, which imports no scikit-learn:
+
+    definitions → features → feature_space → selection (cluster, evaluation) → fitted_month
+    (tracking) → payload (explain) → store → report (fit_tables)
 """

@@ -1,95 +1,109 @@
-"""The facts of analytics/segments/segments.toml, checked when read."""
+"""The features declared in segments.toml, as typed objects."""
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
 from analytics.i18n.text import LANGUAGES, say
 from analytics.metrics.definitions import DIMENSIONS
+from data.declarations import BadDeclaration, Declaration, convert, convert_entries, read_toml
 
 DECLARATIONS = Path(__file__).with_name("segments.toml")
-UNITS = ("rate", "money", "number", "flag", "category")
-TRANSFORMS = ("none", "log", "signed_log")
 NONE = "none"
 INACTIVE = "0"
-"""Code of the segment of the customers without dealings."""
+"""Code of the segment of the customers without a loan, deposit or fee in the twelve months."""
+
+Names = Mapping[str, str]
+"""A text by language."""
 
 
-class BadDeclaration(ValueError):
-    """segments.toml is wrong; the sentence names the fact and the field."""
+class Feature(Declaration, frozen=True):
+    """One measure of a customer's behaviour in the twelve months to a month end.
 
-
-@dataclass(frozen=True)
-class Fact:
-    """One behaviour.
-
-    `words` name the codes of a category; `high` and `low` a segment beyond the bank in this fact.
+    Attributes
+    ----------
+    unit
+        rate (a share of one), money (CNY), number, flag (1 yes, 0 no) or category.
+    transform
+        none, log (log of 1 + x) or signed_log (the same on either side of zero).
+    needs
+        Tables without which the feature is missing for every customer.
+    words
+        Of a category: code → name by language.
+    split
+        Of a category: the dimension whose values name the codes, instead of `words`.
+    high, low
+        Names for a segment whose mean lies above or below that of all customers.
     """
 
     id: str
     group: str
-    unit: str
-    name: Mapping[str, str]
-    meaning: Mapping[str, str]
-    transform: str = "none"
+    unit: Literal["rate", "money", "number", "flag", "category"]
+    name: Names
+    meaning: Names
+    transform: Literal["none", "log", "signed_log"] = "none"
     needs: tuple[str, ...] = ()
-    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    high: Mapping[str, str] | None = None
-    low: Mapping[str, str] | None = None
+    words: Mapping[str, Names] | None = None
+    split: str | None = None
+    high: Names | None = None
+    low: Names | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("name", "meaning", "high", "low"):
+            names = getattr(self, field)
+            if names is not None and set(names) != set(LANGUAGES):
+                raise ValueError(f"{field} needs a text in {' and '.join(LANGUAGES)}")
+        if self.split is not None and self.split not in DIMENSIONS:
+            raise ValueError(f"split = {self.split!r} is no dimension")
+        if self.is_category != (self.words is not None or self.split is not None):
+            raise ValueError("a category, and only a category, needs words or split")
 
     @property
     def is_category(self) -> bool:
         return self.unit == "category"
 
-    def code(self, value: str, lang: str) -> str:
-        """The words of one code of a category."""
-        if value == NONE:
+    def code_name(self, code: str, lang: str) -> str:
+        """Return the name of one code of a category; the code itself where it has no name."""
+        if code == NONE:
             return say("segments.none", lang)
-        return self.words[value][lang] if value in self.words else value
+        names = DIMENSIONS[self.split].values if self.split else self.words or {}
+        return names[code][lang] if code in names else code
 
 
-def read(path: Path = DECLARATIONS) -> tuple[dict[str, Fact], dict[str, Mapping[str, str]]]:
-    """The facts and the names of their groups, by id. Raises BadDeclaration."""
-    told = tomllib.loads(path.read_text(encoding="utf-8"))
-    groups = told["group"]
-    return {id: _fact(id, dict(body), groups) for id, body in told["fact"].items()}, groups
+class _File(Declaration, frozen=True):
+    """The two sections of segments.toml: group id → name, feature id → its entry."""
+
+    group: dict[str, dict[str, str]]
+    fact: dict[str, dict[str, Any]]
 
 
-def _fact(id: str, body: dict, groups: Mapping) -> Fact:
-    needed, known = (
-        {"group", "unit", "name", "meaning"},
-        {"transform", "needs", "words", "split", "high", "low"},
-    )
-    for name in sorted(needed - set(body)):
-        raise BadDeclaration(f"fact {id}: no value for {name}")
-    for name in sorted(set(body) - needed - known):
-        raise BadDeclaration(f"fact {id}: unknown field {name}")
-    for name, allowed in (("group", groups), ("unit", UNITS), ("transform", TRANSFORMS)):
-        if body.get(name, "none") not in allowed:
-            raise BadDeclaration(
-                f"fact {id}: {name} = {body[name]!r}; one of {', '.join(allowed)} is needed"
-            )
-    for name in ("name", "meaning", "high", "low"):
-        if name in body and set(body[name]) != set(LANGUAGES):
-            raise BadDeclaration(f"fact {id}: {name} is needed in {' and '.join(LANGUAGES)}")
-    split = body.pop("split", None)
-    if split:
-        body["words"] = DIMENSIONS[split].values
-    if (body["unit"] == "category") != ("words" in body):
-        raise BadDeclaration(f"fact {id}: a category, and only a category, has words or a split")
-    body["needs"] = tuple(body.get("needs", ()))
-    return Fact(id, **body)
+def read(path: Path = DECLARATIONS) -> tuple[dict[str, Feature], dict[str, dict[str, str]]]:
+    """Return the features and the names of their groups, both by id.
+
+    Raises
+    ------
+    BadDeclaration
+        With the path of the entry that is wrong.
+    """
+    sections = convert(read_toml(path), _File, path.name)
+    entries = {id: {"id": id} | entry for id, entry in sections.fact.items()}
+    features = convert_entries(entries, Feature, path.name, "fact")
+    for id, feature in features.items():
+        if feature.group not in sections.group:
+            problem = f"there is no group {feature.group}"
+            place = f"fact.{id}.group"
+            raise BadDeclaration("declaration_value", file=path.name, place=place, problem=problem)
+    return features, sections.group
 
 
-FACTS, GROUPS = read()
+FEATURES, GROUPS = read()
 
 
 @cache
 def digest() -> str:
-    """What a kept fit was made from: 12 hex digits over the declaration."""
+    """Return the version of the declaration that a stored fit records: 12 hex digits of its SHA-256."""
     return hashlib.sha256(DECLARATIONS.read_bytes()).hexdigest()[:12]

@@ -1,15 +1,16 @@
-"""Out-of-time discriminatory power of classes and segments, alone and together (AUC, Gini, KS).
+"""Out-of-time discriminatory power of classes and segments, alone and combined (AUC, Gini, KS).
 
-Segments and classes are those of a month end, outcomes those of the twelve months after. The score
-of a class or segment is the rate of its members in a logistic model, predicted by five-fold
+Segments and classes are those of a month end, outcomes those of the twelve months after it. The
+score of a class or segment is the rate of its members in a logistic model, predicted by five-fold
 cross-validation, so that no customer is scored by their own outcome. AUC is the area under the ROC
-curve, Gini = 2·AUC − 1, KS the greatest gap between the cumulative shares of the two outcomes
-(Siddiqi 2006).
+curve, Gini = 2·AUC − 1, KS the largest gap between the cumulative shares of customers with and
+without the outcome (Siddiqi 2006).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,201 +20,247 @@ from statsmodels.stats.proportion import proportion_confint
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 
 FOLDS = 5
-DRAWS = 200
-FEWEST_EVENTS = 20
-"""Fewest cases with and without an outcome for which its order is judged."""
-FEWEST_TO_CHOOSE = 100
-"""Fewest cases with and without an outcome for it to count in the choice: fewer are mostly chance.
-"""
-MATERIAL = 0.01
-"""Gain in AUC below which the segments are said to add nothing, however narrow the interval."""
-TOP = 0.8
+BOOTSTRAPS = 200
+MIN_EVENTS = 20
+"""Fewest customers with and without an outcome for which discrimination is computed."""
+MIN_EVENTS_FOR_SELECTION = 100
+"""Fewest customers with and without an outcome for it to count in the selection of a candidate."""
+MATERIAL_GAIN = 0.01
+"""Gain in AUC below which the segments add nothing, however narrow the interval."""
+HIGH_CONTRIBUTION = 0.8
 """Contribution counts as high above this quantile."""
-GOOD, BAD = 2 / 3, 1.5
+GOOD_LIFT = 2 / 3
+BAD_LIFT = 1.5
 """A class or segment is good up to, and bad from, this multiple of the overdue rate of all
-customers, where its 95 % interval excludes 1 as well."""
-NO_CLASS = ("unrated", "no_loan", "new")
+customers, provided that its 95 % interval excludes 1.
+"""
+UNGRADED = ("unrated", "no_loan", "new")
+"""Class codes that no rulebook grades."""
 
 
-def usefulness(
+def out_of_time_figures(
     labels: np.ndarray, outcomes: pd.DataFrame | None, seed: int
 ) -> dict[str, float | None]:
-    """Out-of-time figures of one labelling: Gini of later overdue and of reloan, share of
-    contribution's variance.
+    """Compute how well one labelling separates later outcomes.
+
+    Parameters
+    ----------
+    labels
+        One segment (0, 1, …) per row of `outcomes`.
+    outcomes
+        See `features.outcomes_after`; None where the history is too short.
+
+    Returns
+    -------
+    dict
+        overdue_gini, reloan_gini and contribution_share (share of the variance of the ranks that
+        lies between the segments); None where there are too few customers.
     """
-    told: dict[str, float | None] = {
+    figures: dict[str, float | None] = {
         "overdue_gini": None,
         "reloan_gini": None,
         "contribution_share": None,
     }
     if outcomes is None:
-        return told
+        return figures
     for outcome in ("overdue", "reloan"):
         y = outcomes[outcome].to_numpy()
-        known = ~np.isnan(y)
-        if _enough(y[known], FEWEST_TO_CHOOSE):
-            cells = _Cells([labels[known]], y[known], seed)
-            told[f"{outcome}_gini"] = cells.order("it", [0])["it_gini"]
+        observed = ~np.isnan(y)
+        if _has_enough(y[observed], MIN_EVENTS_FOR_SELECTION):
+            table = _Contingency([labels[observed]], y[observed], seed)
+            figures[f"{outcome}_gini"] = table.discrimination("it", [0])["it_gini"]
     ranks = outcomes["contribution"].rank()
     if ranks.notna().sum() > MIN_GROUP_SIZE and ranks.std() > 0:
         between = ranks.groupby(labels).transform("mean")
-        told["contribution_share"] = float(between[ranks.notna()].var(ddof=0) / ranks.var(ddof=0))
-    return told
+        explained = between[ranks.notna()].var(ddof=0) / ranks.var(ddof=0)
+        figures["contribution_share"] = float(explained)
+    return figures
 
 
-class _Cells:
-    """Customers counted by their kinds (class, segment) and outcome.
+class _Contingency:
+    """Customers counted by their groups (class, segment) and outcome.
 
-    Those of one cell have one score and are interchangeable, so that all that follows costs the
-    same for a million customers as for a thousand.
+    The customers of one cell have one score and are interchangeable, so that the cost of everything
+    below does not depend on the number of customers.
     """
 
-    def __init__(self, kinds: list[np.ndarray], y: np.ndarray, seed: int) -> None:
-        codes = [_dense(kind)[1] for kind in kinds]
+    def __init__(self, groupings: list[np.ndarray], y: np.ndarray, seed: int) -> None:
+        """Count the customers.
+
+        Parameters
+        ----------
+        groupings
+            Per grouping one code (0, 1, …) per customer.
+        y
+            Outcome of each customer, 0 or 1.
+        """
+        codes = [_dense(grouping)[1] for grouping in groupings]
         sizes = [int(code.max()) + 1 for code in codes]
         present, cell = _dense(np.ravel_multi_index(codes, sizes))
-        self.hot = [
+        # Per grouping: cells × groups.
+        self.indicators = [
             (code[:, None] == np.arange(size)[None, :]).astype(float)
             for code, size in zip(np.unravel_index(present, sizes), sizes, strict=True)
         ]
         hits = np.bincount(cell, weights=y, minlength=len(present)).astype(np.int64)
         counts = np.stack([np.bincount(cell, minlength=len(present)) - hits, hits], axis=1)
         self.draws = np.random.default_rng(seed)
-        # Every customer falls into one of five folds at random: cells × outcome × fold.
+        # Every customer falls into one of five folds at random: cells × outcomes × folds.
         self.folds = self.draws.multinomial(counts, np.full(FOLDS, 1 / FOLDS))
         self._scores: dict[tuple[int, ...], np.ndarray] = {}
 
-    def scores(self, use: list[int]) -> np.ndarray:
-        """cells × folds: probability told by a logistic model on the kinds in use, fitted on the
-        other folds.
-        """
-        if tuple(use) not in self._scores:
-            self._scores[tuple(use)] = self._fitted(use)
-        return self._scores[tuple(use)]
+    def scores(self, groupings: list[int]) -> np.ndarray:
+        """Return out-of-fold probabilities of the outcome, cells × folds.
 
-    def _fitted(self, use: list[int]) -> np.ndarray:
-        hot = np.hstack([self.hot[place] for place in use])
-        both, y = np.vstack([hot, hot]), np.repeat([0, 1], len(hot))
-        found = np.empty((len(hot), FOLDS))
+        A logistic model on the groupings (positions) is fitted on the other folds.
+        """
+        key = tuple(groupings)
+        if key not in self._scores:
+            self._scores[key] = self._fit_scores(groupings)
+        return self._scores[key]
+
+    def _fit_scores(self, groupings: list[int]) -> np.ndarray:
+        x = np.hstack([self.indicators[position] for position in groupings])
+        both = np.vstack([x, x])
+        y = np.repeat([0, 1], len(x))
+        scores = np.empty((len(x), FOLDS))
         for fold in range(FOLDS):
-            learn = (self.folds.sum(axis=2) - self.folds[:, :, fold]).T.ravel()
-            used = learn > 0
+            weights = (self.folds.sum(axis=2) - self.folds[:, :, fold]).T.ravel()
+            rows = weights > 0
             model = LogisticRegression(C=10.0, max_iter=500)
-            found[:, fold] = model.fit(
-                both[used], y[used], sample_weight=learn[used]
-            ).predict_proba(hot)[:, 1]
-        return found
+            model.fit(both[rows], y[rows], sample_weight=weights[rows])
+            scores[:, fold] = model.predict_proba(x)[:, 1]
+        return scores
 
-    def order(self, name: str, use: list[int]) -> dict[str, float]:
-        """AUC, Gini and KS of the scores: means over the folds, each judged by the model that did
-        not know it. Scores of different folds are not put in one order: a fold with more cases than
-        its share was told a lower rate for it.
+    def discrimination(self, name: str, groupings: list[int]) -> dict[str, float]:
+        """Return `name`_auc, `name`_gini and `name`_ks as means over the folds.
+
+        Customers of different folds are never ranked against each other: a fold with more events
+        than its share has lower scores, because its own events are missing from its model.
         """
-        places = _places(self.scores(use))
-        auc = float(np.nanmean(_aucs(self.folds[None], places)))
-        cumulated = np.cumsum(_by_score(self.folds[None], places)[0], axis=1)
-        gaps = np.abs(np.diff(cumulated / cumulated[:, -1:, :].clip(1), axis=2)).max(axis=(1, 2))
+        ranks = _ranks(self.scores(groupings))
+        auc = float(np.nanmean(_aucs(self.folds[None], ranks)))
+        cumulative = np.cumsum(_counts_by_rank(self.folds[None], ranks)[0], axis=1)
+        shares = cumulative / cumulative[:, -1:, :].clip(1)
+        gaps = np.abs(np.diff(shares, axis=2)).max(axis=(1, 2))
         return {f"{name}_auc": auc, f"{name}_gini": 2 * auc - 1, f"{name}_ks": float(gaps.mean())}
 
     def gain(self, one: list[int], other: list[int]) -> tuple[float, float]:
-        """95 % percentile interval of AUC(one) − AUC(other), the same customers drawn anew for
-        both.
+        """Return the 95 % bootstrap percentile interval of AUC(one) − AUC(other).
+
+        Both are computed on the same resampled customers (Efron & Tibshirani 1993).
         """
         total = int(self.folds.sum())
-        drawn = self.draws.multinomial(total, self.folds.ravel() / total, DRAWS).reshape(
-            DRAWS, *self.folds.shape
-        )
-        first, second = (
-            np.nanmean(_aucs(drawn, _places(self.scores(use))), axis=1) for use in (one, other)
-        )
+        resampled = self.draws.multinomial(total, self.folds.ravel() / total, BOOTSTRAPS)
+        resampled = resampled.reshape(BOOTSTRAPS, *self.folds.shape)
+        first = np.nanmean(_aucs(resampled, _ranks(self.scores(one))), axis=1)
+        second = np.nanmean(_aucs(resampled, _ranks(self.scores(other))), axis=1)
         low, high = np.nanpercentile(first - second, [2.5, 97.5])
         return float(low), float(high)
 
 
 def _dense(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The codes (small whole numbers from 0) that occur, ascending, and each one's place among
-    them.
-    """
+    """Renumber codes (0, 1, …): those that occur, ascending, and each customer's rank among them."""
     occurs = np.bincount(codes) > 0
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
 
 
-def _places(scores: np.ndarray) -> np.ndarray:
-    """cells × folds: the place of each score among those of its fold, ascending; equal scores share
-    one.
-    """
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Return the rank of each score within its fold (cells × folds); equal scores share one."""
     rounded = np.round(scores, 12)
-    return np.stack(
-        [np.unique(rounded[:, fold], return_inverse=True)[1] for fold in range(FOLDS)], axis=1
-    )
+    columns = [np.unique(rounded[:, fold], return_inverse=True)[1] for fold in range(FOLDS)]
+    return np.stack(columns, axis=1)
 
 
-def _by_score(counts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """draws × cells × outcome × folds, counted by place: draws × folds × places × outcome."""
-    hot = (places.T[:, :, None] == np.arange(places.max() + 1)[None, None, :]).astype(float)
-    return np.einsum("dcof,fcp->dfpo", counts, hot, optimize=True)
+def _counts_by_rank(counts: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Sum counts (draws × cells × outcomes × folds) by rank: draws × folds × ranks × outcomes."""
+    has_rank = (ranks.T[:, :, None] == np.arange(ranks.max() + 1)[None, None, :]).astype(float)
+    return np.einsum("dcof,fcp->dfpo", counts, has_rank, optimize=True)
 
 
-def _aucs(counts: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """draws × folds: area under the ROC curve of counted customers (ties half); missing in a fold
-    without both outcomes.
+def _aucs(counts: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve of each fold, draws × folds; ties count half.
+
+    Missing (NaN) in a fold without both outcomes.
     """
-    told = _by_score(counts, places)
-    good, bad = told[..., 0], told[..., 1]
-    pairs = good.sum(axis=2) * bad.sum(axis=2)
-    won = (bad * (np.cumsum(good, axis=2) - good / 2)).sum(axis=2)
-    return np.divide(won, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
+    by_rank = _counts_by_rank(counts, ranks)
+    without = by_rank[..., 0]
+    events = by_rank[..., 1]
+    pairs = without.sum(axis=2) * events.sum(axis=2)
+    concordant = (events * (np.cumsum(without, axis=2) - without / 2)).sum(axis=2)
+    return np.divide(concordant, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
 
 
 def validation(
     segments: np.ndarray, classes: pd.Series, outcomes: pd.DataFrame, seed: int
-) -> list[dict]:
-    """Class, segment and both against every outcome, on the customers who have both.
+) -> list[dict[str, Any]]:
+    """Compare class, segment and both combined on every outcome.
 
-    Rows: outcome, n, events, auc, gini, ks for each of class, segment, both; gain (AUC of both −
-    class) with its 95 % interval over customers drawn anew; verdict: adds, nothing, too_few, or
-    one_class (then only the segments are judged, on everybody).
+    Parameters
+    ----------
+    segments
+        One segment (0, 1, …) per customer.
+    classes
+        The class of each customer by one scheme.
+    outcomes
+        See `features.outcomes_after`; in the same order.
+
+    Returns
+    -------
+    list of dict
+        One row per outcome: outcome, n, events; auc, gini and ks of class, segment and both; gain
+        (AUC of both − AUC of class) with gain_low and gain_high, its 95 % interval; verdict: adds,
+        nothing, too_few, or one_class (only the segments are evaluated, on all customers).
     """
     kinds = pd.Categorical(classes)
-    graded = (kinds.codes >= 0) & ~np.isin(
-        kinds.codes, [kinds.categories.get_indexer([c])[0] for c in NO_CLASS]
-    )
-    rows = []
-    for outcome, y in targets(outcomes).items():
-        known = ~np.isnan(y) & graded
-        is_alone = len(np.unique(kinds.codes[known])) < 2
-        known = ~np.isnan(y) if is_alone else known
-        mine = y[known]
-        row: dict = {"outcome": outcome, "n": int(known.sum()), "events": int(mine.sum())}
-        if not _enough(mine):
-            rows.append(row | {"verdict": "too_few"})
-            continue
-        if is_alone:
-            rows.append(
-                row
-                | _Cells([segments[known]], mine, seed).order("segment", [0])
-                | {"verdict": "one_class"}
-            )
-            continue
-        cells = _Cells([kinds.codes[known], segments[known]], mine, seed)
-        for name, use in (("class", [0]), ("segment", [1]), ("both", [0, 1])):
-            row |= cells.order(name, use)
-        low, high = cells.gain([0, 1], [0])
-        row |= {"gain": row["both_auc"] - row["class_auc"], "gain_low": low, "gain_high": high}
-        rows.append(row | {"verdict": "adds" if low > 0 and row["gain"] >= MATERIAL else "nothing"})
-    return rows
+    ungraded = [kinds.categories.get_indexer([code])[0] for code in UNGRADED]
+    is_graded = (kinds.codes >= 0) & ~np.isin(kinds.codes, ungraded)
+    return [
+        _validation_row(outcome, y, segments, kinds.codes, is_graded, seed)
+        for outcome, y in binary_outcomes(outcomes).items()
+    ]
 
 
-def targets(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Outcome → 1, 0 or missing, for overdue, reloan and a later contribution in the bank's top
-    fifth.
-    """
-    paid = outcomes["contribution"].to_numpy(dtype=float)
-    high = (
-        np.where(np.isnan(paid), np.nan, paid > np.nanquantile(paid, TOP))
-        if (~np.isnan(paid)).any()
-        else paid
-    )
+def _validation_row(
+    outcome: str,
+    y: np.ndarray,
+    segments: np.ndarray,
+    classes: np.ndarray,
+    is_graded: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:
+    used = ~np.isnan(y) & is_graded
+    has_one_class = len(np.unique(classes[used])) < 2
+    if has_one_class:
+        used = ~np.isnan(y)
+    events = y[used]
+    row: dict[str, Any] = {
+        "outcome": outcome,
+        "n": int(used.sum()),
+        "events": int(events.sum()),
+    }
+    if not _has_enough(events, MIN_EVENTS):
+        return row | {"verdict": "too_few"}
+    if has_one_class:
+        table = _Contingency([segments[used]], events, seed)
+        return row | table.discrimination("segment", [0]) | {"verdict": "one_class"}
+    table = _Contingency([classes[used], segments[used]], events, seed)
+    for name, groupings in (("class", [0]), ("segment", [1]), ("both", [0, 1])):
+        row |= table.discrimination(name, groupings)
+    low, high = table.gain([0, 1], [0])
+    gain = row["both_auc"] - row["class_auc"]
+    verdict = "adds" if low > 0 and gain >= MATERIAL_GAIN else "nothing"
+    return row | {"gain": gain, "gain_low": low, "gain_high": high, "verdict": verdict}
+
+
+def binary_outcomes(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return overdue, reloan and high contribution (the top fifth) as 1, 0 or NaN per customer."""
+    contribution = outcomes["contribution"].to_numpy(dtype=float)
+    is_missing = np.isnan(contribution)
+    high = contribution
+    if not is_missing.all():
+        threshold = np.nanquantile(contribution, HIGH_CONTRIBUTION)
+        high = np.where(is_missing, np.nan, contribution > threshold)
     return {
         "overdue": outcomes["overdue"].to_numpy(),
         "reloan": outcomes["reloan"].to_numpy(),
@@ -221,65 +268,97 @@ def targets(outcomes: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
-def _enough(y: np.ndarray, fewest: int = FEWEST_EVENTS) -> bool:
+def _has_enough(y: np.ndarray, fewest: int) -> bool:
     return min(y.sum(), len(y) - y.sum()) >= fewest
 
 
-def rates(codes: np.ndarray, kinds: Sequence[str], outcomes: pd.DataFrame) -> dict[str, dict]:
-    """Kind → what became of its members (`codes` are positions in `kinds`, −1 none): rate, low,
-    high (95 %, Wilson 1927), n of overdue and reloan; mean net contribution, CNY a customer, with
-    its normal 95 % interval; lift of overdue over all customers'; verdict good, bad or plain. Kinds
-    without members are left out.
+def rates(
+    codes: np.ndarray, groups: Sequence[str], outcomes: pd.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """Compute the later outcomes of every group that has members.
+
+    Parameters
+    ----------
+    codes
+        Position in `groups` of each customer, −1 for none.
+    outcomes
+        See `features.outcomes_after`; in the same order.
+
+    Returns
+    -------
+    dict
+        Per group: overdue and reloan as {rate, low, high, n} with 95 % Wilson intervals (Wilson
+        1927); contribution as the mean in CNY a customer with its normal 95 % interval; lift of
+        the overdue rate over that of all customers (lift_low, lift_high); verdict good, bad or
+        plain.
     """
     overall = float(outcomes["overdue"].mean()) if outcomes["overdue"].notna().any() else 0.0
     sums = {
-        name: _sums(codes, outcomes[name].to_numpy(dtype=float), len(kinds))
+        name: _sums(codes, outcomes[name].to_numpy(dtype=float), len(groups))
         for name in outcomes.columns
     }
-    found = {}
-    present = np.bincount(codes[codes >= 0], minlength=len(kinds)) > 0
-    for place, kind in enumerate(kinds):
-        if not present[place]:
+    sizes = np.bincount(codes[codes >= 0], minlength=len(groups))
+    results: dict[str, dict[str, Any]] = {}
+    for position, group in enumerate(groups):
+        if not sizes[position]:
             continue
-        told: dict = {}
+        result: dict[str, Any] = {}
         for outcome in ("overdue", "reloan"):
-            n, total, _ = (part[place] for part in sums[outcome])
-            told[outcome] = share(int(total), int(n))
-        n, total, squares = (part[place] for part in sums["contribution"])
-        centre = total / n if n else None
-        spread = 1.96 * np.sqrt(max(squares / n - centre**2, 0) / (n - 1)) if n > 1 else None
-        told["contribution"] = {
-            "rate": centre,
-            "low": None if spread is None else float(centre - spread),
-            "high": None if spread is None else float(centre + spread),
-            "n": int(n),
-        }
-        told["verdict"], told["lift"] = "plain", None
-        if told["overdue"]["n"] and overall > 0:
-            told["lift"] = told["overdue"]["rate"] / overall
-            told["lift_low"], told["lift_high"] = (
-                told["overdue"]["low"] / overall,
-                told["overdue"]["high"] / overall,
-            )
-            if told["overdue"]["n"] >= MIN_GROUP_SIZE:
-                is_good = told["lift"] <= GOOD and told["lift_high"] < 1
-                is_bad = told["lift"] >= BAD and told["lift_low"] > 1
-                told["verdict"] = "good" if is_good else "bad" if is_bad else "plain"
-        found[str(kind)] = told
-    return found
+            n, total, _ = (part[position] for part in sums[outcome])
+            result[outcome] = share(int(total), int(n))
+        result["contribution"] = _mean(*(part[position] for part in sums["contribution"]))
+        results[str(group)] = result | _lift(result["overdue"], overall)
+    return results
+
+
+def _mean(n: np.int64, total: np.float64, squares: np.float64) -> dict[str, Any]:
+    """Return the mean with its normal 95 % interval, from count, sum and sum of squares."""
+    if not n:
+        return {"rate": None, "low": None, "high": None, "n": 0}
+    centre = total / n
+    if n < 2:
+        return {"rate": centre, "low": None, "high": None, "n": int(n)}
+    margin = 1.96 * np.sqrt(max(squares / n - centre**2, 0) / (n - 1))
+    return {
+        "rate": centre,
+        "low": float(centre - margin),
+        "high": float(centre + margin),
+        "n": int(n),
+    }
+
+
+def _lift(overdue: dict[str, Any], overall: float) -> dict[str, Any]:
+    """Return the lift of an overdue rate over that of all customers, and the verdict."""
+    if not overdue["n"] or overall <= 0:
+        return {"verdict": "plain", "lift": None}
+    lift = overdue["rate"] / overall
+    low = overdue["low"] / overall
+    high = overdue["high"] / overall
+    verdict = "plain"
+    if overdue["n"] >= MIN_GROUP_SIZE:
+        if lift <= GOOD_LIFT and high < 1:
+            verdict = "good"
+        elif lift >= BAD_LIFT and low > 1:
+            verdict = "bad"
+    return {"verdict": verdict, "lift": lift, "lift_low": low, "lift_high": high}
 
 
 def _sums(
     codes: np.ndarray, y: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per group: how many are known, their sum, their sum of squares."""
-    known = ~np.isnan(y) & (codes >= 0)
-    mine, told = codes[known], y[known]
-    return tuple(np.bincount(mine, weights=w, minlength=count) for w in (None, told, told**2))
+    """Return per group the number of values that are not missing, their sum and sum of squares."""
+    used = ~np.isnan(y) & (codes >= 0)
+    group = codes[used]
+    values = y[used]
+    return (
+        np.bincount(group, minlength=count),
+        np.bincount(group, weights=values, minlength=count),
+        np.bincount(group, weights=values**2, minlength=count),
+    )
 
 
-def share(hits: int, n: int) -> dict:
-    """A share with its Wilson interval."""
+def share(hits: int, n: int) -> dict[str, Any]:
+    """Return a share of one as {rate, low, high, n} with its 95 % Wilson interval (Wilson 1927)."""
     if not n:
         return {"rate": None, "low": None, "high": None, "n": 0}
     low, high = proportion_confint(hits, n, method="wilson")

@@ -1,36 +1,55 @@
-"""Facts → a space in which distance means difference in behaviour. Plain numpy, kept as JSON, no
-pickles.
+"""Turn features into a space in which distance measures how differently two customers behave.
 
-A numeric fact is clipped to its 0.5th and 99.5th percentile, transformed as declared, and scaled to
-mean 0 and standard deviation 1; a category becomes indicators divided by the root of their share
-(factor analysis of mixed data: Pagès 2004); every group of facts is scaled to a total variance of
-1, so that ten facts on lending do not outvote two on paying (multiple factor analysis by total
-inertia: Escofier & Pagès 1994); then principal components, those that hold 60 % of the variance
-where that makes steadier and more useful segments than all of them (`cluster.improves`). What does not
-apply (how a customer without loans pays) takes the median of those to whom it applies.
+- A numeric feature is clipped to its 0.5th and 99.5th percentiles, transformed as declared and
+  scaled to mean 0 and standard deviation 1. A missing value takes the median of the others.
+- A category becomes indicators divided by the square root of their share: factor analysis of mixed
+  data (Pagès 2004).
+- Every group of features is scaled to a total variance of 1, so that a group with many features
+  does not outweigh one with few: multiple factor analysis (Escofier & Pagès 1994), here by total
+  inertia.
+- Principal components follow: those that hold 60 % of the variance, or all of them where the
+  leading ones do not give more stable and more useful segments (`selection.improves`).
+
+The space is stored as JSON; no pickles.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analytics.segments.definitions import FACTS, Fact
+from analytics.segments.definitions import FEATURES, Feature
 from data.errors import UserError
 
 REDUCED_SHARE = 0.6
 FULL_SHARE = 1.0
-RARE = 0.005
-"""Codes of a category rarer than this share count as `other`."""
+MIN_CODE_SHARE = 0.005
+"""Codes of a category rarer than this share of the customers count as `other`."""
 BATCH = 100_000
-TOO_FEW_FACTS = 3
+MIN_FEATURES = 3
 
 
 @dataclass
 class Axis:
-    """How one fact enters the space: one column, or one per code of a category (in `codes`)."""
+    """How one feature enters the space: as one column, or as one column per code of a category.
+
+    Attributes
+    ----------
+    fact
+        Id of the feature.
+    weight
+        Factor that scales the feature's group to a total variance of 1.
+    low, high
+        Bounds to which values are clipped, in the feature's unit.
+    fill, mean, scale
+        Median, mean and standard deviation after the transform.
+    codes, shares
+        Codes of a category and the share of customers with each; empty for a numeric feature.
+    """
 
     fact: str
     group: str
@@ -44,39 +63,55 @@ class Axis:
     shares: list[float] = field(default_factory=list)
 
     def columns(self, values: pd.Series) -> np.ndarray:
-        """n × 1, or n × codes: the fact's coordinates."""
+        """Return the weighted coordinates of the feature, customers × 1 or customers × codes."""
         if self.codes:
             shares = np.array(self.shares)
-            hot = self.places(values)[:, None] == np.arange(len(self.codes))[None, :]
-            return ((hot - shares) / np.sqrt(shares) * self.weight).astype(np.float32)
-        x = transformed(values, FACTS[self.fact], self.low, self.high)
+            indicators = self.positions(values)[:, None] == np.arange(len(self.codes))[None, :]
+            return ((indicators - shares) / np.sqrt(shares) * self.weight).astype(np.float32)
+        x = transform(values, FEATURES[self.fact], self.low, self.high)
         x = np.where(np.isnan(x), self.fill, x)
         return ((x - self.mean) / self.scale * self.weight).astype(np.float32)[:, None]
 
-    def places(self, values: pd.Series) -> np.ndarray:
-        """Of a category: the position of each customer's code in `codes`; −1 for a code that is not
-        there.
-        """
-        told = pd.Categorical(values)
+    def positions(self, values: pd.Series) -> np.ndarray:
+        """Return the position in `codes` of each customer's code, −1 where it is not among them."""
+        categories = pd.Categorical(values)
         rest = self.codes.index("other") if "other" in self.codes else -1
-        place = {code: at for at, code in enumerate(self.codes)}
-        found = [place.get(str(code), rest) for code in told.categories]
-        return np.array([*found, place.get("none", rest)], dtype=np.int64)[told.codes]
+        position_of = {code: position for position, code in enumerate(self.codes)}
+        positions = [position_of.get(str(code), rest) for code in categories.categories]
+        # Code −1 of a missing value selects the last entry.
+        lookup = np.array([*positions, position_of.get("none", rest)], dtype=np.int64)
+        return lookup[categories.codes]
 
 
-def transformed(values: pd.Series, fact: Fact, low: float, high: float) -> np.ndarray:
-    """The fact clipped and transformed as declared; infinite and missing values are missing."""
+def transform(values: pd.Series, feature: Feature, low: float, high: float) -> np.ndarray:
+    """Clip the values and apply the feature's transform; infinite values become missing (NaN)."""
     x = values.to_numpy(dtype=np.float64, na_value=np.nan)
     x = np.clip(np.where(np.isfinite(x), x, np.nan), low, high)
-    if fact.transform == "log":
+    if feature.transform == "log":
         return np.log1p(np.maximum(x, 0))
-    return np.sign(x) * np.log1p(np.abs(x)) if fact.transform == "signed_log" else x
+    if feature.transform == "signed_log":
+        return np.sign(x) * np.log1p(np.abs(x))
+    return x
 
 
 @dataclass
 class Space:
-    """axes: the facts in use; loadings: components × columns; share: of the variance that the
-    components keep.
+    """A fitted space: the features as weighted columns, and the components that reduce them.
+
+    Attributes
+    ----------
+    axes
+        The features in use, in the order of the columns.
+    centre
+        Means of the columns.
+    loadings
+        Components × columns.
+    share
+        Share of the variance that the components hold.
+    map_share
+        Share of the variance that the first two components hold.
+    notes
+        Features left out or mended: {key, fact}.
     """
 
     axes: list[Axis]
@@ -84,109 +119,146 @@ class Space:
     loadings: list[list[float]]
     share: float
     map_share: float
-    notes: list[dict]
+    notes: list[dict[str, str]]
 
     def full(self, frame: pd.DataFrame) -> np.ndarray:
-        """n × columns, weighted, before reduction."""
+        """Return the weighted columns before reduction, customers × columns."""
         return np.hstack([axis.columns(frame[axis.fact]) for axis in self.axes])
 
     def reduced(self, frame: pd.DataFrame) -> np.ndarray:
-        """n × components, in batches, so that a million customers never stand side by side in full."""
-        loadings, centre = (
-            np.array(self.loadings, dtype=np.float32).T,
-            np.array(self.centre, dtype=np.float32),
-        )
+        """Return the coordinates on the components, customers × components.
+
+        Computed in batches: the full columns of a million customers would take too much memory.
+        """
+        loadings = np.array(self.loadings, dtype=np.float32).T
+        centre = np.array(self.centre, dtype=np.float32)
         parts = [
-            (self.full(frame.iloc[at : at + BATCH]) - centre) @ loadings
-            for at in range(0, max(len(frame), 1), BATCH)
+            (self.full(frame.iloc[start : start + BATCH]) - centre) @ loadings
+            for start in range(0, max(len(frame), 1), BATCH)
         ]
         return np.vstack(parts).astype(np.float64)
 
     @property
     def owners(self) -> list[str]:
-        """The fact behind each column of `full`."""
+        """The id of the feature behind each column of `full`."""
         return [axis.fact for axis in self.axes for _ in (axis.codes or [""])]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, told: dict) -> Space:
-        return cls(**told | {"axes": [Axis(**axis) for axis in told["axes"]]})
+    def from_json(cls, stored: Mapping[str, Any]) -> Space:
+        """Return the space that `as_json` wrote."""
+        return cls(
+            axes=[Axis(**axis) for axis in stored["axes"]],
+            centre=stored["centre"],
+            loadings=stored["loadings"],
+            share=stored["share"],
+            map_share=stored["map_share"],
+            notes=stored["notes"],
+        )
 
 
-def fit_space(frame: pd.DataFrame, kept: float = REDUCED_SHARE) -> Space:
-    """Learn the space from a sample of customers.
+def fit_space(frame: pd.DataFrame, variance_share: float = REDUCED_SHARE) -> Space:
+    """Fit the space to a sample of customers.
 
-    kept  share of the variance that the components must hold
+    Parameters
+    ----------
+    frame
+        The features, one row per customer (see `features.features_at`). Infinite values count as
+        missing.
+    variance_share
+        Least share of the variance that the components must hold.
 
-    Facts that are missing throughout or the same for everybody are left out and noted, infinite
-    values count as missing. Raises UserError when fewer than three facts are left.
+    Returns
+    -------
+    Space
+        Without the features that are missing for everybody or the same for everybody; its notes
+        name them.
+
+    Raises
+    ------
+    UserError
+        When fewer than three features are left.
     """
-    axes, notes = [], []
-    for fact in FACTS.values():
-        axis, note = (_category if fact.is_category else _number)(fact, frame[fact.id])
-        if axis:
-            axes.append(axis)
-        if note:
-            notes.append({"key": note, "fact": fact.id})
-    if len(axes) < TOO_FEW_FACTS:
-        raise UserError("too_few_facts", count_axes=len(axes), too_few_facts=TOO_FEW_FACTS)
-    for group in dict.fromkeys(axis.group for axis in axes):
-        mine = [axis for axis in axes if axis.group == group]
-        total = sum(float(axis.columns(frame[axis.fact]).var(axis=0).sum()) for axis in mine)
-        for axis in mine:
-            axis.weight = 1 / np.sqrt(total)
+    axes, notes = _fit_axes(frame)
+    _weight_groups(axes, frame)
     space = Space(axes, [], [], 1.0, 1.0, notes)
     x = space.full(frame).astype(np.float64)
-    space.centre = [float(v) for v in x.mean(axis=0)]
-    _, sizes, turned = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    held = np.cumsum(sizes**2) / np.sum(sizes**2)
-    # Columns of one category add up to nothing: the last components may be empty.
-    count = min(max(2, int(np.searchsorted(held, min(kept, 1 - 1e-9)) + 1)), len(held))
-    # The sign of a component is arbitrary: its largest loading is made positive.
-    turned = (
-        turned[:count]
-        * np.sign(turned[:count][np.arange(count), np.abs(turned[:count]).argmax(axis=1)])[:, None]
-    )
-    space.loadings = np.round(turned, 9).tolist()
-    space.share, space.map_share = float(held[count - 1]), float(held[1])
+    space.centre = [float(mean) for mean in x.mean(axis=0)]
+    _, sizes, components = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    cumulative = np.cumsum(sizes**2) / np.sum(sizes**2)
+    # Columns of one category add up to zero: the last components may be empty.
+    needed = int(np.searchsorted(cumulative, min(variance_share, 1 - 1e-9)) + 1)
+    count = min(max(2, needed), len(cumulative))
+    space.loadings = np.round(_with_fixed_signs(components[:count]), 9).tolist()
+    space.share = float(cumulative[count - 1])
+    space.map_share = float(cumulative[1])
     return space
 
 
-def _number(fact: Fact, values: pd.Series) -> tuple[Axis | None, str | None]:
+def _fit_axes(frame: pd.DataFrame) -> tuple[list[Axis], list[dict[str, str]]]:
+    axes = []
+    notes = []
+    for feature in FEATURES.values():
+        fit_axis = _fit_category if feature.is_category else _fit_number
+        axis, note = fit_axis(feature, frame[feature.id])
+        if axis:
+            axes.append(axis)
+        if note:
+            notes.append({"key": note, "fact": feature.id})
+    if len(axes) < MIN_FEATURES:
+        raise UserError("too_few_facts", count_axes=len(axes), too_few_facts=MIN_FEATURES)
+    return axes, notes
+
+
+def _weight_groups(axes: list[Axis], frame: pd.DataFrame) -> None:
+    for group in dict.fromkeys(axis.group for axis in axes):
+        members = [axis for axis in axes if axis.group == group]
+        total = sum(float(axis.columns(frame[axis.fact]).var(axis=0).sum()) for axis in members)
+        for axis in members:
+            axis.weight = 1 / np.sqrt(total)
+
+
+def _with_fixed_signs(components: np.ndarray) -> np.ndarray:
+    """Make the largest loading of each component positive: its sign is arbitrary otherwise."""
+    largest = np.abs(components).argmax(axis=1)
+    return components * np.sign(components[np.arange(len(components)), largest])[:, None]
+
+
+def _fit_number(feature: Feature, values: pd.Series) -> tuple[Axis | None, str | None]:
     x = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    infinite = bool(np.isinf(x).any())
+    has_infinite = bool(np.isinf(x).any())
     x = x[np.isfinite(x)]
     if not len(x):
         return None, "note_missing"
-    low, high = (float(v) for v in np.percentile(x, [0.5, 99.5]))
+    low, high = (float(bound) for bound in np.percentile(x, [0.5, 99.5]))
     if low == high:
-        # A fact that fewer than one in two hundred have is still a difference: clip at the ends
-        # instead.
+        # A feature that fewer than one customer in two hundred have still distinguishes them.
         low, high = float(x.min()), float(x.max())
-    told = transformed(values, fact, low, high)
-    fill = float(np.nanmedian(told))
-    told = np.where(np.isnan(told), fill, told)
-    scale = float(told.std())
+    scaled = transform(values, feature, low, high)
+    fill = float(np.nanmedian(scaled))
+    scaled = np.where(np.isnan(scaled), fill, scaled)
+    scale = float(scaled.std())
     if scale < 1e-12:
         return None, "note_constant"
-    axis = Axis(fact.id, fact.group, 1.0, low, high, fill, float(told.mean()), scale)
-    return axis, "note_infinite" if infinite else None
+    axis = Axis(feature.id, feature.group, 1.0, low, high, fill, float(scaled.mean()), scale)
+    return axis, "note_infinite" if has_infinite else None
 
 
-def _category(fact: Fact, values: pd.Series) -> tuple[Axis | None, str | None]:
+def _fit_category(feature: Feature, values: pd.Series) -> tuple[Axis | None, str | None]:
     if not values.notna().any():
         return None, "note_missing"
-    told = values.astype("object").where(values.notna(), "none").astype(str)
-    shares = told.value_counts(normalize=True)
-    kept = shares[shares >= RARE].drop("other", errors="ignore")
-    rest = 1 - float(kept.sum())
-    if len(kept) + (rest > 1e-9) < 2:
+    texts = values.astype("object").where(values.notna(), "none").astype(str)
+    share_of = texts.value_counts(normalize=True)
+    frequent = share_of[share_of >= MIN_CODE_SHARE].drop("other", errors="ignore")
+    rest = 1 - float(frequent.sum())
+    has_rest = rest > 1e-9
+    if len(frequent) + has_rest < 2:
         return None, "note_constant"
-    codes, found = [str(code) for code in kept.index], [float(share) for share in kept]
-    order = sorted(range(len(codes)), key=codes.__getitem__)
-    codes, found = [codes[i] for i in order], [found[i] for i in order]
-    if rest > 1e-9:
-        codes, found = [*codes, "other"], [*found, rest]
-    return Axis(fact.id, fact.group, codes=codes, shares=found), None
+    pairs = sorted((str(code), float(share)) for code, share in frequent.items())
+    if has_rest:
+        pairs.append(("other", rest))
+    codes = [code for code, _ in pairs]
+    shares = [share for _, share in pairs]
+    return Axis(feature.id, feature.group, codes=codes, shares=shares), None

@@ -1,98 +1,120 @@
-"""The declared facts of every customer at a month end, and what became of the customers in the
-twelve months after.
-"""
+"""The features of every customer at a month end, and the outcomes of the twelve months after it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from analytics.metrics.edition_metadata import metadata
-from analytics.segments.definitions import FACTS
+from analytics.segments.definitions import FEATURES
 from analytics.sql.templates import load
 from data.dates import month_end
 from data.editions.reader import EditionReader
 from data.errors import UserError
 
-SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 WINDOW = 12
-OVERDUE = 30
-"""Days past due beyond which a customer counts as overdue later."""
-FEWEST_MONTHS = 6
-"""Month ends that facts need before the outcomes begin."""
-DEALINGS = ("months_with_loan", "loans_new", "deposits", "fees")
-"""A customer with none of these in the twelve months has no behaviour to tell apart."""
+"""Months over which features and outcomes are observed."""
+OVERDUE_DAYS = 30
+"""Days past due beyond which a customer counts as overdue in the outcomes."""
+MIN_HISTORY = 6
+"""Month ends that features need before the outcomes begin."""
+ACTIVITY = ("months_with_loan", "loans_new", "deposits", "fees")
+"""A customer for whom all of these are zero or missing is inactive."""
 
 
-def facts_at(view: EditionReader, as_of: date) -> pd.DataFrame:
-    """One row per customer of the month end: customer_key, then the declared facts; what does not
-    apply is missing.
+def features_at(reader: EditionReader, as_of: date) -> pd.DataFrame:
+    """Compute the declared features of every customer at a month end.
 
-    Rates are shares of one, money CNY; a category is a code. Facts of tables that were not
-    delivered are missing throughout. Raises UserError for a month end that the edition does not
-    have.
+    Returns
+    -------
+    DataFrame
+        One row per customer: customer_key, then one column per feature in the order of the
+        declaration. Rates are shares of one, money is CNY, a category is a code. Features that do
+        not apply to the customer, or whose tables were not delivered, are missing.
+
+    Raises
+    ------
+    UserError
+        When the edition does not have the month end.
     """
-    it = metadata(view)
-    if as_of not in it.months:
-        raise UserError("no_month_end", as_of=as_of, first=it.months[0], last=it.months[-1])
-    bound = {
+    edition = metadata(reader)
+    if as_of not in edition.months:
+        raise UserError(
+            "no_month_end", as_of=as_of, first=edition.months[0], last=edition.months[-1]
+        )
+    parameters = {
         "as_of": as_of,
         "year_before": month_end(as_of, -WINDOW),
         "half_year_before": month_end(as_of, -6),
-        "has_deposits": "deposit_balance" in it.filled,
-        "has_fees": "income" in it.filled,
+        "has_deposits": "deposit_balance" in edition.nonempty_tables,
+        "has_fees": "income" in edition.nonempty_tables,
     }
-    found = view.query(load("segments/facts"), SECONDS, **bound)[["customer_key", *FACTS]]
-    return found.astype({fact.id: "category" for fact in FACTS.values() if fact.is_category})
+    rows = reader.query(load("segments/features"), TIMEOUT_SECONDS, **parameters)
+    categories = {feature.id: "category" for feature in FEATURES.values() if feature.is_category}
+    return rows[["customer_key", *FEATURES]].astype(categories)
 
 
 def is_active(frame: pd.DataFrame) -> np.ndarray:
-    """Which customers had a loan, a deposit or a fee in the twelve months."""
-    return (frame[list(DEALINGS)].to_numpy(dtype=float, na_value=0) > 0).any(axis=1)
+    """Return, per row, whether the customer had a loan, a deposit or a fee in the twelve months."""
+    return (frame[list(ACTIVITY)].to_numpy(dtype=float, na_value=0) > 0).any(axis=1)
 
 
-def outcomes_after(view: EditionReader, as_of: date) -> pd.DataFrame:
-    """What came in the twelve months after, one row per customer of the month end, in the order of `facts_at`.
+def outcomes_after(reader: EditionReader, as_of: date) -> pd.DataFrame:
+    """Compute what happened to every customer of a month end in the twelve months after it.
 
-    overdue       more than 30 days past due at a month end; missing where there was no balance, or the customer was
-                  more than 30 days past due already
-    reloan        borrowed again within 90 days of a settlement; missing where nothing was settled or the days are not
-                  over
-    contribution  net contribution of the twelve months, CNY; missing where the customer has no row any more
-    loan_balance  at `as_of`, CNY
+    Returns
+    -------
+    DataFrame
+        One row per customer, in the order of `features_at`:
+
+        - overdue: 1 when more than 30 days past due at a later month end, else 0; missing without
+          a later balance or when more than 30 days past due already
+        - reloan: 1 when a new loan followed within 90 days of a settlement, else 0; missing
+          without a settlement whose 90 days are over
+        - contribution: net contribution of the twelve months, CNY; missing when the customer has
+          no row at their end
+        - loan_balance: at `as_of`, CNY
     """
-    bound = {"as_of": as_of, "year_after": month_end(as_of, WINDOW), "overdue": OVERDUE}
-    found = view.query(load("segments/outcomes"), SECONDS, **bound)
-    return found.astype({"overdue": "float64", "reloan": "float64"})
-
-
-def classes_at(view: EditionReader, as_of: date, schemes: list[str]) -> pd.DataFrame:
-    """customer_key, loan_balance and the class by every scheme at the month end, in the order of
-    `facts_at`.
-    """
-    columns = ", ".join(schemes)
-    return view.query(
-        f"select customer_key, loan_balance::double as loan_balance, {columns} from customer_month "
-        "where as_of = $as_of order by customer_key",
-        SECONDS,
+    rows = reader.query(
+        load("segments/outcomes"),
+        TIMEOUT_SECONDS,
         as_of=as_of,
+        year_after=month_end(as_of, WINDOW),
+        overdue=OVERDUE_DAYS,
     )
+    return rows.astype({"overdue": "float64", "reloan": "float64"})
+
+
+def classes_at(reader: EditionReader, as_of: date, schemes: Sequence[str]) -> pd.DataFrame:
+    """Read the class of every customer at a month end by every scheme.
+
+    Returns
+    -------
+    DataFrame
+        customer_key, loan_balance (CNY) and one column per scheme, in the order of `features_at`.
+    """
+    sql = load("segments/classes", schemes=", ".join(schemes))
+    return reader.query(sql, TIMEOUT_SECONDS, as_of=as_of)
 
 
 def base_month(months: tuple[date, ...], as_of: date) -> date | None:
-    """The month end a year before, from which outcomes are known; None where the history is too
-    short.
+    """Return the month end a year before `as_of`, whose outcomes are complete.
+
+    None where fewer than `MIN_HISTORY` month ends lead up to it.
     """
     base = month_end(as_of, -WINDOW)
-    return (
-        base if base in months and len([m for m in months if m <= base]) >= FEWEST_MONTHS else None
-    )
+    history = [month for month in months if month <= base]
+    if base not in months or len(history) < MIN_HISTORY:
+        return None
+    return base
 
 
-def aligned(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """`other` in the rows of `frame`, by customer_key."""
+def align(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `other` in the order of `frame`, matched by customer_key."""
     if len(frame) == len(other) and np.array_equal(frame["customer_key"], other["customer_key"]):
         return other.reset_index(drop=True)
     return frame[["customer_key"]].merge(other, on="customer_key", how="left")

@@ -1,123 +1,180 @@
-"""Segments from month to month: matched by centre, named once; splits, ends and new ones noted."""
+"""Track segments from month to month: match by centres, note splits and ends, name, measure shift."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
 from analytics.i18n.text import LANGUAGES
-from analytics.segments.definitions import FACTS
+from analytics.segments.definitions import FEATURES
 from analytics.segments.feature_space import Space
 
-SAME_OVERLAP = 0.5
-"""A segment is the one of last month when they share at least half of the members of both together.
-"""
+MIN_OVERLAP = 0.5
+"""Least Jaccard index of the members of two months for a segment to count as the same."""
 SPLIT_SHARE = 0.25
 """A segment has split when two new ones each took at least this share of its members."""
-LEAST_Z_SCORE = 0.3
-"""Distance from the bank's mean, in standard deviations, below which a fact names nothing."""
+MIN_Z_SCORE = 0.3
+"""Distance from the mean of all customers, in standard deviations, below which a feature does not
+name a segment.
+"""
+MAX_NAME_PARTS = 2
+
+_DEFAULT_NAME = {"zh-CN": "大众", "en": "mainstream"}
 
 
 def match_centroids(
     before: np.ndarray, now: np.ndarray, old: np.ndarray, new: np.ndarray
-) -> tuple[dict[int, int], list[dict]]:
-    """New segment → old segment (positions), and what happened to those without a partner.
+) -> tuple[dict[int, int], list[dict[str, Any]]]:
+    """Match the segments of two fits.
 
-    before, now  centres in one space (segments × components)
-    old, new     the segment of the same customers by last month's and by this month's fit
-    Pairs are those of least total squared distance between centres (Hungarian method: Kuhn 1955); a pair that shares
-    less than half of its members is dropped.
+    Pairs minimise the total squared distance between centres (Hungarian method, Kuhn 1955). A pair
+    whose members overlap by less than half (Jaccard index) is dropped.
+
+    Parameters
+    ----------
+    before, now
+        Centres of last month's and this month's fit in one space, segments × components.
+    old, new
+        The segment of the same customers by last month's and by this month's fit.
+
+    Returns
+    -------
+    tuple
+        New segment → old segment (positions), and one event per segment without a partner:
+        event_split, event_died or event_new with the positions old and new.
     """
-    cost = ((now[:, None, :] - before[None, :, :]) ** 2).sum(axis=2)
+    distances = ((now[:, None, :] - before[None, :, :]) ** 2).sum(axis=2)
     overlap = np.zeros((len(now), len(before)))
     np.add.at(overlap, (new, old), 1)
-    pairs = {}
-    for here, there in zip(*linear_sum_assignment(cost), strict=True):
-        together = overlap[here].sum() + overlap[:, there].sum() - overlap[here, there]
-        if together and overlap[here, there] / together >= SAME_OVERLAP:
-            pairs[int(here)] = int(there)
-    events = []
-    for there in range(len(before)):
-        went = overlap[:, there] / max(overlap[:, there].sum(), 1)
-        heirs = [int(h) for h in np.flatnonzero(went >= SPLIT_SHARE)]
-        if there not in pairs.values():
-            events.append(
-                {
-                    "key": "event_split" if len(heirs) > 1 else "event_died",
-                    "old": there,
-                    "new": heirs,
-                }
-            )
-    events += [{"key": "event_new", "new": [here]} for here in range(len(now)) if here not in pairs]
+    pairs: dict[int, int] = {}
+    for row, column in zip(*linear_sum_assignment(distances), strict=True):
+        shared = overlap[row, column]
+        union = overlap[row].sum() + overlap[:, column].sum() - shared
+        if union and shared / union >= MIN_OVERLAP:
+            pairs[int(row)] = int(column)
+    events: list[dict[str, Any]] = []
+    for segment in range(len(before)):
+        if segment in pairs.values():
+            continue
+        shares = overlap[:, segment] / max(overlap[:, segment].sum(), 1)
+        heirs = [int(heir) for heir in np.flatnonzero(shares >= SPLIT_SHARE)]
+        key = "event_split" if len(heirs) > 1 else "event_died"
+        events.append({"key": key, "old": segment, "new": heirs})
+    for segment in range(len(now)):
+        if segment not in pairs:
+            events.append({"key": "event_new", "new": [segment]})
     return pairs, events
 
 
 def psi(before: Sequence[int], now: Sequence[int]) -> dict[str, float]:
-    """Population stability index of two distributions over the same segments (counts), with its 95
-    % critical value for these n, χ²(k − 1)·(1/n + 1/m) (Yurdakul 2018): the common 0.1 and 0.25
-    ignore n. Half a customer stands in an empty cell.
+    """Compute the population stability index of two distributions over the same segments.
+
+    The critical value is that of the 95 % level for these numbers of customers, χ²(k − 1)·(1/n +
+    1/m) (Yurdakul 2018): the common thresholds 0.1 and 0.25 ignore them. An empty cell counts as
+    half a customer.
+
+    Parameters
+    ----------
+    before, now
+        Customers per segment.
+
+    Returns
+    -------
+    dict
+        psi and critical.
     """
-    one, other = (np.maximum(np.asarray(part, dtype=float), 0.5) for part in (before, now))
-    p, q = one / one.sum(), other / other.sum()
-    critical = chi2.ppf(0.95, max(len(p) - 1, 1)) * (1 / one.sum() + 1 / other.sum())
+    first = np.maximum(np.asarray(before, dtype=float), 0.5)
+    second = np.maximum(np.asarray(now, dtype=float), 0.5)
+    p = first / first.sum()
+    q = second / second.sum()
+    critical = chi2.ppf(0.95, max(len(p) - 1, 1)) * (1 / first.sum() + 1 / second.sum())
     return {"psi": float(((q - p) * np.log(q / p)).sum()), "critical": float(critical)}
 
 
 def z_scores(space: Space, x: np.ndarray, labels: np.ndarray, count: int) -> list[dict[str, float]]:
-    """Per segment and numeric fact: how far its mean lies from the bank's, in standard deviations."""
-    places: dict[str, int] = {}
-    for place, owner in enumerate(space.owners):
-        places.setdefault(owner, place)
+    """Compute per segment the z-score of every numeric feature.
+
+    The distance of the segment's mean from that of all customers, in standard deviations.
+
+    Parameters
+    ----------
+    x
+        Customers × columns of the full space.
+    labels
+        The segment of each customer.
+
+    Returns
+    -------
+    list of dict
+        Per segment: feature id → z-score.
+    """
+    column_of: dict[str, int] = {}
+    for column, owner in enumerate(space.owners):
+        column_of.setdefault(owner, column)
     numeric = [axis for axis in space.axes if not axis.codes]
-    found = []
+    scores = []
     for segment in range(count):
-        mean = (
-            x[labels == segment].mean(axis=0) if (labels == segment).any() else np.zeros(x.shape[1])
+        members = x[labels == segment]
+        mean = members.mean(axis=0) if len(members) else np.zeros(x.shape[1])
+        scores.append(
+            {axis.fact: float(mean[column_of[axis.fact]] / axis.weight) for axis in numeric}
         )
-        found.append({axis.fact: float(mean[places[axis.fact]] / axis.weight) for axis in numeric})
-    return found
+    return scores
 
 
 def segment_names(
     profiles: Sequence[Mapping[str, float]], taken: Sequence[Mapping[str, str]] = ()
 ) -> list[dict[str, str]]:
-    """A name per segment from the two facts of different groups in which it stands out most, such
-    as 高存款低用信.
+    """Name every segment after the two features of different groups with the largest z-scores.
 
-    A name that is taken gets the next fact as well. Raises nothing; a segment that stands out in
-    nothing is 大众 / mainstream.
+    Such as 高存款·低用信. A name that is taken gets the next feature as well, at last a number. A
+    segment that stands out in no feature is called 大众 / mainstream.
+
+    Parameters
+    ----------
+    profiles
+        Per segment: feature id → z-score.
+    taken
+        Names that are in use already.
     """
     used = {name["zh-CN"] for name in taken}
-    found = []
-    for profile in profiles:
-        words, groups = [], set()
-        for fact, height in sorted(profile.items(), key=lambda entry: (-abs(entry[1]), entry[0])):
-            declared = FACTS[fact]
-            said = declared.high if height > 0 else declared.low
-            if abs(height) < LEAST_Z_SCORE or not said or declared.group in groups:
-                continue
-            groups.add(declared.group)
-            words.append(said)
-            if len(words) >= 2 and _joined(words, "zh-CN") not in used:
-                break
-        name = {lang: _joined(words, lang) or _PLAIN[lang] for lang in LANGUAGES}
-        number = 2
-        while name["zh-CN"] in used:
-            name = {
-                lang: f"{(_joined(words, lang) or _PLAIN[lang])} {number}" for lang in LANGUAGES
-            }
-            number += 1
+    names = []
+    for z_score_of in profiles:
+        name = _numbered(_name_parts(z_score_of, used), used)
         used.add(name["zh-CN"])
-        found.append(name)
-    return found
+        names.append(name)
+    return names
 
 
-_PLAIN = {"zh-CN": "大众", "en": "mainstream"}
+def _name_parts(z_score_of: Mapping[str, float], used: set[str]) -> list[Mapping[str, str]]:
+    parts: list[Mapping[str, str]] = []
+    groups: set[str] = set()
+    for id, z_score in sorted(z_score_of.items(), key=lambda entry: (-abs(entry[1]), entry[0])):
+        feature = FEATURES[id]
+        part = feature.high if z_score > 0 else feature.low
+        if abs(z_score) < MIN_Z_SCORE or not part or feature.group in groups:
+            continue
+        groups.add(feature.group)
+        parts.append(part)
+        if len(parts) >= MAX_NAME_PARTS and _joined(parts, "zh-CN") not in used:
+            break
+    return parts
 
 
-def _joined(words: Sequence[Mapping[str, str]], lang: str) -> str:
-    joined = ("·" if lang == "zh-CN" else ", ").join(word[lang] for word in words)
+def _numbered(parts: Sequence[Mapping[str, str]], used: set[str]) -> dict[str, str]:
+    plain = {lang: _joined(parts, lang) or _DEFAULT_NAME[lang] for lang in LANGUAGES}
+    name = plain
+    number = 2
+    while name["zh-CN"] in used:
+        name = {lang: f"{plain[lang]} {number}" for lang in LANGUAGES}
+        number += 1
+    return name
+
+
+def _joined(parts: Sequence[Mapping[str, str]], lang: str) -> str:
+    joined = ("·" if lang == "zh-CN" else ", ").join(part[lang] for part in parts)
     return joined[:1].upper() + joined[1:]

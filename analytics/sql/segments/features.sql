@@ -1,13 +1,13 @@
--- Computes the behaviour of each customer in the twelve months to a month end, the input of the segments.
+-- Computes the features of each customer: behaviour in the twelve months to a month end, the input of the segments.
 -- grain: one row per customer of the month end (customer_key)
 -- parameters: as_of (month end); year_before (month end twelve months before); half_year_before (month end six months
 --   before); has_deposits (whether deposit balances are delivered); has_fees (whether income is delivered)
 -- columns: loan_balance, loan_size, deposits and fees in CNY; term and tenure in months; months_with_loan, limit_use,
---   unsecured, paid_early, paid_on_time, months_with_deposit, deposit_share as shares of one; a fact that does not
+--   unsecured, paid_early, paid_on_time, months_with_deposit, deposit_share as shares of one; a feature that does not
 --   apply (how a customer without a loan pays) is null
 -- Days past due and classes are left out on purpose. Amounts are summed as decimals: sums of doubles depend on the
 -- order in which threads read the rows. Payments are timed only in months that ended without arrears, so that the
--- facts about payments do not reveal arrears.
+-- features of payments do not reveal arrears.
 with
 
 held as (
