@@ -190,7 +190,7 @@ def _facts(segments: Segments, lang: str) -> None:
         heads_of[head]: st.column_config.Column(width=width, pinned=head == "name")
         for head, width in heads.items()
     }
-    frame = segments.facts(lang)[list(heads)].rename(columns=heads_of)
+    frame = segments.features(lang)[list(heads)].rename(columns=heads_of)
     st.dataframe(
         frame,
         hide_index=True,
