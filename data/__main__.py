@@ -14,16 +14,20 @@ from typing import Any
 import click
 
 from data.command_line import Command, run
-from data.contract.schema import describe, read_contract
+from data.contract.description import describe
+from data.contract.schema import read_contract
 from data.dates import is_month_end
 from data.editions import store
 from data.editions.manifest import Edition
+from data.editions.memory import retain_freed_memory
 from data.errors import InvalidRequest, UserError
 from data.ingest.encodings import ENCODINGS
 from data.ingest.source import source_names
 from data.loading.pipeline import Overrides, SameDelivery, load
 
 PROGRAM = "python -m data"
+# What the option --language takes, and the code of the language.
+_LANGUAGES = {"zh": "zh-CN", "en": "en"}
 _MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", re.IGNORECASE)
 
 
@@ -131,9 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @commands.command(cls=Command, name="contract", help="打印数据合同 / print the contract")
-@click.option("--language", type=click.Choice(("zh", "en")), default="zh")
+@click.option("--language", type=click.Choice(tuple(_LANGUAGES)), default="zh")
 def _contract(language: str) -> None:
-    print(describe(read_contract(), language))
+    print(describe(read_contract(), _LANGUAGES[language]))
 
 
 @commands.command(
@@ -185,6 +189,7 @@ def _load(
 ) -> None:
     from analytics.marts.build import build
 
+    retain_freed_memory()
     started = time.monotonic()
     edition = load(
         delivery,
@@ -235,6 +240,7 @@ def _check(
 ) -> None:
     from data.loading.pipeline import dry_run
 
+    retain_freed_memory()
     facts = dry_run(
         delivery,
         source,

@@ -173,6 +173,7 @@ def create_tables_sql(contract: Contract) -> str:
             columns = ", ".join(f"{kept.name} {kept.type}" for kept in stored_columns(table))
             made.append(f"create table part.history.{name} ({columns})")
     made += [
-        f"create table part.history.{name} ({columns})" for name, columns in REGISTER_COLUMNS.items()
+        f"create table part.history.{name} ({columns})"
+        for name, columns in REGISTER_COLUMNS.items()
     ]
     return ";\n".join(made)

@@ -1,26 +1,69 @@
-"""A source: how one bank's extract maps to the contract. data/sources/<name>/source.toml and one .sql per table."""
+"""A source: how one bank's extract maps to the contract, source.toml and one .sql per table."""
 
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from data.contract.formats import DATE_FORMATS, NULLS
-from data.contract.schema import BadContract, Contract, Table, read_column
+from data.contract.schema import Contract, Table, read_columns
+from data.declarations import BadDeclaration, Declaration, convert, convert_entries, read_toml
 from data.errors import InvalidRequest, UserError
 from data.ingest.encodings import ENCODINGS
 
 SOURCES = Path(__file__).parents[1] / "sources"
+FILE = "source.toml"
 LIMITS = {"rejects": 0.001, "orphans": 0.001, "conflicts": 0.0001, "volume": 0.2}
-"""Shares of the rows read above which nothing is published; `volume` is the change against the load before."""
+"""Shares of the rows read above which nothing is published; `volume` is the change against the
+load before."""
+
+
+class _DeliveryDeclaration(Declaration, frozen=True, rename={"first": "from"}):
+    as_of: dt.date | None = None
+    first: dt.date | None = None
+
+
+class _LimitsDeclaration(Declaration, frozen=True):
+    rejects: float = LIMITS["rejects"]
+    orphans: float = LIMITS["orphans"]
+    conflicts: float = LIMITS["conflicts"]
+    volume: float = LIMITS["volume"]
+
+
+class _FileDeclaration(Declaration, frozen=True):
+    name: str
+    column: dict[str, Any]
+    key: tuple[str, ...] = ()
+    zh: str = ""
+    en: str = ""
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int = 1
+
+
+class _SourceDeclaration(Declaration, frozen=True):
+    zh: str
+    en: str
+    history: str | None = None
+    delivery: _DeliveryDeclaration = _DeliveryDeclaration()
+    limits: _LimitsDeclaration = _LimitsDeclaration()
+    encoding: str = "auto"
+    delimiter: str = ","
+    sheet: str | None = None
+    header_row: int = 1
+    nulls: tuple[str, ...] = NULLS
+    date_formats: tuple[str, ...] = DATE_FORMATS
+    notes: tuple[str, ...] = ()
+    file: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One raw file of a mapped source: its name in the delivery and its columns, all of which must be there."""
+    """One raw file of a mapped source: its name in the delivery and its columns, all required."""
 
     name: str
     table: Table
@@ -31,14 +74,25 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Source:
-    """`files` is empty for a source whose files are shaped like the contract; `mappings` are its .sql files by
-    table."""
+    """One source.
+
+    Parameters
+    ----------
+    files
+        The raw files by key; empty when the files have the tables and columns of the contract.
+    mappings
+        The .sql files by the contract table that each returns.
+    as_of, first
+        Last and first month end of the delivery, when the source says them.
+    limits
+        Shares of rows, see `LIMITS`.
+    nulls
+        Words in lower case that stand for no value.
+    """
 
     name: str
-    words: Mapping[str, str]
     files: Mapping[str, SourceFile]
     mappings: Mapping[str, Path]
-    history: str | None
     as_of: dt.date | None
     first: dt.date | None
     limits: Mapping[str, float]
@@ -50,17 +104,14 @@ class Source:
     date_formats: tuple[str, ...]
     notes: tuple[str, ...]
 
-    @property
-    def is_contract(self) -> bool:
-        return not self.files
-
 
 def source_names() -> list[str]:
-    return sorted(path.parent.name for path in SOURCES.glob("*/source.toml"))
+    """Return the names of the sources of the product."""
+    return sorted(path.parent.name for path in SOURCES.glob(f"*/{FILE}"))
 
 
 def read_source(name: str, contract: Contract, folder: Path | None = None) -> Source:
-    """Read one source's declaration.
+    """Read one source's declaration from `folder`, by default the product's own.
 
     Raises
     ------
@@ -70,76 +121,52 @@ def read_source(name: str, contract: Contract, folder: Path | None = None) -> So
         For a source.toml that breaks its rules.
     """
     home = (folder or SOURCES) / name
-    if not name.isidentifier() or not (home / "source.toml").is_file():
+    if not name.isidentifier() or not (home / FILE).is_file():
         raise InvalidRequest("source_unknown", name=name, known=", ".join(source_names()))
     try:
-        raw = tomllib.loads((home / "source.toml").read_text(encoding="utf-8"))
-        return _parse_source(name, home, raw, contract)
-    except (tomllib.TOMLDecodeError, BadContract, KeyError, TypeError, ValueError) as error:
+        return _parse_source(name, home, read_toml(home / FILE), contract)
+    except (BadDeclaration, ValueError) as error:
         raise UserError("source_bad", name=name, error=error) from None
 
 
-def _parse_source(name: str, home: Path, raw: dict, contract: Contract) -> Source:
-    known = {
-        "zh",
-        "en",
-        "history",
-        "delivery",
-        "limits",
-        "encoding",
-        "delimiter",
-        "sheet",
-        "header_row",
-        "nulls",
-        "date_formats",
-        "notes",
-        "file",
-    }
-    if unknown := sorted(set(raw) - known):
-        raise ValueError(unknown[0])
-    if unknown := sorted(set(raw.get("limits", {})) - set(LIMITS)):
-        raise ValueError(f"limits.{unknown[0]}")
-    if raw.get("encoding", "auto").lower() not in ENCODINGS:
-        raise ValueError(f"encoding {raw['encoding']}")
-    files = {}
-    for key, entry in raw.get("file", {}).items():
-        columns = {
-            column: read_column(f"file.{key}", column, value)
-            for column, value in entry["column"].items()
-        }
-        identity = tuple(entry.get("key", ()))
-        if unknown := sorted(set(identity) - set(columns)):
-            raise ValueError(f"file.{key}.key {unknown[0]}")
-        table = Table(
-            f"file_{key}", columns, identity, True, None, entry.get("zh", ""), entry.get("en", "")
-        )
-        files[key] = SourceFile(
-            entry["name"],
-            table,
-            entry.get("delimiter", raw.get("delimiter", ",")),
-            entry.get("sheet"),
-            entry.get("header_row", 1),
-        )
+def _parse_source(name: str, home: Path, raw: dict[str, Any], contract: Contract) -> Source:
+    declared = convert(raw, _SourceDeclaration, FILE)
+    if declared.encoding.lower() not in ENCODINGS:
+        raise ValueError(f"encoding {declared.encoding}")
+    entries = convert_entries(declared.file, _FileDeclaration, FILE, "file")
+    files = {key: _source_file(key, entry, declared.delimiter) for key, entry in entries.items()}
     mappings = {path.stem: path for path in sorted(home.glob("*.sql"))}
     if unknown := sorted(set(mappings) - set(contract.tables)):
         raise ValueError(f"{unknown[0]}.sql")
     if bool(files) != bool(mappings):
         raise ValueError("file, *.sql")
-    delivery = raw.get("delivery", {})
     return Source(
-        name,
-        {"zh": raw["zh"], "en": raw["en"]},
-        files,
-        mappings,
-        raw.get("history"),
-        delivery.get("as_of"),
-        delivery.get("from"),
-        LIMITS | raw.get("limits", {}),
-        raw.get("encoding", "auto"),
-        raw.get("delimiter", ","),
-        raw.get("sheet"),
-        raw.get("header_row", 1),
-        tuple(word.lower() for word in raw.get("nulls", NULLS)),
-        tuple(raw.get("date_formats", DATE_FORMATS)),
-        tuple(raw.get("notes", ())),
+        name=name,
+        files=files,
+        mappings=mappings,
+        as_of=declared.delivery.as_of,
+        first=declared.delivery.first,
+        limits={limit: getattr(declared.limits, limit) for limit in LIMITS},
+        encoding=declared.encoding,
+        delimiter=declared.delimiter,
+        sheet=declared.sheet,
+        header_row=declared.header_row,
+        nulls=tuple(word.lower() for word in declared.nulls),
+        date_formats=declared.date_formats,
+        notes=declared.notes,
+    )
+
+
+def _source_file(key: str, declared: _FileDeclaration, delimiter: str) -> SourceFile:
+    place = f"file.{key}"
+    columns = read_columns(declared.column, FILE, f"{place}.column", place)
+    if unknown := sorted(set(declared.key) - set(columns)):
+        raise ValueError(f"{place}.key {unknown[0]}")
+    table = Table(f"file_{key}", columns, declared.key, required=True)
+    return SourceFile(
+        name=declared.name,
+        table=table,
+        delimiter=delimiter if declared.delimiter is None else declared.delimiter,
+        sheet=declared.sheet,
+        header_row=declared.header_row,
     )

@@ -1,18 +1,19 @@
 """Declaration files: what is wrong is refused with the file and the path of the entry."""
 
+import msgspec
 import pytest
 
 from data.declarations import BadDeclaration, Declaration, convert, convert_entries, read_toml
 
 
-class Limit(Declaration):
+class Limit(Declaration, frozen=True):
     amount: int
-    names: dict[str, str] = {}
+    names: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Product(Declaration):
+class Product(Declaration, frozen=True):
     limit: Limit
-    tags: list[str] = []
+    tags: list[str] = msgspec.field(default_factory=list)
 
 
 def refusal(raw: dict) -> BadDeclaration:

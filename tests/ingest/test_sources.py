@@ -49,6 +49,20 @@ def test_every_shipped_source_can_be_read():
         assert read_source(name, read_contract()).name == name
 
 
+def test_a_source_with_an_unknown_key_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "source.toml").write_text(
+        'zh = "行"\nen = "bank"\n[file.loans]\nname = "l.csv"\n[file.loans.column]\n'
+        'id = { type = "key", requird = true }\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(
+        UserError,
+        match=r"source\.toml of bank is wrong.*unknown key file\.loans\.column\.id\.requird",
+    ):
+        read_source("bank", read_contract(), tmp_path)
+
+
 def test_an_unknown_source_is_refused_with_the_known_ones():
     with pytest.raises(
         UserError, match="no source named nobank; known are berka, contract, ondeck, superlender"
