@@ -8,7 +8,7 @@ SEED ?= 7
 V := .venv/bin
 TYPE_DIAGNOSTICS := 378
 FAST_TESTS := tests/project tests/contract tests/i18n tests/rulebooks tests/presentation \
-	tests/marts/test_bit_packing.py tests/marts/test_columns.py tests/marts/test_loan_state.py \
+	tests/marts/test_bit_packing.py tests/marts/test_columns.py tests/marts/test_loan_allocation.py \
 	tests/marts/test_customer_state.py tests/metrics/test_metrics.py tests/metrics/test_metrics_refusals.py
 export LOAN_PANORAMA_HOME ?= $(BANK)/home
 

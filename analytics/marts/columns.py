@@ -1,5 +1,17 @@
-"""Values of customers and of loans in memory, one place for each: what a query found is put in its places, arithmetic
-runs over whole arrays, and the next query reads them as a relation (decision 27).
+"""In-memory column store of the mart build: one NumPy array per column, one slot per customer or loan.
+
+    slot                 0        1        2        3
+    customer_key         7        3        5        9       keys in order of arrival
+                     +--------+--------+--------+--------+
+    overdue_amount   |  1234  |    0   |   -1   |   100  |  values: int64, fen
+                     |  True  |  False |  True  |  True  |  valid: null in slot 1, where the value is 0
+                     +--------+--------+--------+--------+
+    account_type     |    0   |    1   |    1   |    0   |  values: int32, positions in categories
+                     |               None                |  valid: no slot is null
+                     +-----------------------------------+  categories: ("retail", "business")
+
+The rows of a query are scattered into their slots, arithmetic runs on whole arrays, and the next
+query reads the columns as an Arrow table that shares their memory (decision 27).
 """
 
 from __future__ import annotations
@@ -13,38 +25,50 @@ import pyarrow.compute as pc
 
 MONEY = pa.decimal64(15, 2)
 # DuckDB's threads share a relation by its batches.
-_BATCH = 122_880
+_BATCH_ROWS = 122_880
 
 
 @dataclass(frozen=True)
 class MaskedArray:
-    """One value per customer or loan. Money is a whole number of fen, a date the days since 1970, a text its number
-    among `words`.
+    """One column: a value per slot, and which of the values are not null.
 
-    type    Arrow's type of the values, as a query is to read them
-    values  an array of numbers, 0 where the value is not known
-    known   an array of bool; None: all are known
+    Parameters
+    ----------
+    type
+        Arrow type in which a query reads the values.
+    values
+        Numbers, shape (slots,), 0 where null. Money is in fen, a date in days since 1970-01-01, a
+        text is the position of its category.
+    valid
+        Booleans, shape (slots,), False where null; None when no value is null.
+    categories
+        The texts of a text column.
     """
 
     type: pa.DataType
     values: np.ndarray
-    known: np.ndarray | None = None
-    words: tuple[str, ...] = ()
+    valid: np.ndarray | None = None
+    categories: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, column: pa.ChunkedArray) -> MaskedArray:
-        """A column of a query's answer."""
-        known = None if column.null_count == 0 else pc.is_valid(column).to_numpy()
-        kind, words = column.type, ()
+    def from_arrow(cls, column: pa.ChunkedArray) -> MaskedArray:
+        """Read a column of a query result.
+
+        Raises
+        ------
+        pyarrow.ArrowInvalid
+            A decimal of more than 64 bits.
+        """
+        valid = None if column.null_count == 0 else column.is_valid().to_numpy()
+        kind = column.type
+        categories: tuple[str, ...] = ()
         if pa.types.is_string(kind):
             column = column.dictionary_encode()
         if pa.types.is_dictionary(column.type):
-            array = column.unify_dictionaries().combine_chunks()
-            kind, words, array = (
-                pa.string(),
-                tuple(array.dictionary.to_pylist()),
-                array.indices.cast(pa.int32()),
-            )
+            encoded = column.unify_dictionaries().combine_chunks()
+            kind = pa.string()
+            categories = tuple(encoded.dictionary.to_pylist())
+            array = encoded.indices.cast(pa.int32())
         else:
             array = column.combine_chunks()
         if kind == pa.bool_():
@@ -53,76 +77,107 @@ class MaskedArray:
             array = array.view(pa.int32())
         elif pa.types.is_decimal(kind):
             array = array.view(pa.int32() if kind.bit_width == 32 else pa.int64())
-        if known is not None:
+        if valid is not None:
             array = pc.fill_null(array, 0)
-        return cls(kind, array.to_numpy(), known, words)
-
-    def filled(self, value) -> np.ndarray:
-        """The values, `value` where none is known."""
-        if self.known is None or not value:
-            return self.values
-        return np.where(self.known, self.values, self.values.dtype.type(value))
+        return cls(kind, array.to_numpy(), valid, categories)
 
     @property
-    def is_known(self) -> np.ndarray:
-        return np.ones(len(self.values), bool) if self.known is None else self.known
+    def is_valid(self) -> np.ndarray:
+        """Booleans, shape (slots,): False where null."""
+        return np.ones(len(self.values), bool) if self.valid is None else self.valid
 
-    def at(self, places: np.ndarray) -> MaskedArray:
-        """The values of some places, in that order."""
-        known = None if self.known is None else self.known[places]
-        return MaskedArray(self.type, self.values[places], known, self.words)
+    @property
+    def is_true(self) -> np.ndarray:
+        """The values of a flag as booleans, shape (slots,); null counts as False."""
+        return self.values.astype(bool)
 
-    def arrow(self) -> pa.Array:
-        """As a query reads it; the memory is shared."""
-        size, kind = len(self.values), pa.int32() if self.type == pa.string() else self.type
-        valid = None if self.known is None or self.known.all() else pa.py_buffer(_bits(self.known))
-        values = _bits(self.values) if kind == pa.bool_() else np.ascontiguousarray(self.values)
-        array = pa.Array.from_buffers(kind, size, [valid, pa.py_buffer(values)])
+    def fill_null(self, value: int | np.integer) -> np.ndarray:
+        """Return the values with `value` in place of null."""
+        if self.valid is None or not value:
+            return self.values
+        return np.where(self.valid, self.values, self.values.dtype.type(value))
+
+    def take(self, slots: np.ndarray) -> MaskedArray:
+        """Return the values of some slots, in the order of `slots`."""
+        valid = None if self.valid is None else self.valid[slots]
+        return MaskedArray(self.type, self.values[slots], valid, self.categories)
+
+    def null_unless(self, condition: np.ndarray) -> MaskedArray:
+        """Return the column with null where `condition`, shape (slots,), is False."""
+        valid = self.is_valid & condition
+        values = np.where(valid, self.values, self.values.dtype.type(0))
+        return MaskedArray(self.type, values, valid, self.categories)
+
+    def to_arrow(self) -> pa.Array:
+        """Return the column as an Arrow array that shares the memory of the values."""
+        kind = pa.int32() if self.type == pa.string() else self.type
+        has_null = self.valid is not None and not self.valid.all()
+        validity = pa.py_buffer(_bitmap(self.valid)) if has_null else None
+        values = _bitmap(self.values) if kind == pa.bool_() else np.ascontiguousarray(self.values)
+        buffers = [validity, pa.py_buffer(values)]
+        array = pa.Array.from_buffers(kind, len(self.values), buffers)
         if self.type == pa.string():
-            array = pa.DictionaryArray.from_arrays(array, pa.array(self.words, pa.string()))
+            array = pa.DictionaryArray.from_arrays(array, pa.array(self.categories, pa.string()))
         return array
 
 
-def unknown(size: int, kind: type = np.int64) -> MaskedArray:
-    """A column of which nothing is known."""
-    return number(np.zeros(size, kind), np.zeros(size, bool))
+def nulls(size: int, dtype: type = np.int64) -> MaskedArray:
+    """Return a column of `size` nulls."""
+    return number(np.zeros(size, dtype), np.zeros(size, bool))
 
 
 def money(values: np.ndarray) -> MaskedArray:
-    """Whole fen."""
+    """Return a column of amounts in fen."""
     return MaskedArray(MONEY, values)
 
 
-def number(values: np.ndarray, known: np.ndarray | None = None) -> MaskedArray:
-    """Whole numbers of numpy's own type, or bool."""
-    return MaskedArray(pa.from_numpy_dtype(values.dtype), values, known)
+def number(values: np.ndarray, valid: np.ndarray | None = None) -> MaskedArray:
+    """Return a column of whole numbers or booleans, of NumPy's own type."""
+    return MaskedArray(pa.from_numpy_dtype(values.dtype), values, valid)
 
 
-def dates(values: np.ndarray, known: np.ndarray | None = None) -> MaskedArray:
-    """Days since 1970, int32."""
-    return MaskedArray(pa.date32(), values, known)
+def dates(values: np.ndarray, valid: np.ndarray | None = None) -> MaskedArray:
+    """Return a column of days since 1970-01-01 (int32)."""
+    return MaskedArray(pa.date32(), values, valid)
 
 
-def sum_by_slot(places: np.ndarray, amounts: np.ndarray, size: int) -> np.ndarray:
-    """Sums by place. They are exact: a double holds every whole number up to 2**53 fen."""
-    return np.bincount(places, weights=amounts, minlength=size).astype(np.int64)
+def choose(condition: np.ndarray, one: MaskedArray, other: MaskedArray) -> MaskedArray:
+    """Return the values of `one` where `condition`, shape (slots,), holds, and of `other` elsewhere."""
+    values = np.where(condition, one.values, other.values)
+    return MaskedArray(other.type, values, np.where(condition, one.is_valid, other.is_valid))
+
+
+def sum_by_slot(slots: np.ndarray, amounts: np.ndarray, size: int) -> np.ndarray:
+    """Return the sum of the amounts of each slot, shape (size,).
+
+    Sums are exact up to 2**53 fen: a double holds every whole number up to there.
+    """
+    return np.bincount(slots, weights=amounts, minlength=size).astype(np.int64)
+
+
+def read_columns(table: pa.Table) -> dict[str, MaskedArray]:
+    """Return the columns of a query result by name."""
+    return {name: MaskedArray.from_arrow(table.column(name)) for name in table.column_names}
 
 
 def to_arrow_table(columns: Mapping[str, MaskedArray]) -> pa.Table:
-    """Columns as one relation, without a copy."""
-    table = pa.table({name: column.arrow() for name, column in columns.items()})
-    return pa.Table.from_batches(table.to_batches(max_chunksize=_BATCH), table.schema)
+    """Return columns as one Arrow table, without a copy."""
+    table = pa.table({name: column.to_arrow() for name, column in columns.items()})
+    return pa.Table.from_batches(table.to_batches(max_chunksize=_BATCH_ROWS), table.schema)
 
 
 class CustomerIndex:
-    """The customers of a build in the order in which they came, each with a place.
+    """The customers of a build, one slot each, in order of arrival; a customer never loses the slot.
 
-    most  no customer_key is above it
+    Parameters
+    ----------
+    max_key
+        The highest customer_key that may occur.
     """
 
-    def __init__(self, most: int) -> None:
-        self._keys = np.zeros(most + 1, np.int32)
-        self._place = np.full(most + 1, -1, np.intp)
+    def __init__(self, max_key: int) -> None:
+        self._keys = np.zeros(max_key + 1, np.int32)
+        self._slot_of_key = np.full(max_key + 1, -1, np.intp)
         self._count = 0
         self.columns: dict[str, MaskedArray] = {}
 
@@ -131,135 +186,159 @@ class CustomerIndex:
 
     @property
     def keys(self) -> np.ndarray:
+        """The customer_key of each slot."""
         return self._keys[: self._count]
 
-    def places(self, keys: np.ndarray) -> np.ndarray:
-        """The places of customers; -1 of one who has none."""
-        return self._place[keys]
+    def slots(self, keys: np.ndarray) -> np.ndarray:
+        """Return the slot of each customer_key, -1 for one without a slot."""
+        return self._slot_of_key[keys]
 
-    def put(self, answer: pa.Table) -> None:
-        """Keep an answer by customer_key: who is new gets a place, values stand in place of those before."""
-        keys = MaskedArray.read(answer.column("customer_key")).values
-        new = keys[self._place[keys] < 0]
-        self._keys[self._count : self._count + len(new)] = new
-        self._place[new] = np.arange(self._count, self._count + len(new))
-        self._count += len(new)
-        given, places = _columns(answer), self._place[keys]
-        for name in dict.fromkeys([*self.columns, *given]):
-            before, now = self.columns.get(name), given.get(name)
-            if now:
-                self.columns[name] = self._over(before, now, places)
-            elif len(new):
-                self.columns[name] = self._grown(before)
+    def upsert(self, table: pa.Table) -> None:
+        """Store the rows of a query result with a column customer_key.
 
-    def spread(self, answer: pa.Table) -> dict[str, MaskedArray]:
-        """The columns of an answer by customer_key, each value in its customer's place, all others not known. Rows of
-        customers without a place are left out.
+        New customers get a slot; values of others replace those stored before. Columns that the
+        result does not have stay as they are, null for new customers.
         """
-        places = self._place[MaskedArray.read(answer.column("customer_key")).values]
-        if (places < 0).any():
-            answer, places = answer.filter(pa.array(places >= 0)), places[places >= 0]
-        here = self._new(bool)
-        here[places] = True
-        found = {}
-        for name, column in _columns(answer).items():
-            values, known = self._new(column.values.dtype), here
-            values[places] = column.values
-            if column.known is not None:
-                known = self._new(bool)
-                known[places] = column.known
-            found[name] = MaskedArray(column.type, values, known, column.words)
-        return found
+        keys = MaskedArray.from_arrow(table.column("customer_key")).values
+        new_keys = keys[self._slot_of_key[keys] < 0]
+        count = self._count + len(new_keys)
+        self._keys[self._count : count] = new_keys
+        self._slot_of_key[new_keys] = np.arange(self._count, count)
+        self._count = count
+        updates = _read_values(table)
+        slots = self._slot_of_key[keys]
+        for name in dict.fromkeys([*self.columns, *updates]):
+            before = self.columns.get(name)
+            if name in updates:
+                self.columns[name] = self._update(before, updates[name], slots)
+            elif before is not None and len(new_keys):
+                self.columns[name] = self._extend(before)
 
-    def _new(self, kind: type | np.dtype) -> np.ndarray:
-        return np.zeros(len(self), kind)
+    def align(self, table: pa.Table) -> dict[str, MaskedArray]:
+        """Return the columns of a query result with a column customer_key, one value per slot.
 
-    def _grown(self, before: MaskedArray | None, like: MaskedArray | None = None) -> MaskedArray:
-        """A column of its own memory with all places, new ones not known."""
-        kind = before or like
-        values, known = self._new(kind.values.dtype), self._new(bool)
-        if before:
-            values[: len(before.values)] = before.values
-            known[: len(before.values)] = before.is_known
-        return MaskedArray(kind.type, values, known, kind.words)
+        Customers without a row are null; rows of customers without a slot are left out.
+        """
+        slots = self._slot_of_key[MaskedArray.from_arrow(table.column("customer_key")).values]
+        if (slots < 0).any():
+            table = table.filter(pa.array(slots >= 0))
+            slots = slots[slots >= 0]
+        has_row = np.zeros(len(self), bool)
+        has_row[slots] = True
+        aligned = {}
+        for name, column in _read_values(table).items():
+            values = np.zeros(len(self), column.values.dtype)
+            values[slots] = column.values
+            valid = has_row
+            if column.valid is not None:
+                valid = np.zeros(len(self), bool)
+                valid[slots] = column.valid
+            aligned[name] = MaskedArray(column.type, values, valid, column.categories)
+        return aligned
 
-    def _over(
-        self, before: MaskedArray | None, now: MaskedArray, places: np.ndarray
+    def _extend(self, column: MaskedArray) -> MaskedArray:
+        """Return a copy of a column with all slots, null in new ones."""
+        values = np.zeros(len(self), column.values.dtype)
+        valid = np.zeros(len(self), bool)
+        values[: len(column.values)] = column.values
+        valid[: len(column.values)] = column.is_valid
+        return MaskedArray(column.type, values, valid, column.categories)
+
+    def _update(
+        self, before: MaskedArray | None, update: MaskedArray, slots: np.ndarray
     ) -> MaskedArray:
-        column = self._grown(before, now)
-        numbers, words = _numbers_among(column.words, now)
-        column.values[places] = numbers
-        column.known[places] = True if now.known is None else now.known
-        return MaskedArray(column.type, column.values, column.known, words)
+        """Return a copy of a column with the values of `update` in `slots`."""
+        column = self._extend(update.take(slots[:0]) if before is None else before)
+        first_categories = update.categories if before is None else before.categories
+        positions, categories = _merge_categories(first_categories, update)
+        valid = column.is_valid
+        column.values[slots] = positions
+        valid[slots] = update.is_valid
+        return MaskedArray(column.type, column.values, valid, categories)
 
 
 class ActiveLoans:
-    """The loans of a build, each with a place while it may still have a row. A change makes new arrays: what was handed
-    out stays as it was.
+    """The loans that can still have rows, one slot each.
 
-    most  no loan_key is above it
+    Copy on write: a change makes new arrays, so arrays already handed out are never modified.
+
+    Parameters
+    ----------
+    max_key
+        The highest loan_key that may occur.
+    columns
+        The loans to start with; loan_key is one of the columns.
     """
 
-    def __init__(self, most: int, columns: Mapping[str, MaskedArray]) -> None:
-        self._place = np.full(most + 1, -1, np.intp)
+    def __init__(self, max_key: int, columns: Mapping[str, MaskedArray]) -> None:
+        self._slot_of_key = np.full(max_key + 1, -1, np.intp)
         self.columns: dict[str, MaskedArray] = {}
-        self._settle(columns)
+        self._assign(columns)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     @property
     def keys(self) -> np.ndarray:
+        """The loan_key of each slot."""
         return self.columns["loan_key"].values
 
-    def turn(self, stay: np.ndarray, come: Mapping[str, MaskedArray]) -> None:
-        """Those that are not at the places `stay` give theirs up; those that come get the last ones."""
-        self._place[self.keys] = -1
-        self._settle(
-            {name: _after(column.at(stay), come[name]) for name, column in self.columns.items()}
+    def replace(self, surviving: np.ndarray, originated: Mapping[str, MaskedArray]) -> None:
+        """Drop all loans but those in the slots `surviving`, and append the loans `originated`."""
+        self._slot_of_key[self.keys] = -1
+        self._assign(
+            {
+                name: _concatenate(column.take(surviving), originated[name])
+                for name, column in self.columns.items()
+            }
         )
 
-    def placed(self, keys: np.ndarray, **rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Rows of loans with their places; those of loans without a place are left out."""
-        places = self._place[keys]
-        if (places < 0).any():
-            here = places >= 0
-            places, rows = places[here], {name: values[here] for name, values in rows.items()}
-        return {"place": places, **rows}
+    def align(self, keys: np.ndarray, **rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return rows with the slot of their loan as column `slot`.
 
-    def _settle(self, columns: Mapping[str, MaskedArray]) -> None:
+        Parameters
+        ----------
+        keys
+            The loan_key of each row, shape (rows,). Rows of loans without a slot are left out.
+        rows
+            The other columns, each of shape (rows,).
+        """
+        slots = self._slot_of_key[keys]
+        if (slots < 0).any():
+            has_slot = slots >= 0
+            slots = slots[has_slot]
+            rows = {name: values[has_slot] for name, values in rows.items()}
+        return {"slot": slots, **rows}
+
+    def _assign(self, columns: Mapping[str, MaskedArray]) -> None:
         self.columns = dict(columns)
-        self._place[self.keys] = np.arange(len(self))
+        self._slot_of_key[self.keys] = np.arange(len(self))
 
 
-def columns(answer: pa.Table) -> dict[str, MaskedArray]:
-    """The columns of a query's answer."""
-    return {name: MaskedArray.read(answer.column(name)) for name in answer.column_names}
+def _concatenate(before: MaskedArray, more: MaskedArray) -> MaskedArray:
+    """Return one column with the values of both."""
+    positions, categories = _merge_categories(before.categories, more)
+    valid = None
+    if before.valid is not None or more.valid is not None:
+        valid = np.concatenate([before.is_valid, more.is_valid])
+    return MaskedArray(more.type, np.concatenate([before.values, positions]), valid, categories)
 
 
-def _after(before: MaskedArray, more: MaskedArray) -> MaskedArray:
-    """The values of one column after those of another."""
-    numbers, words = _numbers_among(before.words, more)
-    known = None
-    if before.known is not None or more.known is not None:
-        known = np.concatenate([before.is_known, more.is_known])
-    return MaskedArray(more.type, np.concatenate([before.values, numbers]), known, words)
-
-
-def _numbers_among(
-    words: tuple[str, ...], column: MaskedArray
+def _merge_categories(
+    categories: tuple[str, ...], column: MaskedArray
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A column's values as numbers among `words` and, after these, its own; all these words."""
-    if column.words == words:
-        return column.values, words
-    told = {word: number for number, word in enumerate(dict.fromkeys([*words, *column.words]))}
-    numbers = np.array([told[word] for word in column.words] or [0], np.int32)[column.values]
-    return np.where(column.is_known, numbers, 0), tuple(told)
+    """Return a column's values as positions in `categories` followed by its own, and all of these."""
+    if column.categories == categories:
+        return column.values, categories
+    merged = tuple(dict.fromkeys([*categories, *column.categories]))
+    position = {category: n for n, category in enumerate(merged)}
+    positions = np.array([position[name] for name in column.categories] or [0], np.int32)
+    return np.where(column.is_valid, positions[column.values], 0), merged
 
 
-def _columns(answer: pa.Table) -> dict[str, MaskedArray]:
-    return columns(answer.drop_columns("customer_key"))
+def _read_values(table: pa.Table) -> dict[str, MaskedArray]:
+    return read_columns(table.drop_columns("customer_key"))
 
 
-def _bits(flags: np.ndarray) -> np.ndarray:
+def _bitmap(flags: np.ndarray) -> np.ndarray:
     return np.packbits(flags.astype(bool, copy=False), bitorder="little")

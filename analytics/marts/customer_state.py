@@ -1,5 +1,6 @@
-"""Monthly changes to the facts of customers, over whole arrays (marts/columns.py): sums of twelve months, days
-past due of the last twelve, services, shares of customers. Money is in whole fen.
+"""The facts of every customer at a month end: sums of twelve months, delinquency, services, rank.
+
+Columns have shape (customers,), one value per slot of `CustomerIndex`; amounts are in fen.
 """
 
 from __future__ import annotations
@@ -10,198 +11,269 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from analytics.marts.class_sql import HISTORY_BITS, HISTORY_MONTHS
 from analytics.marts.columns import MaskedArray, dates, money, number, sum_by_slot
-from analytics.marts.row_layout import HISTORY_BITS
 from data.dates import month_end
 from data.errors import UserError
 
 FLOWS = ("interest", "fees", "margin", "funding_cost", "expected_loss", "operating_cost")
-# Months since a service last brought income stand in four bits each: 15 is fifteen or more, or never.
+# Months since a kind of service last brought income take four bits each; 15 is fifteen or more, or
+# never.
 NEVER = 15
-_NIBBLE = 4
-_HISTORY = 12 * HISTORY_BITS
-# Fen: decimal(15, 2) holds less.
-_TOO_MUCH = 10**15
+_MONTHS_BITS = 4
+_ALL_HISTORY_BITS = HISTORY_MONTHS * HISTORY_BITS
+# In fen: the smallest amount that does not fit in decimal(15, 2).
+_AMOUNT_LIMIT = 10**15
 
 
-def of_loans(
+def aggregate_loans(
     loans: Mapping[str, MaskedArray],
-    places: np.ndarray,
+    slots: np.ndarray,
     size: int,
     classes: Mapping[str, Sequence[str]],
 ) -> dict[str, MaskedArray]:
-    """What a month's loans say of each of `size` customers: how many are open, sums, the most days past due and the
-    worst class of those with a balance. Days and class are not known of a customer without such a loan, and days not
-    where they are known of none of them.
+    """Sum the loans of a month end by borrower.
 
-    loans    the columns of LoanMartBuilder.of; only loans with a row count
-    places   the place of each loan's borrower, -1 of one without a place
-    classes  the classes of each scheme of loans, best first
+    days_past_due and the worst class are null for customers without an open loan; days_past_due
+    also when it is null for all their loans.
 
-    Raises UserError when a sum of amounts is 1e13 and more: it would not fit the marts.
+    Parameters
+    ----------
+    loans
+        The columns of `LoanMartBuilder.month_state`, shape (loans,); only loans with a row count.
+    slots
+        The slot of each loan's borrower, shape (loans,); -1 for a borrower without a slot.
+    size
+        The number of customers.
+    classes
+        The classes of each scheme that grades loans, best first.
+
+    Raises
+    ------
+    UserError
+        A sum of amounts reaches 1e13 CNY and would not fit in the marts.
     """
-    # Loans that say nothing are counted for one customer more.
-    at = np.where(loans["has_row"].values.astype(bool) & (places >= 0), places, size)
+    # Loans that do not count are added to an extra slot at the end.
+    slot = np.where(loans["has_row"].is_true & (slots >= 0), slots, size)
     is_open = loans["balance"].values > 0
 
-    def count(which: np.ndarray) -> np.ndarray:
-        return np.bincount(at[which], minlength=size + 1)[:size].astype(np.int16)
+    def count(condition: np.ndarray) -> MaskedArray:
+        counts = np.bincount(slot[condition], minlength=size + 1)[:size]
+        return number(counts.astype(np.int16))
 
     def total(name: str) -> MaskedArray:
-        sums = sum_by_slot(at, loans[name].values, size + 1)[:size]
-        if np.abs(sums).max(initial=0) >= _TOO_MUCH:
+        sums = sum_by_slot(slot, loans[name].values, size + 1)[:size]
+        if np.abs(sums).max(initial=0) >= _AMOUNT_LIMIT:
             raise UserError("amount_too_large", name=name)
         return money(sums)
 
     def highest(values: np.ndarray) -> np.ndarray:
-        found, which = np.zeros(size + 1, values.dtype), is_open & (values > 0)
-        np.maximum.at(found, at[which], values[which])
-        return found[:size]
+        condition = is_open & (values > 0)
+        maxima = np.zeros(size + 1, values.dtype)
+        np.maximum.at(maxima, slot[condition], values[condition])
+        return maxima[:size]
 
-    def told(which: np.ndarray) -> np.ndarray:
-        found = np.zeros(size + 1, bool)
-        found[at[which]] = True
-        return found[:size]
+    def exists(condition: np.ndarray) -> np.ndarray:
+        flags = np.zeros(size + 1, bool)
+        flags[slot[condition]] = True
+        return flags[:size]
 
-    days, has_open, products = loans["days_past_due"], told(is_open), loans["product_bit"].values
-    bits = np.zeros(size + 1, products.dtype)
-    for bit in range(int(products.max(initial=0)).bit_length()):
-        bits[at[products == 1 << bit]] |= 1 << bit
-    sums = ("overdue_amount", "funding_cost", "expected_loss", "operating_cost")
+    days = loans["days_past_due"]
+    has_open_loan = exists(is_open)
+    worst_classes = {
+        f"worst_{scheme}": MaskedArray(
+            pa.string(),
+            highest(loans[f"class_{scheme}"].values).astype(np.int32),
+            has_open_loan,
+            tuple(codes),
+        )
+        for scheme, codes in classes.items()
+    }
     return {
-        "loans_open": number(count(is_open)),
-        "loans_settled": number(count(loans["is_settled"].values.astype(bool))),
+        "loans_open": count(is_open),
+        "loans_settled": count(loans["is_settled"].is_true),
         "loan_balance": total("balance"),
         "interest": total("interest_received"),
-        **{name: total(name) for name in sums},
-        "days_past_due": number(highest(days.values), told(is_open & days.is_known)),
+        "overdue_amount": total("overdue_amount"),
+        "funding_cost": total("funding_cost"),
+        "expected_loss": total("expected_loss"),
+        "operating_cost": total("operating_cost"),
+        "days_past_due": number(highest(days.values), exists(is_open & days.is_valid)),
         "count_instalments_late_in_a_row": number(highest(loans["count_instalments_late"].values)),
-        "product_bits": number(bits[:size]),
-        **{
-            f"worst_{scheme}": MaskedArray(
-                pa.string(),
-                highest(loans[f"class_{scheme}"].values).astype(np.int32),
-                has_open,
-                tuple(codes),
-            )
-            for scheme, codes in classes.items()
-        },
+        "product_bits": number(_or_by_slot(slot, loans["product_bit"].values, size + 1)[:size]),
+        **worst_classes,
     }
 
 
-def flows(
-    borrowed: Mapping[str, MaskedArray],
-    earned: Mapping[str, MaskedArray],
-    saved: Mapping[str, MaskedArray],
+def monthly_flows(
+    loans: Mapping[str, MaskedArray],
+    fees: Mapping[str, MaskedArray],
+    deposits: Mapping[str, MaskedArray],
 ) -> dict[str, MaskedArray]:
-    """The month's amounts: of loans, of services, of deposits; an operating cost is of loans and of deposits."""
-    found = {
-        name: borrowed[name].filled(0) for name in ("interest", "funding_cost", "expected_loss")
+    """Return the amounts of the month by name (`FLOWS`), without nulls.
+
+    Parameters
+    ----------
+    loans
+        The result of `aggregate_loans`.
+    fees, deposits
+        The results of customer_fees.sql and customer_deposits.sql.
+    """
+    operating_cost = loans["operating_cost"].fill_null(0) + deposits["operating_cost"].fill_null(0)
+    return {
+        "interest": money(loans["interest"].fill_null(0)),
+        "fees": money(fees["fees"].fill_null(0)),
+        "margin": money(deposits["margin"].fill_null(0)),
+        "funding_cost": money(loans["funding_cost"].fill_null(0)),
+        "expected_loss": money(loans["expected_loss"].fill_null(0)),
+        "operating_cost": money(operating_cost),
     }
-    found |= {"fees": earned["fees"].filled(0), "margin": saved["margin"].filled(0)}
-    found["operating_cost"] = borrowed["operating_cost"].filled(0) + saved["operating_cost"].filled(
-        0
-    )
-    return {name: money(found[name]) for name in FLOWS}
 
 
-def twelve_months(
+def twelve_month_sums(
     month: Mapping[str, MaskedArray],
     before: Callable[[str], MaskedArray],
     year_ago: Mapping[str, MaskedArray],
 ) -> dict[str, MaskedArray]:
-    """Sums of the last twelve months: last month's, and this month less the month a year ago."""
+    """Return the sums of the last twelve months, with the suffix _12m.
+
+    They are the sums of the month before, plus this month, less the month a year ago.
+    """
     return {
         f"{name}_12m": money(
-            before(f"{name}_12m").filled(0) - year_ago[name].filled(0) + month[name].filled(0)
+            before(f"{name}_12m").fill_null(0)
+            - year_ago[name].fill_null(0)
+            + month[name].fill_null(0)
         )
         for name in FLOWS
     }
 
 
 def earliest(one: MaskedArray, other: MaskedArray) -> MaskedArray:
-    """The earlier date of two; the one that is known."""
+    """Return the earlier of two dates; a null counts as later than any date."""
     latest = np.iinfo(np.int32).max
-    found = np.minimum(one.filled(latest), other.filled(latest))
-    return dates(found, found < latest)
+    minimum = np.minimum(one.fill_null(latest), other.fill_null(latest))
+    return dates(minimum, minimum < latest)
 
 
 class DelinquencyWindow:
-    """Days past due at the month ends of the last twelve months, of those customers who had any."""
+    """Days past due at the last twelve month ends, of the customers with any."""
 
     def __init__(self) -> None:
         self._months: dict[date, tuple[np.ndarray, np.ndarray]] = {}
 
-    def keep(self, month: date, places: np.ndarray, days: np.ndarray) -> None:
-        """The days at a month end, all above 0."""
+    def add(self, month: date, slots: np.ndarray, days: np.ndarray) -> None:
+        """Store a month end: `days`, all above 0, of the customers in `slots`, both shape (n,)."""
         self._months = {
-            day: told for day, told in self._months.items() if day > month_end(month, -12)
+            day: entry for day, entry in self._months.items() if day > month_end(month, -12)
         }
-        self._months[month] = places, days
+        self._months[month] = (slots, days)
 
     def facts(self, month: date, days: np.ndarray) -> dict[str, MaskedArray]:
-        """The highest days, and in how many months there were any, over six and twelve months up to `month` with
-        `days` (0 where there are none or none are known).
+        """Return the highest days past due and the months with any, over six and twelve months.
+
+        Parameters
+        ----------
+        month
+            The month end with which the windows end.
+        days
+            Its days past due, shape (customers,), 0 where there are none or where null.
         """
-        found = {}
+        facts = {}
         for months in (6, 12):
-            highest, late = days.astype(np.int32), (days > 0).astype(np.uint8)
-            for day, (places, then) in self._months.items():
+            highest = days.astype(np.int32)
+            count = (days > 0).astype(np.uint8)
+            for day, (slots, earlier_days) in self._months.items():
                 if day > month_end(month, -months):
-                    highest[places] = np.maximum(highest[places], then)
-                    late[places] += 1
-            found[f"max_days_past_due_{months}m"] = number(highest)
-            found[f"months_past_due_{months}m"] = number(late)
-        return found
+                    highest[slots] = np.maximum(highest[slots], earlier_days)
+                    count[slots] += 1
+            facts[f"max_days_past_due_{months}m"] = number(highest)
+            facts[f"months_past_due_{months}m"] = number(count)
+        return facts
 
 
-def services(before: MaskedArray, earned: Sequence[MaskedArray]) -> MaskedArray:
-    """Months since each kind of service last brought income, packed; a month on. `earned` are the months, kind by kind,
-    where the kind brought income that came to be known this month.
+def months_since_income(before: MaskedArray, income: Sequence[MaskedArray]) -> MaskedArray:
+    """Return the months since each kind of service last brought income, packed (uint64).
+
+    Kind k takes the four bits from 4k up; 15 stands for fifteen or more, or never.
+
+    Parameters
+    ----------
+    before
+        The same at the month end before; null for new customers.
+    income
+        For each kind, the months since the income that was booked or delivered this month; null
+        where there is none.
     """
-    every = np.uint64(sum(1 << _NIBBLE * kind for kind in range(len(earned))))
-    ages = before.filled(sum(NEVER << _NIBBLE * kind for kind in range(len(earned))))
-    is_full = (
-        ages & (ages >> np.uint64(1)) & (ages >> np.uint64(2)) & (ages >> np.uint64(3)) & every
+    kinds = len(income)
+    one_month = np.uint64(sum(1 << _MONTHS_BITS * kind for kind in range(kinds)))
+    months = before.fill_null(sum(NEVER << _MONTHS_BITS * kind for kind in range(kinds)))
+    is_never = (
+        months
+        & (months >> np.uint64(1))
+        & (months >> np.uint64(2))
+        & (months >> np.uint64(3))
+        & one_month
     )
-    ages = ages + (every ^ is_full)
-    for kind, column in enumerate(earned):
-        places = np.flatnonzero(column.is_known)
-        low = np.uint64(_NIBBLE * kind)
-        told, mask = ages[places], np.uint64(NEVER) << low
-        since = np.minimum(
-            (told & mask) >> low, np.minimum(column.values[places], NEVER).astype(np.uint64)
+    # A kind at 15 stays there; the others grow by one month.
+    months = months + (one_month ^ is_never)
+    for kind, column in enumerate(income):
+        slots = np.flatnonzero(column.is_valid)
+        offset = np.uint64(_MONTHS_BITS * kind)
+        mask = np.uint64(NEVER) << offset
+        packed = months[slots]
+        latest = np.minimum(
+            (packed & mask) >> offset, np.minimum(column.values[slots], NEVER).astype(np.uint64)
         )
-        ages[places] = (told & ~mask) | (since << low)
-    return number(ages)
+        months[slots] = (packed & ~mask) | (latest << offset)
+    return number(months)
 
 
-def services_held(ages: MaskedArray, kinds: int) -> np.ndarray:
-    """How many kinds of service brought income within twelve months: those whose months are below 12."""
-    every = np.uint64(sum(1 << _NIBBLE * kind for kind in range(kinds)))
-    return kinds - np.bitwise_count(
-        ages.values >> np.uint64(3) & ages.values >> np.uint64(2) & every
-    )
+def count_services(months: MaskedArray, kinds: int) -> np.ndarray:
+    """Return how many kinds of service brought income within twelve months, shape (customers,).
+
+    `months` is the result of `months_since_income`; those of a counted kind are below 12.
+    """
+    lowest_bits = np.uint64(sum(1 << _MONTHS_BITS * kind for kind in range(kinds)))
+    is_twelve_or_more = months.values >> np.uint64(3) & months.values >> np.uint64(2) & lowest_bits
+    return kinds - np.bitwise_count(is_twelve_or_more)
 
 
 def percentile(values: np.ndarray) -> MaskedArray:
-    """Share of customers with a lower value, in whole per cent: 0 for the lowest, 100 for the highest if it is alone.
+    """Return the share of other customers with a lower value, in whole per cent.
 
-    The share is of all others: 100 × customers with a lower value / (customers − 1), rounded down.
+    100 × customers with a lower value / (customers − 1), rounded down: 0 for the lowest, 100 for
+    the highest if no other has it.
     """
     others = max(len(values) - 1, 1)
-    ranked = np.sort(values)
-    # Before the n-th customer in order stand n: from that n on the share reaches the per cent.
-    first = -(-np.arange(1, 101) * others // 100)
-    first = first[first <= len(values) - 1]
-    # A value lies beyond n customers exactly if it is above the n-th of them.
-    return number(np.searchsorted(ranked[first - 1], values, side="left").astype(np.uint8))
+    ordered = np.sort(values)
+    # A customer has reached the per cent p with at least ceil(p × others / 100) customers below.
+    needed = -(-np.arange(1, 101) * others // 100)
+    needed = needed[needed <= len(values) - 1]
+    # Exactly the values above the n-th in order have n customers below them.
+    return number(np.searchsorted(ordered[needed - 1], values, side="left").astype(np.uint8))
 
 
-def history(before: MaskedArray, last: MaskedArray, new: int) -> MaskedArray:
-    """Classes of the twelve months before, four bits each, the newest lowest, with that of last month; `new` where
-    there was no customer.
+def shift_history(before: MaskedArray, last: MaskedArray, new: int) -> MaskedArray:
+    """Return the classes of the twelve months before, four bits each, the newest lowest (uint64).
+
+    Parameters
+    ----------
+    before
+        The history of the month before.
+    last
+        Class numbers of the month before.
+    new
+        The class number for months in which the customer or loan did not exist.
     """
-    never = np.uint64(sum(new << low for low in range(0, _HISTORY, HISTORY_BITS)))
-    kept = before.filled(never) & np.uint64((1 << _HISTORY) - 1)
-    return number((kept << np.uint64(HISTORY_BITS)) | last.filled(new).astype(np.uint64))
+    never = np.uint64(sum(new << offset for offset in range(0, _ALL_HISTORY_BITS, HISTORY_BITS)))
+    history = before.fill_null(never) & np.uint64((1 << _ALL_HISTORY_BITS) - 1)
+    return number((history << np.uint64(HISTORY_BITS)) | last.fill_null(new).astype(np.uint64))
+
+
+def _or_by_slot(slots: np.ndarray, bits: np.ndarray, size: int) -> np.ndarray:
+    """Return the union of the single bits of each slot, shape (size,)."""
+    union = np.zeros(size, bits.dtype)
+    for position in range(int(bits.max(initial=0)).bit_length()):
+        union[slots[bits == 1 << position]] |= 1 << position
+    return union

@@ -1,37 +1,45 @@
-"""A month of customers: attributes, loans, deposits, fees and signals, added to the month before → customer_month."""
+"""Customers of a month: attributes, loans, deposits, fees and signals → rows of customer_month."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
 import numpy as np
 import pyarrow.compute as pc
 
+from analytics.marts.class_sql import class_code, class_number
 from analytics.marts.columns import (
     CustomerIndex,
     MaskedArray,
     money,
+    nulls,
     number,
     to_arrow_table,
-    unknown,
 )
-from analytics.marts.context import BuildContext, columns_of, run_step, step_table
-from analytics.marts.customer_grades import CustomerGrader
+from analytics.marts.context import (
+    BuildContext,
+    fetch_value,
+    run_step,
+    step_table,
+    table_columns,
+)
+from analytics.marts.customer_grades import CustomerGrader, calendar_thresholds
 from analytics.marts.customer_state import (
     DelinquencyWindow,
+    aggregate_loans,
+    count_services,
     earliest,
-    flows,
-    history,
-    of_loans,
+    monthly_flows,
+    months_since_income,
     percentile,
-    services,
-    services_held,
-    twelve_months,
+    shift_history,
+    twelve_month_sums,
 )
-from analytics.marts.row_layout import class_code, class_number, lines
+from analytics.marts.row_layout import sql_list
+from analytics.rulebooks import Scheme
 from analytics.rulebooks.schemes import NEW, NONE, class_codes, in_force
 from analytics.sql.templates import fragment
 from data.contract.schema import OTHER, read_contract
@@ -40,7 +48,7 @@ from data.dates import month_end
 from data.editions.part_writer import BuildSession
 from data.errors import UserError
 
-_RAW = (
+_BASE_ATTRIBUTES = (
     "customer_key",
     "valid_from",
     "branch_key",
@@ -51,269 +59,339 @@ _RAW = (
     "monthly_income",
     "spouse_monthly_income",
 )
-_ALIAS = re.compile(r" as (has_signal_\w+)")
+# Facts that the fragment customer_attributes computes from columns of the contract.
+_COMPUTED_FROM_ATTRIBUTES = ("age", "years_payroll", "family_monthly_income")
+_MONTHS_SINCE_INCOME = "months_since_income_packed"
+_SIGNAL_ALIAS = re.compile(r" as (has_signal_\w+)")
+# A build of more months reads the customers so often that a copy in memory is faster.
+_MAX_MONTHS_WITHOUT_COPY = 3
 
 
 class CustomerMartBuilder:
-    """The customers of one build."""
+    """Computes the customers of one build, month after month.
 
-    def __init__(self, shop: BuildSession, course: BuildContext) -> None:
-        self.shop, self.course = shop, course
-        self._part_schemes()
+    Call `initialise` first, then `compute_month` for each month in order, `export_state` last.
+    """
 
-    def _part_schemes(self) -> None:
-        """Schemes decided by attributes alone, and what the others ask of the attributes."""
-        course, attributes = self.course, read_contract().table("customer").columns
-        settled = {*attributes, "age", "years_payroll", "family_monthly_income"}
-        used = {
-            s.id: {fact for book in course.books(s) for fact in book.facts}
-            for s in course.by_customer
+    def __init__(self, session: BuildSession, context: BuildContext) -> None:
+        self.session = session
+        self.context = context
+        contract_columns = read_contract().table("customer").columns
+        facts = {
+            scheme.id: {fact for book in context.rulebooks_in_force(scheme) for fact in book.facts}
+            for scheme in context.customer_schemes
         }
-        self.slow = [s for s in course.by_customer if used[s.id] <= settled]
-        self.quick = [s for s in course.by_customer if s not in self.slow]
-        asked = {fact for s in self.quick for fact in used[s.id]}
-        self.signals = _ALIAS.findall(fragment("customer_signals"))
-        carried = [*_RAW, *(code.name for code in course.layout.attributes)]
-        carried += sorted(fact for fact in asked if fact in attributes and fact not in carried)
-        self.attributes = carried
-        decided = sorted(fact for s in self.slow for fact in used[s.id] if fact in attributes)
-        self.known = list(dict.fromkeys([*carried, *decided]))
-        # What else the next load needs stands in the last month's rows.
-        self.kept = ["customer_key", "service_ages", *(f"history_{s.id}" for s in course.boards)]
+        from_attributes = {*contract_columns, *_COMPUTED_FROM_ATTRIBUTES}
+        # Schemes whose classes change only when an attribute does, and the others.
+        self.attribute_only = [
+            s for s in context.customer_schemes if facts[s.id] <= from_attributes
+        ]
+        self.behavioural = [s for s in context.customer_schemes if s not in self.attribute_only]
+        self.signals = _SIGNAL_ALIAS.findall(fragment("customer_signals"))
+        self.attributes = [*_BASE_ATTRIBUTES, *(c.name for c in context.layout.customer_codes)]
+        behavioural_facts = {fact for s in self.behavioural for fact in facts[s.id]}
+        self.attributes += sorted(
+            fact
+            for fact in behavioural_facts
+            if fact in contract_columns and fact not in self.attributes
+        )
+        attribute_only_facts = sorted(
+            fact for s in self.attribute_only for fact in facts[s.id] if fact in contract_columns
+        )
+        self.version_columns = list(dict.fromkeys([*self.attributes, *attribute_only_facts]))
+        # Everything else that the next load needs is in the rows of the last month.
+        self.state_columns = [
+            "customer_key",
+            _MONTHS_SINCE_INCOME,
+            *(f"history_{scheme.id}" for scheme in context.boards),
+        ]
+        self.delinquency = DelinquencyWindow()
+        self.grader = CustomerGrader(session, context, self.behavioural, self.signals)
+        self.index = CustomerIndex(0)
+        self.facts: dict[str, MaskedArray] = {}
+        self.carried: dict[str, MaskedArray] = {}
 
-    def begin(self) -> None:
-        """The state from which the first month starts, and the changes of attributes in all months."""
-        # Scanned every month: a load of many months keeps in memory what it scans.
-        kind = "table" if len(self.course.months) > 3 else "view"
+    def initialise(self) -> None:
+        """Restore the state before the first month, and find all changes of attributes.
+
+        Raises
+        ------
+        UserError
+            The last edition was built without a state from which a load could continue.
+        """
+        has_copy = len(self.context.months) > _MAX_MONTHS_WITHOUT_COPY
         versions = " union all by name ".join(
-            f"select {', '.join(self.known)}, {str(catalog == 'part').lower()} as is_delivered "
-            f"from {catalog}.history.customer"
-            for catalog in (*self.course.older, "part")
+            f"select {', '.join(self.version_columns)}, "
+            f"{str(catalog == 'part').lower()} as is_delivered from {catalog}.history.customer"
+            for catalog in (*self.context.older, "part")
         )
-        self.shop.run(
-            f"create or replace temp {kind} customer_known as {versions}", "customer_known"
+        self.session.run(
+            f"create or replace temp {'table' if has_copy else 'view'} customer_version "
+            f"as {versions}",
+            "customer_version",
         )
-        self.roster = CustomerIndex(
-            self.shop.one("select coalesce(max(customer_key), 0) from customer_known")[0]
+        max_key = fetch_value(
+            self.session,
+            "select coalesce(max(customer_key), 0) from customer_version",
+            "customer_version",
         )
-        self.late = DelinquencyWindow()
-        self.classes = CustomerGrader(self.shop, self.course, self.quick, self.signals)
-        self._changes(self._resume())
+        self.index = CustomerIndex(max_key)
+        if not self.context.is_first_load:
+            self._restore_state()
+        self._find_attribute_changes()
 
-    def _resume(self) -> bool:
-        """Take up what the last load left; whether all attributes must be read and graded again."""
-        if self.course.is_opening:
-            return False
-        older = self.course.older[-1]
-        if not columns_of(self.shop, "customer_state", older):
+    def _restore_state(self) -> None:
+        """Take over state, attributes, classes and delinquency as the last load left them."""
+        if not table_columns(self.session, "customer_state", self.context.older[-1]):
             raise UserError("edition_lacks_build_state")
-        changed = self.shop.one(
-            "select count(*) from (select scheme, effective_on, digest from part.current.rulebook where scheme in "
-            f"({', '.join(sql_literal(s.id) for s in self.slow) or 'null'}) except "
-            f"select scheme, effective_on, digest from {older}.current.rulebook)",
-            "rulebooks that changed",
-        )[0]
-        before = month_end(self.course.months[0], -1)
-        attributes = lines([f"attribute.{name}" for name in self.attributes])
-        classes = {s.id: s for s in self.slow} | {_before(s): s for s in self.course.boards}
-        codes = lines([f"{class_code(s, s.id)} as {name}" for name, s in classes.items()])
-        self.roster.put(
-            self.shop.table(
-                self.course.left(self.shop, "customer_state", self.kept), "customer_state"
-            )
+        before = month_end(self.context.months[0], -1)
+        state_query = self.context.previous_state_query(
+            self.session, "customer_state", self.state_columns
         )
-        self.roster.put(
-            step_table(self.shop, "restore_attributes.sql", {"before": before}, attributes=attributes)
-        )
-        self.roster.put(
-            step_table(self.shop, "restore_classes.sql", {"before": before}, codes=codes)
-        )
-        late = self.shop.table(
-            "select as_of, customer_key, days_past_due from customer_month where as_of > $since and days_past_due > 0",
+        attributes = sql_list([f"attribute.{name}" for name in self.attributes])
+        schemes = {s.id: s for s in self.attribute_only}
+        schemes |= {_previous_class(s): s for s in self.context.boards}
+        codes = sql_list([f"{class_code(s, s.id)} as {name}" for name, s in schemes.items()])
+        at = {"before": before}
+        self.index.upsert(self.session.table(state_query, "customer_state"))
+        self.index.upsert(step_table(self.session, "restore_attributes", at, attributes=attributes))
+        self.index.upsert(step_table(self.session, "restore_classes", at, codes=codes))
+        past_due = self.session.table(
+            "select as_of, customer_key, days_past_due from customer_month "
+            "where as_of > $since and days_past_due > 0",
             "months past due",
             since=month_end(before, -11),
         )
-        for month in late["as_of"].unique().to_pylist():
-            told = self.roster.spread(late.filter(pc.equal(late["as_of"], month)))["days_past_due"]
-            places = np.flatnonzero(told.is_known)
-            self.late.keep(month, places, told.values[places])
-        return changed > 0
+        for month in past_due["as_of"].unique().to_pylist():
+            rows = past_due.filter(pc.field("as_of") == month)
+            days = self.index.align(rows)["days_past_due"]
+            slots = np.flatnonzero(days.is_valid)
+            self.delinquency.add(month, slots, days.values[slots])
 
-    def _changes(self, is_regraded: bool) -> None:
-        """The months of this load in which attributes change, and the classes that follow from them alone."""
-        months = self.course.months
-        regraded = [
+    def _rulebooks_changed(self) -> bool:
+        """Return whether attribute-only schemes have other rulebooks than in the last load."""
+        if self.context.is_first_load:
+            return False
+        columns = "select scheme, effective_on, digest from"
+        schemes = ", ".join(sql_literal(s.id) for s in self.attribute_only) or "null"
+        count = fetch_value(
+            self.session,
+            f"select count(*) from ({columns} part.current.rulebook where scheme in ({schemes}) "
+            f"except {columns} {self.context.older[-1]}.current.rulebook)",
+            "rulebooks that changed",
+        )
+        return count > 0
+
+    def _find_attribute_changes(self) -> None:
+        """Create customer_change: changes of attributes and attribute-only classes by month."""
+        months = self.context.months
+        changes = [
             month
             for before, month in pairwise(months)
-            if any(in_force(s, month) is not in_force(s, before) for s in self.slow)
+            if any(in_force(s, month) is not in_force(s, before) for s in self.attribute_only)
         ]
-        if is_regraded:
-            regraded.append(months[0])
-        books = [book for s in self.slow for book in self.course.books(s)]
+        if self._rulebooks_changed():
+            changes.append(months[0])
+        books = [book for s in self.attribute_only for book in self.context.rulebooks_in_force(s)]
+        classes = [f"{self._class_by_edition(s)} as {s.id}" for s in self.attribute_only]
+        facts = fragment("customer_attributes").replace("$as_of", "attribute.graded_on")
         run_step(
-            self.shop,
-            "customer_change.sql",
+            self.session,
+            "customer_change",
             {"first": months[0], "last": months[-1], "before": month_end(months[0], -1)},
-            months=", ".join(f"date '{month}'" for month in months),
-            ages=", ".join(_turning(books, "age")) or "null",
-            wage_years=", ".join(_turning(books, "years_payroll")) or "null",
-            regraded=", ".join(f"date '{month}'" for month in regraded) or "null",
-            facts=fragment("customer_attributes").replace("$as_of", "attribute.graded_on"),
-            names=lines(self.attributes),
-            graded=lines([f"{self._slow_class(s)} as {s.id}" for s in self.slow])
-            or "null as nothing_slow",
+            months=_date_list(months),
+            ages=", ".join(calendar_thresholds(books, "age")) or "null",
+            payroll_years=", ".join(calendar_thresholds(books, "years_payroll")) or "null",
+            rulebook_changes=_date_list(changes) or "null",
+            facts=facts,
+            names=sql_list(self.attributes),
+            graded=sql_list(classes) or "null as no_class",
         )
 
-    def _slow_class(self, scheme) -> str:
-        """The number of a class by the edition in force on the day of each row."""
-        found, told = None, []
-        for month in self.course.months:
-            if not told or in_force(scheme, month) is not found:
-                found = in_force(scheme, month)
-                told.append((month, class_number(scheme, month)))
-        arms = " ".join(
-            f"when graded_on >= date '{month}' then {sql}" for month, sql in reversed(told[1:])
-        )
-        return f"case {arms} else {told[0][1]} end" if arms else told[0][1]
+    def _class_by_edition(self, scheme: Scheme) -> str:
+        """Return SQL for the class number by the edition in force on graded_on."""
+        first, *later = self.context.months
+        otherwise = class_number(scheme, first)
+        book = in_force(scheme, first)
+        cases = []
+        for month in later:
+            if in_force(scheme, month) is not book:
+                book = in_force(scheme, month)
+                cases.append(f"when graded_on >= date '{month}' then {class_number(scheme, month)}")
+        if not cases:
+            return otherwise
+        return f"case {' '.join(reversed(cases))} else {otherwise} end"
 
-    def month(self, month: date, loans: Mapping[str, MaskedArray]) -> dict[str, MaskedArray]:
-        """What customer_month.sql needs for the month's rows; `loans` are those of the month. The months
-        come in their order.
+    def compute_month(
+        self, month: date, loans: Mapping[str, MaskedArray]
+    ) -> dict[str, MaskedArray]:
+        """Return the columns that customer_month.sql needs, shape (customers,).
+
+        Parameters
+        ----------
+        month
+            The month end; months come in order.
+        loans
+            The loans at this month end (`LoanMartBuilder.month_state`).
         """
-        bound, shop, roster = self.course.bound(month), self.shop, self.roster
-        changed = shop.table(
+        changes = self.session.table(
             "select * exclude (graded_on) from customer_change where graded_on = $as_of",
             "customer_change",
-            **bound,
+            as_of=month,
         )
-        roster.put(changed)
-        self._gather(month, loans)
-        arrived = roster.places(changed.column("customer_key").to_numpy())
-        classes = self.classes.month(month, roster, self.facts, arrived)
-        classes |= {s.id: roster.columns[s.id].values for s in self.slow}
-        classes |= {s.id: _numbered(self.facts[f"worst_{s.id}"]) for s in self.course.by_loan}
-        facts = {"customer_key": number(roster.keys), **roster.columns, **self.facts}
-        packed = self.course.layout.customer_row(facts, classes)
-        self._carry(month, classes)
-        return facts | {name: number(values) for name, values in packed.items()}
+        index = self.index
+        index.upsert(changes)
+        self._compute_facts(month, loans)
+        changed_slots = index.slots(changes.column("customer_key").to_numpy())
+        classes = self.grader.grade(month, index, self.facts, changed_slots)
+        classes |= {s.id: index.columns[s.id].values for s in self.attribute_only}
+        classes |= {
+            s.id: _class_by_loans(self.facts[f"worst_{s.id}"]) for s in self.context.loan_schemes
+        }
+        columns = {"customer_key": number(index.keys), **index.columns, **self.facts}
+        packed = self.context.layout.pack_customers(columns, classes)
+        self._carry_over(month, classes)
+        return columns | {name: number(values) for name, values in packed.items()}
 
-    def _gather(self, month: date, loans: Mapping[str, MaskedArray]) -> None:
-        """The facts of the month, from what was carried and what the month brought."""
-        bound, course, roster, kinds = (
-            self.course.bound(month),
-            self.course,
-            self.roster,
-            _service_kinds(),
+    def _compute_facts(self, month: date, loans: Mapping[str, MaskedArray]) -> None:
+        """Compute the facts of a month from the state before and the events of the month."""
+        context = self.context
+        index = self.index
+        kinds = _income_kinds()
+        codes = {s.id: class_codes(s) for s in context.loan_schemes}
+        borrower_slots = index.slots(loans["customer_key"].values)
+        borrowed = aggregate_loans(loans, borrower_slots, len(index), codes)
+        events = self._read(
+            "customer_events",
+            month,
+            signals=fragment("customer_signals"),
+            signal_columns=sql_list([f"max({name}) as {name}" for name in self.signals]),
         )
-
-        def found(name: str, **put: str) -> dict[str, MaskedArray]:
-            return roster.spread(step_table(self.shop, f"customer_{name}.sql", bound, **put))
-
-        codes = {s.id: class_codes(s) for s in course.by_loan}
-        borrowed = of_loans(loans, roster.places(loans["customer_key"].values), len(roster), codes)
-        warned = lines([f"max({name}) as {name}" for name in self.signals])
-        happened = found("events", signals=fragment("customer_signals"), warned=warned)
-        earned = found("fees", services=_service_months(kinds))
-        saved, year_ago = found("deposits"), found("year_ago")
-
-        def before(name: str, kind: type = np.int64) -> MaskedArray:
-            return roster.columns.get(name) or unknown(len(roster), kind)
-
-        days = borrowed["days_past_due"]
-        deposit = saved["deposit_balance"].filled(0)
-        ages = services(
-            before("service_ages", np.uint64), [earned[f"age_{kind}"] for kind in range(len(kinds))]
-        )
-        flow = flows(borrowed, earned, saved)
-        year = twelve_months(flow, before, year_ago)
-        gross = sum(year[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
-        products = np.bitwise_count(borrowed["product_bits"].values) + (deposit > 0)
+        fees = self._read("customer_fees", month, months_since=_months_since_sql(kinds))
+        deposits = self._read("customer_deposits", month)
+        year_ago = self._read("customer_year_ago", month)
+        flows = monthly_flows(borrowed, fees, deposits)
         self.carried = {
-            "service_ages": ages,
-            "first_loan_on": earliest(before("first_loan_on", np.int32), happened["first_loan_on"]),
-            "loans_ever": _sum(before("loans_ever"), happened["loans_new"]),
-            "loans_settled": _sum(
-                before("loans_settled"), happened["loans_ended"], borrowed["loans_settled"]
+            _MONTHS_SINCE_INCOME: months_since_income(
+                self._before(_MONTHS_SINCE_INCOME, np.uint64),
+                [fees[f"months_since_{kind}"] for kind in range(len(kinds))],
             ),
-            **year,
+            "first_loan_on": earliest(
+                self._before("first_loan_on", np.int32), events["first_loan_on"]
+            ),
+            "loans_ever": _add_counts(self._before("loans_ever"), events["loans_new"]),
+            "loans_settled": _add_counts(
+                self._before("loans_settled"), events["loans_ended"], borrowed["loans_settled"]
+            ),
+            **twelve_month_sums(flows, self._before, year_ago),
+            **self._shifted_histories(),
         }
         self.facts = {
             **{name: borrowed[name] for name in ("loans_open", "loan_balance", "overdue_amount")},
-            # Of a customer who owes nothing it is known that nothing is late.
-            "days_past_due": number(
-                days.values, days.is_known | (borrowed["loans_open"].values == 0)
-            ),
-            **{f"worst_{s.id}": borrowed[f"worst_{s.id}"] for s in course.by_loan},
+            **{f"worst_{s.id}": borrowed[f"worst_{s.id}"] for s in context.loan_schemes},
             "count_instalments_late_in_a_row": borrowed["count_instalments_late_in_a_row"],
-            "deposit_balance": money(deposit) if course.has_deposits else saved["deposit_balance"],
-            **self.late.facts(month, days.values),
-            **flow,
-            **{name: happened[name] for name in self.signals},
-            "reloan_bits": number(happened["reloan_bits"].filled(0)),
-            "products_held": number(products + services_held(ages, len(kinds))),
-            "contribution_percentile": percentile(gross),
+            **self._delinquency_facts(month, borrowed),
+            **flows,
+            **{name: events[name] for name in self.signals},
+            "reloan_bits": number(events["reloan_bits"].fill_null(0)),
+            **self._product_facts(borrowed, deposits["deposit_balance"], len(kinds)),
+            **self.carried,
         }
-        for scheme in course.boards:
-            name, new = f"history_{scheme.id}", class_codes(scheme).index(NEW)
-            self.carried[name] = history(before(name, np.uint64), before(_before(scheme)), new)
-        self.facts |= self.carried
 
-    def _carry(self, month: date, classes: Mapping[str, np.ndarray]) -> None:
-        """The month's facts are what the next month starts from."""
-        self.roster.columns |= self.carried | {
-            _before(s): number(classes[s.id]) for s in self.course.boards
+    def _delinquency_facts(
+        self, month: date, borrowed: Mapping[str, MaskedArray]
+    ) -> dict[str, MaskedArray]:
+        days = borrowed["days_past_due"]
+        # A customer without an open loan has 0 days past due, not null.
+        is_known = days.is_valid | (borrowed["loans_open"].values == 0)
+        return {
+            "days_past_due": number(days.values, is_known),
+            **self.delinquency.facts(month, days.values),
         }
-        days = self.facts["days_past_due"].filled(0)
-        places = np.flatnonzero(days)
-        self.late.keep(month, places, days[places])
 
-    def keep(self) -> None:
-        """What the last month hands on to the next load."""
-        carried = {name: self.roster.columns[name] for name in self.kept if name != "customer_key"}
-        self.shop.arrow(
-            to_arrow_table({"customer_key": number(self.roster.keys)} | carried), "customer_carried"
-        )
-        run_step(self.shop, "store_customer_state.sql", {})
-        self.shop.forget("customer_carried")
+    def _product_facts(
+        self, borrowed: Mapping[str, MaskedArray], balance: MaskedArray, kinds: int
+    ) -> dict[str, MaskedArray]:
+        """Return deposits, the number of products held, and the rank by gross contribution."""
+        deposits = balance.fill_null(0)
+        families = np.bitwise_count(borrowed["product_bits"].values)
+        services = count_services(self.carried[_MONTHS_SINCE_INCOME], kinds)
+        gross = sum(self.carried[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
+        return {
+            "deposit_balance": money(deposits) if self.context.has_deposits else balance,
+            "products_held": number(families + (deposits > 0) + services),
+            "contribution_percentile": percentile(np.asarray(gross)),
+        }
+
+    def _shifted_histories(self) -> dict[str, MaskedArray]:
+        histories = {}
+        for scheme in self.context.boards:
+            name = f"history_{scheme.id}"
+            before = self._before(name, np.uint64)
+            last = self._before(_previous_class(scheme))
+            histories[name] = shift_history(before, last, class_codes(scheme).index(NEW))
+        return histories
+
+    def _before(self, name: str, dtype: type = np.int64) -> MaskedArray:
+        """Return a carried column as of the month before; all null when there is none."""
+        return self.index.columns.get(name) or nulls(len(self.index), dtype)
+
+    def _read(self, step: str, month: date, **placeholders: str) -> dict[str, MaskedArray]:
+        """Run a step and return its columns, one value per slot."""
+        parameters = self.context.parameters(month)
+        return self.index.align(step_table(self.session, step, parameters, **placeholders))
+
+    def _carry_over(self, month: date, classes: Mapping[str, np.ndarray]) -> None:
+        """Store what the next month starts from."""
+        self.index.columns |= self.carried
+        self.index.columns |= {
+            _previous_class(s): number(classes[s.id]) for s in self.context.boards
+        }
+        days = self.facts["days_past_due"].fill_null(0)
+        slots = np.flatnonzero(days)
+        self.delinquency.add(month, slots, days[slots])
+
+    def export_state(self) -> None:
+        """Store the state after the last month, from which the next load continues."""
+        state = {"customer_key": number(self.index.keys)}
+        state |= {name: self.index.columns[name] for name in self.state_columns[1:]}
+        self.session.register(to_arrow_table(state), "customer_to_store")
+        run_step(self.session, "store_customer_state", {})
+        self.session.unregister("customer_to_store")
 
 
-def _before(scheme) -> str:
-    """The column of the classes of the month before."""
-    return f"before_{scheme.id}"
+def _previous_class(scheme: Scheme) -> str:
+    """Return the name of the column with the classes of the month before."""
+    return f"previous_{scheme.id}"
 
 
-def _numbered(worst: MaskedArray) -> np.ndarray:
-    """The numbers of classes; that of a customer without one."""
-    return worst.filled(worst.words.index(NONE)).astype(np.uint8)
+def _class_by_loans(worst: MaskedArray) -> np.ndarray:
+    """Return the class numbers; customers without an open loan have the class `NONE`."""
+    return worst.fill_null(worst.categories.index(NONE)).astype(np.uint8)
 
 
-def _sum(*counts: MaskedArray) -> MaskedArray:
-    return number(sum(count.filled(0).astype(np.int32) for count in counts))
+def _add_counts(first: MaskedArray, *more: MaskedArray) -> MaskedArray:
+    total = first.fill_null(0).astype(np.int32)
+    for count in more:
+        total = total + count.fill_null(0).astype(np.int32)
+    return number(total)
 
 
-def _service_kinds() -> list[str]:
-    column = read_contract().table("income").columns["kind"]
-    return [*column.values, *([] if OTHER in column.values else [OTHER])]
+def _income_kinds() -> list[str]:
+    values = read_contract().table("income").columns["kind"].values
+    return [*values, *([] if OTHER in values else [OTHER])]
 
 
-def _service_months(kinds: Sequence[str]) -> str:
-    """Months since each kind of income was last booked."""
-    since = "date_diff('month', booked_on, cast($as_of as date))"
-    return lines(
+def _months_since_sql(kinds: Sequence[str]) -> str:
+    """Return the select list of customer_fees.sql: months since each kind was last booked."""
+    months = "date_diff('month', booked_on, cast($as_of as date))"
+    return sql_list(
         [
-            f"min({since}) filter (where kind = {sql_literal(kind)}) as age_{n}"
-            for n, kind in enumerate(kinds)
+            f"min({months}) filter (where kind = {sql_literal(kind)}) as months_since_{number}"
+            for number, kind in enumerate(kinds)
         ]
     )
 
 
-def _turning(books: Sequence, fact: str) -> list[str]:
-    """The values of a fact in years at which a rule of these books may decide otherwise than a year before."""
-    asked = {
-        int(n)
-        for b in books
-        for rule in b.leaves()
-        if rule.fact.name == fact
-        for n in rule.literals
-    }
-    return [str(years) for years in sorted({*asked, *(years + 1 for years in asked)}) if years > 0]
+def _date_list(days: Iterable[date]) -> str:
+    return ", ".join(f"date '{day}'" for day in days)

@@ -1,266 +1,304 @@
-"""A month of loans: what fell due and what came, added to the month before → state, class and values of each loan."""
+"""Loans of a month: what fell due and what was received → state, classes and costs of each loan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 
+from analytics.marts.class_sql import class_number
 from analytics.marts.columns import (
     ActiveLoans,
     MaskedArray,
-    columns,
+    nulls,
     number,
+    read_columns,
     to_arrow_table,
-    unknown,
 )
-from analytics.marts.context import BuildContext, columns_of, run_step, step_table
-from analytics.marts.customer_state import history
-from analytics.marts.loan_state import (
-    ClassValues,
-    Days,
+from analytics.marts.context import (
+    BuildContext,
+    fetch_value,
+    run_step,
+    step_table,
+    table_columns,
+)
+from analytics.marts.customer_state import shift_history
+from analytics.marts.loan_allocation import (
+    MonthDays,
     arrears,
-    costs,
-    is_behind,
-    judged,
-    judged_on,
-    product_bits,
-    reached,
-    snapshot_state,
-    state,
-    still_open,
-    totals,
+    assessment_date,
+    dates_effective,
+    first_payment_assessed,
+    has_unpaid_due,
+    open_instalments,
+    running_totals,
 )
-from analytics.marts.row_layout import class_number, lines
+from analytics.marts.loan_costs import ClassValues, costs, product_bits
+from analytics.marts.loan_state import state_from_events, state_from_snapshots
+from analytics.marts.row_layout import sql_list
 from analytics.metrics.assumptions import assumptions
 from analytics.rulebooks.schemes import NEW, class_codes, in_force
 from analytics.sql.templates import fragment
 from data.editions.part_writer import BuildSession
 
 _SECURED = ("mortgaged", "pledged")
-# What the facts of dates look at (loan_dates.sql).
-_DATED = ("days_past_due", "restructured_on", "written_off_on")
-# What a snapshot does not tell, and an earlier month may have known.
-_UNTOLD = {"count_instalments_late": np.int16, "is_first_payment_missed": bool}
+# The columns that loan_dates.sql reads.
+_DATE_COLUMNS = ("days_past_due", "restructured_on", "written_off_on")
+# Columns that a snapshot does not contain: null in the rows, even if an earlier month had them.
+_NOT_IN_SNAPSHOTS = {"count_instalments_late": np.int16, "is_first_payment_missed": bool}
+
+Parameters = Mapping[str, Any]
 
 
 class LoanMartBuilder:
-    """The loans of one build. What was worked out of a month is kept until the month after the next is made: rows and
-    customers may be made of it while the next month's loans are under way.
+    """Computes the loans of one build, month after month.
+
+    Call `initialise` first, then `compute_month` for each month in order, `export_state` last. The
+    results of the last two months stay available: customers and rows may be made of one month while
+    the next is computed.
     """
 
-    def __init__(self, shop: BuildSession, course: BuildContext) -> None:
-        self.shop, self.course = shop, course
-        self._made: dict[date, dict[str, MaskedArray]] = {}
+    def __init__(self, session: BuildSession, context: BuildContext) -> None:
+        self.session = session
+        self.context = context
+        self.state_columns: list[str] = []
+        self.loans = ActiveLoans(0, {"loan_key": number(np.zeros(0, np.int32))})
+        self.surviving = np.zeros(0, np.intp)
+        self.open_instalments: dict[str, MaskedArray] = {}
+        self.families = np.zeros(0, np.int8)
+        self._months: dict[date, dict[str, MaskedArray]] = {}
 
-    def begin(self) -> None:
-        """The lives of all loans and their settlements, and the state from which the first month starts."""
-        course, shop = self.course, self.shop
-        run_step(shop, "loan_lifecycle.sql", {})
-        run_step(shop, "settlement.sql", {})
+    def initialise(self) -> None:
+        """Create loan_life and settlement, and read the state before the first month."""
+        session = self.session
+        context = self.context
+        run_step(session, "loan_lifecycle", {})
+        run_step(session, "settlement", {})
         run_step(
-            shop,
-            "loan_state.sql",
+            session,
+            "loan_state",
             {},
-            **{code.name: code.type for code in course.layout.loan_codes},
-            loan_histories=lines([f"history_{s.id} ubigint" for s in course.loan_boards]),
+            **{code.name: code.type for code in context.layout.loan_codes},
+            loan_histories=sql_list([f"history_{s.id} ubigint" for s in context.loan_boards]),
         )
-        self.carried = columns_of(shop, "loan_now")
-        if not course.is_opening:
-            course.resume(shop, "loan_now", "loan_state", self.carried)
-            course.resume(
-                shop, "instalment_now", "instalment_open", columns_of(shop, "instalment_now")
+        self.state_columns = table_columns(session, "loan_previous")
+        if not context.is_first_load:
+            context.restore_state(session, "loan_previous", "loan_state", self.state_columns)
+            instalment_columns = table_columns(session, "instalment_previous")
+            context.restore_state(
+                session, "instalment_previous", "instalment_open", instalment_columns
             )
-        known = step_table(
-            shop, "loan_opening_state.sql", course.bound(course.months[0]), carried=", ".join(self.carried)
+        opening = step_table(
+            session,
+            "loan_opening_state",
+            context.parameters(context.months[0]),
+            state_columns=", ".join(self.state_columns),
         )
-        shop.run("drop table loan_known; delete from loan_now", "loan_now")
-        most = shop.one("select coalesce(max(loan_key), 0) from loan_number")[0]
-        self.loans = ActiveLoans(most, columns(known))
-        self.stay = np.arange(len(self.loans))
-        # A loan's instalments must follow one another, and a table tells its rows in any order.
-        ordered = "select * from instalment_now order by loan_key, due_on, number"
-        self.open = columns(shop.table(ordered, "instalment_now"))
-        told = columns(
-            shop.table(
-                "select product_key, enum_code(family)::tinyint as family from product", "product"
-            )
+        session.run("drop table loan_merged; delete from loan_previous", "loan_previous")
+        max_key = fetch_value(
+            session, "select coalesce(max(loan_key), 0) from loan_number", "loan_number"
         )
-        # The first one where a product's is not known.
-        self.families = np.zeros(np.iinfo(np.int16).max + 1, np.int8)
-        self.families[told["product_key"].values] = told["family"].values
+        self.loans = ActiveLoans(max_key, read_columns(opening))
+        self.surviving = np.arange(len(self.loans))
+        # The instalments of a loan must be adjacent; a table has no order of its own.
+        ordered = "select * from instalment_previous order by loan_key, due_on, number"
+        self.open_instalments = read_columns(session.table(ordered, "instalment_previous"))
+        self.families = _product_families(session)
 
-    def month(self, month: date) -> None:
-        """Work out the loans of a month; the months come in their order."""
-        bound, days = self.course.bound(month), Days.of(self.course.bound(month))
-        now = (
-            self._of_events(bound, days)
-            if self.course.has_events
-            else self._of_snapshots(bound, days)
-        )
+    def compute_month(self, month: date) -> None:
+        """Compute the loans of a month; months come in order."""
+        parameters = self.context.parameters(month)
+        days = MonthDays.from_parameters(parameters)
+        compute = self._from_events if self.context.has_events else self._from_snapshots
+        # First, because it replaces the columns when loans are added.
+        now = compute(parameters, days)
         loans = self.loans.columns | now
         classes = self._classes(month, loans)
-        for scheme in self.course.loan_boards:
-            name, last = f"history_{scheme.id}", number(classes[scheme.id], loans["has_row"].values)
-            loans[name] = history(loans[name], last, class_codes(scheme).index(NEW))
-        self.loans.columns = {name: loans[name] for name in self.carried}
+        for scheme in self.context.loan_boards:
+            name = f"history_{scheme.id}"
+            last = number(classes[scheme.id], loans["has_row"].values)
+            loans[name] = shift_history(loans[name], last, class_codes(scheme).index(NEW))
+        self.loans.columns = {name: loans[name] for name in self.state_columns}
         loans |= costs(
             loans,
-            classes[self.course.five.id],
+            classes[self.context.loan_five.id],
             self._class_values(month),
             _is_secured(loans["guarantee"]),
-            assumptions(month),
+            assumptions(month).parameters(),
         )
-        loans |= {"product_bit": product_bits(loans, self.families)}
+        loans["product_bit"] = product_bits(loans, self.families)
         loans |= {f"class_{name}": number(numbers) for name, numbers in classes.items()}
-        if not self.course.has_events:
-            loans |= {name: unknown(len(self.loans), kind) for name, kind in _UNTOLD.items()}
-        loans |= {
-            name: number(values)
-            for name, values in self.course.layout.loan_row(loans, classes).items()
-        }
-        self._made = dict(list(self._made.items())[-1:]) | {month: loans}
+        if not self.context.has_events:
+            loans |= {
+                name: nulls(len(self.loans), dtype) for name, dtype in _NOT_IN_SNAPSHOTS.items()
+            }
+        packed = self.context.layout.pack_loans(loans, classes)
+        loans |= {name: number(values) for name, values in packed.items()}
+        self._months = dict(list(self._months.items())[-1:]) | {month: loans}
 
-    def of(self, month: date) -> dict[str, MaskedArray]:
-        """The loans of a month: state, values, classes (numbers, class_…) and the packed columns of their rows."""
-        return self._made[month]
+    def month_state(self, month: date) -> dict[str, MaskedArray]:
+        """Return the loans of one of the last two months, shape (loans,).
 
-    def keep(self) -> None:
-        """What the last month hands on to the next load."""
-        kept = {name: column.at(self.stay) for name, column in self.loans.columns.items()}
-        self.shop.arrow(to_arrow_table(kept), "loan_last")
-        self.shop.arrow(to_arrow_table(self.open), "instalment_last")
-        bound = self.course.bound(self.course.months[-1])
-        run_step(self.shop, "store_loan_state.sql", bound, carried=", ".join(self.carried))
+        The columns are state, costs, class numbers (class_…) and the packed columns of the rows.
+        """
+        return self._months[month]
 
-    def _of_events(self, bound: Mapping, days: Days) -> dict[str, MaskedArray]:
-        """The state of the loans at the month end out of schedules and payments."""
-        coming = step_table(self.shop, "loan_originations.sql", bound, carried=", ".join(self.carried))
-        self.loans.turn(self.stay, columns(coming))
+    def export_state(self) -> None:
+        """Store the state after the last month, from which the next load continues."""
+        state = {name: column.take(self.surviving) for name, column in self.loans.columns.items()}
+        self.session.register(to_arrow_table(state), "loan_to_store")
+        self.session.register(to_arrow_table(self.open_instalments), "instalment_to_store")
+        run_step(
+            self.session,
+            "store_loan_state",
+            self.context.parameters(self.context.months[-1]),
+            state_columns=", ".join(self.state_columns),
+        )
+
+    def _from_events(self, parameters: Parameters, days: MonthDays) -> dict[str, MaskedArray]:
+        """Return the state at the month end from schedules and payments."""
+        originated = step_table(
+            self.session,
+            "loan_originations",
+            parameters,
+            state_columns=", ".join(self.state_columns),
+        )
+        self.loans.replace(self.surviving, read_columns(originated))
         loans = self.loans.columns
-        due, came = self._rows("instalments_due.sql", bound), self._rows("payments_received.sql", bound)
-        now = reached(loans, days) | totals(loans, due, came, days)
-        now |= arrears(self._allocate(bound, due, now, days), now, days)
-        now |= state(loans, now, self._first_payments(bound, now, days), days)
-        self.stay = np.flatnonzero(now["is_kept"].values)
+        due = self._rows("instalments_due", parameters)
+        payments = self._rows("payments_received", parameters)
+        now = dates_effective(loans, days) | running_totals(loans, due, payments, days)
+        now |= arrears(self._allocate(parameters, due, now, days), now, days)
+        assessments = self._assess_first_payments(parameters, now, days)
+        now |= state_from_events(loans, now, assessments, days)
+        self.surviving = np.flatnonzero(now["needs_slot"].values)
         return now
 
-    def _of_snapshots(self, bound: Mapping, days: Days) -> dict[str, MaskedArray]:
-        """The state of the loans at the month end as the delivery tells it. All loans keep their places: only the
-        month's rows have a state.
-        """
-        told = columns(step_table(self.shop, "loan_snapshots.sql", bound))
-        known = told["interest_received"].is_known
-        rows = {name: column.values for name, column in told.items()}
-        rows = self.loans.placed(rows.pop("loan_key"), is_interest_known=known, **rows)
-        return snapshot_state(self.loans.columns, rows, days)
+    def _from_snapshots(self, parameters: Parameters, days: MonthDays) -> dict[str, MaskedArray]:
+        """Return the state at the month end from the bank's snapshots; all loans keep their slots."""
+        snapshots = read_columns(step_table(self.session, "loan_snapshots", parameters))
+        rows = {name: column.values for name, column in snapshots.items()}
+        rows["has_interest"] = snapshots["interest_received"].is_valid
+        rows = self.loans.align(rows.pop("loan_key"), **rows)
+        return state_from_snapshots(self.loans.columns, rows, days)
 
-    def _rows(self, step: str, bound: Mapping) -> dict[str, np.ndarray]:
-        """The rows of a question by loan_key."""
-        rows = {
-            name: column.values
-            for name, column in columns(step_table(self.shop, step, bound)).items()
-        }
-        return self.loans.placed(rows.pop("loan_key"), **rows)
+    def _rows(self, step: str, parameters: Parameters) -> dict[str, np.ndarray]:
+        """Run a step with a column loan_key and return its rows with slots."""
+        columns = read_columns(step_table(self.session, step, parameters))
+        rows = {name: column.values for name, column in columns.items()}
+        return self.loans.align(rows.pop("loan_key"), **rows)
 
-    def _asked(
-        self, step: str, bound: Mapping, of: Mapping[str, MaskedArray]
+    def _rows_for(
+        self, step: str, parameters: Parameters, selection: Mapping[str, MaskedArray]
     ) -> dict[str, np.ndarray]:
-        """The rows of a question about some loans."""
-        self.shop.arrow(to_arrow_table(of), "loan_asked")
+        """Run a step that reads the table loan_selection, filled with `selection`."""
+        self.session.register(to_arrow_table(selection), "loan_selection")
         try:
-            return self._rows(step, bound)
+            return self._rows(step, parameters)
         finally:
-            self.shop.forget("loan_asked")
+            self.session.unregister("loan_selection")
 
     def _allocate(
-        self, bound: Mapping, due: Mapping, now: Mapping[str, MaskedArray], days: Days
+        self,
+        parameters: Parameters,
+        due: Mapping[str, np.ndarray],
+        now: Mapping[str, MaskedArray],
+        days: MonthDays,
     ) -> dict[str, np.ndarray]:
-        """The instalments not fully paid; payments are allocated first in, first out over the schedule."""
-        is_late, is_afresh = is_behind(now, days), now["is_recounted"].values
-        goes_on, again = is_late & ~is_afresh, np.flatnonzero(is_late & is_afresh)
-        before = {name: column.values for name, column in self.open.items()}
-        before, due = (
-            _at(self.loans.placed(before.pop("loan_key"), **before), goes_on),
-            _at(due, goes_on),
-        )
-        if len(again):
-            more = self._asked(
-                "instalments_for_reallocation.sql",
-                bound,
-                {"loan_key": self.loans.columns["loan_key"].at(again)},
-            )
-            due = {name: np.concatenate([values, more[name]]) for name, values in due.items()}
-        rows = still_open(before, due, self.loans.columns, now, is_afresh)
-        rows["loan_key"] = self.loans.keys[rows["place"]]
-        self.open = {
-            name: MaskedArray(column.type, rows[name]) for name, column in self.open.items()
+        """Allocate payments over the schedules and return the instalments not fully paid."""
+        is_unpaid = has_unpaid_due(now, days)
+        restart_allocation = now["needs_reallocation"].is_true
+        continues = is_unpaid & ~restart_allocation
+        restarted = np.flatnonzero(is_unpaid & restart_allocation)
+        before = {name: column.values for name, column in self.open_instalments.items()}
+        before = _rows_of(self.loans.align(before.pop("loan_key"), **before), continues)
+        due = _rows_of(due, continues)
+        if len(restarted):
+            selection = {"loan_key": self.loans.columns["loan_key"].take(restarted)}
+            whole = self._rows_for("instalments_for_reallocation", parameters, selection)
+            due = {name: np.concatenate([values, whole[name]]) for name, values in due.items()}
+        rows = open_instalments(before, due, self.loans.columns, now, restart_allocation)
+        rows["loan_key"] = self.loans.keys[rows["slot"]]
+        self.open_instalments = {
+            name: MaskedArray(column.type, rows[name])
+            for name, column in self.open_instalments.items()
         }
         return rows
 
-    def _first_payments(
-        self, bound: Mapping, now: Mapping[str, MaskedArray], days: Days
+    def _assess_first_payments(
+        self, parameters: Parameters, now: Mapping[str, MaskedArray], days: MonthDays
     ) -> dict[str, np.ndarray]:
-        """Whether the first payments judged now were missed."""
-        places, loans = judged(now, days), self.loans.columns
-        asked = {
-            "loan_key": loans["loan_key"],
-            "disbursed_on": loans["disbursed_on"],
-            "judged_on": judged_on(now),
+        """Return slot and is_missed of the first payments assessed in this month."""
+        slots = first_payment_assessed(now, days)
+        columns = {
+            "loan_key": self.loans.columns["loan_key"],
+            "disbursed_on": self.loans.columns["disbursed_on"],
+            "assessed_on": assessment_date(now),
+            "closed_on": now["closed_on"],
         }
-        asked |= {"closed_on": now["closed_on"]}
-        return self._asked(
-            "first_payment.sql", bound, {name: column.at(places) for name, column in asked.items()}
-        )
+        selection = {name: column.take(slots) for name, column in columns.items()}
+        return self._rows_for("first_payment", parameters, selection)
 
     def _classes(self, month: date, loans: Mapping[str, MaskedArray]) -> dict[str, np.ndarray]:
-        """The number of each loan's class by each scheme."""
-        books = [in_force(scheme, month) for scheme in self.course.by_loan]
-        asked = {fact for book in books if book for fact in book.facts} & loans.keys()
-        self.shop.arrow(
-            to_arrow_table({name: loans[name] for name in {"loan_key", *_DATED, *asked}}),
-            "loan_fact",
-        )
-        answer = step_table(
-            self.shop,
-            "loan_class.sql",
-            self.course.bound(month),
+        """Return the class number of each loan by scheme, shape (loans,)."""
+        schemes = self.context.loan_schemes
+        books = [in_force(scheme, month) for scheme in schemes]
+        facts = {fact for book in books if book for fact in book.facts} & loans.keys()
+        names = {"loan_key", *_DATE_COLUMNS, *facts}
+        self.session.register(to_arrow_table({name: loans[name] for name in names}), "loan_fact")
+        graded = step_table(
+            self.session,
+            "loan_class",
+            self.context.parameters(month),
             dates=fragment("loan_dates"),
-            graded=lines(
-                [f"{class_number(s, month)} as class_{s.id}" for s in self.course.by_loan]
-            ),
+            graded=sql_list([f"{class_number(s, month)} as class_{s.id}" for s in schemes]),
         )
-        self.shop.forget("loan_fact")
-        told = {name: column.values for name, column in columns(answer).items()}
-        places = self.loans.placed(told["loan_key"])["place"]
-        found = {}
-        for scheme in self.course.by_loan:
-            found[scheme.id] = np.zeros(len(places), np.uint8)
-            found[scheme.id][places] = told[f"class_{scheme.id}"]
-        return found
+        self.session.unregister("loan_fact")
+        rows = {name: column.values for name, column in read_columns(graded).items()}
+        slots = self.loans.align(rows["loan_key"])["slot"]
+        classes = {}
+        for scheme in schemes:
+            classes[scheme.id] = np.zeros(len(slots), np.uint8)
+            classes[scheme.id][slots] = rows[f"class_{scheme.id}"]
+        return classes
 
     def _class_values(self, month: date) -> ClassValues:
-        """What the classes of loan_five stand for this month: non-performing or not, PD, provision rate."""
-        five = self.course.five
-        book, pd = in_force(five, month), assumptions(month)["pd"]
-        npl, likely, provision = (np.full(len(class_codes(five)), np.nan) for _ in range(3))
-        for item in book.classes if book else ():
-            number = class_codes(five).index(item.code)
-            npl[number] = book.attribute(item.code, "is_npl")
-            likely[number] = pd.get(item.code, 0.0)
-            general = book.parameters["general_provision_rate"].value
-            provision[number] = book.attribute(item.code, "provision_rate") + general
-        return ClassValues(npl, likely, provision)
+        """Return what the classes of loan_five imply in a month."""
+        scheme = self.context.loan_five
+        codes = class_codes(scheme)
+        book = in_force(scheme, month)
+        default_rates = assumptions(month).pd
+        npl = np.full(len(codes), np.nan)
+        pd = np.full(len(codes), np.nan)
+        provision = np.full(len(codes), np.nan)
+        for entry in book.classes if book else ():
+            code = codes.index(entry.code)
+            npl[code] = book.attribute(entry.code, "is_npl")
+            pd[code] = default_rates.get(entry.code, 0.0)
+            general_rate = book.parameters["general_provision_rate"].value
+            provision[code] = book.attribute(entry.code, "provision_rate") + general_rate
+        return ClassValues(npl, pd, provision)
+
+
+def _product_families(session: BuildSession) -> np.ndarray:
+    """Return the number of the product family by product_key, 0 for an unknown product."""
+    sql = "select product_key, enum_code(family)::tinyint as family from product"
+    products = read_columns(session.table(sql, "product"))
+    families = np.zeros(np.iinfo(np.int16).max + 1, np.int8)
+    families[products["product_key"].values] = products["family"].values
+    return families
 
 
 def _is_secured(guarantee: MaskedArray) -> np.ndarray:
-    # There are no words where no guarantee was ever told.
-    secured = np.array([word in _SECURED for word in guarantee.words] or [False])
-    return guarantee.is_known & secured[guarantee.values]
+    """Return which loans are mortgaged or pledged, shape (loans,)."""
+    # There are no categories when no loan was delivered with a guarantee.
+    secured = np.array([category in _SECURED for category in guarantee.categories] or [False])
+    return guarantee.is_valid & secured[guarantee.values]
 
 
-def _at(rows: Mapping[str, np.ndarray], which: np.ndarray) -> dict[str, np.ndarray]:
-    """The rows of some loans."""
-    here = which[rows["place"]]
-    return {name: values[here] for name, values in rows.items()}
+def _rows_of(rows: Mapping[str, np.ndarray], condition: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the rows of the loans for which `condition`, shape (loans,), holds."""
+    selected = condition[rows["slot"]]
+    return {name: values[selected] for name, values in rows.items()}

@@ -1,93 +1,72 @@
-"""How the rows of the marts are laid out: which codes, flags, counts and classes share an integer
-(analytics/marts/bit_packing.py), and the numbers that stand for classes.
-"""
+"""Row layout of the marts: which codes, flags, counts and classes share which packed column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 
-from analytics import rulebooks
-from analytics.marts.bit_packing import BitField, Code, Count, Flag, bits, enum_of, packed
+from analytics.marts.bit_packing import BitField, Code, Count, Field, Flag, pack_fields
+from analytics.marts.class_sql import HISTORY_BITS
 from analytics.marts.columns import MaskedArray
-from analytics.metrics.definitions import BORROWER
-from analytics.rulebooks.schemes import BOARDS, OPENINGS, class_codes, in_force
+from analytics.metrics.definitions import BORROWER_PREFIX
+from analytics.rulebooks import Scheme
+from analytics.rulebooks.schemes import BOARDS, OPENINGS, class_codes
 from data.contract.schema import OTHER, read_contract
 
-HISTORY_BITS = 4
-_CLASS = np.uint64(2**HISTORY_BITS - 1)
+_CLASS_MASK = np.uint64(2**HISTORY_BITS - 1)
 _DIMENSIONS = {"loan": ["branch_key", "product_key"], "customer": ["branch_key"]}
+_LOAN_CODES = ("channel", "guarantee")
+_CUSTOMER_CODES = (
+    "kind",
+    "gender",
+    "education",
+    "employment",
+    "employer_kind",
+    "credit_grade",
+)
+# In the order of the bits of reloan_bits (customer_events.sql).
+_RELOAN_FLAGS = tuple(
+    f"is_{event}_{days}" for event in ("settled", "reloaned") for days in (30, 90, 180, 365)
+)
 
 
 class RowLayout:
-    """How the codes, flags, counts and classes of the marts' rows are packed; see analytics/marts/bit_packing.py."""
+    """The packed columns of both marts (analytics/marts/bit_packing.py).
 
-    def __init__(self, by_loan: Sequence, by_customer: Sequence) -> None:
-        contract = read_contract()
+    Parameters
+    ----------
+    loan_schemes, customer_schemes
+        The schemes that grade loans and customers.
+    """
 
-        def code(table: str, column: str) -> Code:
-            values = contract.table(table).columns[column].values
-            return Code(column, (*values, *([] if OTHER in values else [OTHER])))
-
-        self.by_loan, self.by_customer = by_loan, by_customer
-        self.loan_codes = [code("loan", name) for name in ("channel", "guarantee")]
-        self.attributes = [
-            code("customer", name)
-            for name in (
-                "kind",
-                "gender",
-                "education",
-                "employment",
-                "employer_kind",
-                "credit_grade",
-            )
-        ]
-        boards = [s for s in (*by_loan, *by_customer) if s.id in BOARDS]
-        others = [s for s in (*by_loan, *by_customer) if s.id not in BOARDS]
-        # In the order of customer_facts.reloan_bits.
-        self.flags = [
-            f"is_{what}_{days}" for what in ("settled", "reloaned") for days in (30, 90, 180, 365)
-        ]
-        # As wide as the rows of customer_month have them, to move there as one number; null where there is no such row.
-        self.moved = (*self.attributes, Flag("has_payroll", may_be_null=True))
-        told = (
-            *self.moved,
-            Flag("has_loan", may_be_null=True),
-            Count("age", 8, "utinyint"),
-            # The highest: mostly small, it lets the column be kept in fewer bits.
-            Count("loans_settled", 16),
+    def __init__(self, loan_schemes: Sequence[Scheme], customer_schemes: Sequence[Scheme]) -> None:
+        self.loan_schemes = loan_schemes
+        self.customer_schemes = customer_schemes
+        self.loan_codes = [_contract_code("loan", name) for name in _LOAN_CODES]
+        self.customer_codes = [_contract_code("customer", name) for name in _CUSTOMER_CODES]
+        # Null in a row of loan_month whose borrower has no row in customer_month.
+        self.payroll = Flag("has_payroll", may_be_null=True)
+        # Adjacent and of the same width in both marts, so that they are copied as one number.
+        self.shared_fields = (*self.customer_codes, self.payroll)
+        self.borrower = self._borrower_field()
+        self.loan_flags = self._loan_flags_field()
+        self.customer_flags = BitField(
+            "flags_packed", (*map(Flag, _RELOAN_FLAGS), *self.shared_fields)
         )
-        self.borrower = BitField(
-            "traits", tuple(replace(field, name=f"{BORROWER}{field.name}") for field in told)
-        )
-        self.loan_traits = BitField(
-            "traits",
-            (
-                *self.loan_codes,
-                *(
-                    Flag(name)
-                    for name in ("is_rollover", "is_new", "is_settled", "is_newly_written_off")
-                ),
-                Flag("is_npl", may_be_null=True),
-                Flag("is_first_payment_judged"),
-                Flag("is_first_payment_missed", may_be_null=True),
-                *self.borrower.fields,
-            ),
-        )
-        self.traits = BitField("traits", (*(Flag(name) for name in self.flags), *self.moved))
         self.counts = BitField(
-            "counts",
+            "counts_packed",
             (
-                *(Count(name, 16) for name in ("loans_open", "loans_ever", "loans_settled")),
+                Count("loans_open", 16),
+                Count("loans_ever", 16),
+                Count("loans_settled", 16),
                 Count("products_held", 8, "utinyint"),
                 Count("contribution_percentile", 7, "utinyint"),
             ),
         )
-        self.lateness = BitField(
-            "lateness",
+        self.delinquency = BitField(
+            "delinquency_packed",
             (
                 Count("max_days_past_due_6m", 20, "integer"),
                 Count("max_days_past_due_12m", 20, "integer"),
@@ -96,221 +75,237 @@ class RowLayout:
                 Count("count_instalments_late_in_a_row", 16),
             ),
         )
-        # Those of the loan, of its borrower, and (for customers) of schemes that no board opens with.
+        boards = [s for s in (*loan_schemes, *customer_schemes) if s.id in BOARDS]
+        others = [s for s in (*loan_schemes, *customer_schemes) if s.id not in BOARDS]
         self.loan_classes = BitField(
-            "loan_classes", tuple(_ends([s for s in boards if s.grain == "loan"]))
+            "loan_classes_packed", _classes_with_openings(s for s in boards if s.grain == "loan")
         )
         self.borrower_classes = BitField(
-            "borrower_classes", tuple(_ends([s for s in boards if s.grain == "customer"]))
+            "borrower_classes_packed",
+            _classes_with_openings(s for s in boards if s.grain == "customer"),
         )
-        self.other_loan_classes = packed(
-            "other_classes", [_today(s) for s in others if s.grain == "loan"]
+        # Classes of the schemes that no board opens with, without their openings.
+        self.other_loan_classes = pack_fields(
+            "other_classes_packed", [_class_field(s) for s in others if s.grain == "loan"]
         )
-        self.other_classes = packed("other_classes", [_today(s) for s in others])
+        self.other_classes = pack_fields("other_classes_packed", [_class_field(s) for s in others])
 
-    def columns(self) -> dict[str, str]:
-        """The columns that tables.sql leaves open."""
-        return {
-            mart: lines([f"{column.column} ubigint not null" for column in columns])
-            for mart, columns in self._packed().items()
-        }
+    def _borrower_field(self) -> BitField:
+        """Return the customer columns that a row of loan_month repeats."""
+        fields: tuple[Field, ...] = (
+            *(replace(code, name=f"{BORROWER_PREFIX}{code.name}") for code in self.customer_codes),
+            replace(self.payroll, name=f"{BORROWER_PREFIX}{self.payroll.name}"),
+            Flag(f"{BORROWER_PREFIX}has_loan", may_be_null=True),
+            Count(f"{BORROWER_PREFIX}age", 8, "utinyint"),
+            # Highest, because it is mostly small: DuckDB then stores the column in fewer bits.
+            Count(f"{BORROWER_PREFIX}loans_settled", 16),
+        )
+        return BitField("flags_packed", fields)
 
-    def derived(self) -> list[tuple[str, int, str, str]]:
-        """The rows of head.derived for what is packed: mart, number, column, SQL."""
-        return [
-            (mart, number, name, sql)
-            for mart, columns in self._packed().items()
-            for number, (name, sql) in enumerate(
-                told for column in columns for told in column.derived()
-            )
-        ]
+    def _loan_flags_field(self) -> BitField:
+        fields = (
+            *self.loan_codes,
+            Flag("is_rollover"),
+            Flag("is_new"),
+            Flag("is_settled"),
+            Flag("is_newly_written_off"),
+            Flag("is_npl", may_be_null=True),
+            Flag("is_first_payment_assessed"),
+            Flag("is_first_payment_missed", may_be_null=True),
+            *self.borrower.fields,
+        )
+        return BitField("flags_packed", fields)
 
-    def _packed(self) -> dict[str, list[BitField]]:
-        found = {
+    def packed_columns(self) -> dict[str, list[BitField]]:
+        """Return the packed columns of each mart, without those that have no field."""
+        columns = {
             "loan_month": [
-                self.loan_traits,
+                self.loan_flags,
                 self.loan_classes,
                 self.borrower_classes,
                 *self.other_loan_classes,
             ],
             "customer_month": [
-                self.traits,
+                self.customer_flags,
                 self.counts,
-                self.lateness,
+                self.delinquency,
                 self.loan_classes,
                 self.borrower_classes,
                 *self.other_classes,
             ],
         }
         return {
-            mart: [column for column in columns if column.fields] for mart, columns in found.items()
+            mart: [column for column in packed if column.fields] for mart, packed in columns.items()
         }
 
-    def loan_row(
+    def column_definitions(self) -> dict[str, str]:
+        """Return the SQL of the placeholders of tables.sql: the packed columns of each mart."""
+        return {
+            mart: sql_list([f"{column.column} ubigint not null" for column in packed])
+            for mart, packed in self.packed_columns().items()
+        }
+
+    def computed_columns(self) -> list[tuple[str, int, str, str]]:
+        """Return the rows of computed_columns for packed fields: mart, number, column, SQL."""
+        rows = []
+        for mart, packed in self.packed_columns().items():
+            columns = [entry for column in packed for entry in column.computed_columns()]
+            rows += [(mart, number, name, sql) for number, (name, sql) in enumerate(columns)]
+        return rows
+
+    def bit_map(self) -> str:
+        """Return a Markdown table of all packed fields: mart, column, bits, field, meaning."""
+        lines = ["| mart | column | bits | field | meaning |", "|---|---|---|---|---|"]
+        for mart, packed in self.packed_columns().items():
+            for column in packed:
+                for field, offset in column.offsets():
+                    last = offset + field.bits - 1
+                    bits = f"{offset}–{last}" if last > offset else f"{offset}"
+                    lines.append(
+                        f"| {mart} | {column.column} | {bits} | {field.name} | {field.meaning} |"
+                    )
+        return "\n".join(lines)
+
+    def pack_loans(
         self, loans: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """The packed columns of the rows of loan_month but for `borrower_told`; `classes` are the numbers of today's
-        classes of each scheme.
+        """Return the packed columns of loan_month without the part that `borrower_sql` adds.
+
+        Parameters
+        ----------
+        loans
+            The state of the loans, shape (loans,).
+        classes
+            The class number of each loan at the month end by scheme, shape (loans,).
         """
-        numbers = dict(classes) | _openings(self.by_loan, loans, back=1)
-        return {column.column: column.pack(loans, numbers) for column in self._of_loans()}
+        numbers = dict(classes) | _opening_classes(self.loan_schemes, loans, months_back=1)
+        packed = (self.loan_flags, self.loan_classes, *self.other_loan_classes)
+        return {column.column: column.encode(loans, numbers) for column in packed if column.fields}
 
-    def loan_columns(self) -> list[str]:
-        """The packed columns of loan_month that `loan_row` tells whole."""
-        return [column.column for column in self._of_loans() if column is not self.loan_traits]
+    def complete_loan_columns(self) -> list[str]:
+        """Return the columns of `pack_loans` to which nothing is added."""
+        packed = (self.loan_classes, *self.other_loan_classes)
+        return [column.column for column in packed if column.fields]
 
-    def _of_loans(self) -> list[BitField]:
-        return [
-            c for c in (self.loan_traits, self.loan_classes, *self.other_loan_classes) if c.fields
-        ]
-
-    def borrower_told(self) -> dict[str, str]:
-        """What `loan_row` leaves open, out of the borrower's row: what is asked of it, and the row's traits and classes
-        with it.
-        """
+    def borrower_sql(self) -> dict[str, str]:
+        """Return the SQL of the placeholders of loan_month.sql that read the borrower's row."""
         classes = self.borrower_classes
         # All ones where the borrower has no row yet: null, and no class.
-        told = (
-            f"coalesce(customer.traits, {self.borrower.mask(f.name for f in self.borrower.fields)})"
-        )
+        no_borrower = self.borrower.mask(field.name for field in self.borrower.fields)
+        no_class = classes.mask(field.name for field in classes.fields)
+        offset = self.loan_flags.offset(self.borrower.fields[0])
+        flags = f"coalesce(customer.flags_packed, {no_borrower})"
         return {
-            "borrower": f"{self._told()} as {self.borrower.column}",
-            "traits": f"loan.traits | ({told} << {self.loan_traits.low(self.borrower.fields[0])}) as traits",
-            "borrower_classes": f"coalesce(customer.{classes.column}, "
-            f"{classes.mask(f.name for f in classes.fields)}) as {classes.column}",
+            "borrower": f"{self._borrower_fields_sql()} as {self.borrower.column}",
+            "flags": f"loan.flags_packed | ({flags} << {offset}) as flags_packed",
+            "borrower_classes": f"coalesce(customer.{classes.column}, {no_class}) "
+            f"as {classes.column}",
         }
 
-    def _told(self) -> str:
-        """What a loan's row tells of its borrower, out of the borrower's row."""
-        moved = _as_one(
-            self.borrower.fields[: len(self.moved)],
-            self.traits.together(f.name for f in self.moved),
-        )
-        settled = {f"{BORROWER}loans_settled": self.counts.together(["loans_settled"])}
-        return self.borrower.put(
-            {f"{BORROWER}has_loan": "loan_balance > 0", f"{BORROWER}age": "age"}, moved | settled
-        )
+    def _borrower_fields_sql(self) -> str:
+        """Return SQL for the borrower's fields as one number, over a row of customer_month."""
+        shared = self.customer_flags.slice_sql(field.name for field in self.shared_fields)
+        # The first field takes the number of all that are adjacent; the others add nothing.
+        names = [field.name for field in self.borrower.fields[: len(self.shared_fields)]]
+        numbers = dict.fromkeys(names, "0") | {names[0]: shared}
+        numbers[f"{BORROWER_PREFIX}loans_settled"] = self.counts.slice_sql(["loans_settled"])
+        values = {f"{BORROWER_PREFIX}has_loan": "loan_balance > 0", f"{BORROWER_PREFIX}age": "age"}
+        return self.borrower.encode_sql(values, numbers)
 
-    def customer_row(
+    def pack_customers(
         self, facts: Mapping[str, MaskedArray], classes: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """The packed columns of the rows of customer_month but for `payroll`; `classes` are the numbers of today's
-        classes of each scheme.
+        """Return the packed columns of customer_month without the flag that `payroll_sql` adds.
+
+        Parameters
+        ----------
+        facts
+            The attributes and facts of the customers, shape (customers,).
+        classes
+            The class number of each customer at the month end by scheme, shape (customers,).
         """
-        numbers = dict(classes) | {self.flags[0]: facts["reloan_bits"].values}
-        numbers |= _openings((*self.by_loan, *self.by_customer), facts, back=0)
+        schemes = (*self.loan_schemes, *self.customer_schemes)
+        numbers = dict(classes) | _opening_classes(schemes, facts, months_back=0)
+        # The eight flags are adjacent: the first takes the number of all.
+        numbers[_RELOAN_FLAGS[0]] = facts["reloan_bits"].values
         return {
-            column.column: column.pack(facts, numbers)
-            for column in self._packed()["customer_month"]
+            column.column: column.encode(facts, numbers)
+            for column in self.packed_columns()["customer_month"]
         }
 
-    def customer_columns(self) -> list[str]:
-        """The packed columns of customer_month that `customer_row` tells whole."""
-        return [
-            column.column
-            for column in self._packed()["customer_month"]
-            if column is not self.traits
-        ]
+    def complete_customer_columns(self) -> list[str]:
+        """Return the columns of `pack_customers` to which nothing is added."""
+        packed = self.packed_columns()["customer_month"]
+        return [column.column for column in packed if column is not self.customer_flags]
 
-    def payroll(self) -> str:
-        """What `customer_row` leaves open in traits: what a date says on the day of the row."""
-        return self.traits.put_one(self.moved[-1], "has_payroll")
+    def payroll_sql(self) -> str:
+        """Return SQL for the packed flag has_payroll, which depends on the date of the row."""
+        return self.customer_flags.encode_field_sql(self.payroll, "has_payroll")
 
     def cell_keys(self, grain: str) -> dict[str, str]:
-        """What the cells of a cube are grouped by: name and SQL over `fact`."""
+        """Return what the cells of a cube are grouped by: name and SQL over alias `fact`."""
         names = (self.loan_classes.column, self.borrower_classes.column, *_DIMENSIONS[grain])
         keys = {name: f"fact.{name}" for name in names}
         if grain == "loan":
-            mask = self.loan_traits.mask(code.name for code in self.loan_codes)
-            keys["traits"] = f"(fact.traits & {mask})"
+            mask = self.loan_flags.mask(code.name for code in self.loan_codes)
+            keys[self.loan_flags.column] = f"(fact.{self.loan_flags.column} & {mask})"
         return keys
 
-    def cube_columns(self, grain: str, scheme) -> tuple[list[str], list[str]]:
-        """What the cells of a scheme's cube are grouped by, and the cube's columns."""
+    def cube_columns(self, grain: str, scheme: Scheme) -> tuple[list[str], list[str]]:
+        """Return the keys of a scheme's cube as the cells have them, and its columns as SQL."""
         classes = self.loan_classes if scheme.grain == "loan" else self.borrower_classes
-        by, shown = [classes.column, *_DIMENSIONS[grain]], []
-        shown += [
-            f"{classes.read(field)} as {field.name}"
+        class_names = [code.name for code in _class_fields(scheme)]
+        keys = [classes.column, *_DIMENSIONS[grain]]
+        columns = [
+            f"{classes.decode_sql(field)} as {field.name}"
             for field in classes.fields
-            if _of(field, scheme)
+            if field.name in class_names
         ]
-        shown += _DIMENSIONS[grain]
+        columns += _DIMENSIONS[grain]
         if grain == "loan":
-            by.append("traits")
-            shown += [f"{self.loan_traits.read(code)} as {code.name}" for code in self.loan_codes]
-        return by, shown
+            keys.append(self.loan_flags.column)
+            columns += [
+                f"{self.loan_flags.decode_sql(code)} as {code.name}" for code in self.loan_codes
+            ]
+        return keys, columns
 
 
-def _ends(schemes: Sequence) -> list[Code]:
-    """The class columns of the boards' schemes: today's, and those at the openings."""
-    return [
-        Code(f"{s.id}{end}", tuple(class_codes(s)))
-        for s in schemes
-        for end in ("", *(f"_{back}" for back in OPENINGS))
-    ]
+def _contract_code(table: str, column: str) -> Code:
+    values = read_contract().table(table).columns[column].values
+    return Code(column, values if OTHER in values else (*values, OTHER))
 
 
-def _openings(
-    schemes: Sequence, facts: Mapping[str, MaskedArray], back: int
+def _class_field(scheme: Scheme) -> Code:
+    return Code(scheme.id, tuple(class_codes(scheme)))
+
+
+def _class_fields(scheme: Scheme) -> list[Code]:
+    """Return the classes of a scheme at the month end and at the openings."""
+    field = _class_field(scheme)
+    return [field, *(replace(field, name=f"{scheme.id}_{months}") for months in OPENINGS)]
+
+
+def _classes_with_openings(schemes: Iterable[Scheme]) -> tuple[Code, ...]:
+    return tuple(field for scheme in schemes for field in _class_fields(scheme))
+
+
+def _opening_classes(
+    schemes: Sequence[Scheme], facts: Mapping[str, MaskedArray], months_back: int
 ) -> dict[str, np.ndarray]:
-    """The numbers of the classes at the openings; the lowest classes of the histories are last month's, or with `back`
-    1 those of the month itself.
+    """Return the class numbers at the openings by column name, from the histories.
+
+    The lowest class of a history is last month's (`months_back` 0) or this month's (1).
     """
     return {
-        f"{s.id}_{months}": facts[f"history_{s.id}"].values
-        >> np.uint64(HISTORY_BITS * (months - 1 + back))
-        & _CLASS
-        for s in schemes
-        if s.id in BOARDS
+        f"{scheme.id}_{months}": facts[f"history_{scheme.id}"].values
+        >> np.uint64(HISTORY_BITS * (months - 1 + months_back))
+        & _CLASS_MASK
+        for scheme in schemes
+        if scheme.id in BOARDS
         for months in OPENINGS
     }
 
 
-def _as_one(fields: Sequence, number: str) -> dict[str, str]:
-    """Fields side by side that come as one number, which takes all their places at once."""
-    return {field.name: number if field is fields[0] else "0" for field in fields}
-
-
-def _today(scheme) -> Code:
-    return Code(scheme.id, tuple(class_codes(scheme)))
-
-
-def _of(field: Code, scheme) -> bool:
-    return field.name in (scheme.id, *(f"{scheme.id}_{back}" for back in OPENINGS))
-
-
-def class_code(scheme, sql: str) -> str:
-    """The number of a class in the order of `class_codes`."""
-    return f"enum_code(cast({sql} as {class_type(scheme)}))"
-
-
-def recoded(history: str, before: Sequence[str], now: Sequence[str]) -> str:
-    """A history in the numbers of `now` where it was written in those of `before`; a class that is gone is unrated."""
-    if list(before) == list(now):
-        return history
-    told = [now.index(name) if name in now else now.index(rulebooks.UNRATED) for name in before]
-    listed = f"[{', '.join(str(code) for code in told)}]"
-    return " | ".join(
-        f"({listed}[{bits(history, low, HISTORY_BITS)}::integer + 1]::ubigint << {low})"
-        for low in range(0, 12 * HISTORY_BITS, HISTORY_BITS)
-    )
-
-
-def class_type(scheme) -> str:
-    """The enum of a scheme: the classes of all its editions, best first, then what stands for no class."""
-    return enum_of(class_codes(scheme))
-
-
-def class_number(scheme, as_of: date) -> str:
-    """The class of the day as its number in the order of `class_codes`: no text is made on the way."""
-    book, codes = in_force(scheme, as_of), class_codes(scheme)
-    number = (
-        book.to_sql(written=lambda code: str(codes.index(code)))
-        if book
-        else codes.index(rulebooks.UNRATED)
-    )
-    return f"cast({number} as utinyint)"
-
-
-def lines(items: Sequence[str]) -> str:
+def sql_list(items: Sequence[str]) -> str:
+    """Return a select list with one item per line."""
     return ",\n    ".join(items)

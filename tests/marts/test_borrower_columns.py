@@ -1,7 +1,9 @@
-"""What loans are asked of their borrowers: told by the loan's own row, equal to what a join of the two marts gives."""
+"""Columns of the borrower in loan_month: they give the same answers as a join with customer_month."""
 
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,33 +11,48 @@ import pytest
 from analytics.analysis import cohorts
 from analytics.marts.build import build
 from analytics.metrics import drilldown
-from analytics.metrics.definitions import DIMENSIONS, METRICS
-from analytics.metrics.query import Question, ask, sql_of
+from analytics.metrics.definitions import DIMENSIONS, METRICS, Dimension, Metric
+from analytics.metrics.query import ask, sql_of
+from analytics.metrics.question import Question
 from data import demo
+from data.editions.part_writer import BuildSession
 from data.editions.reader import Warehouse
 from data.loading.pipeline import load
 from tests.conftest import ROOT
 from tests.support.deliveries import manifest
 
-TODAY, AUG, MAR, FEB = (
-    date(2026, month, day) for month, day in ((10, 31), (8, 31), (3, 31), (2, 28))
-)
-OF_LOANS = [metric for metric in METRICS.values() if metric.source.id == "loan_month"]
-OF_BORROWERS = [split for split in DIMENSIONS.values() if "customer." in split.sql]
+TODAY = date(2026, 10, 31)
+AUG = date(2026, 8, 31)
+MAR = date(2026, 3, 31)
+FEB = date(2026, 2, 28)
+Build = Callable[[BuildSession, Sequence[date]], None]
+TwoLoads = Callable[..., Warehouse]
+LOAN_METRICS = [metric for metric in METRICS.values() if metric.source.id == "loan_month"]
+BORROWER_DIMENSIONS = [
+    dimension for dimension in DIMENSIONS.values() if "customer." in dimension.sql
+]
 
 
-def build_older(shop, months, progress=None) -> None:
-    """Build as the program did before rows of loans told of their borrowers."""
-    build(shop, months, progress)
-    shop.run(
-        "delete from part.current.computed_columns where table_name = 'loan_month' and starts_with(column_name, 'borrower_')",
-        "older",
+def build_without_borrower_columns(
+    session: BuildSession,
+    months: Sequence[date],
+    progress: Callable[[date], None] | None = None,
+) -> None:
+    """Build parts like those made before loan_month had columns of the borrower."""
+    build(session, months, progress)
+    session.run(
+        "delete from part.current.computed_columns where table_name = 'loan_month' "
+        "and (starts_with(column_name, 'borrower_') or column_name = 'has_borrower_columns')",
+        "computed_columns",
     )
 
 
 @pytest.fixture(scope="module")
-def delivery(tmp_path_factory):
-    """The small bank, but C9 is known from 2026-09-15 only, and C1 retires and has wages paid in from March 2026."""
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the small bank with two changes.
+
+    C9 has a record from 2026-09-15 only; C1 retires and receives wages here from March 2026.
+    """
     folder = tmp_path_factory.mktemp("changing") / "delivery"
     shutil.copytree(
         ROOT / "tests" / "small_bank", folder, ignore=shutil.ignore_patterns("*.json", "*.md")
@@ -51,127 +68,136 @@ def delivery(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(delivery, tmp_path_factory):
-    home = tmp_path_factory.mktemp("told")
+def direct(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    home = tmp_path_factory.mktemp("direct")
     load(delivery, "contract", home, build_marts=build)
-    bank = Warehouse(home)
-    yield bank
-    bank.close()
+    warehouse = Warehouse(home)
+    yield warehouse
+    warehouse.close()
 
 
 @pytest.fixture(scope="module")
-def joined(delivery, tmp_path_factory):
-    """The same bank, loaded by the program before."""
+def joined(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """Return the same bank in parts without columns of the borrower."""
     home = tmp_path_factory.mktemp("joined")
-    load(delivery, "contract", home, build_marts=build_older)
-    bank = Warehouse(home)
-    yield bank
-    bank.close()
+    load(delivery, "contract", home, build_marts=build_without_borrower_columns)
+    warehouse = Warehouse(home)
+    yield warehouse
+    warehouse.close()
 
 
-def is_joined(bank, question: Question) -> bool:
-    return "join customer_month" in sql_of(bank, question)
+def is_joined(warehouse: Warehouse, question: Question) -> bool:
+    return "join customer_month" in sql_of(warehouse, question)
 
 
-def every_month(metric, split) -> Question:
-    return Question(metric.id, TODAY, by=(split.id,), last=16)
+def every_month(metric: Metric, dimension: Dimension) -> Question:
+    return Question(metric.id, TODAY, by=(dimension.id,), last=16)
 
 
-@pytest.mark.parametrize("split", OF_BORROWERS, ids=lambda split: split.id)
-@pytest.mark.parametrize("metric", OF_LOANS, ids=lambda metric: metric.id)
-def test_the_figures_of_all_months_are_those_of_the_join(told, joined, metric, split):
-    if not metric.supports(split):
-        pytest.skip("not an honest split")
-    asked = every_month(metric, split)
-    pd.testing.assert_frame_equal(ask(told, asked), ask(joined, asked))
+@pytest.mark.parametrize("dimension", BORROWER_DIMENSIONS, ids=lambda dimension: dimension.id)
+@pytest.mark.parametrize("metric", LOAN_METRICS, ids=lambda metric: metric.id)
+def test_the_figures_of_all_months_equal_those_of_the_join(
+    direct: Warehouse, joined: Warehouse, metric: Metric, dimension: Dimension
+) -> None:
+    if not metric.supports(dimension):
+        pytest.skip("the metric does not allow the dimension")
+    question = every_month(metric, dimension)
+    pd.testing.assert_frame_equal(ask(direct, question), ask(joined, question))
 
 
-@pytest.mark.parametrize("split", OF_BORROWERS, ids=lambda split: split.id)
-def test_the_borrower_is_joined_only_where_the_row_does_not_tell(told, joined, split):
-    asked = every_month(METRICS["balance"], split)
-    assert is_joined(joined, asked)
-    # A text of the source's own has no code to be packed.
-    assert is_joined(told, asked) == (split.id == "account_type")
+@pytest.mark.parametrize("dimension", BORROWER_DIMENSIONS, ids=lambda dimension: dimension.id)
+def test_the_borrower_is_joined_only_for_columns_that_loan_month_lacks(
+    direct: Warehouse, joined: Warehouse, dimension: Dimension
+) -> None:
+    question = every_month(METRICS["balance"], dimension)
+    assert is_joined(joined, question)
+    # account_type is a text of the source, which has no code to be packed.
+    assert is_joined(direct, question) == (dimension.id == "account_type")
 
 
-@pytest.mark.parametrize("split", OF_BORROWERS, ids=lambda split: split.id)
-def test_every_cell_opens_the_rows_that_the_join_opens(told, joined, split):
-    asked = Question("balance", AUG, by=(split.id,))
-    for row in ask(told, asked).itertuples():
-        cell = {split.id: row[1]}
-        assert (
-            drilldown.count_rows(told, asked, cell)
-            == drilldown.count_rows(joined, asked, cell)
-            == row.n
-        )
+@pytest.mark.parametrize("dimension", BORROWER_DIMENSIONS, ids=lambda dimension: dimension.id)
+def test_the_list_of_every_cell_equals_that_of_the_join(
+    direct: Warehouse, joined: Warehouse, dimension: Dimension
+) -> None:
+    question = Question("balance", AUG, by=(dimension.id,))
+    frame = ask(direct, question)
+    for value, n in zip(frame[dimension.id], frame["n"], strict=True):
+        cell = {dimension.id: value}
+        assert drilldown.count_rows(direct, question, cell) == n
+        assert drilldown.count_rows(joined, question, cell) == n
         pd.testing.assert_frame_equal(
-            drilldown.list_rows(told, asked, cell), drilldown.list_rows(joined, asked, cell)
+            drilldown.list_rows(direct, question, cell), drilldown.list_rows(joined, question, cell)
         )
 
 
-@pytest.mark.parametrize("split", OF_BORROWERS, ids=lambda split: split.id)
-def test_cohorts_are_those_of_the_join(told, joined, split):
-    asked = Question("loans", TODAY, by=(split.id,))
-    for found in (cohorts.vintage, cohorts.first_payment):
-        pd.testing.assert_frame_equal(found(told, asked), found(joined, asked))
+@pytest.mark.parametrize("dimension", BORROWER_DIMENSIONS, ids=lambda dimension: dimension.id)
+def test_cohorts_equal_those_of_the_join(
+    direct: Warehouse, joined: Warehouse, dimension: Dimension
+) -> None:
+    question = Question("loans", TODAY, by=(dimension.id,))
+    for curve in (cohorts.vintage, cohorts.first_payment):
+        pd.testing.assert_frame_equal(curve(direct, question), curve(joined, question))
 
 
-def test_a_loan_is_split_by_what_its_borrower_was_at_each_month_end(told):
-    def balance(split: str, month: date) -> dict:
-        frame = ask(told, Question("balance", month, by=(split,)))
-        return dict(zip(frame[split], frame.value, strict=True))
+def test_a_loan_is_grouped_by_the_attributes_of_its_borrower_at_each_month_end(
+    direct: Warehouse,
+) -> None:
+    def balance(dimension: str, month: date) -> dict[str, float]:
+        frame = ask(direct, Question("balance", month, by=(dimension,)))
+        return dict(zip(frame[dimension], frame.value, strict=True))
 
-    # L1 of C1, 120,000 less 5,000 a month from August 2025: 85,000 in February (7 paid), 80,000 in March. C1 is AA with
-    # a job up to February, BBB and retired from 15 March on, and has wages paid in from then on.
+    # L1 of C1, 120,000 less 5,000 a month from August 2025: 85,000 in February (7 paid), 80,000 in
+    # March. C1 is AA and employed up to February; from 15 March BBB, retired and paid wages here.
     assert balance("credit_grade", FEB)["AA"] == 85_000
     assert "AA" not in balance("credit_grade", MAR)
-    assert (balance("employment", MAR)["retired"], balance("payroll", MAR)["yes"]) == (
-        80_000,
-        80_000,
-    )
+    assert balance("employment", MAR)["retired"] == 80_000
+    assert balance("payroll", MAR)["yes"] == 80_000
     assert "retired" not in balance("employment", FEB)
-    assert set(balance("payroll", FEB)) == {"no"} | {"unknown"}
+    assert set(balance("payroll", FEB)) == {"no", "unknown"}
 
 
-@pytest.mark.parametrize("split", OF_BORROWERS, ids=lambda split: split.id)
-def test_a_loan_whose_borrower_the_bank_does_not_know_yet_is_of_unknown_kind(told, split):
-    # C9, known from 2026-09-15: L8 of 5,000, of which one instalment of 1,000 is due on 20 August and late until
-    # 25 September; L14 is settled since July
-    asked = Question(
-        "balance", AUG, by=(split.id,), where=(("branch_1", ("N",)), ("family", ("consumer",)))
+@pytest.mark.parametrize("dimension", BORROWER_DIMENSIONS, ids=lambda dimension: dimension.id)
+def test_a_loan_whose_borrower_has_no_record_yet_is_of_unknown_kind(
+    direct: Warehouse, dimension: Dimension
+) -> None:
+    # C9, recorded from 2026-09-15: L8 of 5,000, of which one instalment of 1,000 is due on 20 August
+    # and late until 25 September; L14 was settled in July
+    question = Question(
+        "balance", AUG, by=(dimension.id,), where=(("branch_1", ("N",)), ("family", ("consumer",)))
     )
-    found = ask(told, asked)
-    assert found[found[split.id] == "unknown"].value.tolist() == [5_000]
+    frame = ask(direct, question)
+    assert frame[frame[dimension.id] == "unknown"].value.tolist() == [5_000]
 
 
 @pytest.fixture(scope="module")
-def two_loads(tmp_path_factory):
-    """Makes a bank of two loads by the given programs, one after the other."""
+def two_loads(tmp_path_factory: pytest.TempPathFactory) -> TwoLoads:
+    """Return a function that makes a bank of two loads, each with its own build."""
     folder = tmp_path_factory.mktemp("two")
     demo.write(folder / "first", 200, 2, 5)
     demo.write_next(folder / "next", 200, 2, 5)
 
-    def made(first, then) -> Warehouse:
-        home = folder / f"{first.__name__}_{then.__name__}"
-        for delivery, builder in (("first", first), ("next", then)):
-            load(folder / delivery, "contract", home, build_marts=builder)
+    def make(name: str, *builds: Build) -> Warehouse:
+        home = folder / name
+        for delivery, build_marts in zip(("first", "next"), builds, strict=True):
+            load(folder / delivery, "contract", home, build_marts=build_marts)
         return Warehouse(home)
 
-    return made
+    return make
 
 
-def test_a_chain_with_a_part_of_an_older_program_is_joined_whole(two_loads):
-    chain, older, newer = (
-        two_loads(build_older, build),
-        two_loads(build_older, build_older),
-        two_loads(build, build),
-    )
-    for split in OF_BORROWERS:
-        asked = Question("overdue_rate", chain.edition.months[-1], by=(split.id,), last=3)
-        found = ask(older, asked)
-        assert is_joined(chain, asked)
-        assert is_joined(newer, asked) == (split.id == "account_type")
-        pd.testing.assert_frame_equal(ask(chain, asked), found)
-        pd.testing.assert_frame_equal(ask(newer, asked), found)
-    for bank in (chain, older, newer):
-        bank.close()
+def test_a_chain_with_one_part_without_borrower_columns_is_joined_as_a_whole(
+    two_loads: TwoLoads,
+) -> None:
+    older = two_loads("older", build_without_borrower_columns, build_without_borrower_columns)
+    mixed = two_loads("mixed", build_without_borrower_columns, build)
+    newer = two_loads("newer", build, build)
+    for dimension in BORROWER_DIMENSIONS:
+        last_month = mixed.edition.months[-1]
+        question = Question("overdue_rate", last_month, by=(dimension.id,), last=3)
+        expected = ask(older, question)
+        assert is_joined(mixed, question)
+        assert is_joined(newer, question) == (dimension.id == "account_type")
+        pd.testing.assert_frame_equal(ask(mixed, question), expected)
+        pd.testing.assert_frame_equal(ask(newer, question), expected)
+    for warehouse in (older, mixed, newer):
+        warehouse.close()

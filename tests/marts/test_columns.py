@@ -1,4 +1,4 @@
-"""Values of customers in memory: put in their places, spread over all, read back by a query."""
+"""The column store: rows scattered into slots, aligned with all slots, and read by a query."""
 
 import datetime as dt
 from decimal import Decimal
@@ -12,14 +12,14 @@ from analytics.marts.columns import (
     ActiveLoans,
     CustomerIndex,
     MaskedArray,
-    columns,
     dates,
     money,
     number,
+    read_columns,
     to_arrow_table,
 )
 
-ANSWER = """
+CUSTOMERS = """
 select * from (
     values
         (7, 12.34::decimal(15, 2), date '2026-02-28', true, 'east', 'gold'::enum('silver', 'gold')),
@@ -27,53 +27,55 @@ select * from (
         (5, -0.01, date '1969-12-31', false, 'west', 'silver')
 ) as t (customer_key, amount, day, flag, word, grade)
 """
+UPDATE = """
+select
+    7::integer as customer_key, null::decimal(15, 2) as amount, date '2026-03-31' as day,
+    false as flag, 'north' as word, 'silver' as grade
+union all
+select 9, 1.00, null, true, 'east', 'bronze'
+"""
 
 
 @pytest.fixture
-def root():
-    root = duckdb.connect()
-    # As a workshop hands out money.
-    root.execute("set arrow_output_version='1.5'")
-    return root
+def connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    # As in a build session, where money arrives as decimal64.
+    connection.execute("set arrow_output_version='1.5'")
+    return connection
 
 
-def answer(root, sql: str) -> pa.Table:
-    return root.sql(sql).to_arrow_table()
+def result(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    relation = connection.sql(sql)
+    assert relation is not None
+    return relation.to_arrow_table()
 
 
-def rows(root, table: pa.Table) -> list[tuple]:
-    root.register("given", table)
-    return root.sql(
-        "select customer_key, amount, day, flag, word, grade from given order by customer_key"
-    ).fetchall()
+def rows_of(connection: duckdb.DuckDBPyConnection, index: CustomerIndex) -> list[tuple]:
+    table = to_arrow_table({"customer_key": number(index.keys), **index.columns})
+    connection.register("customers", table)
+    sql = "select customer_key, amount, day, flag, word, grade from customers order by all"
+    return connection.execute(sql).fetchall()
 
 
-def kept(roster: CustomerIndex) -> pa.Table:
-    return to_arrow_table({"customer_key": number(roster.keys), **roster.columns})
-
-
-def test_what_is_put_is_read_back_value_by_value_and_null_by_null(root):
-    roster = CustomerIndex(9)
-    roster.put(answer(root, ANSWER))
-    assert rows(root, kept(roster)) == [
+def test_stored_rows_are_read_by_a_query_value_by_value_and_null_by_null(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    index = CustomerIndex(9)
+    index.upsert(result(connection, CUSTOMERS))
+    assert rows_of(connection, index) == [
         (3, None, None, None, None, None),
         (5, Decimal("-0.01"), dt.date(1969, 12, 31), False, "west", "silver"),
         (7, Decimal("12.34"), dt.date(2026, 2, 28), True, "east", "gold"),
     ]
 
 
-def test_a_later_answer_replaces_the_values_of_its_customers_and_adds_new_ones(root):
-    roster = CustomerIndex(9)
-    roster.put(answer(root, ANSWER))
-    roster.put(
-        answer(
-            root,
-            "select 7::integer as customer_key, null::decimal(15, 2) as amount, date '2026-03-31' as day, "
-            "false as flag, 'north' as word, 'silver' as grade union all "
-            "select 9, 1.00, null, true, 'east', 'bronze'",
-        )
-    )
-    assert rows(root, kept(roster)) == [
+def test_a_later_row_replaces_the_values_of_its_customer_and_new_customers_are_added(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    index = CustomerIndex(9)
+    index.upsert(result(connection, CUSTOMERS))
+    index.upsert(result(connection, UPDATE))
+    assert rows_of(connection, index) == [
         (3, None, None, None, None, None),
         (5, Decimal("-0.01"), dt.date(1969, 12, 31), False, "west", "silver"),
         (7, None, dt.date(2026, 3, 31), False, "north", "silver"),
@@ -81,81 +83,85 @@ def test_a_later_answer_replaces_the_values_of_its_customers_and_adds_new_ones(r
     ]
 
 
-def test_columns_that_an_answer_does_not_have_stay_and_are_not_known_of_new_customers(root):
-    roster = CustomerIndex(9)
-    roster.put(answer(root, "select 1::integer as customer_key, 5::integer as age"))
-    roster.put(answer(root, "select 2::integer as customer_key, true as flag"))
-    assert roster.columns["age"].is_known.tolist() == [True, False]
-    assert roster.columns["flag"].is_known.tolist() == [False, True]
+def test_columns_that_a_result_lacks_stay_and_are_null_for_new_customers(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    index = CustomerIndex(9)
+    index.upsert(result(connection, "select 1::integer as customer_key, 5::integer as age"))
+    index.upsert(result(connection, "select 2::integer as customer_key, true as flag"))
+    assert index.columns["age"].is_valid.tolist() == [True, False]
+    assert index.columns["flag"].is_valid.tolist() == [False, True]
 
 
-def test_an_answer_is_spread_over_all_places_and_leaves_out_who_has_none(root):
-    roster = CustomerIndex(9)
-    roster.put(answer(root, "select unnest([4, 2, 8])::integer as customer_key"))
-    found = roster.spread(
-        answer(
-            root, "select unnest([8, 9])::integer as customer_key, unnest([3, 1])::integer as loans"
-        )
-    )
-    # places: 4, 2, 8; customer 9 has none
-    assert found["loans"].values.tolist() == [0, 0, 3]
-    assert found["loans"].is_known.tolist() == [False, False, True]
-    assert found["loans"].filled(-1).tolist() == [-1, -1, 3]
+def test_aligned_rows_have_a_value_per_slot_and_leave_out_customers_without_one(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    index = CustomerIndex(9)
+    index.upsert(result(connection, "select unnest([4, 2, 8])::integer as customer_key"))
+    sql = "select unnest([8, 9])::integer as customer_key, unnest([3, 1])::integer as loans"
+    loans = index.align(result(connection, sql))["loans"]
+    # slots: 4, 2, 8; customer 9 has none
+    assert loans.values.tolist() == [0, 0, 3]
+    assert loans.is_valid.tolist() == [False, False, True]
+    assert loans.fill_null(-1).tolist() == [-1, -1, 3]
 
 
-def test_a_value_that_is_not_known_is_nought_in_memory(root):
-    found = CustomerIndex(9)
-    found.put(answer(root, ANSWER))
-    # the customer with the key 3 came second
-    assert [column.values[1] for column in found.columns.values()] == [0, 0, 0, 0, 0]
+def test_the_value_of_a_null_is_zero_in_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    index = CustomerIndex(9)
+    index.upsert(result(connection, CUSTOMERS))
+    # the customer with the key 3 has the second slot
+    assert [column.values[1] for column in index.columns.values()] == [0, 0, 0, 0, 0]
 
 
-def test_an_answer_of_nobody_spreads_to_columns_of_which_nothing_is_known(root):
-    roster = CustomerIndex(9)
-    roster.put(answer(root, "select 4::integer as customer_key"))
-    found = roster.spread(
-        answer(
-            root, "select 1::integer as customer_key, 'x' as word, 1.5::decimal(15, 2) as m limit 0"
-        )
-    )
-    assert [column.is_known.tolist() for column in found.values()] == [[False], [False]]
+def test_a_result_without_rows_aligns_to_nulls(connection: duckdb.DuckDBPyConnection) -> None:
+    index = CustomerIndex(9)
+    index.upsert(result(connection, "select 4::integer as customer_key"))
+    sql = "select 1::integer as customer_key, 'x' as word, 1.5::decimal(15, 2) as m limit 0"
+    columns = index.align(result(connection, sql))
+    assert [column.is_valid.tolist() for column in columns.values()] == [[False], [False]]
 
 
-def test_a_relation_is_cut_into_batches_that_threads_can_share():
+def test_a_table_is_cut_into_batches_that_threads_can_share() -> None:
     table = to_arrow_table({"customer_key": number(np.arange(300_000, dtype=np.int32))})
     assert [len(batch) for batch in table.to_batches()] == [122_880, 122_880, 54_240]
 
 
-def test_some_places_of_a_column_keep_what_is_known_of_them():
-    column = (
-        money(np.array([100, 0, 300])),
-        dates(np.array([1, 0, 3], np.int32), np.array([True, False, True])),
-    )
-    assert column[0].at(np.array([2, 0])).values.tolist() == [300, 100]
-    assert column[1].at(np.array([1, 2])).is_known.tolist() == [False, True]
+def test_some_slots_of_a_column_are_taken_in_the_given_order() -> None:
+    amounts = money(np.array([100, 0, 300]))
+    days = dates(np.array([1, 0, 3], np.int32), np.array([True, False, True]))
+    assert amounts.take(np.array([2, 0])).values.tolist() == [300, 100]
+    assert days.take(np.array([1, 2])).is_valid.tolist() == [False, True]
 
 
-def test_money_wider_than_sixty_four_bits_is_not_cut_off(root):
+def test_money_wider_than_sixty_four_bits_is_refused(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     with pytest.raises(pa.ArrowInvalid):
-        MaskedArray.read(answer(root, "select 1::decimal(20, 2) as m")["m"])
+        MaskedArray.from_arrow(result(connection, "select 1::decimal(20, 2) as m")["m"])
 
 
-def test_loans_that_stay_keep_their_values_and_those_that_come_stand_after_them(root):
-    running = "select unnest([4, 2, 8])::integer as loan_key, unnest(['a', 'b', 'a']) as word"
-    loans = ActiveLoans(9, columns(answer(root, running)))
+def texts(column: MaskedArray) -> list[str]:
+    return [column.categories[position] for position in column.values]
+
+
+def test_surviving_loans_keep_their_values_and_originated_ones_follow_them(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    active = "select unnest([4, 2, 8])::integer as loan_key, unnest(['a', 'b', 'a']) as word"
+    loans = ActiveLoans(9, read_columns(result(connection, active)))
     before = loans.columns["word"]
-    # the loan at the second place goes; 5 comes with a word of its own
-    come = "select 5::integer as loan_key, 'c' as word union all select 6, 'a'"
-    loans.turn(np.array([0, 2]), columns(answer(root, come)))
-    word = loans.columns["word"]
+    # the loan in the second slot is dropped; 5 comes with a text of its own
+    originated = "select 5::integer as loan_key, 'c' as word union all select 6, 'a'"
+    loans.replace(np.array([0, 2]), read_columns(result(connection, originated)))
     assert loans.keys.tolist() == [4, 8, 5, 6]
-    assert [word.words[number] for number in word.values] == ["a", "a", "c", "a"]
-    # what was handed out stays as it was
-    assert [before.words[number] for number in before.values] == ["a", "b", "a"]
+    assert texts(loans.columns["word"]) == ["a", "a", "c", "a"]
+    # a column handed out before is not modified
+    assert texts(before) == ["a", "b", "a"]
 
 
-def test_rows_of_loans_without_a_place_are_left_out(root):
-    loans = ActiveLoans(9, columns(answer(root, "select unnest([4, 2])::integer as loan_key")))
-    found = loans.placed(np.array([2, 9, 2]), amount=np.array([10, 20, 30]))
-    assert found["place"].tolist() == [1, 1]
-    assert found["amount"].tolist() == [10, 30]
+def test_rows_of_loans_without_a_slot_are_left_out(connection: duckdb.DuckDBPyConnection) -> None:
+    active = "select unnest([4, 2])::integer as loan_key"
+    loans = ActiveLoans(9, read_columns(result(connection, active)))
+    rows = loans.align(np.array([2, 9, 2]), amount=np.array([10, 20, 30]))
+    assert rows["slot"].tolist() == [1, 1]
+    assert rows["amount"].tolist() == [10, 30]

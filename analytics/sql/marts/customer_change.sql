@@ -2,9 +2,9 @@
 -- grain: one row per month of this load and customer with a possible change (graded_on, customer_key)
 -- parameters: first (first month end of this load); last (its last month end); before (month end before first)
 -- placeholders: months (month ends of this load, as dates); ages (years of age at which a rule may decide
---   otherwise, or null); wage_years (the same for years of payroll); regraded (month ends at which another edition
---   of a rulebook comes into force, or null); facts (customer_attributes.sql); names (attributes to carry);
---   graded (one class number per scheme)
+--   otherwise, or null); payroll_years (the same for years of payroll); rulebook_changes (month ends at which
+--   another edition of a rulebook comes into force, or null); facts (customer_attributes.sql); names (attributes
+--   to carry); graded (one class number per scheme)
 -- A class changes with a new version of the attributes, with a birthday or payroll anniversary at a threshold of a
 -- rule, or with a new edition of a rulebook. All months are computed in one pass: few rows change in any one month.
 create or replace temp table customer_change as
@@ -19,7 +19,7 @@ version as (
         payroll_since,
         greatest(last_day(valid_from), cast($first as date)) as starts_on,
         is_delivered or valid_from > $before as is_new,
-    from customer_known
+    from customer_version
 ),
 
 months as (
@@ -34,7 +34,7 @@ in_force as (
     where version.valid_from <= months.as_of and coalesce(version.until > months.as_of, true)
 ),
 
-changed as (
+affected as (
     select customer_key, valid_from, starts_on as as_of,
     from version
     where is_new and starts_on <= $last and coalesce(until > starts_on, true)
@@ -42,7 +42,7 @@ changed as (
     select customer_key, valid_from, as_of,
     from in_force
     where
-        as_of in ({regraded})
+        as_of in ({rulebook_changes})
         or birth_on between previous + 1 and as_of
         -- The months of birthdays, and the month after for 29 February: the exact condition is slow.
         or (
@@ -52,20 +52,20 @@ changed as (
         )
         or (
             month(payroll_since) in (month(as_of), month(previous))
-            and date_sub('year', payroll_since, as_of) in ({wage_years})
+            and date_sub('year', payroll_since, as_of) in ({payroll_years})
             and date_sub('year', payroll_since, as_of) <> date_sub('year', payroll_since, previous)
         )
 ),
 
-known as (
+attribute_change as (
     select
         attribute.*,
         {facts}
     from (
-        select changed.as_of as graded_on, known.*,
-        from changed
-        join customer_known as known
-            on known.customer_key = changed.customer_key and known.valid_from = changed.valid_from
+        select affected.as_of as graded_on, attributes.*,
+        from affected
+        join customer_version as attributes
+            on attributes.customer_key = affected.customer_key and attributes.valid_from = affected.valid_from
     ) as attribute
 )
 
@@ -73,4 +73,4 @@ select
     graded_on,
     {names},
     {graded},
-from known
+from attribute_change

@@ -6,7 +6,7 @@
 -- customer_fact is registered by the build: attributes and facts of the month for the customers to grade.
 with
 
-known as (
+fact as (
     select
         attribute.* exclude ({signal_names}),
         {attributes}
@@ -23,4 +23,4 @@ known as (
 select
     customer_key,
     {graded},
-from known
+from fact

@@ -1,52 +1,52 @@
 -- Collects the month's events of customers: new loans, loans settled before the records, signals, assessed reloans.
 -- grain: one row per customer with at least one event (customer_key)
 -- parameters: as_of (month end); previous (month end before it); is_first (whether it is the first month of this
---   load); judged_after (month end three months before as_of); judged_from (the day after judged_after)
--- placeholders: signals (customer_signals.sql); warned (max of each of these columns)
+--   load); quarter_before (month end three months before as_of); assessed_from (the day after quarter_before)
+-- placeholders: signals (customer_signals.sql); signal_columns (max of each of these columns)
 -- columns: null where the customer has no event of that kind; reloan_bits holds eight flags: bits 0 to 3 for
 --   settlements assessed after 30, 90, 180 and 365 days, bits 4 to 7 for those followed by a loan within these days
 with
 
 first_loan as (
     select customer_key, min(disbursed_on) as first_loan_on, count(*)::smallint as loans_new,
-    from loan_start
+    from new_loan
     where disbursed_on <= $as_of and (disbursed_on > $previous or ($is_first and is_new_key))
     group by customer_key
 ),
 
 -- Loans settled before the first month of a load never had a row; all others are counted in the month they settle.
-ended as (
+earlier_settlement as (
     select customer_key, count(*)::smallint as loans_ended,
-    from loan_start
+    from new_loan
     where $is_first and is_new_key and closes_on <= $previous and writes_off_on is null
     group by customer_key
 ),
 
 -- Signals raised in the last three months; no rows where the bank does not deliver the table.
-warned as (
+signals_of_quarter as (
     select
         customer_key,
         {signals}
     from signal
-    where raised_on > $judged_after and raised_on <= $as_of
+    where raised_on > $quarter_before and raised_on <= $as_of
     group by customer_key
 ),
 
 -- A settlement is assessed for a window of W days when these are over; the result is reported for three months.
-judged as (
+assessment as (
     select
         customer_key,
         settled_on,
         next_disbursed_on - settled_on as days_until_next,
-        settled_on + 30 between $judged_from and $as_of as is_30,
-        settled_on + 90 between $judged_from and $as_of as is_90,
-        settled_on + 180 between $judged_from and $as_of as is_180,
-        settled_on + 365 between $judged_from and $as_of as is_365,
+        settled_on + 30 between $assessed_from and $as_of as is_30,
+        settled_on + 90 between $assessed_from and $as_of as is_90,
+        settled_on + 180 between $assessed_from and $as_of as is_180,
+        settled_on + 365 between $assessed_from and $as_of as is_365,
     from part.current.settlement
-    where settled_on > $judged_from - 366 and settled_on <= $as_of
+    where settled_on > $assessed_from - 366 and settled_on <= $as_of
 ),
 
-settled as (
+reloan as (
     select
         customer_key,
         bit_or(
@@ -59,7 +59,7 @@ settled as (
             | case when is_180 and days_until_next <= 180 then 64 else 0 end
             | case when is_365 and days_until_next <= 365 then 128 else 0 end
         )::utinyint as reloan_bits,
-    from judged
+    from assessment
     group by customer_key
 )
 
@@ -69,14 +69,14 @@ select
     max(loans_new) as loans_new,
     max(loans_ended) as loans_ended,
     max(reloan_bits) as reloan_bits,
-    {warned},
+    {signal_columns},
 from (
     select * from first_loan
     union all by name
-    select * from ended
+    select * from earlier_settlement
     union all by name
-    select * from warned
+    select * from signals_of_quarter
     union all by name
-    select * from settled
+    select * from reloan
 )
 group by customer_key

@@ -29,7 +29,7 @@ select
     attribute.funding_cost_12m,
     attribute.expected_loss_12m,
     attribute.operating_cost_12m,
-    attribute.traits | {payroll} as traits,
+    attribute.flags_packed | {payroll} as flags_packed,
     {packed},
 from (
     select

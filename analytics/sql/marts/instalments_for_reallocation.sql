@@ -2,7 +2,7 @@
 -- grain: one row per instalment (loan_key, number)
 -- parameters: as_of (month end)
 -- columns: amounts in CNY
--- loan_asked is registered by the build: the loan_key of these loans.
+-- loan_selection is registered by the build: the loan_key of these loans.
 select loan_key, number, due_on, principal, coalesce(interest, 0) as interest,
 from instalment
-where due_on <= $as_of and loan_key in (select loan_key from loan_asked)
+where due_on <= $as_of and loan_key in (select loan_key from loan_selection)

@@ -6,7 +6,7 @@ create or replace table part.current.loan_life as
 with
 
 -- Few loans are delivered again after the first delivery.
-again as (
+redelivery as (
     select loan_key, max(delivery) as delivery,
     from loan
     where delivery > (select min(delivery) from loan)
@@ -34,5 +34,5 @@ select
     -- Another loan of the customer on the same day counts as well, because only the day is known.
     count(*) over (partition by loan.customer_key order by loan.disbursed_on) > 1 as has_borrowed_before,
 from loan
-left join again on again.loan_key = loan.loan_key
-where coalesce(again.delivery = loan.delivery, true)
+left join redelivery on redelivery.loan_key = loan.loan_key
+where coalesce(redelivery.delivery = loan.delivery, true)

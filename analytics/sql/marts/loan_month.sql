@@ -1,7 +1,7 @@
 -- Inserts the rows of one month into loan_month, with the packed columns of the borrower's row.
 -- grain: one row per loan on the books and month end (as_of, loan_key)
 -- parameters: as_of (month end)
--- placeholders: borrower (the borrower's attributes, packed); traits (flags of the loan and its borrower, packed);
+-- placeholders: borrower (the borrower's attributes, packed); flags (flags of the loan and its borrower, packed);
 --   borrower_classes (classes of the borrower, packed); packed (the other packed columns: classes of the loan today
 --   and 1, 3 and 12 months ago)
 -- loan_fact is registered by the build: state, costs and classes of the month. For units see tables.sql.
@@ -13,7 +13,7 @@ borrower as (
     select
         customer_key,
         {borrower},
-        borrower_classes,
+        borrower_classes_packed,
     from part.history.customer_month
     where as_of = $as_of
 )
@@ -41,7 +41,7 @@ select
     loan.days_past_due,
     loan.interest_received,
     loan.provision,
-    {traits},
+    {flags},
     {borrower_classes},
     {packed},
 from loan_fact as loan

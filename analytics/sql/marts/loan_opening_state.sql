@@ -1,10 +1,10 @@
 -- Builds the loans with which the months of this load start: the new delivery merged with the state of the last load.
 -- grain: the result has one row per loan disbursed before the first month, with snapshots per loan (loan_key);
---   loan_known has one per loan, loan_start one per new loan, loan_coming one per loan disbursed later
+--   loan_merged has one per loan, new_loan one per new loan, loan_future one per loan disbursed later
 -- parameters: previous (month end before the first month of this load); last_loan_key (highest loan_key of earlier
 --   loads, 0 in the first); has_events (true for schedules and payments, false for month-end snapshots)
--- placeholders: carried (columns of the loan state, loan_state.sql)
-create or replace temp table loan_known as
+-- placeholders: state_columns (columns of the loan state, loan_state.sql)
+create or replace temp table loan_merged as
 with
 
 scheduled as (
@@ -41,7 +41,7 @@ delivered as (
             is_rollover, is_scheduled, starts_due_on
         ),
     from part.history.loan as loan
-    left join loan_now as before on before.loan_key = loan.loan_key
+    left join loan_previous as before on before.loan_key = loan.loan_key
     left join scheduled on scheduled.loan_key = loan.loan_key
 )
 
@@ -52,18 +52,18 @@ select
         before.is_scheduled or scheduled.loan_key is not null as is_scheduled,
         coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
     )
-from loan_now as before
+from loan_previous as before
 left join scheduled on scheduled.loan_key = before.loan_key
 where not exists (select 1 from part.history.loan as delivered where delivered.loan_key = before.loan_key);
 
 -- New loans of this load: disbursed within its months, or earlier ones that are delivered only now.
-create or replace table loan_start as
+create or replace table new_loan as
 select loan_key, customer_key, disbursed_on, closes_on, writes_off_on, loan_key > $last_loan_key as is_new_key,
-from loan_known
+from loan_merged
 where disbursed_on > $previous or loan_key > $last_loan_key;
 
--- Loans of later months wait in loan_coming. With snapshots the snapshots of each month say which loans exist.
-create or replace temp table loan_coming as
-select * from loan_known where $has_events and disbursed_on > $previous;
+-- Loans of later months wait in loan_future. With snapshots the snapshots of each month say which loans exist.
+create or replace temp table loan_future as
+select * from loan_merged where $has_events and disbursed_on > $previous;
 
-select {carried} from loan_known where not $has_events or disbursed_on <= $previous
+select {state_columns} from loan_merged where not $has_events or disbursed_on <= $previous

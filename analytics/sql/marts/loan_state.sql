@@ -1,5 +1,5 @@
 -- Creates the empty tables that carry the state from one month to the next within a load.
--- grain: loan_now has one row per loan (loan_key), instalment_now one per open instalment (loan_key, number)
+-- grain: loan_previous has one row per loan (loan_key), instalment_previous one per open instalment (loan_key, number)
 -- placeholders: channel (enum type of the column); guarantee (enum type of the column); loan_histories (one
 --   column history_SCHEME per scheme of the boards)
 -- At the end of a load the state is stored in schema current, from which the next load continues. Amounts are in CNY.
@@ -7,7 +7,7 @@
 -- grain: one row per loan (loan_key). closes_on, ends_on, writes_off_on and restructures_on are dates of the source,
 -- future ones included; the other columns are those of the previous month. history_… holds the classes of the twelve
 -- previous months, four bits each, the newest in the lowest bits.
-create or replace temp table loan_now (
+create or replace temp table loan_previous (
     loan_key integer,
     customer_key integer,
     product_key smallint,
@@ -48,7 +48,7 @@ create or replace temp table loan_now (
 
 -- grain: one row per instalment due and not fully paid (loan_key, number). due_total is the sum due up to and including
 -- this instalment.
-create or replace temp table instalment_now (
+create or replace temp table instalment_previous (
     loan_key integer,
     number integer,
     due_on date,

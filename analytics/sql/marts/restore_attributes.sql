@@ -4,18 +4,18 @@
 -- placeholders: attributes (columns of alias "attribute" to restore)
 with
 
-changed as (
+latest_version as (
     select customer_key, max(valid_from) as valid_from,
-    from customer_known
+    from customer_version
     where not is_delivered and valid_from <= $before
     group by customer_key
     having count(*) > 1
 )
 
 select {attributes},
-from customer_known as attribute
-left join changed on changed.customer_key = attribute.customer_key
+from customer_version as attribute
+left join latest_version on latest_version.customer_key = attribute.customer_key
 where
     not attribute.is_delivered
     and attribute.valid_from <= $before
-    and coalesce(attribute.valid_from = changed.valid_from, true)
+    and coalesce(attribute.valid_from = latest_version.valid_from, true)

@@ -5,7 +5,7 @@
 create or replace table part.current.settlement as
 with
 
-known as (
+life as (
     select
         loan_key,
         customer_key,
@@ -16,25 +16,29 @@ known as (
 ),
 
 rolled_over as (
-    select distinct rollover_of_key as loan_key, from known where rollover_of_key is not null
+    select distinct rollover_of_key as loan_key, from life where rollover_of_key is not null
 ),
 
-ended as (
-    select distinct known.customer_key, known.settled_on,
-    from known
+last_settlement as (
+    select distinct life.customer_key, life.settled_on,
+    from life
     where
-        known.settled_on is not null
-        and not exists (select 1 from rolled_over where rolled_over.loan_key = known.loan_key)
+        life.settled_on is not null
+        and not exists (select 1 from rolled_over where rolled_over.loan_key = life.loan_key)
 )
 
 select
-    ended.customer_key,
-    ended.settled_on,
-    min(known.disbursed_on) filter (
-        where known.disbursed_on >= ended.settled_on and known.rollover_of_key is null
+    last_settlement.customer_key,
+    last_settlement.settled_on,
+    min(life.disbursed_on) filter (
+        where life.disbursed_on >= last_settlement.settled_on and life.rollover_of_key is null
     ) as next_disbursed_on,
-from ended
-join known on known.customer_key = ended.customer_key
-group by ended.customer_key, ended.settled_on
+from last_settlement
+join life on life.customer_key = last_settlement.customer_key
+group by last_settlement.customer_key, last_settlement.settled_on
 -- The customer still owed something if another loan was disbursed before that day and settled after it or never.
-having not bool_or(known.disbursed_on < ended.settled_on and coalesce(known.settled_on > ended.settled_on, true))
+having
+    not bool_or(
+        life.disbursed_on < last_settlement.settled_on
+        and coalesce(life.settled_on > last_settlement.settled_on, true)
+    )

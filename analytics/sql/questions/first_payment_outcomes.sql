@@ -5,6 +5,6 @@
 judged as (
     select loan_key, bool_or(is_first_payment_missed) as is_missed,
     from loan_month
-    where as_of <= $until and is_first_payment_judged
+    where as_of <= $until and is_first_payment_assessed
     group by loan_key
 )
