@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 
 CUSTOMERS = int(os.environ.get("CUSTOMERS", "1000000"))
@@ -102,9 +103,9 @@ def main() -> None:
             "--home",
             home,
         )
-        bank = Warehouse(Path(home), verify="stamp")
+        bank = Warehouse(Path(home), verify="fingerprint")
         as_of = bank.edition.as_of
-        size = sum(part.stamp[0] for part in bank.edition.parts)
+        size = sum(part.fingerprint[0] for part in bank.edition.parts)
         print(
             f"\n{'question':<52}{'median':>10}{'':>3}{size / 1e9:.2f} GB in {len(bank.edition.parts)} parts"
         )

@@ -46,7 +46,7 @@ def _command(name: str, words: str, *options: Callable) -> Callable:
 
 
 def _warehouse(home: Path) -> Warehouse:
-    return Warehouse(home, verify="stamp")
+    return Warehouse(home, verify="fingerprint")
 
 
 @_command(

@@ -47,7 +47,7 @@ def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> p
     with tempfile.TemporaryDirectory(prefix="grading-") as folder:
         shop = open_build_session(Path(folder) / "part.duckdb", keep_order=True, threads=2)
         try:
-            shop.arrow(rows, "given")
+            shop.register(rows, "given")
             graded = shop.frame(
                 _sql(book, known, strange, [name for name in ID_COLUMNS if name in header])
             )

@@ -20,17 +20,23 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from data.editions.manifest import Edition
 from data.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    Statement = str | duckdb.Statement
+
 SCHEMAS = ("history", "current")
-# (table_name, number, column_name, expression): columns of a part's tables that can be computed from
-# the others. They are not stored; the views append them after the table's own columns, each in terms
-# of those before it.
+# The table of (table_name, number, column_name, expression): columns that can be computed from the
+# others of a part's table. They are not stored; the views append them after the table's own columns,
+# each in terms of those before it.
 COMPUTED_COLUMNS = ("current", "computed_columns")
 VERSION = f"duckdb {duckdb.__version__}"
 _UNION = " union all by name "
@@ -128,7 +134,8 @@ def create_views(root: duckdb.DuckDBPyConnection, catalogs: list[str]) -> list[s
         When a table lies in both schemas.
     """
     rows = root.execute(
-        "select database_name, schema_name, table_name from duckdb_tables() where schema_name in ('history', 'current')"
+        "select database_name, schema_name, table_name from duckdb_tables() "
+        "where schema_name in ('history', 'current')"
     ).fetchall()
     schemas: dict[str, dict[str, str]] = {}
     computed: dict[tuple[str, str], str] = {}
@@ -170,19 +177,27 @@ def _computed_columns(root: duckdb.DuckDBPyConnection, catalog: str) -> dict[tup
     return columns
 
 
-def execute(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> None:
+def execute(connection: duckdb.DuckDBPyConnection, sql: Statement, params: dict) -> None:
+    """Run one statement."""
     connection.execute(sql, params)
 
 
-def fetch_frame(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
+def fetch_frame(
+    connection: duckdb.DuckDBPyConnection, sql: Statement, params: dict
+) -> pd.DataFrame:
+    """Run one statement and return its rows as a frame."""
     return connection.execute(sql, params).df()
 
 
-def fetch_table(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict):
+def fetch_table(connection: duckdb.DuckDBPyConnection, sql: Statement, params: dict) -> pa.Table:
+    """Run one statement and return its rows as a pyarrow table in DuckDB's exact types."""
     return connection.sql(sql, params=params).to_arrow_table()
 
 
-def fetch_row(connection: duckdb.DuckDBPyConnection, sql: Any, params: dict) -> tuple | None:
+def fetch_row(
+    connection: duckdb.DuckDBPyConnection, sql: Statement, params: dict
+) -> tuple[Any, ...] | None:
+    """Run one statement and return its first row, None when it has none."""
     row = connection.execute(sql, params).fetchone()
     # A result that is not read to its end would keep its transaction open.
     connection.complete()
@@ -222,5 +237,6 @@ def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0].strip()
 
 
-def quote(value: Any) -> str:
+def quote(value: object) -> str:
+    """Return the value as a text literal of SQL."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -24,8 +24,11 @@ from data.editions.connection import (
     quote,
     translate_errors,
 )
-from data.editions.memory import retain_freed_memory
 from data.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 # DuckDB keeps what it has written in memory as far as its limit allows, and a load is slower for it:
 # with a million customers 200 s at 14 GB and 185 s at 5 GB. A delivery above 600 MB gets more; the
@@ -52,7 +55,7 @@ class BuildSession:
     def worker_session(self) -> Generator[BuildSession]:
         """Open a second session on the same part, for statements that another thread runs.
 
-        Temp tables and names registered with `arrow` belong to one session; everything else is
+        Temp tables and names given with `register` belong to one session; everything else is
         shared. An exception in the block interrupts the statement of the worker session.
         """
         worker = BuildSession(self._root.cursor(), self.path, self.older)
@@ -84,24 +87,24 @@ class BuildSession:
         """
         self._last(sql, label, params, execute)
 
-    def frame(self, sql: str | Path, label: str = "", /, **params: Any):
+    def frame(self, sql: str | Path, label: str = "", /, **params: Any) -> pd.DataFrame:
         """Run as `run`; return the last statement's rows as a pandas frame (see `connection`)."""
         return self._last(sql, label, params, fetch_frame)
 
-    def table(self, sql: str | Path, label: str = "", /, **params: Any):
+    def table(self, sql: str | Path, label: str = "", /, **params: Any) -> pa.Table:
         """Run as `run`; return the last statement's rows as a pyarrow table in exact types."""
         return self._last(sql, label, params, fetch_table)
 
-    def one(self, sql: str | Path, label: str = "", /, **params: Any) -> tuple | None:
+    def one(self, sql: str | Path, label: str = "", /, **params: Any) -> tuple[Any, ...] | None:
         """Run as `run`; return the last statement's first row, or None."""
         return self._last(sql, label, params, fetch_row)
 
-    def arrow(self, data: Any, name: str) -> None:
-        """Register a pyarrow table, a record batch reader (read once) or a frame as `name`."""
+    def register(self, data: Any, name: str) -> None:
+        """Make a pyarrow table, a record batch reader (read once) or a frame readable as `name`."""
         self._root.register(name, data)
 
-    def forget(self, name: str) -> None:
-        """Unregister a name registered with `arrow`."""
+    def unregister(self, name: str) -> None:
+        """Remove a name that was given with `register`."""
         self._root.unregister(name)
 
     def views(self) -> list[str]:
@@ -121,7 +124,7 @@ class BuildSession:
         UserError
             When a write-ahead log is left beside the part.
         """
-        with translate_errors("closing the new part"):
+        with translate_errors(self.path.name):
             self._root.execute("checkpoint part")
             self._root.execute("detach part")
         self.abandon()
@@ -133,7 +136,7 @@ class BuildSession:
         self._runner.shutdown()
         self._root.close()
 
-    def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable):
+    def _last(self, sql: str | Path, label: str, params: dict, fetch: Callable) -> Any:
         if isinstance(sql, Path):
             label = label or sql.name
             sql = sql.read_text(encoding="utf-8")
@@ -143,17 +146,16 @@ class BuildSession:
         for number, statement in enumerate(statements, 1):
             where = f"{label}, statement {number}" if len(statements) > 1 else label
             with translate_errors(where, statement.query):
-                wanted = {
-                    name: params[name] for name in statement.named_parameters if name in params
-                }
-                act = fetch if number == len(statements) else execute
-                result = self._interruptible(act, statement, wanted)
+                names = statement.named_parameters
+                values = {name: params[name] for name in names if name in params}
+                run = fetch if number == len(statements) else execute
+                result = self._interruptible(run, statement, values)
         return result
 
-    def _interruptible(self, act: Callable, statement: Any, wanted: dict) -> Any:
+    def _interruptible(self, run: Callable, statement: duckdb.Statement, values: dict) -> Any:
         # DuckDB handles signals only when a statement ends: Ctrl-C would take minutes. A thread that
         # waits for the statement receives it at once.
-        running = self._runner.submit(act, self._root, statement, wanted)
+        running = self._runner.submit(run, self._root, statement, values)
         try:
             return running.result()
         except KeyboardInterrupt:
@@ -195,7 +197,7 @@ def open_build_session(
     """
     root = connect(memory, threads, spill or part.parent / f"{part.name}.spill")
     try:
-        with translate_errors(f"opening {part.name}"):
+        with translate_errors(part.name):
             if memory is None and input_bytes:
                 _lower_memory_limit(
                     root, max(MEMORY_CAP_BYTES, MEMORY_CAP_PER_INPUT_BYTE * input_bytes)
@@ -229,10 +231,9 @@ def _lower_memory_limit(root: duckdb.DuckDBPyConnection, limit: int) -> None:
 
 
 def _retain_blocks(root: duckdb.DuckDBPyConnection) -> None:
-    """Keep freed memory in the process, DuckDB's blocks up to its limit and NumPy's arrays.
+    """Keep the blocks that DuckDB frees in the process, up to its memory limit.
 
     Returning pages to the operating system and fetching zeroed ones again took a fifth of a load's
-    processor time (decision 28).
+    processor time (decision 28); see `data.editions.memory` for NumPy and Arrow.
     """
     root.execute(f"set block_allocator_memory='{memory_limit(root) // 1_000_000}MB'")
-    retain_freed_memory()

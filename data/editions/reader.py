@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import duckdb
 
@@ -28,6 +28,10 @@ from data.editions.connection import (
 )
 from data.editions.manifest import CURRENT, PREVIOUS, Edition, OlderFormat
 from data.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 TIMEOUT_SECONDS = 15.0
 _QUERY_SLOTS = threading.BoundedSemaphore(2)
@@ -77,7 +81,7 @@ class EditionReader:
         self._root = connect(memory, threads, Path(self._spill.name) / "spill")
         self._cursor_lock = threading.Lock()
         try:
-            with translate_errors("opening the parts", edition=edition):
+            with translate_errors(edition=edition):
                 names = attach_parts(self._root, list(parts))
                 self.newest = names[-1]
                 self.tables = tuple(create_views(self._root, names))
@@ -86,7 +90,7 @@ class EditionReader:
             self.close()
             raise
 
-    def query(self, sql: str, timeout: float | None = None, /, **params: Any):
+    def query(self, sql: str, timeout: float | None = None, /, **params: Any) -> pd.DataFrame:
         """Run one SELECT with bound `$name` parameters.
 
         Returns
@@ -108,19 +112,22 @@ class EditionReader:
         """
         return self._answer(sql, params, timeout, fetch_frame)
 
-    def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
+    def arrow(self, sql: str, timeout: float | None = None, /, **params: Any) -> pa.Table:
         """Run as `query`; return a pyarrow table in DuckDB's exact types."""
         return self._answer(sql, params, timeout, fetch_table)
 
-    def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
+    def one(
+        self, sql: str, timeout: float | None = None, /, **params: Any
+    ) -> tuple[Any, ...] | None:
         """Run as `query`; return the first row as Python values (money as Decimal), or None."""
         return self._answer(sql, params, timeout, fetch_row)
 
     def close(self) -> None:
+        """Close the connection and remove its spill folder."""
         self._root.close()
         self._spill.cleanup()
 
-    def _answer(self, sql: str, params: dict, timeout: float | None, fetch: Callable):
+    def _answer(self, sql: str, params: dict, timeout: float | None, fetch: Callable) -> Any:
         seconds = self.timeout if timeout is None else timeout
         with translate_errors(sql=sql):
             names = _parameter_names(sql)
@@ -152,7 +159,7 @@ class Warehouse:
         "now": compute the sha256 of every part before it is served (once per process and file).
         "background": serve a part whose fingerprint is unchanged since publishing at once and hash
         it in a thread; if it is damaged, fall back and set `degraded_reason`. For the app.
-        "stamp": serve such a part without hashing it; DuckDB's block checksums remain. For one-off
+        "fingerprint": serve such a part without hashing it; DuckDB's block checksums remain. For one-off
         commands.
 
     Attributes
@@ -169,7 +176,7 @@ class Warehouse:
         threads: int | None = None,
         spill: Path | None = None,
         timeout: float = TIMEOUT_SECONDS,
-        verify: Literal["now", "background", "stamp"] = "now",
+        verify: Literal["now", "background", "fingerprint"] = "now",
     ):
         """Open the current edition. Raises UserError when neither CURRENT nor PREVIOUS works."""
         self.home = Path(home)
@@ -186,10 +193,12 @@ class Warehouse:
 
     @property
     def edition(self) -> Edition:
+        """The edition that is served."""
         return _published(self._serving())
 
     @property
     def tables(self) -> tuple[str, ...]:
+        """Names of the views of the edition that is served."""
         return self._serving().tables
 
     @contextmanager
@@ -209,21 +218,23 @@ class Warehouse:
         finally:
             with self._swap:
                 reader.readers -= 1
-                last = reader is not self._reader and reader.readers == 0
-            if last:
+                is_last = reader is not self._reader and reader.readers == 0
+            if is_last:
                 reader.close()
 
-    def query(self, sql: str, timeout: float | None = None, /, **params: Any):
+    def query(self, sql: str, timeout: float | None = None, /, **params: Any) -> pd.DataFrame:
         """Run `EditionReader.query` in the current edition."""
         with self.session() as reader:
             return reader.query(sql, timeout, **params)
 
-    def arrow(self, sql: str, timeout: float | None = None, /, **params: Any):
+    def arrow(self, sql: str, timeout: float | None = None, /, **params: Any) -> pa.Table:
         """Run `EditionReader.arrow` in the current edition."""
         with self.session() as reader:
             return reader.arrow(sql, timeout, **params)
 
-    def one(self, sql: str, timeout: float | None = None, /, **params: Any) -> tuple | None:
+    def one(
+        self, sql: str, timeout: float | None = None, /, **params: Any
+    ) -> tuple[Any, ...] | None:
         """Run `EditionReader.one` in the current edition."""
         with self.session() as reader:
             return reader.one(sql, timeout, **params)
@@ -283,7 +294,7 @@ class Warehouse:
             threading.Thread(target=self._read_through, args=(reader,), daemon=True).start()
 
     def _open(self, edition: Edition, trust: bool = True) -> EditionReader:
-        manifest.verify(edition, self.home, trust_stamps=trust and self._verify != "now")
+        manifest.verify(edition, self.home, trust_fingerprints=trust and self._verify != "now")
         return self._open_parts(edition.paths(self.home), edition)
 
     def _open_best(self, trust: bool = True) -> EditionReader:
@@ -318,7 +329,7 @@ class Warehouse:
         with self._opening:
             if reader is not self._reader:
                 return
-            manifest.DIGESTS.forget()
+            manifest.DIGESTS.clear()
             try:
                 self._serve(self._open_best(trust=False))
             except UserError as error:
@@ -358,7 +369,7 @@ def _interrupt_after(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Gener
         watcher.join()
 
 
-def _fingerprint_or_none(path: Path) -> tuple | None:
+def _fingerprint_or_none(path: Path) -> tuple[int, ...] | None:
     try:
         return manifest.file_fingerprint(path)
     except OSError:

@@ -16,6 +16,7 @@ from data.contract.schema import Contract, read_contract
 from data.contract.tables import DIMENSIONS, KEYED_TABLES, create_tables_sql
 from data.dates import is_month_end, months_between, next_month_end
 from data.editions import store
+from data.editions.hash_key import secret_key
 from data.editions.manifest import Edition
 from data.editions.part_writer import BuildSession
 from data.editions.reader import EditionReader
@@ -157,7 +158,7 @@ class _Load:
 
     def publish(self, build_marts, memory, threads) -> Edition:
         folders = (self.home / store.BUILDING, *((self.delivery.folder,) if self.delivery else ()))
-        self.secret = store.secret_key(self.home)
+        self.secret = secret_key(self.home)
         self.build_marts = build_marts
         return store.publish(
             self.home,

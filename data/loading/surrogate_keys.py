@@ -261,7 +261,7 @@ _DIMENSION_WRITERS = {
 
 
 def load_customers(validator: RowValidator, staged: StagedTable) -> None:
-    """history.customer_number, history.customer and the view customer_ref (customer_id → customer_key) over all parts."""
+    """Fill history.customer_number and history.customer; make the view customer_ref (customer_id → customer_key)."""
     counts = validator.counts_for(staged)
     good = validator.cast_rows(staged)
     validator.resolve_duplicates(staged, good, counts)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.analysis import narrative
-from analytics.analysis.attribution import BARE, GONE, NEW, bridge, cells_of, decompose
-from analytics.analysis.significance import noise
+from analytics.analysis.attribution import GONE, NEW, NO_DENOMINATOR, bridge, cells_of, decompose
+from analytics.analysis.significance import assess_change
 from analytics.metrics.edition_metadata import labels
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 from data.errors import UserError
 
@@ -21,7 +21,7 @@ LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     yield bank
     bank.close()
 
@@ -70,7 +70,7 @@ def test_a_part_that_is_new_or_gone_is_all_mix():
 
 def test_a_part_with_a_numerator_but_no_denominator_is_all_rate():
     told = decompose([1, 4], [100, 0], [1, 4], [100, 50])
-    assert told["state"][1] == BARE
+    assert told["state"][1] == NO_DENOMINATOR
     assert told["mix_effect"][1] == 0
 
 
@@ -112,7 +112,7 @@ months = [date(2025, 7, 31), date(2025, 12, 31), date(2026, 3, 31), date(2026, 8
     where=st.sampled_from([(), (("channel", ("mobile", "branch")),), (("payroll", ("yes",)),)]),
 )
 def test_the_bridge_closes_for_any_months_split_and_filter(demo_home, pair, by, where):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     try:
         found = bridge(bank, Question("overdue_rate", pair[1], by=(by,), where=where), pair[0])
     finally:
@@ -158,7 +158,7 @@ def story(tmp_path_factory):
     home = tmp_path_factory.mktemp("story")
     write(home / "delivery", 20_000, 26, 7)
     load(home / "delivery", "contract", home / "home", build_marts=build)
-    bank = Warehouse(home / "home", verify="stamp")
+    bank = Warehouse(home / "home", verify="fingerprint")
     yield bank
     bank.close()
 
@@ -192,7 +192,7 @@ def test_a_sentence_that_the_data_do_not_carry_says_so(bank, lang):
 @pytest.mark.parametrize("lang", ["zh-CN", "en"])
 def test_a_sentence_prints_only_figures_that_were_computed(bank, lang):
     question = Question("overdue_rate_30_customers", LAST, by=("class",))
-    found, judged = bridge(bank, question, YEAR), noise(bank, question, YEAR)
+    found, judged = bridge(bank, question, YEAR), assess_change(bank, question, YEAR)
     with bank.session() as view:
         names = labels(view, "class", lang)
     said = narrative.compose(found, judged, names, lang)

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from analytics.analysis.cohorts import (
     CohortQuery,
     count_rows,
-    curve,
     first_payment,
     list_rows,
-    survival_curve,
     vintage,
 )
 from analytics.analysis.forecast import forecast
 from analytics.analysis.migration import MigrationQuery, matrix
+from analytics.analysis.reloan_curve import curve, survival_curve
 from analytics.marts.build import build
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from data.dates import month_end
 from data.editions.reader import Warehouse
 from data.errors import UserError
@@ -34,7 +34,7 @@ ASKED = Question("loans", LAST)
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     yield bank
     bank.close()
 
@@ -83,7 +83,7 @@ def test_a_cohort_goes_as_far_as_its_youngest_loan(small_bank):
 
 def test_vintage_by_a_split_adds_up_to_the_whole(small_bank):
     whole = cohort_of(vintage(small_bank, ASKED, period="year"), 2025).loc[6]
-    parts = vintage(small_bank, ASKED.about(by=("product",)), period="year")
+    parts = vintage(small_bank, ASKED.with_changes(by=("product",)), period="year")
     parts = parts[(parts["cohort"] == pd.Timestamp(2025, 1, 1))]
     # every loan of the cohort is in one part; a part goes as far as its own youngest loan
     at = parts[parts["month"] == 6]
@@ -173,9 +173,9 @@ def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
 def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(
     demo_home, by, late, days, period, data
 ):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     try:
-        question = ASKED.about(by=by)
+        question = ASKED.with_changes(by=by)
         found = vintage(bank, question, days, late, period)
         row = found.iloc[data.draw(st.integers(0, len(found) - 1))]
         cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
@@ -201,7 +201,7 @@ def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(
 
 
 def test_a_curve_opens_into_its_settlements(bank):
-    asked = CohortQuery(ASKED.about("customers", by=("class",)), "curve")
+    asked = CohortQuery(ASKED.with_changes("customers", by=("class",)), "curve")
     for row in curve(bank, asked.question).summary.to_dict("records"):
         assert count_rows(bank, asked, {"part": row["part"]}) == row["n"]
         back = list_rows(bank, asked, {"part": row["part"], "back": "yes"}, limit=10**6)
@@ -215,7 +215,7 @@ def test_a_forecast_is_the_pooled_matrix_of_twelve_months_applied_three_times(ba
     opening, moved, joined = np.zeros(5), np.zeros((5, 5)), np.zeros(5)
     for back in range(12):
         at, before = month_end(LAST, -back), month_end(LAST, -back - 1)
-        found = matrix(bank, MigrationQuery(question.about(as_of=at), before))
+        found = matrix(bank, MigrationQuery(question.with_changes(as_of=at), before))
         counts = found.pivot_table(index="before", columns="after", values="n", fill_value=0)
         cells = counts.reindex(index=codes, columns=codes, fill_value=0).to_numpy()
         opening += counts.sum(axis=1).reindex(codes, fill_value=0).to_numpy()
@@ -242,7 +242,7 @@ def superlender(tmp_path_factory):
         pytest.skip("../shared/real is not there")
     home = tmp_path_factory.mktemp("superlender")
     load(REAL / "superlender", "superlender", home, build_marts=build)
-    bank = Warehouse(home, verify="stamp")
+    bank = Warehouse(home, verify="fingerprint")
     yield bank
     bank.close()
 
@@ -253,7 +253,7 @@ def test_superlenders_cohorts_and_curves_hold_every_loan_and_settlement(superlen
     found = vintage(superlender, question)
     # 18,183 earlier and 4,368 current loans, each in one cohort and one part
     assert found[found["month"] == 0]["n"].sum() == 18_183 + 4_368
-    told = curve(superlender, question.about("customers")).summary.set_index("part")
+    told = curve(superlender, question.with_changes("customers")).summary.set_index("part")
     assert told.loc["all", "n"] == told["n"].drop("all").sum() > 15_000
     assert (told["back"] <= told["n"]).all()
     assert told.loc[told["n_90"] < 30, "value_90"].isna().all()
@@ -262,7 +262,7 @@ def test_superlenders_cohorts_and_curves_hold_every_loan_and_settlement(superlen
 @pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
 def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
-    bank = Warehouse(tmp_path / "home", verify="stamp")
+    bank = Warehouse(tmp_path / "home", verify="fingerprint")
     with pytest.raises(UserError, match="snapshots only"):
         curve(bank, Question("customers", date(2012, 11, 30)))
     bank.close()
@@ -304,9 +304,15 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
         ),
         (lambda bank: forecast(bank, ASKED, "branch"), "by class, bucket"),
         (lambda bank: vintage(bank, ASKED, 45), "days has no value 45"),
-        (lambda bank: vintage(bank, ASKED.about(by=("product", "channel"))), "at most one split"),
-        (lambda bank: vintage(bank, ASKED.about(by=("bucket",))), "changes month by month"),
-        (lambda bank: curve(bank, ASKED.about(by=("product",))), "may not honestly be split"),
+        (
+            lambda bank: vintage(bank, ASKED.with_changes(by=("product", "channel"))),
+            "at most one split",
+        ),
+        (lambda bank: vintage(bank, ASKED.with_changes(by=("bucket",))), "changes month by month"),
+        (
+            lambda bank: curve(bank, ASKED.with_changes(by=("product",))),
+            "may not honestly be split",
+        ),
         (
             lambda bank: count_rows(bank, CohortQuery(ASKED), {"cohort": "2025Q3"}),
             "named by its first day",

@@ -21,7 +21,8 @@ from analytics.analysis.migration import (
     roll_series,
 )
 from analytics.marts.build import build
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
@@ -35,7 +36,7 @@ PAIRS = [(a, b) for a in MONTHS for b in MONTHS if a < b]
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     yield bank
     bank.close()
 
@@ -74,7 +75,7 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
     ),
 )
 def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     try:
         asked = MigrationQuery(Question("loans", pair[1], where=where), pair[0], "late", days=days)
         found = flows(bank, asked)
@@ -99,19 +100,19 @@ def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home,
 def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
     demo_home, pair, scheme, where
 ):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     try:
         question = Question(
             "loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme
         )
         found = matrix(bank, MigrationQuery(question, pair[0]))
-        asked = question.about(by=("class",), opening=0)
+        asked = question.with_changes(by=("class",), opening=0)
         sides = (("before", pair[0], ("joined", "moved_in")), ("after", pair[1], EXITS))
         for side, day, outside in sides:
             told = found[~found[side].isin(outside)].groupby(side)["n"].sum().to_dict()
-            counts = ask(bank, asked.about(as_of=day))
+            counts = ask(bank, asked.with_changes(as_of=day))
             assert told == dict(zip(counts["class"], counts["n"], strict=True))
-            money = ask(bank, asked.about("balance", as_of=day, by=()))["value"].iloc[0]
+            money = ask(bank, asked.with_changes("balance", as_of=day, by=()))["value"].iloc[0]
             column = "balance_before" if side == "before" else "balance"
             assert found[column].sum() == pytest.approx(money, abs=0.05)
     finally:
@@ -167,7 +168,7 @@ def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank
 @pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
 def test_the_published_roll_matrix_of_ondeck(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
-    bank = Warehouse(tmp_path / "home", verify="stamp")
+    bank = Warehouse(tmp_path / "home", verify="fingerprint")
     found = roll(bank, Question("loans", date(2012, 11, 30)), date(2012, 10, 31), "short")
     assert found["n"].sum() == 474
     shares = found.set_index(["before", "after"])["share"].round(2)

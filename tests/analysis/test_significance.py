@@ -5,9 +5,15 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analytics.analysis.significance import FEW, CustomerSums, assess_changes, noise, resample
+from analytics.analysis.significance import (
+    TOO_FEW,
+    CustomerSums,
+    assess_change,
+    assess_changes,
+    resample,
+)
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 from data.errors import UserError
 from tests.support.invented_books import book
@@ -18,7 +24,7 @@ LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     yield bank
     bank.close()
 
@@ -59,7 +65,9 @@ def test_intervals_of_small_parts_by_balance_cover_the_truth():
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_does_not(bank):
     question = Question("overdue_rate", LAST, by=("class",))
-    one, again, other = (noise(bank, question, YEAR, draws=200, seed=seed) for seed in (1, 1, 2))
+    one, again, other = (
+        assess_change(bank, question, YEAR, draws=200, seed=seed) for seed in (1, 1, 2)
+    )
     assert one.parts.equals(again.parts)
     assert not one.parts["low"].equals(other.parts["low"])
 
@@ -79,14 +87,16 @@ def test_drawing_alike_customers_at_once_spreads_as_drawing_each():
 
 
 def test_fewer_than_thirty_in_either_month_say_nothing(bank):
-    found = noise(bank, Question("overdue_rate", LAST, by=("product",)), YEAR, draws=200)
+    found = assess_change(bank, Question("overdue_rate", LAST, by=("product",)), YEAR, draws=200)
     few = found.parts[["n", "n_before"]].min(axis=1) < 30
-    assert (found.parts.loc[few, "verdict"] == FEW).all()
+    assert (found.parts.loc[few, "verdict"] == TOO_FEW).all()
     assert found.parts.loc[few, "low"].isna().all()
 
 
 def test_the_parts_of_a_board_are_judged_together(bank):
-    found = noise(bank, Question("overdue_rate_customers", LAST, by=("branch_1",)), YEAR, draws=200)
+    found = assess_change(
+        bank, Question("overdue_rate_customers", LAST, by=("branch_1",)), YEAR, draws=200
+    )
     told = found.parts.dropna(subset=["p"])
     assert (told["p_adjusted"] >= told["p"] - 1e-12).all()
 
@@ -94,8 +104,8 @@ def test_the_parts_of_a_board_are_judged_together(bank):
 def test_a_sample_is_stated_and_widens_nothing(bank):
     question = Question("overdue_rate", LAST)
     whole, sample = (
-        noise(bank, question, YEAR, draws=500),
-        noise(bank, question, YEAR, draws=500, limit=400),
+        assess_change(bank, question, YEAR, draws=500),
+        assess_change(bank, question, YEAR, draws=500, limit=400),
     )
     assert whole.drawn == whole.customers
     assert 250 < sample.drawn < 550
@@ -105,7 +115,7 @@ def test_a_sample_is_stated_and_widens_nothing(bank):
 
 
 def test_a_rate_by_heads_has_its_wilson_interval(bank):
-    row = noise(bank, Question("overdue_rate_customers", LAST), YEAR, draws=100).whole
+    row = assess_change(bank, Question("overdue_rate_customers", LAST), YEAR, draws=100).whole
     n, p, z = row["n"], row["value"], 1.959963984540054
     # Wilson (1927): (p + z²/2n ± z·sqrt(p(1 − p)/n + z²/4n²)) ÷ (1 + z²/n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -115,4 +125,4 @@ def test_a_rate_by_heads_has_its_wilson_interval(bank):
 
 def test_overlapping_parts_cannot_be_judged(bank):
     with pytest.raises(UserError, match="overlap"):
-        noise(bank, Question("borrowers", LAST, by=("channel",)), YEAR)
+        assess_change(bank, Question("borrowers", LAST, by=("channel",)), YEAR)

@@ -8,7 +8,8 @@ import pytest
 from analytics.__main__ import main
 from analytics.analysis.attribution import bridge
 from analytics.analysis.migration import MigrationQuery, flows
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 
 PAIR = ("--from", "2025-10-31", "--to", "2026-10-31")
@@ -27,7 +28,7 @@ def told(demo_home, capsys):
 
 @pytest.fixture(scope="module")
 def bank(demo_home):
-    bank = Warehouse(demo_home, verify="stamp")
+    bank = Warehouse(demo_home, verify="fingerprint")
     yield bank
     bank.close()
 

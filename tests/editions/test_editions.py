@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from data.editions import manifest, store
+from data.editions import disk, manifest, store
 from data.editions.connection import QueryError
+from data.editions.hash_key import secret_key
 from data.editions.reader import Warehouse
 from data.errors import UserError
 from tests.support.disk_faults import FEBRUARY, JANUARY, MARCH, ROWS, publish, served, small
@@ -97,7 +98,7 @@ def test_a_part_is_never_touched_after_it_is_named(home):
         publish(home, load, month, kind="increment")
     assert manifest.file_fingerprint(part) == before
     assert part.stat().st_mode & 0o777 == 0o440
-    assert part.name == f"{manifest.Digests().of(part)[:16]}.duckdb"
+    assert part.name == f"{manifest.Digests().sha256(part)[:16]}.duckdb"
     assert list((home / "building").iterdir()) == []
 
 
@@ -453,8 +454,8 @@ def test_a_part_of_a_newer_duckdb_is_refused_with_both_versions(home):
     later = struct.unpack("<Q", b"DUCK" + struct.pack("<I", 1000))[0]
     struct.pack_into("<QQ", content, 0, total ^ block_sum(word) ^ block_sum(later), later)
     overwrite(part, bytes(content))
-    digest = manifest.Digests().of(part)
-    changed = replace(edition.parts[0], sha256=digest, stamp=manifest.file_fingerprint(part))
+    digest = manifest.Digests().sha256(part)
+    changed = replace(edition.parts[0], sha256=digest, fingerprint=manifest.file_fingerprint(part))
     newer = replace(edition, parts=(changed,), engine="duckdb 3.1.0")
     (home / "CURRENT").write_text(manifest.dumps(newer), encoding="utf-8")
     load, alarm = served(home)
@@ -475,7 +476,7 @@ def test_rot_below_the_file_system_is_never_a_number(home):
     # the headers take 12,288 bytes; the first block holds rows, the catalog stands in the last
     flip(part, 12_288 + 1_000)
     without_noticing(home)
-    bank = Warehouse(home, verify="stamp")
+    bank = Warehouse(home, verify="fingerprint")
     assert bank.edition.number == 2
     with pytest.raises(UserError, match=r"damaged.*is served\. Ask again"):
         bank.one("select sum(balance) from loan_month")
@@ -505,7 +506,7 @@ def test_a_home_moved_to_another_place_is_read_through_and_served(home, tmp_path
     assert served(tmp_path / "copy") == (1, None)
     flip(newest_part(tmp_path / "copy"), 300_000)
     with pytest.raises(UserError, match="damaged"):
-        Warehouse(tmp_path / "copy", verify="stamp")
+        Warehouse(tmp_path / "copy", verify="fingerprint")
 
 
 def test_a_part_that_is_being_read_cannot_be_opened_for_writing(home):
@@ -667,31 +668,29 @@ MOUNTS = """22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
     ],
 )
 def test_the_volume_of_a_home_is_the_longest_mount_above_it(path, volume):
-    assert store.volume_of(Path(path), MOUNTS) == volume
+    assert disk.volume_of(Path(path), MOUNTS) == volume
 
 
 def test_network_file_systems_are_refused_by_type(home):
-    system = store.volume_of(Path("/srv/bank"), MOUNTS)[1]
+    system = disk.volume_of(Path("/srv/bank"), MOUNTS)[1]
     with pytest.raises(UserError, match=r"network volume \(/srv, nfs4\)"):
-        store.refuse_remote(home, "/srv", system)
-    store.refuse_remote(home, "/", "ext4")
+        disk.refuse_remote(home, "/srv", system)
+    disk.refuse_remote(home, "/", "ext4")
 
 
 # The key
 
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(home):
-    key = store.secret_key(home)
+    key = secret_key(home)
     assert len(key) == 32
-    assert store.secret_key(home) == key
+    assert secret_key(home) == key
     assert (home / "key").stat().st_mode & 0o777 == 0o600
 
 
 def test_eight_first_users_get_one_key(home):
     keys = []
-    threads = [
-        threading.Thread(target=lambda: keys.append(store.secret_key(home))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: keys.append(secret_key(home))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -701,14 +700,14 @@ def test_eight_first_users_get_one_key(home):
 
 
 def test_a_key_that_others_can_read_is_refused(home):
-    store.secret_key(home)
+    secret_key(home)
     (home / "key").chmod(0o644)
     with pytest.raises(UserError, match="chmod 600"):
-        store.secret_key(home)
+        secret_key(home)
 
 
 def test_a_key_that_is_not_whole_is_refused(home):
-    store.secret_key(home)
+    secret_key(home)
     (home / "key").write_bytes(b"short")
     with pytest.raises(UserError, match="5 of 32 bytes"):
-        store.secret_key(home)
+        secret_key(home)

@@ -428,9 +428,9 @@ def test_arrow_data_is_read_under_its_name(work):
     reader = pa.RecordBatchReader.from_batches(
         schema, iter([pa.record_batch({"x": [1, 2]}), pa.record_batch({"x": [3]})])
     )
-    work.arrow(reader, "delivered")
+    work.register(reader, "delivered")
     work.run("create table part.history.t as select x from delivered")
-    work.forget("delivered")
+    work.unregister("delivered")
     assert work.table("select sum(x)::bigint as s from part.history.t")["s"].to_pylist() == [6]
     with pytest.raises(QueryError, match="delivered"):
         work.run("select * from delivered")

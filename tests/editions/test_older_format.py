@@ -86,7 +86,7 @@ def test_older_editions_count_among_the_twelve_that_stay(home):
     for load in range(3, 15):
         publish(home, load)
     assert not older_parts & {path.name for path in (home / "parts").iterdir()}
-    assert len(list((home / "editions").iterdir())) == store.EDITIONS_KEPT
+    assert len(list((home / "editions").iterdir())) == store.MAX_EDITIONS
 
 
 def test_an_older_edition_cannot_be_made_current(home):

@@ -4,7 +4,7 @@ import hmac
 
 import pytest
 
-from data.editions.store import secret_key
+from data.editions.hash_key import secret_key
 from data.errors import UserError
 from tests.support.deliveries import (
     CUSTOMER,

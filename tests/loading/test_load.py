@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.__main__ import main
-from data.editions.store import secret_key
+from data.editions.hash_key import secret_key
 from data.errors import UserError
 from data.loading.events import load_events
 from data.loading.pipeline import dry_run

@@ -74,7 +74,7 @@ def fill(shop, book, rows):
         if fact.type in ("money", "rate"):
             found = [None if value is None else Decimal(str(value)) for value in found]
         columns[name] = pa.array(found, ARROW[fact.type])
-    shop.arrow(pa.table(columns), "given")
+    shop.register(pa.table(columns), "given")
     typed = []
     for name, fact in book.fact_index.items():
         codes = ", ".join(f"'{code}'" for code in (*fact.values, fact.unknown))
@@ -84,7 +84,7 @@ def fill(shop, book, rows):
     shop.run(
         f"create or replace table facts as select row_number, {', '.join(typed)} from given order by row_number"
     )
-    shop.forget("given")
+    shop.unregister("given")
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.path)
