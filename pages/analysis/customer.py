@@ -53,10 +53,10 @@ with st.container(key="history"):
     )
     chart.draw(figure, f"history_{lang}", say("card.history", lang, months=len(card.history)))
 caption(say("card.history_note", lang))
-left, right = st.columns(2, gap="large")
-with left:
+contribution_column, product_column = st.columns(2, gap="large")
+with contribution_column:
     customer.contribution(card, lang)
-with right:
+with product_column:
     customer.products(card, selection)
 customer.history_table("loans", card.loans, selection)
 customer.history_table("payments", card.payments, selection)

@@ -17,27 +17,28 @@ days = chart.picker(
     say("overdue.days", lang),
     "30",
 )
-counted = chart.picker(
+size = chart.picker(
     selection,
     "by",
     ("balance", "customers", "loans", "written_off"),
     lambda code: say(f"overdue.by_{code}", lang),
     say("overdue.by", lang),
 )
-if counted == "written_off" and days != "30":
+if size == "written_off" and days != "30":
     caption(say("overdue.written_off_30", lang))
-metric = {
-    "balance": "overdue_rate" + ("" if days == "0" else f"_{days}"),
-    "written_off": "overdue_rate_30_with_written_off",
-}.get(counted, "overdue_rate" + ("" if days == "0" else f"_{days}") + f"_{counted}")
+metric = "overdue_rate" if days == "0" else f"overdue_rate_{days}"
+if size == "written_off":
+    metric = "overdue_rate_30_with_written_off"
+elif size != "balance":
+    metric = f"{metric}_{size}"
 
 boards.headline(headlines.levels(selection, (metric, "npl_ratio", "first_payment_default")), lang)
 boards.trend(selection, metric)
-tier, depth = st.columns(2, gap="medium")
-with tier:
+tier_column, bucket_column = st.columns(2, gap="medium")
+with tier_column:
     boards.by_class(selection, metric)
-with depth:
-    boards.buckets(selection, {"customers": "customers", "loans": "loans"}.get(counted, "balance"))
+with bucket_column:
+    boards.buckets(selection, size if size in ("customers", "loans") else "balance")
 boards.months_by_class(selection, metric)
 boards.by_dimension(selection, metric)
 kpi_tiles.show(selection, ("npl_ratio", "recognition_deviation", "coverage"))

@@ -2,7 +2,7 @@
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from pages.parts.sections import tiers as sections_tiers
+from pages.parts.sections import tiers
 from pages.parts.state import queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, drilldown, headlines, metric_table
@@ -38,17 +38,17 @@ caption(
 )
 boards.months_by_class(selection, metric)
 
-tiers = queries.labels("class", lang, selection.scheme)
+tier_names = queries.labels("class", lang, selection.scheme)
 nonempty = boards.nonempty_codes(selection, "balance", "class")
 tier = chart.picker(
     selection,
     "tier",
     ["all", *nonempty],
-    lambda code: tiers.get(code, say("tiers.all", lang)),
+    lambda code: tier_names.get(code, say("tiers.all", lang)),
     say("table.class", lang),
 )
 boards.by_dimension(selection, metric, within={} if tier == "all" else {"class": tier})
 
-sections_tiers.shares_by_tier(selection)
-sections_tiers.movements(selection)
-sections_tiers.cross_table(selection)
+tiers.shares_by_tier(selection)
+tiers.movements(selection)
+tiers.cross_table(selection)

@@ -8,7 +8,7 @@ import streamlit as st
 from analytics import rulebooks
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.rulebooks import thresholds as moving
+from analytics.rulebooks import thresholds as rulebook_thresholds
 from pages.parts.sections.rulebooks import simulator
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import current_selection
@@ -36,7 +36,7 @@ with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             selection, "to", list(editions), words.__getitem__, say("simulate.after", lang)
         )
     ]
-thresholds = moving.thresholds(base)
+thresholds = rulebook_thresholds.thresholds(base)
 values = {}
 if thresholds:
     section_title(say("simulate.thresholds", lang, count=len(thresholds)))
@@ -63,7 +63,7 @@ with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             args=(base, thresholds),
             key=f"simulate_reset_{lang}",
         )
-edited = moving.with_thresholds(base, values, on)
+edited = rulebook_thresholds.with_thresholds(base, values, on)
 try:
     after = rulebooks.parse_rulebook_text(edited, path=f"{base.id}/{on}.toml", examples=False)
 except rulebooks.RulebookError as refusal:

@@ -1,6 +1,5 @@
 """合规清单: loans and customers in breach of service rules: how many, the trend, and which."""
 
-import math
 from datetime import date
 
 import streamlit as st
@@ -12,10 +11,9 @@ from pages.parts.sections.rulebooks import compliance_board
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
 from pages.parts.widgets import boards, chart, list_table, rulebook_tables
+from pages.parts.widgets.list_table import EXPORT_LIMIT, PAGE_ROWS, Writer
 from pages.parts.widgets.text import caption, section_title
 
-PAGE = 25
-LIMIT = 100_000
 selection = current_selection()
 lang = selection.lang
 short = rulebook_tables.rulebook_lang(selection.lang)
@@ -46,13 +44,12 @@ caption(f"{rule.document[short]} · {rule.clause}")
 caption(rule.note[short])
 caption(say("compliance.breach", lang, words=rule.breach.words(short)))
 total = int(counts.set_index("rule").loc[rule.id, "breaches"])
-pages = max(1, math.ceil(total / PAGE))
-at = st.pagination(pages, key=f"compliance_page_{rule.id}_{selection.as_of}") if pages > 1 else 1
-lines = rulebook_queries.breaches(selection.as_of, rule.id, PAGE, (at - 1) * PAGE)
-columns = compliance_board.columns(rule, lines, lang)
+page = list_table.page_picker(total, PAGE_ROWS, f"compliance_page_{rule.id}_{selection.as_of}")
+rows = rulebook_queries.breaches(selection.as_of, rule.id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
+columns = compliance_board.columns(rule, rows, lang)
 caption(f"{say(f'drill.count_{rule.grain}s', lang, n=f'{total:,}')} · {say('drill.masked', lang)}")
 st.dataframe(
-    list_table.format_table(compliance_board.with_labels(rule, lines, selection), columns, lang),
+    list_table.format_table(compliance_board.with_labels(rule, rows, selection), columns, lang),
     hide_index=True,
     height="content",
     alt=rule.names[short],
@@ -60,9 +57,10 @@ st.dataframe(
 )
 
 
-def write_file(write) -> bytes:
-    frame = rulebook_queries.breaches(selection.as_of, rule.id, LIMIT)
-    return write(
+def write_file(writer: Writer) -> bytes:
+    """Return the file of all breaches of the rule."""
+    frame = rulebook_queries.breaches(selection.as_of, rule.id, EXPORT_LIMIT)
+    return writer(
         compliance_board.with_labels(rule, frame, selection),
         columns,
         compliance_board.export_notes(rule, selection),

@@ -1,4 +1,4 @@
-"""The pages of analysis with every board and in both languages: they print what the library answers."""
+"""The pages of analysis, every board in both languages: they print what the library answers."""
 
 from datetime import date
 from pathlib import Path

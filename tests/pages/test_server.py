@@ -1,4 +1,4 @@
-"""The ASGI shell: who may ask, what every answer carries, what is compressed, in which language the document is."""
+"""The server: access, headers of every answer, compression, language of the document."""
 
 import asyncio
 import base64
@@ -9,6 +9,7 @@ import re
 import pytest
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message
 
 from pages.parts.app.server import (
     STATIC,
@@ -24,14 +25,21 @@ from pages.parts.app.server import (
 )
 
 
-def ask(app, path, headers=None, method="GET", server="127.0.0.1", query=""):
-    """Send one request through an ASGI app; gives status, headers and body."""
-    sent = []
+def ask(
+    app: ASGIApp,
+    path: str,
+    headers: dict[str, str] | None = None,
+    method: str = "GET",
+    server: str = "127.0.0.1",
+    query: str = "",
+) -> tuple[int, dict[str, str], bytes]:
+    """Send one request through an ASGI app; return status, headers and body."""
+    messages: list[Message] = []
 
-    async def send(message):
-        sent.append(message)
+    async def send(message: Message) -> None:
+        messages.append(message)
 
-    async def receive():
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {
@@ -42,9 +50,17 @@ def ask(app, path, headers=None, method="GET", server="127.0.0.1", query=""):
         "server": (server, 8501),
         "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
     }
-    asyncio.run(app(scope, receive, send))
-    head = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:])
+
+    async def call() -> None:
+        await app(scope, receive, send)
+
+    asyncio.run(call())
+    head = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
+    return (
+        messages[0]["status"],
+        head,
+        b"".join(message.get("body", b"") for message in messages[1:]),
+    )
 
 
 HELLO = PlainTextResponse("hello")
@@ -53,7 +69,7 @@ PAGE = HTMLResponse(
 )
 
 
-def test_every_answer_carries_the_security_headers():
+def test_every_answer_carries_the_security_headers() -> None:
     _, headers, body = ask(SecurityHeaders(HELLO), "/")
     assert body == b"hello"
     assert headers["x-content-type-options"] == "nosniff"
@@ -61,7 +77,7 @@ def test_every_answer_carries_the_security_headers():
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-def test_scripts_run_only_from_our_files_or_by_hash():
+def test_scripts_run_only_from_our_files_or_by_hash() -> None:
     policy = dict(
         part.split(" ", 1) for part in security_headers()["content-security-policy"].split("; ")
     )
@@ -70,7 +86,7 @@ def test_scripts_run_only_from_our_files_or_by_hash():
     assert "://" not in security_headers()["content-security-policy"]
 
 
-def test_a_download_is_not_stored_on_the_way():
+def test_a_download_is_not_stored_on_the_way() -> None:
     assert ask(SecurityHeaders(HELLO), "/media/abc.csv")[1]["cache-control"] == "no-store"
 
 
@@ -83,11 +99,11 @@ def test_a_download_is_not_stored_on_the_way():
         "/_stcore/script-health-check",
     ],
 )
-def test_what_is_not_for_readers_is_not_found(path):
+def test_internal_paths_are_not_found(path: str) -> None:
     assert ask(SecurityHeaders(HELLO), path)[0] == 404
 
 
-def test_nobody_is_answered_on_an_address_that_others_can_reach():
+def test_a_request_to_a_public_address_is_refused() -> None:
     assert ask(SecurityHeaders(HELLO), "/", server="192.168.1.5")[0] == 403
     assert ask(SecurityHeaders(HELLO), "/", server="::1")[0] == 200
 
@@ -104,21 +120,23 @@ def test_nobody_is_answered_on_an_address_that_others_can_reach():
         ("bank.example", False),
     ],
 )
-def test_only_loopback_addresses_are_listened_on(address, expected):
+def test_only_loopback_addresses_are_listened_on(address: str | None, expected: bool) -> None:
     assert is_loopback(address) is expected
 
 
 @pytest.fixture(scope="module")
-def bundles():
+def bundles() -> CompressedStatic:
     return CompressedStatic(HELLO)
 
 
 @pytest.fixture(scope="module")
-def script(bundles):
+def script(bundles: CompressedStatic) -> str:
     return next(path for path in bundles.files if "/PlotlyChart." in path)
 
 
-def test_a_bundle_is_compressed_once_and_kept_for_good(bundles, script):
+def test_a_bundle_is_compressed_once_and_kept_for_good(
+    bundles: CompressedStatic, script: str
+) -> None:
     status, headers, body = ask(bundles, script, {"accept-encoding": "gzip, br"})
     assert status == 200
     assert headers["content-encoding"] == "gzip"
@@ -127,7 +145,7 @@ def test_a_bundle_is_compressed_once_and_kept_for_good(bundles, script):
     assert bundles.cache[script] is bundles.compressed(script)
 
 
-def test_a_browser_without_gzip_gets_the_plain_file(bundles, script):
+def test_a_browser_without_gzip_gets_the_plain_file(bundles: CompressedStatic, script: str) -> None:
     assert ask(bundles, script)[2] == b"hello"
 
 
@@ -135,7 +153,7 @@ def test_a_browser_without_gzip_gets_the_plain_file(bundles, script):
     "path",
     ["/static/../app.py", "/static/js/none.js", "/index.html", "/static/js/../../index.html"],
 )
-def test_only_bundles_listed_at_start_are_served(bundles, path):
+def test_only_bundles_listed_at_start_are_served(bundles: CompressedStatic, path: str) -> None:
     assert ask(bundles, path, {"accept-encoding": "gzip"})[2] == b"hello"
 
 
@@ -147,7 +165,7 @@ def test_only_bundles_listed_at_start_are_served(bundles, path):
         ("lang=xx", "zh-CN", "信贷全景"),
     ],
 )
-def test_the_document_is_in_the_language_of_its_reader(query, lang, title):
+def test_the_document_is_in_the_language_of_its_reader(query: str, lang: str, title: str) -> None:
     _, headers, body = ask(LocalisedDocument(PAGE), "/overdue", query=query)
     assert f'<html lang="{lang}">' in body.decode()
     assert f"<title>{title}</title>" in body.decode()
@@ -155,7 +173,7 @@ def test_the_document_is_in_the_language_of_its_reader(query, lang, title):
     assert "etag" not in headers
 
 
-def test_the_document_is_rewritten_though_the_server_would_compress_it():
+def test_the_document_is_rewritten_though_the_server_would_compress_it() -> None:
     page = GZipMiddleware(HTMLResponse('<html lang="en">' + " " * 2000 + "</html>"))
     assert (
         b'lang="zh-CN"' in ask(LocalisedDocument(page), "/overdue", {"accept-encoding": "gzip"})[2]
@@ -170,7 +188,9 @@ def test_the_document_is_rewritten_though_the_server_would_compress_it():
         ("/overview", "vs=yoy", "/?vs=yoy"),
     ],
 )
-def test_a_page_that_is_not_there_leads_to_the_first_which_is_told(path, query, there):
+def test_an_unknown_page_redirects_to_the_first_page_with_its_name(
+    path: str, query: str, there: str
+) -> None:
     status, headers, _ = ask(
         LocalisedDocument(PAGE), path, {"accept": "text/html,*/*"}, query=query
     )
@@ -178,12 +198,12 @@ def test_a_page_that_is_not_there_leads_to_the_first_which_is_told(path, query, 
 
 
 @pytest.mark.parametrize("path", ["/", "/overdue", "/favicon.png"])
-def test_a_page_or_file_that_is_there_is_not_led_away(path):
+def test_an_existing_page_or_file_is_not_redirected(path: str) -> None:
     accept = "image/*" if path.endswith(".png") else "text/html"
     assert ask(LocalisedDocument(PAGE), path, {"accept": accept})[0] == 200
 
 
-def test_the_chart_engine_is_not_among_the_bundles_of_a_first_page():
+def test_the_chart_engine_is_not_among_the_bundles_of_a_first_page() -> None:
     links = ask(LocalisedDocument(HTMLResponse('<html lang="en"><head></head></html>')), "/")[
         2
     ].decode()
@@ -194,18 +214,18 @@ def test_the_chart_engine_is_not_among_the_bundles_of_a_first_page():
     assert f"'sha256-{digest}'" in security_headers()["content-security-policy"]
 
 
-def test_every_bundle_named_early_exists_with_what_it_imports():
+def test_every_bundle_named_early_exists_with_what_it_imports() -> None:
     files = with_imports(map(bundle_file, ["Html", "DataFrame"]))
     assert {bundle_file("Html"), bundle_file("DataFrame")} <= set(files)
     assert len(files) > 20
     assert all((STATIC / "static" / "js" / file).is_file() for file in files)
 
 
-def test_what_is_not_a_document_passes_untouched():
+def test_what_is_not_a_document_passes_untouched() -> None:
     assert ask(LocalisedDocument(HELLO), "/overdue")[2] == b"hello"
 
 
-def test_a_trace_in_the_log_shows_no_number_of_a_person():
+def test_a_trace_in_the_log_shows_no_number_of_a_person() -> None:
     assert (
         mask_numbers("ValueError: 11010119900101123X at line 12") == "ValueError: ****** at line 12"
     )

@@ -1,12 +1,14 @@
-"""Two schemes against each other and moves within one: margins and sums are those of the metrics."""
+"""Two schemes crossed, and moves within one: margins and sums are those of the metrics."""
 
 from datetime import date
 
 import pandas as pd
 import pytest
 
-from analytics.analysis.cross_tab import crossed
-from analytics.metrics.query import Question, ask, monthly_shares
+from analytics.analysis.cross_tab import cross_tabulate
+from analytics.metrics.query import ask, monthly_shares
+from analytics.metrics.question import Question
+from data.editions.reader import Warehouse
 from data.errors import UserError
 from pages.parts.sections.tiers import count_directions
 
@@ -14,27 +16,31 @@ LAST = date(2026, 10, 31)
 
 
 @pytest.mark.parametrize("where", [(), (("customer_kind", ("person",)),)])
-def test_the_margins_of_the_cross_table_are_the_counts_of_both_schemes(bank, where):
+def test_the_margins_of_the_cross_table_are_the_counts_of_both_schemes(
+    bank: Warehouse, where: tuple[tuple[str, tuple[str, ...]], ...]
+) -> None:
     question = Question("customers", LAST, opening=0, where=where)
-    frame = crossed(bank, question, "consumer_five")
+    frame = cross_tabulate(bank, question, "consumer_five")
     for scheme, side in (("abcd", "class_from"), ("consumer_five", "class_to")):
-        answer = ask(bank, question.about(scheme=scheme, by=("class",)))
+        answer = ask(bank, question.with_changes(scheme=scheme, by=("class",)))
         assert frame.groupby(side)["n"].sum().to_dict() == dict(
             zip(answer["class"], answer["n"], strict=True)
         )
 
 
-def test_a_filter_of_loans_is_refused_for_customers(bank):
+def test_a_filter_of_loans_is_refused_for_customers(bank: Warehouse) -> None:
     with pytest.raises(UserError):
-        crossed(bank, Question("customers", LAST, where=(("family", ("home",)),)), "consumer_five")
+        cross_tabulate(
+            bank, Question("customers", LAST, where=(("family", ("home",)),)), "consumer_five"
+        )
 
 
-def test_an_unknown_scheme_is_refused(bank):
+def test_an_unknown_scheme_is_refused(bank: Warehouse) -> None:
     with pytest.raises(UserError, match="no scheme"):
-        crossed(bank, Question("customers", LAST), "none; drop table loan")
+        cross_tabulate(bank, Question("customers", LAST), "none; drop table loan")
 
 
-def test_shares_are_those_of_the_month():
+def test_shares_are_those_of_the_month() -> None:
     # January 30 of 40 = 75 %, February 10 of 40 = 25 %; a month without a whole has no share
     rows = [
         ("2026-01-31", "A", 30.0),
@@ -43,12 +49,12 @@ def test_shares_are_those_of_the_month():
         ("2026-02-28", "B", 30.0),
         ("2026-03-31", "A", 0.0),
     ]
-    told = monthly_shares(pd.DataFrame(rows, columns=["as_of", "class", "value"]))
-    assert told["value"].tolist()[:4] == [0.75, 0.25, 0.25, 0.75]
-    assert told["value"].isna().tolist()[4]
+    shares = monthly_shares(pd.DataFrame(rows, columns=["as_of", "class", "value"]))
+    assert shares["value"].tolist()[:4] == [0.75, 0.25, 0.25, 0.75]
+    assert shares["value"].isna().tolist()[4]
 
 
-def test_moves_are_up_down_the_same_or_beyond_the_ladder():
+def test_moves_are_up_down_the_same_or_beyond_the_ladder() -> None:
     rows = [
         ("A", "B", 3, 10.0, 9.0),
         ("C", "A", 2, 5.0, 6.0),

@@ -17,7 +17,7 @@ from pages.parts.sections.overview import (
     SIZE_METRIC,
     branch_level,
 )
-from pages.parts.state import queries
+from pages.parts.state import queries, reports
 from pages.parts.state.selection import Selection, default_selection
 from pages.parts.widgets import boards, kpi_tiles, metric_table
 
@@ -65,4 +65,4 @@ def _other_pages(selection: Selection) -> None:
     for metric in KPI_METRICS:
         queries.total_row(queries.question_for(selection, metric, last=36), selection.lang)
     queries.empty_tables()
-    queries.checks(selection.as_of)
+    reports.checks(selection.as_of)

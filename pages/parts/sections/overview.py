@@ -1,9 +1,9 @@
-"""What the overview shows: its KPI tiles, the metrics of its board, the effects of the parts, and the alerts."""
+"""The overview: metrics of its KPI tiles and its board, the effects of the parts, the alerts."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,8 +16,8 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics import targets
 from analytics.metrics.definitions import METRICS, Metric
-from analytics.metrics.query import Question
-from analytics.presentation.theme import bar_svg, theme_for
+from analytics.metrics.question import Question
+from analytics.presentation.theme import Theme, bar_svg, theme_for
 from pages.parts.sections.change import effects
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -33,8 +33,7 @@ KPI_METRICS = (
     "contribution_net",
     "net_upgraded",
 )
-
-
+# Tile → the metric printed beside its value.
 SECONDARY_METRICS = {
     "customers": "balance",
     "overdue_rate_30": "overdue_rate",
@@ -43,15 +42,10 @@ SECONDARY_METRICS = {
     "contribution_net": "contribution_gross",
     "net_upgraded": "new_customers",
 }
-
-
 SIZE_METRIC = "customers"
-
-
 BOARD_METRICS = ("overdue_rate_30", "reloan_rate_90", "contribution_net")
-
-
 EFFECTS = ("rate_effect", "mix_effect")
+MAX_ALERTS = 5
 
 
 def effects_board(
@@ -62,18 +56,19 @@ def effects_board(
     metric = METRICS[question.metric]
     dimension = question.by[0]
     with boards.guarded_section(selection, question.metric):
-        result = queries.cached_analysis(attribution.bridge, question, before)
+        bridge = queries.cached_analysis(attribution.bridge, question, before)
         names = queries.labels(dimension, lang, selection.scheme)
-        section_title(effects.title(result, names, lang))
+        title = effects.title(bridge, names, lang)
+        section_title(title)
         definition.popover(question, lang, key)
-        codes = list(result.parts[dimension])
+        codes = list(bridge.parts[dimension])
 
         def open_part(row: int, _: str) -> None:
-            drilldown.open_cell(
-                question.metric, {dimension: codes[row]} if row < len(codes) else {}
-            )
+            # The last row is the total.
+            cell = {dimension: codes[row]} if row < len(codes) else {}
+            drilldown.open_cell(question.metric, cell)
 
-        frame, config = effects_table(result, names, metric, lang, dark=is_dark())
+        frame, config = effects_table(bridge, names, metric, lang, dark=is_dark())
         fragments.clickable_table(
             selection,
             f"{key}_{question.metric}_{lang}",
@@ -82,65 +77,76 @@ def effects_board(
             row_height=34,
             height="content",
             column_config=config,
-            alt=effects.title(result, names, lang),
+            alt=title,
         )
         caption(say("table.click", lang))
 
 
 def effects_table(
-    result: Bridge, names: Mapping[str, str], metric: Metric, lang: str, *, dark: bool = False
+    bridge: Bridge, names: Mapping[str, str], metric: Metric, lang: str, *, dark: bool = False
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the table and its column settings.
 
     Per part the value before and now, each effect in words and as a bar on a common scale, and n of
     both months.
     """
-    tone = theme_for(dark)
-    dimension = result.question.by[0]
-    effects = ("effect",) if result.rate is None else EFFECTS
-    parts = result.parts.to_dict("records")
-    whole = result.whole.to_dict() | {
-        effect: float(result.parts[effect].sum()) for effect in effects
-    }
-    reach = [float(row[effect]) for row in [*parts, whole] for effect in effects]
-    low = min(0.0, *reach)
-    high = max(0.0, *reach)
-    rows = []
-    config = {
-        "name": st.column_config.TextColumn(
-            queries.dimension_name(dimension, lang), pinned=True, width=104
-        )
-    }
-    for row in [*parts, whole]:
-        is_sum = row is whole
-        line = {
-            "name": say("table.total", lang)
-            if is_sum
-            else names.get(row[dimension], row[dimension])
-        }
-        for half in ("value_before", "value"):
-            line[half] = text.number(row.get(half), metric.unit, lang)
-        for effect in effects:
-            effect_change = text.change(
-                float(row[effect]), metric.unit, metric.better, lang, bare=True
-            )
-            line[effect] = effect_change.words
-            colour = tone.ink if is_sum else tone.verdict_colour(effect_change.verdict)
-            line[f"{effect}_bar"] = bar_svg(float(row[effect]), low, high, colour, tone.faint)
-        line["n"] = f"{int(row['n_before']):,} → {int(row['n']):,}"
-        rows.append(line)
-    heads = {name: say(f"changes.{name}", lang) for name in ("value_before", "value", *effects)} | {
-        "n": "n"
-    }
-    for name, head in heads.items():
-        config[name] = st.column_config.Column(head, alignment="right")
+    dimension = bridge.question.by[0]
+    effects = ("effect",) if bridge.rate is None else EFFECTS
+    parts = bridge.parts.to_dict("records")
+    whole = bridge.whole.to_dict()
     for effect in effects:
-        unit = "table.change_points" if metric.unit == "rate" else "table.change"
-        config[f"{effect}_bar"] = st.column_config.ImageColumn(say(unit, lang), width=176)
-    return pd.DataFrame(rows), config
+        whole[effect] = float(bridge.parts[effect].sum())
+    values = [float(row[effect]) for row in [*parts, whole] for effect in effects]
+    scale = (min(0.0, *values), max(0.0, *values))
+    tone = theme_for(dark)
+    rows = []
+    for row in parts:
+        name = names.get(row[dimension], row[dimension])
+        rows.append({"name": name} | _effects_row(row, effects, metric, scale, tone, lang))
+    total = _effects_row(whole, effects, metric, scale, tone, lang, is_total=True)
+    rows.append({"name": say("table.total", lang)} | total)
+    return pd.DataFrame(rows), _effects_columns(dimension, effects, metric, lang)
 
 
-MOST_ALERTS = 5
+def _effects_row(
+    row: Mapping[Any, Any],
+    effects: Sequence[str],
+    metric: Metric,
+    scale: tuple[float, float],
+    tone: Theme,
+    lang: str,
+    *,
+    is_total: bool = False,
+) -> dict[str, str]:
+    """Return column → words or SVG; `scale` has the ends of the common scale of the bars."""
+    line = {
+        column: text.number(row.get(column), metric.unit, lang)
+        for column in ("value_before", "value")
+    }
+    low, high = scale
+    for effect in effects:
+        size = float(row[effect])
+        change = text.change(size, metric.unit, metric.better, lang, bare=True)
+        colour = tone.ink if is_total else tone.verdict_colour(change.verdict)
+        line[effect] = change.words
+        line[f"{effect}_bar"] = bar_svg(size, low, high, colour, tone.faint)
+    line["n"] = f"{int(row['n_before']):,} → {int(row['n']):,}"
+    return line
+
+
+def _effects_columns(
+    dimension: str, effects: Sequence[str], metric: Metric, lang: str
+) -> dict[str, Any]:
+    name = queries.dimension_name(dimension, lang)
+    config: dict[str, Any] = {"name": st.column_config.TextColumn(name, pinned=True, width=104)}
+    for column in ("value_before", "value", *effects):
+        head = say(f"changes.{column}", lang)
+        config[column] = st.column_config.Column(head, alignment="right")
+    config["n"] = st.column_config.Column("n", alignment="right")
+    unit = say("table.change_points" if metric.unit == "rate" else "table.change", lang)
+    for effect in effects:
+        config[f"{effect}_bar"] = st.column_config.ImageColumn(unit, width=176)
+    return config
 
 
 def alert_list(selection: Selection) -> None:
@@ -163,7 +169,7 @@ def alert_list(selection: Selection) -> None:
     tone = theme_for(is_dark())
 
     def draw() -> None:
-        for place, row in enumerate(alerts.head(MOST_ALERTS).to_dict("records")):
+        for place, row in enumerate(alerts.head(MAX_ALERTS).to_dict("records")):
             cell = {by: row["branch"]} if row["branch"] != targets.WHOLE else {}
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 colour = tone.bad if row["is_beyond"] else tone.ink
@@ -178,8 +184,8 @@ def alert_list(selection: Selection) -> None:
                 )
 
     fragments.rerunnable_section(selection, f"alerts_{lang}", draw)
-    if len(alerts) > MOST_ALERTS:
-        caption(say("alert.first", lang, shown=MOST_ALERTS))
+    if len(alerts) > MAX_ALERTS:
+        caption(say("alert.first", lang, shown=MAX_ALERTS))
 
 
 def branch_level(selection: Selection) -> str:
@@ -187,20 +193,23 @@ def branch_level(selection: Selection) -> str:
     return f"branch_{min(len(selection.branch) + 1, 3)}"
 
 
-def describe_alert(selection: Selection, row: dict) -> str:
+def describe_alert(selection: Selection, row: Mapping[Hashable, Any]) -> str:
     """Return one alert as a sentence."""
     lang = selection.lang
     metric = METRICS[row["metric"]]
     tree = queries.branch_tree()
     code = row["branch"] or (selection.branch[-1] if selection.branch else "")
-    line = row["red_line"] if row["is_beyond"] else row["target"]
-    side = "over" if metric.better == "lower" else "under"
+    limit = row["target"]
+    key = "alert.short"
+    if row["is_beyond"]:
+        limit = row["red_line"]
+        key = "alert.over" if metric.better == "lower" else "alert.under"
     return say(
-        f"alert.{side if row['is_beyond'] else 'short'}",
+        key,
         lang,
         metric=metric.name[lang],
         name=tree[code].name(lang) if code in tree else say("head.all_branches", lang),
         value=text.number(row["value"], metric.unit, lang),
-        line=text.number(line, metric.unit, lang),
+        line=text.number(limit, metric.unit, lang),
         gap=text.change(row["gap"], metric.unit, "neither", lang).words[1:],
     )

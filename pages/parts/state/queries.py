@@ -8,15 +8,13 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from analytics import rulebooks
-from analytics.analysis import invariants
 from analytics.analysis.cohorts import CohortQuery
-from analytics.analysis.invariants import Check
 from analytics.analysis.migration import MigrationQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
@@ -29,11 +27,10 @@ from analytics.metrics import (
     targets,
 )
 from analytics.metrics.definitions import DIMENSIONS, METRICS
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.metrics.targets import Target
 from analytics.rulebooks import registry
 from data.contract.schema import read_contract
-from data.editions import store
 from data.editions.manifest import Edition
 from data.editions.reader import Warehouse
 from data.errors import UserError
@@ -43,6 +40,7 @@ from pages.parts.state.selection import Selection, SelectionOptions
 ROW_SCOPE = "whole bank"
 MAX_ANSWERS = 2_000
 MAX_LISTS = 200
+Result = TypeVar("Result")
 
 
 class EditionChanged(Exception):
@@ -51,9 +49,9 @@ class EditionChanged(Exception):
 
 @st.cache_resource(show_spinner=False)
 def _open_warehouse(home: str) -> Warehouse:
-    opened = Warehouse(home, verify="background", threads=2)
-    registry.keep(opened)
-    return opened
+    warehouse = Warehouse(home, verify="background", threads=2)
+    registry.keep(warehouse)
+    return warehouse
 
 
 def home() -> Path:
@@ -70,9 +68,9 @@ def warehouse() -> Warehouse:
 
 def refresh() -> Warehouse:
     """Return the warehouse after moving to the newest published edition. Once per run."""
-    served = warehouse()
-    served.refresh()
-    return served
+    current = warehouse()
+    current.refresh()
+    return current
 
 
 def edition_as_of(edition: Edition) -> date:
@@ -81,10 +79,10 @@ def edition_as_of(edition: Edition) -> date:
 
 
 def _warehouse_at(edition: str) -> Warehouse:
-    served = warehouse()
-    if served.edition.id != edition:
+    current = warehouse()
+    if current.edition.id != edition:
         raise EditionChanged
-    return served
+    return current
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ANSWERS, hash_funcs={Question: repr})
@@ -115,8 +113,8 @@ def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool)
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _labels(edition: str, scope: str, dimension: str, lang: str, scheme: str) -> dict[str, str]:
-    with _warehouse_at(edition).session() as view:
-        return dict(edition_metadata.labels(view, dimension, lang, scheme))
+    with _warehouse_at(edition).session() as reader:
+        return dict(edition_metadata.labels(reader, dimension, lang, scheme))
 
 
 def _qualified_name(function: FunctionType) -> str:
@@ -124,7 +122,9 @@ def _qualified_name(function: FunctionType) -> str:
 
 
 @st.cache_data(show_spinner=False, max_entries=32, hash_funcs={FunctionType: _qualified_name})
-def _cached_report(edition: str, scope: str, function: Callable, *arguments: Any) -> Any:
+def _cached_report(
+    edition: str, scope: str, function: Callable[..., Result], *arguments: Any
+) -> Result:
     answer = function(_warehouse_at(edition), *arguments)
     _warehouse_at(edition)
     return answer
@@ -143,10 +143,10 @@ def _cached_report(edition: str, scope: str, function: Callable, *arguments: Any
 def _cached_analysis(
     edition: str,
     scope: str,
-    function: Callable,
+    function: Callable[..., Result],
     question: Question | MigrationQuery | CohortQuery,
     arguments: tuple,
-) -> Any:
+) -> Result:
     answer = function(_warehouse_at(edition), question, *arguments)
     _warehouse_at(edition)
     return answer
@@ -154,12 +154,7 @@ def _cached_analysis(
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _targets(edition: str, scope: str, as_of: date) -> dict[tuple[str, str], Target]:
-    return targets.marks(_warehouse_at(edition), as_of)
-
-
-@st.cache_data(show_spinner=False, max_entries=8)
-def _unknown_targets(edition: str, scope: str) -> list[str]:
-    return targets.unknown(_warehouse_at(edition))
+    return targets.targets_at(_warehouse_at(edition), as_of)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -173,14 +168,18 @@ def _branches(edition: str, scope: str) -> dict[str, branches.Branch]:
     hash_funcs={Selection: repr, FunctionType: _qualified_name},
 )
 def _cached_view(
-    edition: str, scope: str, build: Callable, selection: Selection, arguments: tuple
-) -> Any:
+    edition: str,
+    scope: str,
+    build: Callable[..., Result],
+    selection: Selection,
+    arguments: tuple,
+) -> Result:
     answer = build(selection, *arguments)
     _warehouse_at(edition)
     return answer
 
 
-def cached_view(build: Callable, selection: Selection, *arguments: Any) -> Any:
+def cached_view(build: Callable[..., Result], selection: Selection, *arguments: Any) -> Result:
     """Return the cached result of `build(selection, *arguments)`.
 
     A board is made of dozens of answers; each is quick, all together are not. The page's own
@@ -250,7 +249,7 @@ def explain_refusal(question: Question, refusal: UserError, lang: str) -> str:
     contract = read_contract()
     missing = [table for table in metric.needs if table in empty_tables()]
     if missing:
-        names = [f"{getattr(contract.table(table), lang[:2])} ({table})" for table in missing]
+        names = [f"{contract.table(table).meaning[lang]} ({table})" for table in missing]
         return say(
             "missing.tables", lang, metric=metric.name[lang], tables=text.listing(names, lang)
         )
@@ -272,11 +271,9 @@ def has_variation(dimension: str) -> bool:
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS)
 def _has_variation(edition: str, scope: str, dimension: str) -> bool:
+    month = _warehouse_at(edition).edition.months[-1]
     try:
-        return (
-            len(ask(Question("loans", _warehouse_at(edition).edition.months[-1], by=(dimension,))))
-            > 1
-        )
+        return len(ask(Question("loans", month, by=(dimension,)))) > 1
     except UserError:
         return False
 
@@ -316,8 +313,10 @@ def branch_tree() -> dict[str, branches.Branch]:
 
 
 def cached_analysis(
-    function: Callable, question: Question | MigrationQuery | CohortQuery, *arguments: Any
-) -> Any:
+    function: Callable[..., Result],
+    question: Question | MigrationQuery | CohortQuery,
+    *arguments: Any,
+) -> Result:
     """Return the cached result of `function(warehouse, question, *arguments)`.
 
     For functions of analytics.analysis and analytics.metrics. Raises UserError as they do.
@@ -325,44 +324,22 @@ def cached_analysis(
     return _cached_analysis(warehouse().edition.id, ROW_SCOPE, function, question, arguments)
 
 
+def cached_report(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Return the cached result of `function(warehouse, *arguments)`, where no question is asked."""
+    return _cached_report(warehouse().edition.id, ROW_SCOPE, function, *arguments)
+
+
 def targets_of(selection: Selection) -> dict[str, Target]:
     """Return metric → target and red line of the selected branch; empty under any other filter."""
-    branch = targets.place(question_for(selection, "customers", compare=False))
+    branch = targets.target_scope(question_for(selection, "customers", compare=False))
     as_of = date.fromisoformat(selection.as_of)
-    every = _targets(warehouse().edition.id, ROW_SCOPE, as_of)
-    return {metric: mark for (metric, place), mark in every.items() if place == branch}
-
-
-def unknown_targets() -> list[str]:
-    """Return the codes of the target table that name no metric."""
-    return _unknown_targets(warehouse().edition.id, ROW_SCOPE)
-
-
-def checks(as_of: str) -> list[Check]:
-    """Check the invariants on this edition."""
-    return _cached_report(
-        warehouse().edition.id, ROW_SCOPE, invariants.checks, date.fromisoformat(as_of)
-    )
-
-
-def reconciliation() -> pd.DataFrame:
-    """Return per delivery and table the row counts, whether they balance, and the totals."""
-    return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.reconciliation)
-
-
-def rejected_rows(limit: int = 200) -> pd.DataFrame:
-    """Return the rows that the loads of this edition rejected, masked."""
-    return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.refused, limit)
+    of_bank = _targets(warehouse().edition.id, ROW_SCOPE, as_of)
+    return {metric: target for (metric, place), target in of_bank.items() if place == branch}
 
 
 def empty_tables() -> dict[str, list[str]]:
     """Return contract table without rows → the metrics that need it."""
-    return _cached_report(warehouse().edition.id, ROW_SCOPE, load_report.absent)
-
-
-def history() -> list[Edition]:
-    """Return the retained editions, newest first."""
-    return list(reversed(store.history(home())))
+    return cached_report(load_report.empty_tables)
 
 
 def selection_options() -> SelectionOptions:

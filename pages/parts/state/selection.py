@@ -229,9 +229,9 @@ class _UrlReader:
             for code in codes:
                 if code not in allowed:
                     self._correct("unknown_value", label=column, value=code)
-            valid = tuple(dict.fromkeys(code for code in codes if code in allowed))
-            if valid:
-                where.append((column, valid))
+            allowed_codes = tuple(dict.fromkeys(code for code in codes if code in allowed))
+            if allowed_codes:
+                where.append((column, allowed_codes))
         return tuple(where)
 
     def _page_params(self) -> tuple[tuple[str, str], ...]:

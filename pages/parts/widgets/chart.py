@@ -12,7 +12,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import metric_charts
 from analytics.presentation.marks import Figure
 from pages.parts.state import queries

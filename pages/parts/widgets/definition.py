@@ -10,7 +10,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from pages.parts.state import queries
 
 
@@ -30,13 +30,10 @@ def popover(question: Question, lang: str, key: str) -> None:
 def facts(question: Question, answer: pd.DataFrame, lang: str) -> list[tuple[str, str]]:
     """Return (label, words) of a definition; of a one-row answer with numerator and denominator."""
     metric = METRICS[question.metric]
-    lines = [
-        (say("definition.meaning", lang), metric.meaning[lang]),
-        *(
-            [(say("definition.formula", lang), metric.formula[lang])]
-            if metric.formula != metric.meaning
-            else []
-        ),
+    lines = [(say("definition.meaning", lang), metric.meaning[lang])]
+    if metric.formula != metric.meaning:
+        lines.append((say("definition.formula", lang), metric.formula[lang]))
+    lines += [
         (say("definition.better", lang), say(f"definition.better_{metric.better}", lang)),
         (say("definition.owner", lang), say(f"owner.{metric.owner}", lang)),
     ]

@@ -10,7 +10,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import DIMENSIONS, METRICS
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from data.errors import UserError
 from pages.parts.state import navigation, queries
 from pages.parts.state.selection import Correction, Selection, link_params

@@ -35,7 +35,7 @@ class Tile:
         Change on the month and on the year before.
     trend
         The value of the last 24 months.
-    mark
+    target
         Target and red line.
     second
         A metric printed beside the value, with its row.
@@ -47,7 +47,7 @@ class Tile:
     yoy: float | None
     trend: Sequence[float]
     reason: str = ""
-    mark: Target = NONE
+    target: Target = NONE
     second: tuple[str, pd.Series] | None = None
 
 
@@ -59,8 +59,8 @@ def answers(selection: Selection, metric: str, second: str = "") -> Tile:
         return Tile(metric, None, None, None, (), reason)
 
     def change(compare: str) -> float | None:
-        compared, _ = queries.total_row(question.with_changes(compare=compare), selection.lang)
-        return None if compared is None else compared.get("change")
+        changes, _ = queries.total_row(question.with_changes(compare=compare), selection.lang)
+        return None if changes is None else changes.get("change")
 
     second_row = None
     if second:
@@ -72,7 +72,7 @@ def answers(selection: Selection, metric: str, second: str = "") -> Tile:
         mom=change("mom"),
         yoy=change("yoy"),
         trend=queries.ask(question.with_changes(last=MONTHS))["value"].tolist(),
-        mark=queries.targets_of(selection).get(metric, NONE),
+        target=queries.targets_of(selection).get(metric, NONE),
         second=None if second_row is None else (second, second_row),
     )
 
@@ -168,12 +168,12 @@ def _colour(change: text.Change, tone: Theme) -> str:
 
 def _target_lines(tile: Tile, value: float, lang: str, tone: Theme) -> list[str]:
     """Return gap to target and room to red line; nothing where neither is set."""
-    mark = tile.mark
-    if mark.target is None and mark.red_line is None:
+    limits = tile.target
+    if limits.target is None and limits.red_line is None:
         return []
-    document = mark.document[lang] if mark.document else ""
-    target = say("tile.target", lang) + _number_after(mark.target, tile.metric, lang)
-    red_line = say("tile.red_line", lang) + _number_after(mark.red_line, tile.metric, lang)
+    document = limits.document[lang] if limits.document else ""
+    target = say("tile.target", lang) + _number_after(limits.target, tile.metric, lang)
+    red_line = say("tile.red_line", lang) + _number_after(limits.red_line, tile.metric, lang)
     return [
         _line(target, _gap_to_target(tile, value, lang), tone, lang),
         _line(red_line, _room_to_red_line(tile, value, lang), tone, lang, document),
@@ -192,17 +192,17 @@ def _unknown(limit: float | None, lang: str) -> text.Change:
 
 def _gap_to_target(tile: Tile, value: float, lang: str) -> text.Change:
     metric = METRICS[tile.metric]
-    gap = tile.mark.gap(value)
+    gap = tile.target.gap(value)
     if gap is None:
-        return _unknown(tile.mark.target, lang)
+        return _unknown(tile.target.target, lang)
     return text.change(gap, metric.unit, metric.better, lang)
 
 
 def _room_to_red_line(tile: Tile, value: float, lang: str) -> text.Change:
     metric = METRICS[tile.metric]
-    room = tile.mark.room(value, metric.better)
+    room = tile.target.headroom(value, metric.better)
     if room is None:
-        return _unknown(tile.mark.red_line, lang)
+        return _unknown(tile.target.red_line, lang)
     size = text.change(room, metric.unit, "higher", lang)
     if size.verdict == "bad":
         return text.Change("", say("tile.beyond", lang, size=size.words[1:]), "bad")

@@ -1,4 +1,4 @@
-"""A list of customers or loans as a table: pages, headers, units, words for codes, and downloads."""
+"""A list of customers or loans as a table: pages, headers, units, labels, downloads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import export
 from analytics.presentation.export import ExportColumn, Notes
 from pages.parts.state import queries

@@ -12,7 +12,8 @@ from pandas.io.formats.style import Styler
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
-from analytics.metrics.query import Question, shares
+from analytics.metrics.query import shares
+from analytics.metrics.question import Question
 from analytics.presentation.theme import theme_for
 from data.errors import UserError
 from pages.parts.state import queries
@@ -61,7 +62,7 @@ def answers(
 
 
 def _read_metric(cells: Cells, selection: Selection, metric: str, by: str, trend: bool) -> str:
-    """Add one metric to the cells, by code and in total; return why it has no answer, or nothing."""
+    """Add one metric to the cells, by code and in total; return why it has no answer, if so."""
     reason = ""
     months: dict[str, dict[Any, float]] = {}
     for dimensions in ((by,), ()):

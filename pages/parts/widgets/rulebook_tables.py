@@ -13,12 +13,17 @@ from analytics.i18n.text import say
 from analytics.presentation import theme
 from analytics.rulebooks import Decision, Example, NearestChange, Rulebook
 from analytics.rulebooks.conditions import Group, Rule, plain_text
+from analytics.rulebooks.model import Calculation, Class
 from pages.parts.widgets.text import caption, section_title
 from pages.parts.widgets.theme import is_dark
 
+# A row of cells, or a heading across the table.
+Row = str | Sequence[object]
 MARK = {True: "✓", False: "✗", None: "?"}
-# Cells are plain text; an Html cell is markup made here from escaped text.
-Html = type("Html", (str,), {})
+
+
+class Html(str):
+    """Markup made here from escaped text; every other cell is plain text."""
 
 
 def rulebook_lang(lang: str) -> str:
@@ -28,14 +33,14 @@ def rulebook_lang(lang: str) -> str:
 
 def table(
     heads: Sequence[str],
-    rows: Iterable[Sequence[Any]],
+    rows: Iterable[Row],
     *,
     right: Sequence[int] = (),
     tight: Sequence[int] = (),
 ) -> None:
     """Draw a table whose cells wrap; a row that is one string is a heading."""
 
-    def cell(place: int, value: Any) -> str:
+    def cell(place: int, value: object) -> str:
         style = ""
         if place in right:
             style = "num"
@@ -82,18 +87,18 @@ def rulebook_table(book: Rulebook, lang: str) -> None:
     table(heads, rows, tight=(0,))
 
 
-def _exclusion_rows(book: Rulebook, lang: str) -> list[Any]:
+def _exclusion_rows(book: Rulebook, lang: str) -> list[Row]:
     if not book.exclusions:
         return []
     name = book.class_names(book.exclusion_class)[rulebook_lang(lang)]
-    rows: list[Any] = [say("rules.bars", lang, name=name)]
+    rows: list[Row] = [say("rules.bars", lang, name=name)]
     for rule in book.exclusions:
         rows += _rule(rule, "", 0, lang)
     return rows
 
 
-def _class_rows(book: Rulebook, lang: str) -> list[Any]:
-    rows: list[Any] = []
+def _class_rows(book: Rulebook, lang: str) -> list[Row]:
+    rows: list[Row] = []
     without_rules = [grade.code for grade in book.classes if grade.rules is None]
     for place, code in enumerate((*book.evaluation_order, *without_rules), start=1):
         grade = book.class_of(code)
@@ -113,8 +118,8 @@ def _class_rows(book: Rulebook, lang: str) -> list[Any]:
     return rows
 
 
-def _downgrade_rows(book: Rulebook, lang: str) -> list[Any]:
-    rows: list[Any] = []
+def _downgrade_rows(book: Rulebook, lang: str) -> list[Row]:
+    rows: list[Row] = []
     if book.downgrades:
         rows.append(say("rules.downgrades", lang))
     for downgrade in book.downgrades:
@@ -128,8 +133,8 @@ def _downgrade_rows(book: Rulebook, lang: str) -> list[Any]:
     return rows
 
 
-def _score_rows(book: Rulebook, lang: str) -> list[Any]:
-    rows: list[Any] = []
+def _score_rows(book: Rulebook, lang: str) -> list[Row]:
+    rows: list[Row] = []
     for item in book.score:
         rows.append(f"{say('rules.score', lang)} · {item.name[rulebook_lang(lang)]}")
         for band, points in item.bands:
@@ -140,18 +145,18 @@ def _score_rows(book: Rulebook, lang: str) -> list[Any]:
     return rows
 
 
-def _service(item, lang: str) -> str:
+def _service(item: Class, lang: str) -> str:
     return item.service.get(rulebook_lang(lang), "")
 
 
-def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple]:
+def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple[str, str, str]]:
     """Return the rows of one rule and, for a group, of its members."""
     clause = node.note.clause or clause
     lines = [(clause, indented(rule_words(node, lang), depth, node.note.is_ours, lang), "")]
     if isinstance(node, Group):
         for member in node.members:
             below = _rule(member, clause, depth + 1, lang)
-            lines += [("" if line[0] == clause else line[0], *line[1:]) for line in below]
+            lines += [("" if line[0] == clause else line[0], line[1], line[2]) for line in below]
     return lines
 
 
@@ -164,19 +169,21 @@ def rule_words(node: Rule | Group, lang: str) -> str:
 
 def trace(book: Rulebook, decision: Decision, lang: str) -> None:
     """Draw why the class is what it is: every rule checked, its value, whether it held."""
-    rows: list[Any] = []
+    rows: list[Row] = []
     above = None
     for check in decision.checks:
         if (check.stage, check.code) != above:
             above = (check.stage, check.code)
             name = book.class_names(check.code)[rulebook_lang(lang)] if check.code else ""
             rows.append(f"{say(f'rules.stage_{check.stage}', lang)} {name}".strip())
-        sign = MARK[check.outcome] + (" ●" if check.applied else "")
+        outcome = MARK[check.outcome]
+        if check.applied:
+            outcome += " ●"
+        if check.points is not None:
+            outcome += f" {check.points}"
         value = value_of(book, check.fact, check.value, lang) if check.fact else ""
         words = indented(rule_words(check.rule, lang), check.depth, check.rule.note.is_ours, lang)
-        rows.append(
-            (check.clause, words, value, sign if check.points is None else f"{sign} {check.points}")
-        )
+        rows.append((check.clause, words, value, outcome))
     table(
         [say(f"rules.{head}", lang) for head in ("clause", "rule", "value", "held")],
         rows,
@@ -208,11 +215,9 @@ def facts_of(book: Rulebook, case: Example, lang: str) -> str:
             label = book.fact_index[name].words(rulebook_lang(lang))
             words.append(f"{label} {value_of(book, name, case.facts.get(name), lang)}")
     facts = text.listing(words, lang)
-    return (
-        say("rules.as_first", lang, case=first.case[rulebook_lang(lang)], facts=facts)
-        if brief
-        else facts
-    )
+    if not brief:
+        return facts
+    return say("rules.as_first", lang, case=first.case[rulebook_lang(lang)], facts=facts)
 
 
 def calculations(book: Rulebook, lang: str) -> None:
@@ -225,9 +230,7 @@ def calculations(book: Rulebook, lang: str) -> None:
             calculation.clause,
             calculation.case[rulebook_lang(lang)],
             say(f"rules.asks_{calculation.asks}", lang),
-            text.number(float(calculation.gives), "rate", lang)
-            if calculation.asks == "repayment_ratio"
-            else say("rules.years", lang, years=calculation.gives),
+            _calculation_result(calculation, lang),
         )
         for calculation in book.calculations
     ]
@@ -237,6 +240,12 @@ def calculations(book: Rulebook, lang: str) -> None:
         right=(3,),
         tight=(0, 2),
     )
+
+
+def _calculation_result(calculation: Calculation, lang: str) -> str:
+    if calculation.asks == "repayment_ratio":
+        return text.number(float(calculation.gives), "rate", lang)
+    return say("rules.years", lang, years=calculation.gives)
 
 
 def boundary(book: Rulebook, change: NearestChange | None, lang: str) -> str:
@@ -281,8 +290,6 @@ def parameter(value: Any, lang: str) -> str:
     """Return the value of a parameter in words."""
     if isinstance(value, bool):
         return yes_no(value, lang)
-    return (
-        text.listing([str(item) for item in value], lang)
-        if isinstance(value, tuple)
-        else plain_text(value)
-    )
+    if isinstance(value, tuple):
+        return text.listing([str(item) for item in value], lang)
+    return plain_text(value)

@@ -9,7 +9,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.assumptions import assumptions
 from analytics.metrics.definitions import METRICS
-from pages.parts.state import queries
+from pages.parts.state import queries, reports
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import rulebook_tables, tables
 from pages.parts.widgets.text import caption, section_title
@@ -71,6 +71,6 @@ def targets(selection: Selection) -> None:
             say(f"assumed.{head}", lang) for head in ("metric", "target", "red_line", "stands_in")
         ]
         rulebook_tables.table(heads, rows, right=(1, 2))
-    lost = queries.unknown_targets()
-    if lost:
-        caption(say("assumed.unknown", lang, codes=text.listing(lost, lang)))
+    unknown = reports.unknown_targets()
+    if unknown:
+        caption(say("assumed.unknown", lang, codes=text.listing(unknown, lang)))

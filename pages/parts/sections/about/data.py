@@ -9,7 +9,7 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from data.contract.schema import read_contract
 from data.messages import reason_in
-from pages.parts.state import queries
+from pages.parts.state import queries, reports
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, tables
 from pages.parts.widgets.text import caption, section_title
@@ -29,7 +29,7 @@ def invariants(selection: Selection) -> None:
     spot = st.empty()
     with spot:
         st.skeleton(height=_HEIGHT)
-    checks = queries.checks(selection.as_of)
+    checks = reports.checks(selection.as_of)
     broken = [check for check in checks if check.failed]
     with spot.container():
         section_title(
@@ -61,7 +61,7 @@ def invariants(selection: Selection) -> None:
 def freshness(lang: str) -> None:
     """Draw the headline: the edition served, its months, and the rows read in all deliveries."""
     edition = queries.warehouse().edition
-    ledger = queries.reconciliation()
+    ledger = reports.reconciliation()
     fresh = say(
         "data.fresh",
         lang,
@@ -78,7 +78,7 @@ def freshness(lang: str) -> None:
 def editions(lang: str) -> None:
     """Draw the editions, newest first, and the command that goes back to the previous one."""
     current = queries.warehouse().edition.id
-    history = queries.history()
+    history = reports.history()
     section_title(say("data.editions", lang, count=len(history)))
     tables.plain(
         "data",
@@ -107,7 +107,7 @@ def editions(lang: str) -> None:
 
 def row_counts(lang: str) -> None:
     """Draw what each delivery read, loaded, rejected and skipped, by table."""
-    ledger = queries.reconciliation()
+    ledger = reports.reconciliation()
     unbalanced = list(ledger[~ledger["balanced"].astype(bool)]["table"])
     title = "data.unbalanced" if unbalanced else "data.balanced"
     section_title(say(title, lang, tables=text.listing(unbalanced, lang)))
@@ -126,7 +126,7 @@ def row_counts(lang: str) -> None:
 
 def rejected_rows(lang: str) -> None:
     """Draw the rejected rows with their place and reason."""
-    rejected = queries.rejected_rows()
+    rejected = reports.rejected_rows()
     title = "data.refused" if len(rejected) else "data.nothing_refused"
     section_title(say(title, lang, count=text.number(len(rejected), "count", lang)))
     if not len(rejected):
@@ -166,7 +166,7 @@ def empty_tables(lang: str) -> None:
 
 def _table_names(table: str, lang: str) -> tuple[str, str]:
     definition = read_contract().table(table)
-    return table, definition.zh if lang == "zh-CN" else definition.en
+    return table, definition.meaning[lang]
 
 
 def _minute(created: str) -> str:

@@ -1,4 +1,4 @@
-"""The sections of the definitions page: all metrics, one metric with its SQL, rulebooks, contract."""
+"""The sections of the page on definitions: metrics with their SQL, rulebooks, the contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import streamlit as st
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import DIMENSIONS, METRICS
-from data.contract.schema import TYPE_WORDS, read_contract
+from data.contract.description import TYPE_DESCRIPTIONS
+from data.contract.schema import read_contract
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -97,22 +98,20 @@ def rulebooks(lang: str) -> None:
 def contract_table(selection: Selection) -> None:
     """Draw a table of the contract to choose: its columns, types and codes."""
     lang = selection.lang
-    words = rulebook_tables.rulebook_lang(lang)
-    side = 0 if lang == "zh-CN" else 1
     contract = read_contract()
     section_title(say("definition.contract", lang, count=len(contract.tables)))
     table = chart.chooser(
         selection,
         "table",
         list(contract.tables),
-        lambda name: f"{name} · {getattr(contract.table(name), words)}",
+        lambda name: f"{name} · {contract.table(name).meaning[lang]}",
         say("data.table", lang),
     )
     rows = [
         (
             column.name,
-            getattr(column, words),
-            TYPE_WORDS[column.type][side],
+            column.meaning[lang],
+            TYPE_DESCRIPTIONS[column.type][lang],
             say("definition.yes", lang) if column.required else "",
             text.listing(list(column.values), lang),
         )

@@ -8,8 +8,7 @@ from datetime import date
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import DIMENSIONS, METRICS
-from analytics.metrics.query import Question
-from analytics.metrics.sql_builder import COMPARISONS
+from analytics.metrics.question import COMPARISONS, Question
 from data.dates import month_end
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection

@@ -15,7 +15,7 @@ from analytics.analysis.attribution import Bridge, cells_of
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, Metric
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import change_charts
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, set_param

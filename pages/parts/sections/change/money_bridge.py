@@ -11,7 +11,7 @@ from analytics.analysis import migration
 from analytics.analysis.migration import Flows, MigrationQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import contribution_charts
 from analytics.presentation.contribution_charts import Step
 from pages.parts.state import queries

@@ -15,7 +15,7 @@ from analytics.analysis.significance import SignificanceResult
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, Metric
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation.theme import Theme, theme_for
 from data.errors import UserError
 from pages.parts.state import queries

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analytics.i18n.text import say
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import metric_charts
 from pages.parts.sections.explorer.level import Level, Parts
 from pages.parts.state import queries

@@ -12,7 +12,7 @@ import pandas as pd
 from analytics.analysis import attribution
 from analytics.i18n import text
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE, Metric
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from data.errors import UserError
 from pages.parts.sections.explorer import controls
 from pages.parts.sections.explorer.controls import PathStep

@@ -11,7 +11,7 @@ from analytics.analysis import cohorts
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS, MIN_GROUP_SIZE
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection

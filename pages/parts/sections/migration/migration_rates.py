@@ -13,7 +13,7 @@ from analytics.analysis import migration
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.buckets import bucket_sets
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection

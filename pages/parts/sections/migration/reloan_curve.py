@@ -12,7 +12,7 @@ from analytics.analysis.cohorts import CohortQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import change_charts
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries

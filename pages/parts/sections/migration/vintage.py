@@ -13,7 +13,7 @@ from analytics.analysis.cohorts import CohortQuery
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
-from analytics.metrics.query import Question
+from analytics.metrics.question import Question
 from analytics.presentation import change_charts
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries
@@ -78,7 +78,7 @@ class _Lines:
         return cell
 
     def worst(self) -> tuple[str, float] | None:
-        """The part with the highest value (share of one) up to COMPARISON_AGE, if any is above 0."""
+        """Return the part of the highest value (share of one) up to COMPARISON_AGE, if above 0."""
         is_young = self.curves["month"] <= COMPARISON_AGE
         enough = self.curves[is_young & (self.curves["n"] >= MIN_GROUP_SIZE)]
         highest = enough.groupby("part")["value"].max()

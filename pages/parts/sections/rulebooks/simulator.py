@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from analytics.presentation import rulebook_charts
 from analytics.rulebooks import Rulebook
+from analytics.rulebooks.facts import Fact
 from analytics.rulebooks.thresholds import Threshold, failing_example
 from pages.parts.widgets import chart, rulebook_tables
 from pages.parts.widgets.text import caption, escape_markdown, section_title
@@ -33,21 +34,23 @@ def split_by_part(
     """Return the thresholds to show and the others; a long rulebook is shown part by part."""
     if len(thresholds) <= MAX_SLIDERS:
         return list(thresholds), []
-    short = rulebook_tables.rulebook_lang(lang)
-    parts = {
-        (t.stage, t.code): f"{say(f'rules.stage_{t.stage}', lang)} "
-        f"{book.class_names(t.code)[short] if t.code else ''}".strip()
-        for t in thresholds
-    }
-    part_key = st.selectbox(
+    parts = {(t.stage, t.code): _part_name(book, t, lang) for t in thresholds}
+    part = st.selectbox(
         say("simulate.part", lang),
         list(parts),
         key=f"part_{book.digest}_{lang}",
         format_func=parts.__getitem__,
         width=320,
     )
-    in_part = [t for t in thresholds if (t.stage, t.code) == part_key]
+    in_part = [t for t in thresholds if (t.stage, t.code) == part]
     return in_part, [t for t in thresholds if t not in in_part]
+
+
+def _part_name(book: Rulebook, threshold: Threshold, lang: str) -> str:
+    stage = say(f"rules.stage_{threshold.stage}", lang)
+    if not threshold.code:
+        return stage
+    return f"{stage} {book.class_names(threshold.code)[rulebook_tables.rulebook_lang(lang)]}"
 
 
 def state_key(book: Rulebook, threshold: Threshold) -> str:
@@ -69,46 +72,62 @@ def reset(book: Rulebook, thresholds: Sequence[Threshold]) -> None:
 
 def slider(book: Rulebook, threshold: Threshold, lang: str) -> Any:
     """Draw the slider of one threshold and return its value."""
-    rule = threshold.rule
-    fact = threshold.rule.fact
-    short = rulebook_tables.rulebook_lang(lang)
-    ends = (say("rules.from", lang), say("rules.to", lang))
-    sign = ends[threshold.place] if rule.sign == "between" else rule.sign
-    label = escape_markdown(f"{rule.note.clause or threshold.clause}　{fact.words(short)} {sign}")
     key = f"slider_{state_key(book, threshold)}_{lang}_{st.session_state.get('simulate_reset', 0)}"
+    label = _slider_label(threshold, lang)
     current = value(book, threshold)
-    if not fact.is_numeric:
-        # The start is set here and not passed: a slider whose start changes is a new widget and
-        # loses the keyboard focus.
-        st.session_state.setdefault(key, current)
-        new_value = st.select_slider(
-            label,
-            list(fact.ascending),
-            key=key,
-            format_func=lambda code: fact.value_words(code, short),
-        )
+    if threshold.rule.fact.is_numeric:
+        new_value = _number_slider(threshold, label, key, current, lang)
     else:
-        whole = fact.type == "int" or (fact.type == "money" and float(threshold.value).is_integer())
-        low, high, step = _slider_range(
-            float(threshold.value), whole, fact.name.endswith("_percentile")
-        )
-        kind = int if whole else float
-        st.session_state.setdefault(key, kind(current))
-        position = st.slider(
-            label, kind(low), kind(high), step=kind(step), key=key, help=fact.unit(short) or None
-        )
-        new_value = position if fact.type == "int" else Decimal(str(position))
+        new_value = _code_slider(threshold.rule.fact, label, key, current, lang)
     st.session_state[state_key(book, threshold)] = new_value
     return new_value
 
 
-def _slider_range(value: float, whole: bool, is_share: bool) -> tuple[float, float, float]:
+def _slider_label(threshold: Threshold, lang: str) -> str:
+    """Return clause, fact and sign; of a range, the end that the slider sets."""
+    rule = threshold.rule
+    sign = rule.sign
+    if sign == "between":
+        sign = say("rules.from" if threshold.place == 0 else "rules.to", lang)
+    clause = rule.note.clause or threshold.clause
+    name = rule.fact.words(rulebook_tables.rulebook_lang(lang))
+    return escape_markdown(f"{clause}　{name} {sign}")
+
+
+def _code_slider(fact: Fact, label: str, key: str, current: str, lang: str) -> str:
+    # The start is set here and not passed: a slider whose start changes is a new widget and loses
+    # the keyboard focus.
+    st.session_state.setdefault(key, current)
+    short = rulebook_tables.rulebook_lang(lang)
+    return st.select_slider(
+        label,
+        list(fact.ascending),
+        key=key,
+        format_func=lambda code: fact.value_words(code, short),
+    )
+
+
+def _number_slider(
+    threshold: Threshold, label: str, key: str, current: int | Decimal, lang: str
+) -> int | Decimal:
+    fact = threshold.rule.fact
+    start = float(threshold.value)
+    whole = fact.type == "int" or (fact.type == "money" and start.is_integer())
+    low, high, step = _slider_range(start, whole, fact.name.endswith("_percentile"))
+    kind = int if whole else float
+    st.session_state.setdefault(key, kind(current))
+    unit = fact.unit(rulebook_tables.rulebook_lang(lang))
+    position = st.slider(label, kind(low), kind(high), step=kind(step), key=key, help=unit or None)
+    return int(position) if fact.type == "int" else Decimal(str(position))
+
+
+def _slider_range(value: float, whole: bool, is_percentile: bool) -> tuple[float, float, float]:
     """Return lowest, highest and step of a slider: zero to twice the value, in round steps."""
-    if is_share:
+    if is_percentile:
         return 0, 100, 1
-    high = max(2 * value, value + 10) if whole else max(2 * value, 1.0)
     if not whole:
-        return 0.0, high, 0.01
+        return 0.0, max(2 * value, 1.0), 0.01
+    high = max(2 * value, value + 10)
     step = 1
     while high / step > 200:
         step *= 10
@@ -143,51 +162,58 @@ def _signed_count(count: int, sign: str) -> str:
 
 def swap_sets(swaps: SwapSets, names: Mapping[str, str], lang: str) -> None:
     """Draw the swap sets and, for comparison, those who stay: outcomes with intervals."""
-    any_moved = swaps.moved["n"].sum() > 0
-    rows_shown = swaps.frame.assign(stays=swaps.frame["class_from"] == swaps.frame["class_to"])
-    if any_moved:
-        # Those who stay are shown for comparison, in the classes that somebody leaves or enters.
-        touched = {*swaps.moved["class_from"], *swaps.moved["class_to"]}
-        is_compared = rows_shown["class_from"].isin(touched)
-        rows_shown = rows_shown[~rows_shown["stays"] | is_compared]
+    has_provision = swaps.frame["provision_change"].notna().any()
     heads = ["move", "n", "balance", "overdue", "reloan", "contribution"]
-    provision = swaps.frame["provision_change"].notna().any()
-    rows = [
-        (
-            say("simulate.stay", lang, name=names[row.class_from])
-            if row.stays
-            else f"{names[row.class_from]} → {names[row.class_to]}",
-            f"{row.n:,}",
-            text.number(row.balance, "money", lang),
-            _interval(
-                row.overdue_rate, row.overdue_low, row.overdue_high, row.observed, "rate", lang
-            ),
-            _interval(row.reloan_rate, row.reloan_low, row.reloan_high, row.settled, "rate", lang),
-            _interval(
-                row.contribution,
-                row.contribution_low,
-                row.contribution_high,
-                row.contributing,
-                "money",
-                lang,
-            ),
-            *((text.number(row.provision_change, "money", lang),) if provision else ()),
-        )
-        for part in (
-            rows_shown[~rows_shown["stays"]].sort_values("n", ascending=False),
-            rows_shown[rows_shown["stays"]],
-        )
-        for row in part.itertuples()
-    ]
-    if provision:
+    if has_provision:
         heads.append("provision")
+    rows = []
+    for swap in _rows_to_draw(swaps):
+        row = _swap_row(swap, names, lang)
+        if has_provision:
+            row.append(text.number(swap["provision_change"], "money", lang))
+        rows.append(row)
     rulebook_tables.table(
         [say(f"simulate.{head}", lang) for head in heads], rows, right=range(1, len(heads))
     )
     caption(say("simulate.intervals", lang))
-    if provision:
+    if has_provision:
         whole = text.number(float(swaps.frame["provision_change"].sum()), "money", lang)
         caption(say("simulate.provision_note", lang, whole=whole))
+
+
+def _rows_to_draw(swaps: SwapSets) -> list[dict[Hashable, Any]]:
+    """Return those who change class, most first; then those who stay, for comparison.
+
+    Where somebody changes class, those who stay are only drawn in the classes that somebody leaves
+    or enters.
+    """
+    stays = swaps.frame["class_from"] == swaps.frame["class_to"]
+    staying = swaps.frame[stays]
+    if swaps.moved["n"].sum() > 0:
+        touched = {*swaps.moved["class_from"], *swaps.moved["class_to"]}
+        staying = staying[staying["class_from"].isin(touched)]
+    changing = swaps.frame[~stays].sort_values("n", ascending=False)
+    return [*changing.to_dict("records"), *staying.to_dict("records")]
+
+
+def _swap_row(swap: Mapping[Hashable, Any], names: Mapping[str, str], lang: str) -> list[str]:
+    """Return who moves, n, balance and the outcomes with their intervals."""
+    name = names[swap["class_from"]]
+    if swap["class_from"] == swap["class_to"]:
+        move = say("simulate.stay", lang, name=name)
+    else:
+        move = f"{name} → {names[swap['class_to']]}"
+    outcomes = (
+        ("overdue_rate", "overdue", "observed", "rate"),
+        ("reloan_rate", "reloan", "settled", "rate"),
+        ("contribution", "contribution", "contributing", "money"),
+    )
+    row = [move, f"{swap['n']:,}", text.number(swap["balance"], "money", lang)]
+    for value_of, ends, count, unit in outcomes:
+        low = swap[f"{ends}_low"]
+        high = swap[f"{ends}_high"]
+        row.append(_interval(swap[value_of], low, high, swap[count], unit, lang))
+    return row
 
 
 def _interval(value: float, low: float, high: float, n: float, unit: str, lang: str) -> str:
@@ -205,22 +231,22 @@ def _interval(value: float, low: float, high: float, n: float, unit: str, lang: 
 
 def outcome(swaps: SwapSets, names: Mapping[str, str], lang: str) -> None:
     """Draw how many change class, from where to where, and what was observed of them."""
-    moved = int(swaps.moved["n"].sum())
-    title = "simulate.moved" if moved else "simulate.nobody"
-    section_title(say(title, lang, n=f"{moved:,}", all=f"{int(swaps.frame['n'].sum()):,}"))
+    n_moved = int(swaps.moved["n"].sum())
+    title = "simulate.moved" if n_moved else "simulate.nobody"
+    section_title(say(title, lang, n=f"{n_moved:,}", all=f"{int(swaps.frame['n'].sum()):,}"))
     window = "simulate.window_before"
     if swaps.window.is_out_of_time:
         window = "simulate.window_after"
     first = text.month(swaps.window.first, lang)
     caption(say(window, lang, first=first, last=text.month(swaps.window.last, lang)))
-    wall = st.grid(2, min_column_width=520, gap="medium")
-    with wall.cell():
+    grid = st.grid(2, min_column_width=520, gap="medium")
+    with grid.cell():
         totals(swaps, names, lang)
-    with wall.cell():
+    with grid.cell():
         figure = rulebook_charts.moves(swaps.frame, swaps.codes, names, lang, dark=is_dark())
         chart.draw(figure, f"moves_{lang}", say("simulate.moves", lang))
         caption(say("simulate.moves", lang))
-    section_title(say("simulate.outcomes" if moved else "simulate.outcomes_all", lang))
+    section_title(say("simulate.outcomes" if n_moved else "simulate.outcomes_all", lang))
     swap_sets(swaps, names, lang)
 
 
