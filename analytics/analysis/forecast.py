@@ -1,43 +1,65 @@
-"""Where the book is going if it moves as it did: its tiers or days past due in 3 and 6 months, and how right that was.
+"""Forecast of the book by classes or days past due in 3 and 6 months, with its back-test.
 
-A Markov chain of monthly moves: the pooled matrix of the last twelve months carries today's stock forward, with the
-joiners of an average month added and the leavers taken out. The band draws months of those twelve with replacement, as
-they were. The back-test makes the same forecast at each of the last twelve month ends from which the outcome is known,
-using only what was known then, and compares it with "no change".
+A Markov chain of monthly moves: the mean matrix of the last twelve months carries today's stock
+forward, with the joiners of a mean month added and the leavers taken out. The band draws months of
+those twelve with replacement. The back-test makes the same forecast at each of the last twelve month
+ends whose outcome is in the data, from what the data showed then, and compares it with "no change".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from analytics.metrics.buckets import buckets_named
+from analytics.metrics.buckets import bucket_set_named
 from analytics.metrics.definitions import metric_named
 from analytics.metrics.edition_metadata import metadata
-from analytics.metrics.query import Question, check
+from analytics.metrics.query import check
+from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from analytics.sql.templates import load
 from data.dates import month_end
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
 HORIZONS = (3, 6)
-MONTHS, LEAST, TESTS, DRAWS = 12, 3, 12, 500
+MONTHS = 12
+MIN_MONTHS = 3
+TESTS = 12
+DRAWS = 500
 BAND = (5, 95)
 BY = ("class", "bucket")
 MEASURES = ("n", "balance")
+# The slot of what is in no state: no class, or unknown days past due.
 OUTSIDE = 255
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """ahead: horizon (months), as_of, state, share_now, share, low, high (90 % band; shares of the book),
-    amount (loans, customers or CNY). tests: horizon, forecasts (how many), error, error_naive (mean absolute
-    error of a share), beats (None without a test). `months`: how many monthly matrices were pooled; `measure`:
-    n or balance; `unit`: loans or customers."""
+    """The book to come and the back-test.
+
+    Attributes
+    ----------
+    ahead
+        horizon (months), as_of, state, share_now, share, low, high (90 % band; shares of the book),
+        amount (loans, customers or CNY).
+    tests
+        horizon, forecasts (how many), error, error_naive (mean absolute error of a share, of the
+        forecast and of "no change"), beats (None without a test).
+    months
+        Number of monthly matrices in the mean.
+    measure
+        n or balance.
+    unit
+        loans or customers.
+    """
 
     ahead: pd.DataFrame
     tests: pd.DataFrame
@@ -46,132 +68,184 @@ class Forecast:
     unit: str
 
 
-def forecast(
-    bank, question: Question, by: str = "class", measure: str = "n", buckets: str = "standard", seed: int = 0
-) -> Forecast:  # fmt: skip
-    """Shares of the tiers of question.scheme (by class, as of the day itself) or of `buckets` (by bucket) to come.
+class Positions(NamedTuple):
+    """The book at one month end, one value per loan or customer: key, slot of its state, balance."""
 
-    Raises UserError as `ask` does, and where fewer than four month ends are there.
+    key: np.ndarray
+    slot: np.ndarray
+    balance: np.ndarray
+
+
+def forecast(
+    warehouse: Warehouse,
+    question: Question,
+    by: str = "class",
+    measure: str = "n",
+    buckets: str = "standard",
+    seed: int = 0,
+) -> Forecast:
+    """Forecast the shares of the classes of question.scheme, or of the days-past-due `buckets`.
+
+    Raises
+    ------
+    UserError
+        As `ask`, and with fewer than four month ends.
     """
     if by not in BY or measure not in MEASURES:
         raise UserError("forecast_options", by=BY, by_2=by, measure=measure)
-    of_loans = by == "bucket" or schemes()[question.scheme].grain == "loan"
-    asked = question.about(
-        "loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None
-    )
-    back = MONTHS + TESTS + max(HORIZONS)
-    with bank.session() as view:
-        check(view, asked)
-        months = [
-            day
-            for day in metadata(view).months
-            if month_end(asked.as_of, -back) <= day <= asked.as_of
-        ]
-        if len(months) < LEAST + 1:
-            raise UserError("forecast_needs_months", least=LEAST + 1, count_months=len(months))
-        states = (
-            buckets_named(buckets).codes
-            if by == "bucket"
-            else schemes()[question.scheme].class_codes
-        )
-        books = (
-            _book(view, asked.about(as_of=day), of_loans, by, buckets, states) for day in months
-        )
-        chain = _Chain(books, list(states), measure)
-    rows, rng = [], np.random.default_rng(seed)
-    last = len(chain.opening) - 1
-    for horizon in HORIZONS:
-        stock, drawn = chain.ahead(last, horizon), chain.band(last, horizon, rng)
-        low, high = np.percentile(drawn, BAND, axis=0)
-        now, then = _shares(chain.stocks[last + 1]), _shares(stock)
-        for place, state in enumerate(chain.states):
-            rows.append({
-                "horizon": horizon, "as_of": month_end(asked.as_of, horizon), "state": state, "share_now": now[place],
-                "share": then[place], "low": low[place], "high": high[place], "amount": stock[place],
-            })  # fmt: skip
-    tests = pd.DataFrame([chain.test(horizon) for horizon in HORIZONS])
-    return Forecast(
-        pd.DataFrame(rows),
-        tests,
-        min(MONTHS, last + 1),
-        measure,
-        "loans" if of_loans else "customers",
-    )
-
-
-Book = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def _book(
-    view, asked: Question, of_loans: bool, by: str, buckets: str, states: Sequence[str]
-) -> Book:
-    """Who stands in the book at one month end: numbers, places of their states among `states`, balances.
-
-    A state that is none of them (no class, days unknown) is outside the book.
-    """
-    writer = SqlBuilder(view, metric_named(asked.metric), asked)
-    put = {
-        "key": "loan_key" if of_loans else "customer_key",
-        "balance": "balance" if of_loans else "loan_balance",
-        "mart": "loan_month" if of_loans else "customer_month",
-        "state": buckets_named(buckets).place_sql if by == "bucket" else writer.expression("class"),
-        "asked": writer.conditions([asked.as_of]),
-        "joins": "\n".join(writer.joins.values()),
-    }
-    table = view.arrow(load("questions/month_positions", **put), None, **writer.params)
+    is_of_loans = by == "bucket" or schemes()[question.scheme].grain == "loan"
+    metric = "loans" if is_of_loans else "customers"
+    single = question.with_changes(metric, by=(), opening=0, last=1, compare=None)
     if by == "bucket":
-        place = table["state"].to_numpy()
+        states = bucket_set_named(buckets).codes
     else:
-        # Classes come as places in their enum, so that millions of them are no texts.
-        state = table["state"].combine_chunks()
-        state = state if hasattr(state, "indices") else state.dictionary_encode()
-        codes = [*state.dictionary.to_pylist(), None]
-        places = np.array(
-            [states.index(code) if code in states else OUTSIDE for code in codes], dtype=np.uint8
+        states = schemes()[question.scheme].class_codes
+    with warehouse.session() as reader:
+        months = _months(reader, single)
+        positions = (
+            _positions(
+                reader, single.with_changes(as_of=day), states, buckets if by == "bucket" else ""
+            )
+            for day in months
         )
-        place = places[state.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)]
-    held = place != OUTSIDE
-    return tuple(
-        column[held] for column in (table["key"].to_numpy(), place, table["balance"].to_numpy())
+        chain = _MarkovChain(positions, list(states), measure)
+    rng = np.random.default_rng(seed)
+    ahead = pd.concat(
+        [_ahead(chain, horizon, single.as_of, rng) for horizon in HORIZONS], ignore_index=True
     )
+    tests = pd.DataFrame([chain.test(horizon) for horizon in HORIZONS])
+    return Forecast(ahead, tests, min(MONTHS, len(chain.opening)), measure, metric)
+
+
+def _months(reader: EditionReader, question: Question) -> list[date]:
+    """Return the month ends that forecast and back-test use."""
+    check(reader, question)
+    first = month_end(question.as_of, -(MONTHS + TESTS + max(HORIZONS)))
+    months = [day for day in metadata(reader).months if first <= day <= question.as_of]
+    if len(months) < MIN_MONTHS + 1:
+        raise UserError("forecast_needs_months", least=MIN_MONTHS + 1, count_months=len(months))
+    return months
+
+
+def _ahead(
+    chain: _MarkovChain, horizon: int, as_of: date, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return the rows of one horizon, one per state."""
+    last = len(chain.opening) - 1
+    stock = chain.ahead(last, horizon)
+    low, high = np.percentile(chain.draw_shares(last, horizon, rng), BAND, axis=0)
+    return pd.DataFrame(
+        {
+            "horizon": horizon,
+            "as_of": month_end(as_of, horizon),
+            "state": chain.states,
+            "share_now": _shares(chain.stocks[last + 1]),
+            "share": _shares(stock),
+            "low": low,
+            "high": high,
+            "amount": stock,
+        }
+    )
+
+
+def _positions(
+    reader: EditionReader, question: Question, states: Sequence[str], buckets: str
+) -> Positions:
+    """Return the loans or customers in one of the states at the question's month end.
+
+    The states are classes where `buckets` is empty.
+    """
+    is_of_loans = question.metric == "loans"
+    builder = SqlBuilder(reader, metric_named(question.metric), question)
+    state = bucket_set_named(buckets).position_sql if buckets else builder.expression("class")
+    conditions = builder.conditions([question.as_of])
+    sql = load(
+        "questions/month_positions",
+        key="loan_key" if is_of_loans else "customer_key",
+        balance="balance" if is_of_loans else "loan_balance",
+        mart="loan_month" if is_of_loans else "customer_month",
+        state=state,
+        asked=conditions,
+        joins=builder.joins_sql,
+    )
+    table = reader.arrow(sql, None, **builder.params)
+    slot = table["state"].to_numpy() if buckets else _slots(table["state"], states)
+    is_inside = slot != OUTSIDE
+    key = table["key"].to_numpy()[is_inside]
+    return Positions(key, slot[is_inside], table["balance"].to_numpy()[is_inside])
+
+
+def _slots(column: pa.ChunkedArray, states: Sequence[str]) -> np.ndarray:
+    """Return the slot of each class among `states`.
+
+    Classes arrive as codes of an enum and are mapped as such: millions of texts would take longer.
+    """
+    codes = column.combine_chunks()
+    if not isinstance(codes, pa.DictionaryArray):
+        codes = codes.dictionary_encode()
+    names = [*codes.dictionary.to_pylist(), None]
+    slots = [states.index(name) if name in states else OUTSIDE for name in names]
+    indices = codes.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
+    return np.array(slots, dtype=np.uint8)[indices]
 
 
 def _shares(stock: np.ndarray) -> np.ndarray:
+    """… × states → the same, each row ÷ its sum; 0 where the sum is 0."""
     total = stock.sum(axis=-1, keepdims=True)
     return np.divide(stock, total, out=np.zeros_like(stock, dtype=float), where=total > 0)
 
 
-class _Chain:
-    """Monthly moves as arrays: `opening` m × k, `moved` m × k × k, `joined` m × k, `stocks` (m + 1) × k, of `states`.
+class _MarkovChain:
+    """Monthly moves of m months between k states.
 
-    Numbers of loans and customers are dense, so that where each stood a month before is looked up, not joined.
+    Attributes
+    ----------
+    states
+        The k states that occur.
+    stocks
+        (m + 1) × k: number or balance at each month end.
+    opening
+        m × k: `stocks` without the last month end.
+    moved
+        m × k × k: of those in the book at both ends of a month, from state to state.
+    joined
+        m × k: those who were not in the book a month before.
     """
 
-    def __init__(self, books: Iterable[Book], states: list[str], measure: str) -> None:
+    def __init__(self, books: Iterable[Positions], states: list[str], measure: str) -> None:
         size = len(states)
-        stocks, moved, joined = [], [], []
-        stood = np.empty(0, dtype=np.uint8)
-        for key, place, balance in books:
+        stocks: list[np.ndarray] = []
+        moved: list[np.ndarray] = []
+        joined: list[np.ndarray] = []
+        # Slot by key a month before. Keys are dense, so that it is an array, not a join.
+        previous = np.empty(0, dtype=np.uint8)
+        for book in books:
+            key, slot, balance = book
             weight = balance if measure == "balance" else np.ones(len(key))
+            highest = int(key.max(initial=-1)) + 1
             if stocks:
-                missing = max(0, int(key.max(initial=-1)) + 1 - len(stood))
-                before = np.append(stood, np.full(missing, OUTSIDE, dtype=np.uint8))[key]
+                missing = np.full(max(0, highest - len(previous)), OUTSIDE, dtype=np.uint8)
+                before = np.append(previous, missing)[key]
                 stayed = before != OUTSIDE
-                cell = before[stayed].astype(np.intp) * size + place[stayed]
+                cell = before[stayed].astype(np.intp) * size + slot[stayed]
                 moved.append(np.bincount(cell, weight[stayed], size * size).reshape(size, size))
-                joined.append(np.bincount(place[~stayed], weight[~stayed], size))
-            stocks.append(np.bincount(place, weight, size))
-            stood = np.full(int(key.max(initial=-1)) + 1, OUTSIDE, dtype=np.uint8)
-            stood[key] = place
-        held = np.flatnonzero(np.sum(stocks, axis=0) > 0)
-        self.states = [states[at] for at in held]
-        self.stocks = np.array(stocks)[:, held]
-        self.opening, self.joined = self.stocks[:-1], np.array(joined)[:, held]
-        self.moved = np.array(moved)[:, held][:, :, held]
+                joined.append(np.bincount(slot[~stayed], weight[~stayed], size))
+            stocks.append(np.bincount(slot, weight, size))
+            previous = np.full(highest, OUTSIDE, dtype=np.uint8)
+            previous[key] = slot
+        occurs = np.flatnonzero(np.sum(stocks, axis=0) > 0)
+        self.states = [states[index] for index in occurs]
+        self.stocks = np.array(stocks)[:, occurs]
+        self.opening = self.stocks[:-1]
+        self.joined = np.array(joined)[:, occurs]
+        self.moved = np.array(moved)[:, occurs][:, :, occurs]
 
-    def _pooled(self, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix and the joiners of an average month, of the twelve up to `last`."""
-        window = slice(max(0, last + 1 - MONTHS), last + 1)
+    def _window(self, last: int) -> slice:
+        return slice(max(0, last + 1 - MONTHS), last + 1)
+
+    def _mean_month(self, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the matrix of rates and the joiners of a mean month of the twelve up to `last`."""
+        window = self._window(last)
         opening = self.opening[window].sum(axis=0)
         rates = np.divide(
             self.moved[window].sum(axis=0),
@@ -182,49 +256,51 @@ class _Chain:
         return rates, self.joined[window].mean(axis=0)
 
     def ahead(self, last: int, horizon: int) -> np.ndarray:
-        """The stock `horizon` months after month `last`."""
-        rates, joined = self._pooled(last)
+        """Return the stock of each state `horizon` months after month `last`."""
+        rates, joined = self._mean_month(last)
         stock = self.stocks[last + 1]
         for _ in range(horizon):
             stock = stock @ rates + joined
         return stock
 
-    def band(self, last: int, horizon: int, rng: np.random.Generator) -> np.ndarray:
-        """Draws × k: shares when each month to come is one of the pooled months as it was."""
-        pooled, _ = self._pooled(last)
-        window = np.arange(max(0, last + 1 - MONTHS), last + 1)
+    def draw_shares(self, last: int, horizon: int, rng: np.random.Generator) -> np.ndarray:
+        """Return draws × states: shares when each coming month repeats one of the last twelve."""
+        mean_rates, _ = self._mean_month(last)
+        window = self._window(last)
         opening = self.opening[window][:, :, None]
-        rates = np.where(
-            opening > 0, self.moved[window] / np.where(opening > 0, opening, 1), pooled
-        )
+        divisor = np.where(opening > 0, opening, 1)
+        rates = np.where(opening > 0, self.moved[window] / divisor, mean_rates)
+        joined = self.joined[window]
         stock = np.tile(self.stocks[last + 1], (DRAWS, 1))
         for _ in range(horizon):
-            month = rng.integers(0, len(window), DRAWS)
-            stock = np.einsum("dk,dkj->dj", stock, rates[month]) + self.joined[window][month]
+            month = rng.integers(0, len(joined), DRAWS)
+            stock = np.einsum("dk,dkj->dj", stock, rates[month]) + joined[month]
         return _shares(stock)
 
-    def test(self, horizon: int) -> dict:
-        """The error of the last forecasts whose outcome is known, and of "no change"."""
-        ends = [
-            last
-            for last in range(LEAST - 1, len(self.opening))
-            if last + horizon < len(self.opening)
-        ][-TESTS:]
-        made, naive = [], []
-        for last in ends:
-            came = _shares(self.stocks[last + 1 + horizon])
-            made.append(np.abs(_shares(self.ahead(last, horizon)) - came).mean())
-            naive.append(np.abs(_shares(self.stocks[last + 1]) - came).mean())
-        if not ends:
-            return {
-                "horizon": horizon,
-                "forecasts": 0,
-                "error": np.nan,
-                "error_naive": np.nan,
-                "beats": None,
-            }
-        error, error_naive = float(np.mean(made)), float(np.mean(naive))
+    def test(self, horizon: int) -> dict[str, Any]:
+        """Return the mean error of the last forecasts whose outcome is in the data."""
+        months = range(MIN_MONTHS - 1, len(self.opening) - horizon)[-TESTS:]
+        error = np.nan
+        error_naive = np.nan
+        beats = None
+        if months:
+            outcomes = {last: _shares(self.stocks[last + 1 + horizon]) for last in months}
+            error = _mean_error(
+                (_shares(self.ahead(last, horizon)), outcomes[last]) for last in months
+            )
+            error_naive = _mean_error(
+                (_shares(self.stocks[last + 1]), outcomes[last]) for last in months
+            )
+            beats = error < error_naive
         return {
-            "horizon": horizon, "forecasts": len(ends), "error": error, "error_naive": error_naive,
-            "beats": error < error_naive,
-        }  # fmt: skip
+            "horizon": horizon,
+            "forecasts": len(months),
+            "error": error,
+            "error_naive": error_naive,
+            "beats": beats,
+        }
+
+
+def _mean_error(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The mean over pairs of the mean absolute difference of shares."""
+    return float(np.mean([np.abs(share - outcome).mean() for share, outcome in pairs]))

@@ -1,15 +1,15 @@
-"""Who moved between two month ends: migration matrix, money bridge of the overdue stock, roll rates, 五级分类迁徙率.
+"""Moves between two month ends: migration matrix, overdue roll-forward, roll rates, 五级分类迁徙率.
 
-Every count, amount and cell here is a set of loans or customers that opens as a list (`list_rows`, `count_rows`). The
-population is what has a balance; joiners and leavers stand in the matrix, so that its rows add up to the
-opening and its columns to the closing book. A filter is applied on each of the two days; who was there but
-outside it has moved in or out.
+Every count, amount and cell is a set of loans or customers that opens as a list (`list_rows`,
+`count_rows`). The population is what has a balance. The matrix includes those who joined and those
+who left, so that its rows add up to the opening book and its columns to the closing book. A filter
+is applied at each month end: a loan or customer outside it at one of them has moved in or out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -17,20 +17,24 @@ from typing import Any
 import pandas as pd
 
 from analytics.analysis.attribution import validate_periods
-from analytics.metrics.buckets import Buckets, buckets_named
+from analytics.metrics.buckets import BucketSet, bucket_set_named
 from analytics.metrics.definitions import metric_named
 from analytics.metrics.edition_metadata import metadata
-from analytics.metrics.query import Question, check
+from analytics.metrics.list_layout import BRANCH, CUSTOMER, LOAN, NAME, PRODUCT, ListLayout
+from analytics.metrics.query import check
+from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from analytics.sql.templates import load
 from data.dates import month_end
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
-JOINED, MOVED_IN = "joined", "moved_in"
+JOINED = "joined"
+MOVED_IN = "moved_in"
 EXITS = ("settled", "written_off", "sold", "gone", "left", "moved_out")
 DAYS = (0, 30, 60, 90)
-# The terms between opening and closing, in the order in which they are told.
+# The terms of the roll-forward between its opening and its closing stock, in order.
 TERMS = (
     "rolled_in",
     "new",
@@ -43,7 +47,8 @@ TERMS = (
     "moved_out",
     "stayed",
 )
-_TERM = """case
+RATES = ("normal_loans", "normal", "special_mention", "substandard", "doubtful")
+_TERM_SQL = """case
             when before = 'late' and after = 'late' then 'stayed'
             when after = 'late' and before = 'joined' then 'new'
             when after = 'late' and before = 'moved_in' and days_past_due_before > $days then 'moved_in'
@@ -52,15 +57,50 @@ _TERM = """case
             when after in ('current', 'moved_out') then 'cured'
             else after
         end"""
-# By days past due an open loan counts even when a snapshot tells no balance of it.
-_OPEN = "(fact.ended_on is null and fact.written_off_on is null)"
-RATES = ("normal_loans", "normal", "special_mention", "substandard", "doubtful")
+_STOCKS = {"opening": "before = 'late'", "closing": "after = 'late'"}
+# By days past due an open loan counts even where a snapshot has no balance for it.
+_OPEN_SQL = "(fact.ended_on is null and fact.written_off_on is null)"
+# Largest first: by the higher balance of the two days.
+_LARGEST = "greatest(balance_before, balance) as largest"
+_ORDER = ("largest desc", "key")
+_MOVE = (
+    "page.before",
+    "page.after",
+    "page.balance_before",
+    "page.balance",
+    "page.days_past_due_before",
+    "page.days_past_due",
+)
+_LOANS = ListLayout(
+    (
+        *LOAN,
+        *NAME,
+        *PRODUCT,
+        *BRANCH,
+        "cast(life.channel as varchar) as channel",
+        *_MOVE,
+        "life.disbursed_on",
+        "life.closed_on",
+        "life.written_off_on",
+    ),
+    _ORDER,
+    loan_key="key",
+    branch_of="life",
+    joins=("join loan_life as life on life.loan_key = page.key",),
+)
+_CUSTOMERS = ListLayout((*CUSTOMER, *NAME, *BRANCH, *_MOVE), _ORDER, branch_of="named")
 
 
 @dataclass(frozen=True)
 class MigrationQuery:
-    """One way of telling moves apart. `by`: class (of the question's scheme), bucket (of `buckets`), or late (>
-    days)."""
+    """What is compared between `before` and the question's month end.
+
+    Attributes
+    ----------
+    by
+        The states: class (of the question's scheme), bucket (of `buckets`), or late (more than
+        `days` past due, else current).
+    """
 
     question: Question
     before: date
@@ -74,71 +114,82 @@ class MigrationQuery:
         return self.by != "class" or schemes()[self.question.scheme].grain == "loan"
 
 
-@dataclass
-class _Written:
-    """The SQL text up to and with the step `moved`, with its values."""
+@dataclass(frozen=True)
+class _Selection:
+    """The rows behind one cell: `sql` up to and with the relation `source`, and their condition."""
 
     sql: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any]
+    source: str = "moved"
+    condition: str = "true"
 
 
-def _moved(view, asked: MigrationQuery) -> _Written:
-    of_loans = asked.of_loans
-    question = asked.question.about(
-        "loans" if of_loans else "customers", by=(), opening=0, last=1, compare=None
+def _moves(reader: EditionReader, query: MigrationQuery) -> _Selection:
+    """Return the SQL up to and with `moved`: every loan or customer with its two states."""
+    question = query.question.with_changes(
+        "loans" if query.of_loans else "customers", by=(), opening=0, last=1, compare=None
     )
-    validate_periods(view, question, asked.before)
-    parts: dict[str, str] = {}
-    if of_loans:
-        parts["in_book"] = _OPEN if asked.by == "bucket" else "fact.balance > 0"
-    params: dict[str, Any] = {"opening_on": asked.before, "closing_on": question.as_of}
-    for side, day in (("before", asked.before), ("after", question.as_of)):
-        writer = SqlBuilder(view, metric_named(question.metric), question.about(as_of=day))
-        writer.params = params
-        state = _state(writer, asked)
-        condition = writer.conditions([day])
-        parts[f"state_{side}"] = state
-        parts[f"asked_{side}"] = f"({condition})"
-        parts[f"joins_{side}"] = "\n    ".join(writer.joins.values())
-    if asked.by == "late":
-        params["days"] = asked.days
-    text = load("questions/moved_loans" if of_loans else "questions/moved_customers", **parts)
-    return _Written(text.rstrip(), params)
+    validate_periods(reader, question, query.before)
+    placeholders: dict[str, str] = {}
+    if query.of_loans:
+        placeholders["in_book"] = _OPEN_SQL if query.by == "bucket" else "fact.balance > 0"
+    params: dict[str, Any] = {"opening_on": query.before, "closing_on": question.as_of}
+    for side, day in (("before", query.before), ("after", question.as_of)):
+        at_day = question.with_changes(as_of=day)
+        builder = SqlBuilder(reader, metric_named(question.metric), at_day, params)
+        placeholders[f"state_{side}"] = _state_sql(builder, query)
+        placeholders[f"asked_{side}"] = f"({builder.conditions([day])})"
+        placeholders[f"joins_{side}"] = builder.joins_sql
+    if query.by == "late":
+        params["days"] = query.days
+    name = "moved_loans" if query.of_loans else "moved_customers"
+    return _Selection(load(f"questions/{name}", **placeholders).rstrip(), params)
 
 
-def _state(writer: SqlBuilder, asked: MigrationQuery) -> str:
-    if asked.by == "late":
-        if asked.days not in DAYS:
-            raise UserError("unknown_days_past_due", days=asked.days)
+def _state_sql(builder: SqlBuilder, query: MigrationQuery) -> str:
+    if query.by == "late":
+        if query.days not in DAYS:
+            raise UserError("unknown_days_past_due", days=query.days)
         return "case when fact.days_past_due > $days then 'late' else 'current' end"
-    if asked.by == "bucket":
-        return buckets_named(asked.buckets).sql
-    return f"coalesce(cast({writer.expression('class')} as varchar), 'unrated')"
+    if query.by == "bucket":
+        return bucket_set_named(query.buckets).sql
+    return f"coalesce(cast({builder.expression('class')} as varchar), 'unrated')"
 
 
-def matrix(bank, asked: MigrationQuery) -> pd.DataFrame:
-    """Moves by where from and where to. Columns: before, after, n, balance_before, balance (CNY; a joiner has
-    no opening balance, a leaver no closing one), share (of the row's n), share_balance (closing balance ÷ the
-    row's opening one)."""
-    with bank.session() as view:
-        written = _moved(view, asked)
-        found = view.query(
-            f"{written.sql}\n{load('questions/moved_matrix')}", None, **written.params
-        )
-    found[["balance_before", "balance"]] = found[["balance_before", "balance"]].fillna(0.0)
-    rows = found.groupby("before")
-    return found.assign(
-        share=found["n"] / rows["n"].transform("sum"),
-        share_balance=(found["balance"] / rows["balance_before"].transform("sum")).where(
-            rows["balance_before"].transform("sum") > 0
-        ),
+def matrix(warehouse: Warehouse, query: MigrationQuery) -> pd.DataFrame:
+    """Count moves by opening and closing state.
+
+    Returns
+    -------
+    before, after, n, balance_before, balance (CNY; 0 before joining and after leaving), share (of
+    the row's n), share_balance (closing balance ÷ the row's opening balance).
+    """
+    with warehouse.session() as reader:
+        moves = _moves(reader, query)
+        sql = f"{moves.sql}\n{load('questions/moved_matrix')}"
+        frame = reader.query(sql, None, **moves.params)
+    frame[["balance_before", "balance"]] = frame[["balance_before", "balance"]].fillna(0.0)
+    rows = frame.groupby("before")
+    opening = rows["balance_before"].transform("sum")
+    return frame.assign(
+        share=frame["n"] / rows["n"].transform("sum"),
+        share_balance=(frame["balance"] / opening).where(opening > 0),
     )
 
 
 @dataclass(frozen=True)
 class Flows:
-    """The overdue stock from `opening` to `closing` (CNY). `terms`: term, loans, customers, amount, signed as
-    it enters."""
+    """The overdue balance from `opening` to `closing`, in CNY.
+
+    Attributes
+    ----------
+    terms
+        term, loans, customers, amount (signed as it enters the closing stock).
+    residual
+        closing − opening − Σ amount.
+    loans_before, loans
+        Number of overdue loans at the opening and at the closing.
+    """
 
     opening: Decimal
     closing: Decimal
@@ -148,171 +199,213 @@ class Flows:
     loans: int
 
 
-def flows(bank, asked: MigrationQuery) -> Flows:
-    """Opening + rolled in − cured − settled or collected − written off ± balance change of those that stay = closing.
+def flows(warehouse: Warehouse, query: MigrationQuery) -> Flows:
+    """Return the roll-forward of the overdue balance.
 
-    `new` is overdue and was not in the book at the opening, `gone` has left it without a reason in the data (a
-    bank that hands over snapshots only), `moved_in` and `moved_out` were overdue on the other day too, but
-    outside the filter. Raises UserError as `ask` does.
+    Opening + rolled in − cured − settled or collected − written off ± balance change of those that
+    stay = closing. `new` is overdue and was not in the book at the opening; `gone` has left it
+    without a reason in the data (a bank that delivers snapshots only); `moved_in` and `moved_out`
+    were overdue on the other day too, but outside the filter.
+
+    Raises
+    ------
+    UserError
+        As `ask`.
     """
-    asked = MigrationQuery(asked.question, asked.before, "late", days=asked.days)
-    with bank.session() as view:
-        written = _moved(view, asked)
-        sums = view.arrow(
-            f"{written.sql},\n\n{_termed()}\n\n{load('questions/flow_sums')}",
-            None,
-            **written.params,
-        ).to_pylist()
-    found = {row["term"]: row for row in sums}
+    query = _late(query)
+    with warehouse.session() as reader:
+        moves = _moves(reader, query)
+        sql = f"{moves.sql},\n\n{_terms_sql()}\n\n{load('questions/flow_sums')}"
+        rows = reader.arrow(sql, None, **moves.params).to_pylist()
+    sums = {row["term"]: row for row in rows}
     nothing = {"loans": 0, "customers": 0, "amount": Decimal(0)}
-    opening, closing = (found.get(name, nothing) for name in ("opening", "closing"))
-    lines = [{"term": term, **{k: found.get(term, nothing)[k] for k in nothing}} for term in TERMS]
+    opening = sums.get("opening", nothing)
+    closing = sums.get("closing", nothing)
+    lines = [
+        {"term": term} | {name: sums.get(term, nothing)[name] for name in nothing} for term in TERMS
+    ]
     explained = sum((line["amount"] for line in lines), Decimal(0))
     residual = closing["amount"] - opening["amount"] - explained
-    terms = pd.DataFrame(lines).astype(
-        {"amount": "float64", "loans": "int64", "customers": "int64"}
-    )
+    types = {"amount": "float64", "loans": "int64", "customers": "int64"}
     return Flows(
-        opening["amount"], closing["amount"], terms, residual, opening["loans"], closing["loans"]
+        opening["amount"],
+        closing["amount"],
+        pd.DataFrame(lines).astype(types),
+        residual,
+        opening["loans"],
+        closing["loans"],
     )
 
 
-def rates(bank, question: Question, before: date) -> pd.DataFrame:
-    """五级分类迁徙率 between two month ends: rate (RATES), n (loans of the opening class), opening, decrease,
-    numerator, denominator, value. Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the
-    others by class."""
-    asked = MigrationQuery(question.about(scheme="loan_five"), before)
-    with bank.session() as view:
-        written = _moved(view, asked)
-        found = view.query(f"{written.sql}\n{load('questions/five_rates')}", None, **written.params)
-    found = found.set_index("rate").reindex(list(RATES)).rename_axis("rate").reset_index()
-    sums = ["opening", "decrease", "numerator", "denominator"]
-    found[sums] = found[sums].fillna(0.0)
-    return found.assign(n=found["n"].fillna(0).astype("int64"))
+def rates(warehouse: Warehouse, question: Question, before: date) -> pd.DataFrame:
+    """Return the 五级分类迁徙率 between two month ends.
 
+    Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the others are by class.
 
-def roll(bank, question: Question, before: date, buckets: str = "months") -> pd.DataFrame:
-    """The roll matrix by days past due, in loans and balance; columns as in `matrix`, states are codes of `buckets`."""
-    return matrix(bank, MigrationQuery(question, before, "bucket", buckets))
-
-
-def roll_series(bank, question: Question, last: int = 12, buckets: str = "months") -> pd.DataFrame:
-    """Stock roll rates month by month: bucket k+1 now ÷ bucket k a month ago. The last bucket has no upper
-    edge: it keeps what came long ago, and no rate leads into it.
-
-    Columns: as_of, bucket (k), into (k+1), n (loans in k a month ago), numerator, denominator (CNY), value;
-    value_loans is the same in loans. Raises UserError for a set whose buckets are not one month
-    wide, and for a bank of one month end.
+    Returns
+    -------
+    rate (RATES), n (loans of the opening class), opening, decrease, numerator, denominator (CNY),
+    value.
     """
-    declared = buckets_named(buckets)
-    if not declared.monthly:
+    query = MigrationQuery(question.with_changes(scheme="loan_five"), before)
+    with warehouse.session() as reader:
+        moves = _moves(reader, query)
+        sql = f"{moves.sql}\n{load('questions/five_rates')}"
+        frame = reader.query(sql, None, **moves.params)
+    frame = frame.set_index("rate").reindex(list(RATES)).rename_axis("rate").reset_index()
+    sums = ["opening", "decrease", "numerator", "denominator"]
+    frame[sums] = frame[sums].fillna(0.0)
+    return frame.assign(n=frame["n"].fillna(0).astype("int64"))
+
+
+def roll(
+    warehouse: Warehouse, question: Question, before: date, buckets: str = "months"
+) -> pd.DataFrame:
+    """Return `matrix` by days past due; the states are codes of `buckets`."""
+    return matrix(warehouse, MigrationQuery(question, before, "bucket", buckets))
+
+
+def roll_series(
+    warehouse: Warehouse, question: Question, last: int = 12, buckets: str = "months"
+) -> pd.DataFrame:
+    """Return stock roll rates by month: bucket k+1 now ÷ bucket k one month ago.
+
+    The last bucket has no upper edge: it holds loans of many months, and no rate leads into it.
+
+    Returns
+    -------
+    as_of, bucket (k), into (k+1), n (loans in k one month ago), numerator, denominator (CNY), value;
+    value_loans is the same in loans.
+
+    Raises
+    ------
+    UserError
+        For buckets that are not one month wide, and where the edition has one month end.
+    """
+    bucket_set = bucket_set_named(buckets)
+    if not bucket_set.monthly:
         raise UserError("buckets_not_monthly", buckets=buckets)
-    with bank.session() as view:
-        asked = question.about("loans", by=(), opening=0, last=1, compare=None)
-        check(view, asked)
-        months = [
-            m for m in metadata(view).months if month_end(asked.as_of, -last) <= m <= asked.as_of
-        ]
+    loans = question.with_changes("loans", by=(), opening=0, last=1, compare=None)
+    with warehouse.session() as reader:
+        check(reader, loans)
+        first = month_end(loans.as_of, -last)
+        months = [month for month in metadata(reader).months if first <= month <= loans.as_of]
         if len(months) < 2:
             raise UserError("roll_rate_needs_months")
-        found = stocks(view, asked, months, declared)
-    return _rolled(found, declared)
+        stocks = _stocks(reader, loans, months, bucket_set)
+    return _stock_roll_rates(stocks, bucket_set)
 
 
-def stocks(view, question: Question, months: list[date], declared: Buckets) -> pd.DataFrame:
+def _stocks(
+    reader: EditionReader, question: Question, months: list[date], bucket_set: BucketSet
+) -> pd.DataFrame:
     """Loans and balance by bucket: as_of, bucket, n, balance."""
-    writer = SqlBuilder(view, metric_named("loans"), question)
-    asked = writer.conditions(months)
-    joins = "\n".join(writer.joins.values())
-    text = load("questions/bucket_stocks", state=declared.sql, asked=asked, joins=joins)
-    return view.query(text, None, **writer.params)
+    builder = SqlBuilder(reader, metric_named("loans"), question)
+    conditions = builder.conditions(months)
+    text = load(
+        "questions/bucket_stocks",
+        state=bucket_set.sql,
+        asked=conditions,
+        joins=builder.joins_sql,
+    )
+    return reader.query(text, None, **builder.params)
 
 
-def _rolled(found: pd.DataFrame, declared: Buckets) -> pd.DataFrame:
-    into = dict(zip(declared.codes[:-2], declared.codes[1:-1], strict=True))
-    source = found[found["bucket"].isin(into)].assign(into=lambda rows: rows["bucket"].map(into))
-    source["as_of"] = source["as_of"] + pd.offsets.MonthEnd(1)
-    target = found.rename(
+def _stock_roll_rates(stocks: pd.DataFrame, bucket_set: BucketSet) -> pd.DataFrame:
+    into = dict(zip(bucket_set.codes[:-2], bucket_set.codes[1:-1], strict=True))
+    source = stocks[stocks["bucket"].isin(into)].rename(columns={"balance": "denominator"})
+    source = source.assign(
+        into=source["bucket"].map(into), as_of=source["as_of"] + pd.offsets.MonthEnd(1)
+    )
+    target = stocks.rename(
         columns={"bucket": "into", "n": "numerator_loans", "balance": "numerator"}
     )
-    both = source.rename(columns={"balance": "denominator"}).merge(
-        target, on=["as_of", "into"], how="left"
-    )
-    both = both[both["as_of"] <= found["as_of"].max()]
+    both = source.merge(target, on=["as_of", "into"], how="left")
+    both = both[both["as_of"] <= stocks["as_of"].max()]
     both[["numerator", "numerator_loans"]] = both[["numerator", "numerator_loans"]].fillna(0.0)
     both = both.assign(
         value=both["numerator"] / both["denominator"].where(both["denominator"] > 0),
         value_loans=both["numerator_loans"] / both["n"].where(both["n"] > 0),
     )
-    kept = ["as_of", "bucket", "into", "n", "numerator", "denominator", "value", "value_loans"]
-    return both[kept].sort_values(["as_of", "bucket"]).reset_index(drop=True)
+    columns = ["as_of", "bucket", "into", "n", "numerator", "denominator", "value", "value_loans"]
+    return both[columns].sort_values(["as_of", "bucket"]).reset_index(drop=True)
 
 
 def list_rows(
-    bank, asked: MigrationQuery, picked: Mapping[str, str], limit: int = 200, offset: int = 0
+    warehouse: Warehouse,
+    query: MigrationQuery,
+    cell: Mapping[str, str],
+    limit: int = 200,
+    offset: int = 0,
 ) -> pd.DataFrame:
-    """The loans or customers behind one cell {before: …, after: …} (either may be left out), one term {term: …}, or the
-    opening loans of one migration rate {rate: …}, masked.
+    """List the loans or customers behind one number, names masked.
 
-    The terms opening and closing are the stocks. Raises UserError for a cell or term that is not known.
+    Parameters
+    ----------
+    cell
+        {before: …, after: …} of the matrix (either may be left out), {term: …} of the roll-forward
+        (opening and closing are its stocks), or {rate: …} for the opening loans of a migration rate.
+
+    Raises
+    ------
+    UserError
+        For an unknown cell or term.
     """
-    of_loans = asked.of_loans or bool({"term", "rate"} & set(picked))
-    with bank.session() as view:
-        written, source, test = _picked(view, asked, picked)
-        name = "questions/moved_loan_list" if of_loans else "questions/moved_customer_list"
-        text = load(name, **{"from": source, "picked": test})
-        return view.query(
-            f"{written.sql},\n\n{text}", None, **written.params, limit=limit, offset=offset
-        )
+    is_of_loans = query.of_loans or "term" in cell or "rate" in cell
+    layout = _LOANS if is_of_loans else _CUSTOMERS
+    with warehouse.session() as reader:
+        rows = _select(reader, query, cell)
+        select = f"select *, {_LARGEST}\nfrom {rows.source}\nwhere {rows.condition}"
+        sql = f"{rows.sql},\n\n{layout.sql(select)}"
+        return reader.query(sql, None, **rows.params, limit=limit, offset=offset)
 
 
-def count_rows(bank, asked: MigrationQuery, picked: Mapping[str, str]) -> int:
+def count_rows(warehouse: Warehouse, query: MigrationQuery, cell: Mapping[str, str]) -> int:
     """Return the number of rows that `list_rows` gives without a limit."""
-    with bank.session() as view:
-        written, source, test = _picked(view, asked, picked)
-        return int(
-            view.one(
-                f"{written.sql}\nselect count(*) from {source} where {test}", None, **written.params
-            )[0]
-        )
+    with warehouse.session() as reader:
+        rows = _select(reader, query, cell)
+        sql = f"{rows.sql}\nselect count(*) from {rows.source} where {rows.condition}"
+        row = reader.one(sql, None, **rows.params)
+        return int(row[0]) if row else 0
 
 
-def _picked(view, asked: MigrationQuery, picked: Mapping[str, str]) -> tuple[_Written, str, str]:
-    if unknown := set(picked) - {"before", "after", "term", "rate"}:
+def _select(reader: EditionReader, query: MigrationQuery, cell: Mapping[str, str]) -> _Selection:
+    if unknown := set(cell) - {"before", "after", "term", "rate"}:
         raise UserError("unknown_matrix_cell", unknown=min(unknown))
-    if "term" in picked:
-        asked = MigrationQuery(asked.question, asked.before, "late", days=asked.days)
-        written, term = _moved(view, asked), picked["term"]
-        stock = {"opening": "before = 'late'", "closing": "after = 'late'"}
-        if term not in (*TERMS, *stock):
-            raise UserError("unknown_term", term=term, stock_terms=(*stock, *TERMS))
-        written.sql += f",\n\n{_termed()}"
-        if term in stock:
-            return written, "termed", stock[term]
-        written.params["term"] = term
-        return written, "termed", "term = $term"
-    if "rate" in picked:
-        if picked["rate"] not in RATES:
-            told = ", ".join(RATES)
-            raise UserError("unknown_rate", rate=picked["rate"], told=told)
-        written = _moved(
-            view, MigrationQuery(asked.question.about(scheme="loan_five"), asked.before)
-        )
-        opening = (
-            ("normal", "special_mention") if picked["rate"] == "normal_loans" else (picked["rate"],)
-        )
-        return (
-            written,
-            "moved",
-            f"was_in and before in ({', '.join(repr(code) for code in opening)})",
-        )
-    written = _moved(view, asked)
-    tests = []
-    for side, code in picked.items():
-        written.params[side] = code
-        tests.append(f"{side} = ${side}")
-    return written, "moved", " and ".join(tests) or "true"
+    if "term" in cell:
+        return _select_term(reader, query, cell["term"])
+    if "rate" in cell:
+        return _select_rate(reader, query, cell["rate"])
+    moves = _moves(reader, query)
+    conditions = [f"{side} = ${side}" for side in cell]
+    condition = " and ".join(conditions) or "true"
+    return _Selection(moves.sql, moves.params | dict(cell), condition=condition)
 
 
-def _termed() -> str:
-    return load("questions/flow_terms", term=_TERM)
+def _select_term(reader: EditionReader, query: MigrationQuery, term: str) -> _Selection:
+    moves = _moves(reader, _late(query))
+    if term not in (*TERMS, *_STOCKS):
+        raise UserError("unknown_term", term=term, stock_terms=(*_STOCKS, *TERMS))
+    sql = f"{moves.sql},\n\n{_terms_sql()}"
+    if term in _STOCKS:
+        return _Selection(sql, moves.params, "termed", _STOCKS[term])
+    return _Selection(sql, moves.params | {"term": term}, "termed", "term = $term")
+
+
+def _select_rate(reader: EditionReader, query: MigrationQuery, rate: str) -> _Selection:
+    if rate not in RATES:
+        raise UserError("unknown_rate", rate=rate, told=", ".join(RATES))
+    question = query.question.with_changes(scheme="loan_five")
+    moves = _moves(reader, MigrationQuery(question, query.before))
+    opening = ("normal", "special_mention") if rate == "normal_loans" else (rate,)
+    codes = ", ".join(f"'{code}'" for code in opening)
+    return _Selection(moves.sql, moves.params, condition=f"was_in and before in ({codes})")
+
+
+def _late(query: MigrationQuery) -> MigrationQuery:
+    """The same days past due, with the states late and current."""
+    return MigrationQuery(query.question, query.before, "late", days=query.days)
+
+
+def _terms_sql() -> str:
+    return load("questions/flow_terms", term=_TERM_SQL)

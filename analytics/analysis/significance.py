@@ -1,12 +1,13 @@
-"""Is a change real or noise: the paired bootstrap of customers, and the word for what it finds.
+"""Is a change real or noise: the paired bootstrap of customers.
 
-The same customers stand in both months, so customers are drawn, all their rows of both months together: 1,000 draws
-with replacement, the percentile interval of the change (Efron and Tibshirani 1993). What is drawn are the sums that
-each customer adds to each part, not rows. Where few customers carry the change (large balances, small parts) the
-percentiles are taken further out, as a t distribution is wider than the normal one (Hesterberg 2015, the expanded
-percentile interval); without it 95 % intervals of small parts by balance cover 91 to 92 %, see tests/bench_noise.py.
-The parts of one board are judged together by Benjamini and Hochberg (1995).
-Below 30 rows in either month nothing is said.
+Both months have largely the same customers, so customers are drawn with replacement, each with all
+rows of both months: 1,000 draws, and the percentile interval of the change (Efron and Tibshirani
+1993). The draws use the sums that each customer adds to each part, not rows. Where few customers
+carry the change (large balances, small parts), the percentiles are taken further out, as a t
+distribution is wider than the normal one (the expanded percentile interval, Hesterberg 2015).
+Without this, 95 % intervals of small parts by balance cover 91 to 92 %, see tests/bench_noise.py.
+The parts of one board are tested together by Benjamini and Hochberg (1995). Changes with fewer than
+30 rows in either month are not tested.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,25 +27,37 @@ from statsmodels.stats.proportion import proportion_confint
 
 from analytics.analysis.attribution import compare_periods, validate_periods
 from analytics.metrics.definitions import MIN_GROUP_SIZE, Metric, metric_named
-from analytics.metrics.query import Question
+from analytics.metrics.edition_metadata import UNKNOWN
+from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
 DRAWS = 1_000
-CUSTOMERS = 200_000  # beyond this many, a sample of about this size is drawn from
+MAX_CUSTOMERS = 200_000  # of more customers, a sample of about this size is drawn from
 LEVEL = 0.05
-RISE, FALL, WITHIN, FEW = "rise", "fall", "noise", "few"
+RISE = "rise"
+FALL = "fall"
+NOT_SIGNIFICANT = "noise"
+TOO_FEW = "few"
 _MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class SignificanceResult:
-    """What `noise` found. Rates are shares of one, money CNY.
+    """What the test found; rates are shares of one, money is CNY.
 
-    whole, parts  value_before, value, change, n_before, n, low, high (of the change), p, p_adjusted, verdict (rise |
-                  fall | noise | few), value_low, value_high (Wilson, of the later rate where it counts heads);
-                  `parts` per code of the split, in the order of the answer
-    customers     who stand in either month; `drawn`: of how many of them the draws were made
+    Attributes
+    ----------
+    whole, parts
+        value_before, value, change, n_before, n; low and high (95 % interval of the change), p,
+        p_adjusted, verdict (rise | fall | noise | few); value_low, value_high (Wilson interval of
+        the later value, of shares of rows only). `parts` by the codes of the dimensions, in the
+        order of the answer.
+    customers
+        Number of customers in either month.
+    drawn
+        Number of customers that were drawn from.
     """
 
     question: Question
@@ -60,9 +74,14 @@ class SignificanceResult:
 class CustomerSums:
     """What each customer adds to each part, one row per customer and part.
 
-    who    customer, 0 … size − 1
-    part   part, 0 … parts − 1
-    sums   rows × 4: numerator and denominator of the earlier month, numerator and denominator of the later one
+    Attributes
+    ----------
+    who
+        Customer of each row, 0 … size − 1.
+    part
+        Part of each row, 0 … parts − 1.
+    sums
+        rows × 4: numerator and denominator of the earlier month, then of the later one.
     """
 
     who: np.ndarray
@@ -71,254 +90,322 @@ class CustomerSums:
     size: int
     parts: int
 
+    def whole(self) -> CustomerSums:
+        """Return the same customers in one part."""
+        table = np.zeros((self.size, 4))
+        np.add.at(table, self.who, self.sums)
+        part = np.zeros(self.size, dtype=np.int64)
+        return CustomerSums(np.arange(self.size), part, table, self.size, 1)
 
-def noise(
-    bank, question: Question, before: date, draws: int = DRAWS, seed: int = 0, limit: int = CUSTOMERS
-) -> SignificanceResult:  # fmt: skip
-    """Judge the change from `before` to `question.as_of`: of the whole, and of each part of `question.by` (any number).
+    def totals(self) -> np.ndarray:
+        """Return parts × 4: the sums over the customers."""
+        totals = np.zeros((self.parts, 4))
+        np.add.at(totals, self.part, self.sums)
+        return totals
 
-    Beyond `limit` customers a sample is drawn from, chosen by customer; the interval is as narrow as all of them make
-    it. Raises UserError as `ask` does, and for a figure whose parts overlap.
+
+def assess_change(
+    warehouse: Warehouse,
+    question: Question,
+    before: date,
+    draws: int = DRAWS,
+    seed: int = 0,
+    limit: int = MAX_CUSTOMERS,
+) -> SignificanceResult:
+    """Test the change from `before` to `question.as_of`, of the whole and by `question.by`.
+
+    Of more than `limit` customers a sample is drawn from, chosen by customer; the interval is
+    scaled to the width that all customers would give.
+
+    Raises
+    ------
+    UserError
+        As `ask`, and for a metric whose parts overlap.
     """
     metric = metric_named(question.metric)
-    asked = question.about(last=1, compare=None)
-    with bank.session() as view:
-        validate_periods(view, asked, before)
+    single = question.with_changes(last=1, compare=None)
+    with warehouse.session() as reader:
+        validate_periods(reader, single, before)
         if not metric.is_additive:
             raise UserError("parts_overlap", metric=metric.name)
-        whole = compare_periods(view, asked.about(by=()), before)
-        parts = compare_periods(view, asked, before) if asked.by else whole.iloc[:0]
-        customers = _customers(view, metric, asked, before)
-        sums = _sums(view, metric, asked, before, parts, customers, limit)
-    judged, found = assess_changes(metric, whole, parts, sums, customers, draws, seed)
-    return SignificanceResult(question, before, judged, found, draws, customers, sums.size, seed)
+        whole = compare_periods(reader, single.with_changes(by=()), before)
+        parts = compare_periods(reader, single, before) if single.by else whole.iloc[:0]
+        customers = _count_customers(reader, metric, single, before)
+        per_million = _MILLION if customers <= limit else limit * _MILLION // customers
+        sums = _customer_sums(reader, metric, single, before, parts, per_million)
+    of_whole, of_parts = assess_changes(metric, whole, parts, sums, customers, draws, seed)
+    return SignificanceResult(
+        question, before, of_whole, of_parts, draws, customers, sums.size, seed
+    )
 
 
 def assess_changes(
-    metric: Metric, whole: pd.DataFrame, parts: pd.DataFrame, sums: CustomerSums, customers: int, draws: int = DRAWS,
+    metric: Metric,
+    whole: pd.DataFrame,
+    parts: pd.DataFrame,
+    sums: CustomerSums,
+    customers: int,
+    draws: int = DRAWS,
     seed: int = 0,
-) -> tuple[pd.Series, pd.DataFrame]:  # fmt: skip
-    """The whole and the parts with interval, p and verdict; `whole` and `parts` as `change.side_by_side` gives them,
-    `sums` of all `customers` or of a sample of them, its parts in the order of `parts`."""
-    ratio = metric.denominator_sql is not None
+) -> tuple[pd.Series, pd.DataFrame]:
+    """Return the whole and the parts with interval, p and verdict.
+
+    Parameters
+    ----------
+    whole, parts
+        As `compare_periods` returns them.
+    sums
+        Of all `customers` or of a sample of them, its parts in the order of `parts`.
+    """
+    is_ratio = metric.denominator_sql is not None
     drawn = resample(sums, draws, seed)
-    # The draws of the whole are the sums over its parts.
-    told = [_changes(drawn.sum(axis=1, keepdims=True), ratio), _changes(drawn, ratio)]
-    seen = np.zeros((sums.parts, 4))
-    np.add.at(seen, sums.part, sums.sums)
-    here = [_changes(seen.sum(axis=0)[None, None], ratio), _changes(seen[None], ratio)]
     scale = np.sqrt(sums.size / customers) if customers else 1.0
-    if not ratio and sums.size:
+    if not is_ratio and sums.size:
         scale *= customers / sums.size
-    held = (np.array([sums.size]), np.bincount(sums.part, minlength=sums.parts))
-    freedom = (_freedom(_whole_sums(sums), ratio), _freedom(sums, ratio))
-    boards = [
-        _judged(board, metric, (spread - middle) * scale, count, free)
-        for board, spread, middle, count, free in zip(
-            (whole, parts), told, here, held, freedom, strict=True
-        )
-        if len(board)
-    ]
-    return boards[0].iloc[0], boards[1] if len(boards) > 1 else boards[0].iloc[:0]
-
-
-def _customers(view, metric: Metric, asked: Question, before: date) -> int:
-    """How many customers stand in either month."""
-    sides, params = [], {}
-    # Whole lives of loans as of the later day hold those of the earlier one.
-    for day in (before, asked.as_of) if metric.source.when == "month" else (asked.as_of,):
-        writer = SqlBuilder(view, metric, asked.about(as_of=day, by=()))
-        writer.params = params
-        condition = writer.conditions([day])
-        joins = "\n".join(writer.joins.values())
-        sides.append(
-            f"select fact.customer_key from {metric.source.id} as fact\n{joins}\n"
-            f"where {condition} and ({writer.metric.rows})"
-        )
-    return int(
-        view.one(
-            f"select count(distinct customer_key) from ({' union all '.join(sides)})",
-            None,
-            **params,
-        )[0]
+    # The draws of the whole are the sums over its parts.
+    totals = sums.totals()
+    spread = _spread(drawn.sum(axis=1, keepdims=True), totals.sum(axis=0), is_ratio) * scale
+    of_whole = _test_board(
+        whole, metric, spread, np.array([sums.size]), _degrees_of_freedom(sums.whole(), is_ratio)
     )
+    if parts.empty:
+        return of_whole.iloc[0], of_whole.iloc[:0]
+    spread = _spread(drawn, totals, is_ratio) * scale
+    sizes = np.bincount(sums.part, minlength=sums.parts)
+    of_parts = _test_board(parts, metric, spread, sizes, _degrees_of_freedom(sums, is_ratio))
+    return of_whole.iloc[0], of_parts
 
 
-def _sums(
-    view, metric: Metric, asked: Question, before: date, parts: pd.DataFrame, customers: int, limit: int
-) -> CustomerSums:  # fmt: skip
-    keys = list(asked.by)
-    share = _MILLION if customers <= limit else limit * _MILLION // customers
-    sides = []
-    for side, day in enumerate((before, asked.as_of)):
-        sql, params = _by_customer(view, metric, asked.about(as_of=day), share)
-        sides.append(view.query(sql, None, **params).assign(side=side))
-    rows = pd.concat(sides, ignore_index=True)
-    if keys:
-        place = parts[keys].assign(part=np.arange(len(parts)))
-        rows = rows.merge(place, on=keys, how="left", sort=False)
-    else:
-        rows["part"] = 0
-    known, who = np.unique(rows["customer_key"].to_numpy(), return_inverse=True)
-    part, side = rows["part"].to_numpy(dtype=np.int64), rows["side"].to_numpy()
-    both = who * max(1, len(parts)) + part
-    cells, at = np.unique(both, return_inverse=True)
+def _spread(drawn: np.ndarray, totals: np.ndarray, is_ratio: bool) -> np.ndarray:
+    """Draws × parts: each drawn change less the change of the customers drawn from (`totals`)."""
+    return _changes(drawn, is_ratio) - _changes(totals, is_ratio)
+
+
+def _count_customers(
+    reader: EditionReader, metric: Metric, question: Question, before: date
+) -> int:
+    """Count the customers in the metric's population in either month."""
+    params: dict[str, Any] = {}
+    populations = []
+    # loan_life as of the later day has every loan of the earlier day too.
+    days = (before, question.as_of) if metric.source.is_monthly else (question.as_of,)
+    for day in days:
+        builder = SqlBuilder(reader, metric, question.with_changes(as_of=day, by=()), params)
+        relation = builder.relation([day], f"({builder.metric.population})")
+        populations.append(f"select fact.customer_key {relation}")
+    sql = f"select count(distinct customer_key) from ({' union all '.join(populations)})"
+    row = reader.one(sql, None, **params)
+    return int(row[0]) if row else 0
+
+
+def _customer_sums(
+    reader: EditionReader,
+    metric: Metric,
+    question: Question,
+    before: date,
+    parts: pd.DataFrame,
+    per_million: int,
+) -> CustomerSums:
+    """Return the sums of the customers sampled, `per_million` of a million, parts as in `parts`."""
+    months = [
+        _sums_by_customer(reader, metric, question.with_changes(as_of=day), per_million)
+        for day in (before, question.as_of)
+    ]
+    rows = pd.concat(
+        [frame.assign(month=month) for month, frame in enumerate(months)], ignore_index=True
+    )
+    width = max(1, len(parts))
+    part = np.zeros(len(rows), dtype=np.int64)
+    if question.by:
+        keys = list(question.by)
+        positions = parts[keys].assign(part=np.arange(len(parts)))
+        part = rows.merge(positions, on=keys, how="left", sort=False)["part"].to_numpy(np.int64)
+    customers, customer = np.unique(rows["customer_key"].to_numpy(), return_inverse=True)
+    cells, cell = np.unique(customer * width + part, return_inverse=True)
+    month = rows["month"].to_numpy()
     sums = np.zeros((len(cells), 4))
     for half, name in enumerate(("numerator", "denominator")):
-        np.add.at(sums, (at, side * 2 + half), rows[name].to_numpy(dtype=float))
-    width = max(1, len(parts))
-    return CustomerSums(cells // width, cells % width, sums, len(known), width)
+        np.add.at(sums, (cell, month * 2 + half), rows[name].to_numpy(dtype=float))
+    return CustomerSums(cells // width, cells % width, sums, len(customers), width)
 
 
-def _by_customer(view, metric: Metric, asked: Question, share: int) -> tuple[str, dict]:
-    writer = SqlBuilder(view, metric, asked)
-    metric = writer.metric
-    by = [(name, writer.expression(name)) for name in asked.by]
-    condition = writer.conditions([asked.as_of])
-    if share < _MILLION:
-        writer.params["share"] = share
-        condition += f"\n    and hash(fact.customer_key) % {_MILLION} < $share"
-    columns = "".join(
-        f"    coalesce(cast({sql} as varchar), 'unknown') as \"{name}\",\n" for name, sql in by
-    )
-    sql = (
-        f"select\n    fact.customer_key,\n{columns}"
-        f"    cast(coalesce({metric.numerator_sql}, 0) as double) as numerator,\n"
-        f"    cast(coalesce({metric.denominator_sql or '0'}, 0) as double) as denominator,\n"
-        f"from {metric.source.id} as fact\n"
-        + "".join(f"{join}\n" for join in writer.joins.values())
-        + f"where {condition}\ngroup by all\nhaving numerator <> 0 or denominator <> 0 or {metric.n_sql} > 0"
-    )
-    return sql, writer.params
+def _sums_by_customer(
+    reader: EditionReader, metric: Metric, question: Question, per_million: int
+) -> pd.DataFrame:
+    """One month: customer_key, the dimensions, numerator, denominator."""
+    builder = SqlBuilder(reader, metric, question)
+    metric = builder.metric
+    columns = ["fact.customer_key"]
+    for name in question.by:
+        sql = builder.expression(name)
+        columns.append(f"coalesce(cast({sql} as varchar), '{UNKNOWN}') as \"{name}\"")
+    columns += [
+        f"cast(coalesce({metric.numerator_sql}, 0) as double) as numerator",
+        f"cast(coalesce({metric.denominator_sql or '0'}, 0) as double) as denominator",
+    ]
+    conditions = []
+    if per_million < _MILLION:
+        conditions.append(f"hash(fact.customer_key) % {_MILLION} < $per_million")
+        builder.params["per_million"] = per_million
+    relation = builder.relation([question.as_of], *conditions)
+    having = f"numerator <> 0 or denominator <> 0 or {metric.n_sql} > 0"
+    sql = f"select {', '.join(columns)}\n{relation}\ngroup by all\nhaving {having}"
+    return reader.query(sql, None, **builder.params)
 
 
 def resample(sums: CustomerSums, draws: int, seed: int) -> np.ndarray:
-    """`draws` × parts × 4: the sums of as many customers as there are, drawn with replacement."""
+    """Return draws × parts × 4: the sums of `sums.size` customers drawn with replacement."""
     rng = np.random.default_rng(seed)
     out = np.zeros((draws, sums.parts, 4))
     if not sums.size:
         return out
     rows = (sums.part[:, None] * 4 + np.arange(4)).ravel()
-    full = sums.sums.ravel()
-    columns, held = np.repeat(sums.who, 4), full != 0
-    adds = csr_matrix((full[held], (rows[held], columns[held])), shape=(sums.parts * 4, sums.size))
+    columns = np.repeat(sums.who, 4)
+    values = sums.sums.ravel()
+    is_set = values != 0
+    shape = (sums.parts * 4, sums.size)
+    matrix = csr_matrix((values[is_set], (rows[is_set], columns[is_set])), shape=shape)
     flat = out.reshape(draws, -1)
-    adds, drawing = _drawing(adds, sums.size, draws, rng)
-    for draw, weights in enumerate(drawing):
-        flat[draw] = adds @ weights
+    matrix, weights_by_draw = _draw_weights(matrix, sums.size, draws, rng)
+    for draw, weights in enumerate(weights_by_draw):
+        flat[draw] = matrix @ weights
     return out
 
 
-def _drawing(
-    adds: csr_matrix, size: int, draws: int, rng: np.random.Generator
-) -> tuple[csr_matrix, Iterator]:
-    """The matrix to draw columns of, and how often each was drawn, draw by draw.
+def _draw_weights(
+    matrix: csr_matrix, size: int, draws: int, rng: np.random.Generator
+) -> tuple[csr_matrix, Iterator[np.ndarray]]:
+    """Return the matrix whose columns are drawn, and per draw how often each column was drawn.
 
-    Customers who add the same are drawn as one, many at a time; where rates count heads that is nearly all of them.
+    Customers with equal columns become one column, drawn by a multinomial distribution; where the
+    metric counts customers, nearly all columns are equal to another one.
     """
-    marks = adds.T @ np.random.default_rng(1).random(adds.shape[0])
-    _, first, many = np.unique(marks, return_index=True, return_counts=True)
+    marks = matrix.T @ np.random.default_rng(1).random(matrix.shape[0])
+    _, first, counts = np.unique(marks, return_index=True, return_counts=True)
     if len(first) * 10 <= size:
-        return adds[:, first], iter(rng.multinomial(size, many / size, size=draws).astype(float))
-    each = (
+        weights = rng.multinomial(size, counts / size, size=draws).astype(float)
+        return matrix[:, first], iter(weights)
+    single = (
         np.bincount(rng.integers(0, size, size), minlength=size).astype(float) for _ in range(draws)
     )
-    return adds, each
+    return matrix, single
 
 
-def _whole_sums(sums: CustomerSums) -> CustomerSums:
-    """The same customers in one part."""
-    table = np.zeros((sums.size, 4))
-    np.add.at(table, sums.who, sums.sums)
-    return CustomerSums(
-        np.arange(sums.size), np.zeros(sums.size, dtype=np.int64), table, sums.size, 1
-    )
+def _degrees_of_freedom(sums: CustomerSums, is_ratio: bool) -> np.ndarray:
+    """Return by part the effective number of customers behind its change (Kish 1965).
 
-
-def _freedom(sums: CustomerSums, ratio: bool) -> np.ndarray:
-    """By part, how many customers its change rests on: as many alike ones as spread as much (Kish 1965).
-
-    Each customer adds u to the change, to first order: (Σ|u|)² ÷ Σu², of m customers alike m, of a few large ones few.
+    Each customer adds u to the change, to first order. The effective number is (Σ|u|)² ÷ Σu²: m for
+    m equal customers, near 1 where one customer dominates.
     """
-    first, second = sums.sums[:, 2], sums.sums[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        if ratio:
-            total = np.stack([np.bincount(sums.part, half, sums.parts) for half in sums.sums.T])
-            late, early = total[2] / total[3], total[0] / total[1]
-            adds = (first - late[sums.part] * sums.sums[:, 3]) / total[3][sums.part]
-            adds = adds - (second - early[sums.part] * sums.sums[:, 1]) / total[1][sums.part]
-        else:
-            change = first - second
-            mean = np.bincount(sums.part, change, sums.parts) / np.bincount(
-                sums.part, minlength=sums.parts
-            )
-            adds = change - mean[sums.part]
-        free = np.bincount(sums.part, np.abs(adds), sums.parts) ** 2 / np.bincount(
-            sums.part, adds**2, sums.parts
-        )
-    return np.where(np.isfinite(free), np.maximum(free, 1.0), np.inf)
+        adds = _ratio_influence(sums) if is_ratio else _sum_influence(sums)
+        total = np.bincount(sums.part, np.abs(adds), sums.parts)
+        effective = total**2 / np.bincount(sums.part, adds**2, sums.parts)
+    return np.where(np.isfinite(effective), np.maximum(effective, 1.0), np.inf)
 
 
-def _changes(sums: np.ndarray, ratio: bool) -> np.ndarray:
+def _ratio_influence(sums: CustomerSums) -> np.ndarray:
+    """Return what each row adds to the change of its part's ratio, to first order."""
+    totals = np.stack([np.bincount(sums.part, column, sums.parts) for column in sums.sums.T])
+    influence = np.zeros(len(sums.part))
+    for sign, month in ((1, 2), (-1, 0)):
+        ratio = totals[month] / totals[month + 1]
+        numerator = sums.sums[:, month]
+        denominator = sums.sums[:, month + 1]
+        residual = numerator - ratio[sums.part] * denominator
+        influence = influence + sign * residual / totals[month + 1][sums.part]
+    return influence
+
+
+def _sum_influence(sums: CustomerSums) -> np.ndarray:
+    """Return what each row adds to the change of its part's sum, less the mean of the part."""
+    change = sums.sums[:, 2] - sums.sums[:, 0]
+    rows = np.bincount(sums.part, minlength=sums.parts)
+    mean = np.bincount(sums.part, change, sums.parts) / rows
+    return change - mean[sums.part]
+
+
+def _changes(sums: np.ndarray, is_ratio: bool) -> np.ndarray:
     """… × parts × 4 → … × parts: later value less earlier value."""
-    if not ratio:
+    if not is_ratio:
         return sums[..., 2] - sums[..., 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         return sums[..., 2] / sums[..., 3] - sums[..., 0] / sums[..., 1]
 
 
-def _judged(
-    board: pd.DataFrame, metric: Metric, spread: np.ndarray, held: np.ndarray, free: np.ndarray
-) -> pd.DataFrame:  # fmt: skip
-    """`spread`: draws × rows of the board, how far each drawn change lies from the change of those drawn from; `held`:
-    how many customers of each row were drawn from; `free`: how many its change rests on."""
-    change = board["value"].to_numpy(dtype=float) - board["value_before"].to_numpy(dtype=float)
-    if metric.denominator_sql is None:
-        change = board["numerator"].to_numpy(dtype=float) - board["numerator_before"].to_numpy(
-            dtype=float
-        )
-    smallest = np.minimum(board[["n", "n_before"]].min(axis=1).to_numpy(), held)
-    few = (smallest < MIN_GROUP_SIZE) | ~np.isfinite(change)
-    drawn = change + spread
-    low, high, p = (np.full(len(board), np.nan) for _ in range(3))
-    for at in np.flatnonzero(~few):
-        kept = drawn[np.isfinite(drawn[:, at]), at]
-        tail = 100 * norm.cdf(student.ppf(LEVEL / 2, free[at]))
-        low[at], high[at] = np.percentile(kept, [tail, 100 - tail])
-        p[at] = 2 * student.sf(norm.isf(_p(kept, change[at]) / 2), free[at])
-    adjusted = np.full(len(board), np.nan)
-    if (~few).any():
-        adjusted[~few] = multipletests(p[~few], alpha=LEVEL, method="fdr_bh")[1]
-    sure = adjusted < LEVEL
-    verdict = np.where(few, FEW, np.where(~sure, WITHIN, np.where(change > 0, RISE, FALL)))
-    wilson = (np.full(len(board), np.nan),) * 2
-    if metric.weight == "1":
-        hits, all_ = board["numerator"].to_numpy(), board["denominator"].to_numpy()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            wilson = proportion_confint(
-                hits, np.where(all_ > 0, all_, np.nan), alpha=LEVEL, method="wilson"
-            )
-    kept = [name for name in board if not name.startswith(("numerator", "denominator"))]
-    told = {
-        "change": change,
-        "low": low,
-        "high": high,
-        "p": p,
-        "p_adjusted": adjusted,
-        "verdict": verdict,
-    }
-    return board[kept].assign(
-        **told, value_low=np.asarray(wilson[0]), value_high=np.asarray(wilson[1])
+def _test_board(
+    board: pd.DataFrame, metric: Metric, spread: np.ndarray, sizes: np.ndarray, freedom: np.ndarray
+) -> pd.DataFrame:
+    """Test every row of a board; its p values are adjusted together.
+
+    Parameters
+    ----------
+    spread
+        Draws × rows: each drawn change less the change of the customers drawn from.
+    sizes
+        By row, the number of customers drawn from.
+    freedom
+        By row, as `_degrees_of_freedom` returns it.
+    """
+    change = _observed_change(board, metric)
+    smallest = np.minimum(board[["n", "n_before"]].min(axis=1).to_numpy(), sizes)
+    is_tested = (smallest >= MIN_GROUP_SIZE) & np.isfinite(change)
+    low, high, p, adjusted = np.full((4, len(board)), np.nan)
+    for row in np.flatnonzero(is_tested):
+        drawn = change[row] + spread[np.isfinite(spread[:, row]), row]
+        tail = 100 * norm.cdf(student.ppf(LEVEL / 2, freedom[row]))
+        low[row], high[row] = np.percentile(drawn, [tail, 100 - tail])
+        p[row] = 2 * student.sf(norm.isf(_p_value(drawn, change[row]) / 2), freedom[row])
+    if is_tested.any():
+        adjusted[is_tested] = multipletests(p[is_tested], alpha=LEVEL, method="fdr_bh")[1]
+    verdict = np.where(change > 0, RISE, FALL)
+    verdict = np.where(adjusted < LEVEL, verdict, NOT_SIGNIFICANT)
+    value_low, value_high = _wilson_interval(board, metric)
+    sums = [name for name in board if str(name).startswith(("numerator", "denominator"))]
+    return board.drop(columns=sums).assign(
+        change=change,
+        low=low,
+        high=high,
+        p=p,
+        p_adjusted=adjusted,
+        verdict=np.where(is_tested, verdict, TOO_FEW),
+        value_low=value_low,
+        value_high=value_high,
     )
 
 
-def _p(drawn: np.ndarray, change: float) -> float:
-    """Two-sided p of no change: twice the rarer side of the draws. Beyond the last draw the tail of a normal curve goes
-    on, so that many parts can still be told apart."""
-    total = len(drawn)
-    below, above = int((drawn <= 0).sum()), int((drawn >= 0).sum())
-    p = min(1.0, 2 * (1 + min(below, above)) / (total + 1))
-    if min(below, above):
-        return p
+def _observed_change(board: pd.DataFrame, metric: Metric) -> np.ndarray:
+    name = "numerator" if metric.denominator_sql is None else "value"
+    later = board[name].to_numpy(dtype=float)
+    return later - board[f"{name}_before"].to_numpy(dtype=float)
+
+
+def _wilson_interval(board: pd.DataFrame, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % Wilson interval of the later value; NaN where it is no share of rows."""
+    if not metric.counts_rows:
+        nothing = np.full(len(board), np.nan)
+        return nothing, nothing
+    total = board["denominator"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = proportion_confint(
+            board["numerator"].to_numpy(),
+            np.where(total > 0, total, np.nan),
+            alpha=LEVEL,
+            method="wilson",
+        )
+    return np.asarray(low), np.asarray(high)
+
+
+def _p_value(drawn: np.ndarray, change: float) -> float:
+    """Return the two-sided p of no change: twice the rarer side of the draws.
+
+    Where no draw lies on the rarer side, the tail of a normal distribution continues the draws, so
+    that very small p values of many parts still differ.
+    """
+    below = int((drawn <= 0).sum())
+    above = int((drawn >= 0).sum())
+    p = min(1.0, 2 * (1 + min(below, above)) / (len(drawn) + 1))
     width = drawn.std()
-    return min(p, float(2 * norm.sf(abs(change) / width))) if width > 0 else p
+    if min(below, above) or width <= 0:
+        return p
+    return min(p, float(2 * norm.sf(abs(change) / width)))

@@ -1,4 +1,4 @@
-"""The tree of branches as pages and filters need it."""
+"""The tree of branches, for pages and filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data.editions.reader import Warehouse
 
 @dataclass(frozen=True)
 class Branch:
-    """One branch: its code, its path from the top (itself last, at most three levels), its names."""
+    """One branch; `path` is the codes from the top to the branch itself, at most three."""
 
     id: str
     path: tuple[str, ...]
@@ -18,20 +18,20 @@ class Branch:
     en: str
 
     def name(self, lang: str) -> str:
-        """The name in the reader's language; the Chinese one where there is no other."""
-        return self.zh if lang == "zh-CN" else self.en or self.zh
+        """Return the name in a language, the Chinese one where there is no English one."""
+        if lang == "zh-CN" or not self.en:
+            return self.zh
+        return self.en
 
 
-def tree(bank: Warehouse) -> dict[str, Branch]:
-    """Branch code → Branch, parents before children; branches below the third level are not offered as filters."""
-    found: dict[str, Branch] = {}
-    for row in bank.query(load("questions/branch_tree")).itertuples():
-        path = tuple(
-            str(code)
-            for code in (row.branch_1, row.branch_2, row.branch_3)
-            if isinstance(code, str) and code
-        )
-        if path and path[-1] == row.branch_id:
-            english = row.name_en if isinstance(row.name_en, str) else ""
-            found[row.branch_id] = Branch(row.branch_id, path, str(row.name), english)
-    return found
+def tree(warehouse: Warehouse) -> dict[str, Branch]:
+    """Return code → branch of the first three levels, parents before children."""
+    branches = {}
+    for row in warehouse.query(load("questions/branch_tree")).to_dict("records"):
+        levels = (row["branch_1"], row["branch_2"], row["branch_3"])
+        path = tuple(code for code in levels if isinstance(code, str) and code)
+        id = row["branch_id"]
+        if path and path[-1] == id:
+            english = row["name_en"] if isinstance(row["name_en"], str) else ""
+            branches[id] = Branch(id, path, str(row["name"]), english)
+    return branches

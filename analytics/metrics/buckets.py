@@ -1,22 +1,30 @@
-"""buckets.toml read: the sets of days-past-due buckets, their SQL and their words."""
+"""The sets of days-past-due buckets declared in buckets.toml, their SQL and their labels."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from data.declarations import Declaration, convert, convert_entries, read_toml
 from data.errors import UserError
 
-_FILE = Path(__file__).with_name("buckets.toml")
+DECLARATIONS = Path(__file__).with_name("buckets.toml")
 
 
-@dataclass(frozen=True)
-class Buckets:
-    """One set. `edges` are days, ascending, the first 0; `codes` one more than the edges; see buckets.toml."""
+class BucketSet(Declaration, frozen=True):
+    """One set of buckets.
+
+    Attributes
+    ----------
+    monthly
+        Whether each bucket is one month wide.
+    edges
+        The highest days past due of each bucket but the last, ascending from 0.
+    codes
+        One per bucket, mildest first: one more than `edges`.
+    """
 
     id: str
     name: Mapping[str, str]
@@ -24,55 +32,67 @@ class Buckets:
     edges: tuple[int, ...]
     codes: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        is_ascending = all(low < high for low, high in pairwise(self.edges))
+        if self.edges[:1] != (0,) or not is_ascending:
+            raise ValueError("edges must ascend from 0")
+        if len(self.codes) != len(self.edges) + 1:
+            raise ValueError("codes must be one more than edges")
+        if len(set(self.codes)) != len(self.codes) or not all(map(str.isidentifier, self.codes)):
+            raise ValueError("codes must be distinct plain words")
+
     @property
     def sql(self) -> str:
-        """The code of a loan by `fact.days_past_due`."""
+        """The code of a loan by `fact.days_past_due`, 'unknown' where that is null."""
         return self._case([f"'{code}'" for code in self.codes], "'unknown'")
 
     @property
-    def place_sql(self) -> str:
-        """The place of that code among `codes`, a small number; 255 where the days are unknown."""
-        return f"cast({self._case([str(place) for place in range(len(self.codes))], '255')} as utinyint)"
+    def position_sql(self) -> str:
+        """The position of that code in `codes` as utinyint, 255 where days past due are null."""
+        positions = [str(position) for position in range(len(self.codes))]
+        return f"cast({self._case(positions, '255')} as utinyint)"
 
-    def _case(self, told: list[str], unknown: str) -> str:
+    def _case(self, values: Sequence[str], unknown: str) -> str:
         steps = " ".join(
-            f"when fact.days_past_due <= {edge} then {one}"
-            for edge, one in zip(self.edges, told, strict=False)
+            f"when fact.days_past_due <= {edge} then {value}"
+            for edge, value in zip(self.edges, values, strict=False)
         )
-        return (
-            f"case {steps} when fact.days_past_due is not null then {told[-1]} else {unknown} end"
-        )
+        last = f"when fact.days_past_due is not null then {values[-1]}"
+        return f"case {steps} {last} else {unknown} end"
 
     def labels(self, lang: str) -> dict[str, str]:
-        """Code → words, mildest first."""
-        days, more = ("天", "{} 天以上") if lang == "zh-CN" else ("days", "Over {} days")
-        first = "未逾期" if lang == "zh-CN" else "Current"
-        spans = [f"{low + 1}–{high} {days}" for low, high in pairwise(self.edges)]
-        return dict(zip(self.codes, [first, *spans, more.format(self.edges[-1])], strict=True))
+        """Return code → label, mildest first."""
+        last = self.edges[-1]
+        if lang == "zh-CN":
+            labels = ["未逾期", *self._ranges("天"), f"{last} 天以上"]
+        else:
+            labels = ["Current", *self._ranges("days"), f"Over {last} days"]
+        return dict(zip(self.codes, labels, strict=True))
+
+    def _ranges(self, unit: str) -> list[str]:
+        return [f"{low + 1}–{high} {unit}" for low, high in pairwise(self.edges)]
+
+
+class _File(Declaration, frozen=True):
+    set: dict[str, dict]
 
 
 @cache
-def sets() -> Mapping[str, Buckets]:
-    """The declared sets by id. Raises ValueError for edges or codes that make no set."""
-    found = {}
-    for id, body in tomllib.loads(_FILE.read_text("utf-8"))["set"].items():
-        edges, codes = tuple(body["edges"]), tuple(body["codes"])
-        if (
-            edges[0] != 0
-            or any(low >= high for low, high in pairwise(edges))
-            or len(codes) != len(edges) + 1
-        ):
-            raise ValueError(
-                f"buckets.toml, set {id}: edges must ascend from 0, with one code more than edges"
-            )
-        if not all(code.isidentifier() for code in codes) or len(set(codes)) != len(codes):
-            raise ValueError(f"buckets.toml, set {id}: codes must be distinct plain words")
-        found[id] = Buckets(id, body["name"], bool(body["monthly"]), edges, codes)
-    return found
+def bucket_sets(path: Path = DECLARATIONS) -> Mapping[str, BucketSet]:
+    """Return the declared sets by id.
+
+    Raises
+    ------
+    BadDeclaration
+        With the path of the entry, for example `set.months.edges`.
+    """
+    declared = convert(read_toml(path), _File, path.name).set
+    entries = {id: {**entry, "id": id} for id, entry in declared.items()}
+    return convert_entries(entries, BucketSet, path.name, "set")
 
 
-def buckets_named(id: str) -> Buckets:
-    """Raises UserError with the known sets when there is none of that name."""
-    if id not in sets():
-        raise UserError("unknown_buckets", id=id, sets=sets())
-    return sets()[id]
+def bucket_set_named(id: str) -> BucketSet:
+    """Raises UserError with the declared sets when there is none of that name."""
+    if id not in bucket_sets():
+        raise UserError("unknown_buckets", id=id, sets=bucket_sets())
+    return bucket_sets()[id]

@@ -1,64 +1,124 @@
-"""metrics.toml read into frozen dataclasses; a bad declaration is refused, naming the metric and the field."""
+"""The metrics and dimensions declared in metrics.toml, as typed objects."""
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
+import msgspec
+
+from data.declarations import BadDeclaration, Declaration, convert_entries, read_toml
 from data.errors import UserError
 
-UNITS = ("count", "money", "rate", "number", "days")
-BETTER = ("lower", "higher", "neither")
-MEASURES = {"money": "decimal(18, 2)", "count": "bigint"}
+DECLARATIONS = Path(__file__).with_name("metrics.toml")
 LANGUAGES = ("zh-CN", "en")
-# Which kinds of split each kind of metric may honestly be split by; `class` is a kind of its own.
-ALLOWED_DIMENSIONS = {
+# SQL type of the sums that the cubes store.
+MEASURES = {"money": "decimal(18, 2)", "count": "bigint"}
+# The kinds of dimension by which a metric may be split, by the metric's own kind: a customer may
+# hold several products, so the number of customers has no split by product. `class` is a kind too.
+ALLOWED_DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "loan": ("row", "loan", "month_loan", "month", "customer", "class"),
     "customer": ("row", "month", "customer", "class"),
     "life": ("row", "loan", "life", "customer"),
 }
+# Prefix of the customer columns that loan_month repeats from the borrower's row of customer_month.
+# Parts made before these columns existed lack HAS_BORROWER_COLUMNS and are joined instead.
+BORROWER_PREFIX = "borrower_"
+HAS_BORROWER_COLUMNS = "has_borrower_columns"
+# A share of fewer rows says nothing about the group: it is shown in grey, with 样本不足.
+MIN_GROUP_SIZE = 30
+
+_COLUMN_REFERENCE = re.compile(r"\b(fact|branch|manager|product|customer)\.(\w+)")
 
 
-class BadDeclaration(ValueError):
-    """metrics.toml breaks its own rules."""
+class ColumnReference(NamedTuple):
+    """A column that a dimension reads: `table` is fact, branch, manager, product or customer."""
+
+    table: str
+    column: str
 
 
-@dataclass(frozen=True)
-class Source:
-    """A mart: one row per `grain` and, unless `when` says otherwise, month end."""
+class Source(Declaration, frozen=True):
+    """A mart; `when` is "month" for one row per `grain` and month end, else a condition."""
 
     id: str
-    grain: str
+    grain: Literal["loan", "customer"]
     when: str
 
+    @property
+    def is_monthly(self) -> bool:
+        return self.when == "month"
 
-@dataclass(frozen=True)
-class Dimension:
-    """A column by which metrics are split. `sql` is an expression over fact, branch, product, manager, customer."""
+
+class Dimension(Declaration, frozen=True):
+    """What a metric may be grouped by.
+
+    Attributes
+    ----------
+    sql
+        Expression over fact (the mart), branch, product, manager and customer.
+    of
+        The kind of dimension, see `ALLOWED_DIMENSIONS`.
+    values
+        Code → name by language; empty where the codes come from the data.
+    """
 
     id: str
     name: Mapping[str, str]
     sql: str
-    of: str
-    values: Mapping[str, Mapping[str, str]]
+    of: Literal["row", "loan", "month_loan", "month", "customer", "life"]
+    values: Mapping[str, Mapping[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        _require_languages(self, "name")
 
     @property
     def is_yes_no(self) -> bool:
         return set(self.values) == {"yes", "no"}
 
+    @cached_property
+    def parts(self) -> tuple[str | ColumnReference, ...]:
+        """`sql` in order, as plain text and the columns that it reads."""
+        parts: list[str | ColumnReference] = []
+        end = 0
+        for match in _COLUMN_REFERENCE.finditer(self.sql):
+            parts += [self.sql[end : match.start()], ColumnReference(match[1], match[2])]
+            end = match.end()
+        return (*parts, self.sql[end:])
 
-@dataclass(frozen=True)
-class Metric:
-    """One declared number. `value` = numerator ÷ denominator, or the numerator where there is no denominator.
+    @property
+    def columns(self) -> tuple[ColumnReference, ...]:
+        """The columns that `sql` reads."""
+        return tuple(part for part in self.parts if isinstance(part, ColumnReference))
 
-    rows   SQL condition: who is counted in n
-    hit    SQL condition: who of them stands in the numerator; None where the numerator is not a share of rows
-    unit   of the value: rate (a share of one), money (CNY), count, number, days
+
+class Metric(Declaration, frozen=True):
+    """One declared number: numerator ÷ denominator, or the numerator where there is no denominator.
+
+    Attributes
+    ----------
+    population
+        SQL condition: the rows that n counts.
+    numerator_filter
+        SQL condition: the rows of the population in the numerator; None where the numerator is no
+        share of the population.
+    measure_expr
+        SQL expression that is summed in numerator and denominator.
+    unit
+        Of the value: rate (a share of one), money (CNY), count, number or days.
+    measure
+        Of numerator and denominator: money (CNY) or count.
+    splits
+        The metric's kind in `ALLOWED_DIMENSIONS`.
+    history
+        Month ends that must exist before the value is complete.
+    needs
+        Tables without which the metric is refused.
     """
 
     id: str
@@ -66,19 +126,26 @@ class Metric:
     meaning: Mapping[str, str]
     formula: Mapping[str, str]
     source: Source
-    rows: str
-    unit: str
-    measure: str
-    better: str
-    splits: str
+    population: str
+    unit: Literal["count", "money", "rate", "number", "days"]
+    measure: Literal["money", "count"]
+    better: Literal["lower", "higher", "neither"]
+    splits: Literal["loan", "customer", "life"]
     owner: str
-    hit: str | None = None
-    weight: str | None = None
+    numerator_filter: str | None = None
+    measure_expr: str | None = None
     numerator: str | None = None
     denominator: str | None = None
     history: int = 1
     needs: tuple[str, ...] = ()
     retired: str | None = None
+
+    def __post_init__(self) -> None:
+        _require_languages(self, "name", "meaning", "formula")
+        if bool(self.numerator) == bool(self.measure_expr):
+            raise ValueError("either numerator, or numerator_filter and measure_expr, is needed")
+        if self.measure_expr and not self.numerator_filter:
+            raise ValueError("measure_expr without numerator_filter")
 
     @property
     def grain(self) -> str:
@@ -88,168 +155,130 @@ class Metric:
     def numerator_sql(self) -> str:
         if self.numerator:
             return self.numerator
-        return f"{self._weighed} filter (where ({self.rows}) and ({self.hit}))"
+        return f"{self._sum} filter (where ({self.population}) and ({self.numerator_filter}))"
 
     @cached_property
     def denominator_sql(self) -> str | None:
         if self.numerator:
             return self.denominator
-        return f"{self._weighed} filter (where {self.rows})"
+        return f"{self._sum} filter (where {self.population})"
 
     @property
-    def _weighed(self) -> str:
-        # Written as n is, so that a cube keeps the two as one column.
-        return "count(*)" if self.weight == "1" else f"sum({self.weight})"
+    def _sum(self) -> str:
+        # The same text as in n_sql, so that a cube stores both as one column.
+        return "count(*)" if self.counts_rows else f"sum({self.measure_expr})"
 
     @cached_property
     def n_sql(self) -> str:
         if self.numerator and "distinct" in self.numerator:
             return self.numerator
-        return f"count(*) filter (where {self.rows})"
+        return f"count(*) filter (where {self.population})"
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether each row counts as one, so that the value is a share of rows."""
+        return self.measure_expr == "1"
 
     @property
     def is_additive(self) -> bool:
         return "distinct" not in self.numerator_sql
 
     @property
-    def is_move(self) -> bool:
-        """Whether it compares the class of the day with that of the opening: `{up}` and `{down}` stand in its SQL."""
-        return "{" in self.rows
+    def compares_classes(self) -> bool:
+        """Whether it compares the class with that of the opening: its SQL has {up} and {down}."""
+        return "{" in self.population
+
+    def with_class_comparison(self, up: str, down: str) -> Metric:
+        """Replace {up} and {down} by the conditions for a better and for a worse class."""
+        return msgspec.structs.replace(
+            self,
+            population=self.population.format(up=up, down=down),
+            numerator=self.numerator and self.numerator.format(up=up, down=down),
+        )
 
     @property
-    def asks_warnings(self) -> bool:
-        """Whether it counts signals, which stand in no mart: `warned` is joined."""
-        return "warned." in f"{self.rows} {self.hit} {self.numerator}"
+    def needs_signals(self) -> bool:
+        """Whether it counts signals, which no mart stores: `warned` is joined."""
+        return "warned." in f"{self.population} {self.numerator_filter} {self.numerator}"
 
     @property
     def measures(self) -> dict[str, str]:
-        """Column name in the cubes → aggregate: what the trend cubes keep of this metric."""
-        if self.is_move or self.asks_warnings:
+        """The sums that the trend cubes store of this metric: column → aggregate."""
+        if self.compares_classes or self.needs_signals:
             return {}
-        found = {measure_name(self.n_sql): f"{self.n_sql}::bigint"}
+        measures = {measure_name(self.n_sql): f"{self.n_sql}::bigint"}
         for sql in (self.numerator_sql, self.denominator_sql):
             if sql:
-                kept = "count" if "count(" in sql else self.measure
-                found[measure_name(sql)] = f"coalesce({sql}, 0)::{MEASURES[kept]}"
-        return found
+                measure = "count" if "count(" in sql else self.measure
+                measures[measure_name(sql)] = f"coalesce({sql}, 0)::{MEASURES[measure]}"
+        return measures
 
-    def supports(self, split: Dimension | None) -> bool:
-        """Whether the metric may honestly be split by it; None stands for the class of a scheme."""
-        return (split.of if split else "class") in ALLOWED_DIMENSIONS[self.splits]
+    def supports(self, dimension: Dimension | None) -> bool:
+        """Whether the metric may be split by the dimension; None stands for the class."""
+        kind = dimension.of if dimension else "class"
+        return kind in ALLOWED_DIMENSIONS[self.splits]
 
 
 def measure_name(sql: str) -> str:
-    """The cube column of an aggregate, named by its text: a changed definition never reads an old column."""
+    """The cube column of an aggregate, from its text: a changed definition gets another column."""
     return "m_" + hashlib.sha256(sql.encode()).hexdigest()[:12]
 
 
-DECLARATIONS = Path(__file__).with_name("metrics.toml")
-
-
 def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Dimension]]:
-    """The declared metrics and splits by id. Raises BadDeclaration."""
-    text = tomllib.loads(path.read_text(encoding="utf-8"))
-    sources = {id: Source(id, **body) for id, body in text["source"].items()}
-    splits = {id: _split(id, dict(body)) for id, body in text["split"].items()}
-    metrics = {id: _metric(id, dict(body), sources) for id, body in text["metric"].items()}
-    return metrics, splits
+    """Read the metrics and the dimensions by id.
+
+    Raises
+    ------
+    BadDeclaration
+        With the path of the entry, for example `metric.balance.unit`.
+    """
+    sections = read_toml(path)
+    file = path.name
+    if unknown := sorted(set(sections) - {"source", "split", "metric"}):
+        raise BadDeclaration("declaration_unknown_key", file=file, place=unknown[0])
+    sources = _with_ids(sections["source"])
+    convert_entries(sources, Source, file, "source")
+    dimensions = convert_entries(_with_ids(sections["split"]), Dimension, file, "split")
+    entries = _with_ids(sections["metric"])
+    for id, entry in entries.items():
+        if entry.get("source") in sources:
+            entry["source"] = sources[entry["source"]]
+        elif "source" in entry:
+            problem = f"{entry['source']!r} is none of {', '.join(sources)}"
+            place = f"metric.{id}.source"
+            raise BadDeclaration("declaration_value", file=file, place=place, problem=problem)
+    return convert_entries(entries, Metric, file, "metric"), dimensions
 
 
-def _split(id: str, body: dict) -> Dimension:
-    values = MappingProxyType(body.pop("values", {}))
-    _need(f"split {id}", body, {"name", "sql", "of"})
-    _both(f"split {id}", "name", body["name"])
-    if body["of"] not in {of for kinds in ALLOWED_DIMENSIONS.values() for of in kinds}:
-        raise BadDeclaration(f"split {id}: of = {body['of']!r} is none of the known kinds")
-    return Dimension(id, values=values, **body)
+def _with_ids(section: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {id: {**entry, "id": id} for id, entry in section.items()}
 
 
-def _metric(id: str, body: dict, sources: dict[str, Source]) -> Metric:
-    where = f"metric {id}"
-    known = {"hit", "weight", "numerator", "denominator", "history", "needs", "retired"}
-    _need(
-        where,
-        body,
-        {
-            "name",
-            "meaning",
-            "formula",
-            "source",
-            "rows",
-            "measure",
-            "unit",
-            "better",
-            "splits",
-            "owner",
-        },
-        known,
-    )
-    for field in ("name", "meaning", "formula"):
-        _both(where, field, body[field])
-    for field, allowed in (
-        ("unit", UNITS),
-        ("better", BETTER),
-        ("measure", MEASURES),
-        ("splits", ALLOWED_DIMENSIONS),
-        ("source", sources),
-    ):
-        if body[field] not in allowed:
-            raise BadDeclaration(
-                f"{where}: {field} = {body[field]!r}; one of {', '.join(allowed)} is needed"
-            )
-    if bool(body.get("numerator")) == bool(body.get("weight")):
-        raise BadDeclaration(f"{where}: either numerator, or hit and weight, is needed")
-    if body.get("weight") and not body.get("hit"):
-        raise BadDeclaration(f"{where}: weight without hit")
-    body["needs"] = tuple(body.get("needs", ()))
-    return Metric(id, **(body | {"source": sources[body["source"]]}))
-
-
-def _need(where: str, body: dict, needed: set[str], known: set[str] = frozenset()) -> None:
-    for field in sorted(needed - set(body)):
-        raise BadDeclaration(f"{where}: no value for {field}")
-    for field in sorted(set(body) - needed - known):
-        raise BadDeclaration(f"{where}: unknown field {field}")
-
-
-def _both(where: str, field: str, words: Mapping[str, str]) -> None:
-    for language in LANGUAGES:
-        if not words.get(language):
-            raise BadDeclaration(f"{where}: {field} has no {language} text")
+def _require_languages(declared: Metric | Dimension, *fields: str) -> None:
+    for field in fields:
+        for language in LANGUAGES:
+            if not getattr(declared, field).get(language):
+                raise ValueError(f"{field} has no {language} text")
 
 
 METRICS, DIMENSIONS = read()
 
 
 def metric_named(id: str) -> Metric:
-    """Raises UserError with the known metrics when there is none of that name."""
+    """Raises UserError with the nearest name when there is no such metric."""
     if id not in METRICS:
-        raise UserError("unknown_metric", id=id, suggestion=_near(id, METRICS))
+        raise UserError("unknown_metric", id=id, suggestion=_suggestion(id, METRICS))
     return METRICS[id]
 
 
 def dimension_named(id: str) -> Dimension:
-    """Raises UserError with the known splits when there is none of that name."""
+    """Raises UserError with the nearest name when there is no such dimension."""
     if id not in DIMENSIONS:
-        raise UserError(
-            "unknown_dimension", id=id, suggestion=_near(id, DIMENSIONS), splits=DIMENSIONS
-        )
+        suggestion = _suggestion(id, DIMENSIONS)
+        raise UserError("unknown_dimension", id=id, suggestion=suggestion, splits=DIMENSIONS)
     return DIMENSIONS[id]
 
 
-def _near(id: str, known: Mapping) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(id, known, 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
-
-
-# What a row of loan_month tells of its borrower's row of the same month: BORROWER + the column of customer_month. Parts
-# made before these were there lack BORROWER_TOLD: their rows are joined.
-BORROWER = "borrower_"
-
-
-BORROWER_TOLD = f"{BORROWER}told"
-
-
-MIN_GROUP_SIZE = 30  # below this many the share says nothing: printed grey, with 样本不足
+def _suggestion(id: str, names: Mapping[str, object]) -> str:
+    matches = get_close_matches(id, names, 1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -1,4 +1,4 @@
-"""The customers or loans behind a cell: exactly the n rows that the answer printed, or those of its numerator."""
+"""The customers or loans behind a cell: exactly the n rows of the answer, or those of its numerator."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analytics.metrics.definitions import metric_named
-from analytics.metrics.query import Question, check
+from analytics.metrics.list_layout import BRANCH, CUSTOMER, LOAN, NAME, PRODUCT, ListLayout
+from analytics.metrics.query import check
+from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.schemes import OPENINGS
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
-# Columns by which a list may be put in order, the first by default; all descending.
+# Columns by which the list of a mart can be ordered, the first by default; all descending.
 ORDERS = {
     "loan_month": ("balance", "days_past_due", "overdue_amount", "principal", "disbursed_on"),
     "customer_month": (
@@ -24,13 +27,11 @@ ORDERS = {
     ),
     "loan_life": ("principal", "disbursed_on", "days_late_at_close"),
 }
-_SHOWN = {
+_COLUMNS = {
     "loan_month": (
-        "loan_number.loan_id",
-        "customer_number.customer_id",
-        "product.product_id as product",
-        "branch.branch_id as branch",
-        "manager.manager_id as manager",
+        *LOAN,
+        *PRODUCT,
+        *BRANCH,
         "cast(page.channel as varchar) as channel",
         "page.balance",
         "page.days_past_due",
@@ -39,11 +40,11 @@ _SHOWN = {
         "page.principal",
         "page.disbursed_on",
         "page.matures_on",
+        *NAME,
     ),
     "customer_month": (
-        "customer_number.customer_id",
-        "branch.branch_id as branch",
-        "manager.manager_id as manager",
+        *CUSTOMER,
+        *BRANCH,
         "page.loans_open",
         "page.loan_balance",
         "page.days_past_due",
@@ -51,11 +52,11 @@ _SHOWN = {
         "page.deposit_balance",
         "page.products_held",
         "page.contribution_net_12m",
+        *NAME,
     ),
     "loan_life": (
-        "loan_number.loan_id",
-        "customer_number.customer_id",
-        "product.product_id as product",
+        *LOAN,
+        *PRODUCT,
         "branch.branch_id as branch",
         "page.principal",
         "page.disbursed_on",
@@ -64,12 +65,13 @@ _SHOWN = {
         "page.days_late_at_close",
         "cast(page.outcome as varchar) as outcome",
         "page.status_code as status",
+        *NAME,
     ),
 }
 
 
 def list_rows(
-    bank,
+    warehouse: Warehouse,
     question: Question,
     cell: Mapping[str, str] = {},
     hit: bool = False,
@@ -77,95 +79,88 @@ def list_rows(
     offset: int = 0,
     order: str | None = None,
 ) -> pd.DataFrame:
-    """The rows behind one cell: bank numbers, masked name, the facts that matter, the class today and at the opening.
+    """List the rows behind one cell: numbers, masked name, figures, class today and at the opening.
 
-    cell   code of each split of the question, e.g. {"class": "C"}; splits left out are not narrowed
-    hit    only the rows in the numerator
-    order  one of ORDERS[source], descending, then by number
-    Raises UserError as `ask` does, and for an order or a cell that is not known.
+    Parameters
+    ----------
+    cell
+        Code of each dimension of the question, such as {"class": "C"}; one left out is not filtered.
+    hit
+        Only the rows in the numerator.
+    order
+        One of ORDERS of the mart, descending, then by key.
+
+    Raises
+    ------
+    UserError
+        As `ask`, and for an unknown order or cell.
     """
-    with bank.session() as view:
-        where, writer = _where(view, question, cell, hit)
-        metric = writer.metric
-        source, key = metric.source.id, f"{metric.grain}_key"
-        by = order or ORDERS[source][0]
-        if by not in ORDERS[source]:
-            raise UserError("unknown_list_order", by=by, orders_source=ORDERS[source])
-        classes = []
-        if source != "loan_life":
-            classes = [f"    {writer.class_today()} as class_code,\n"]
-            if question.opening in OPENINGS:
-                classes.append(f"    {writer.expression('class')} as class_code_opening,\n")
-        # Where customers are counted over loans, each is listed once, with the loan that comes first.
-        single = ""
-        if not metric.is_additive:
-            first = f"partition by fact.customer_key order by fact.{by} desc nulls last, fact.{key}"
-            single = f"    qualify row_number() over ({first}) = 1\n"
-        shown = "".join(
-            f"    cast(page.class_code{end} as varchar) as class{end},\n"
-            for end in ("", "_opening")[: len(classes)]
+    with warehouse.session() as reader:
+        builder = _builder(reader, question, cell)
+        conditions = _row_conditions(builder, hit)
+        mart = builder.metric.source.id
+        column = order or ORDERS[mart][0]
+        if column not in ORDERS[mart]:
+            raise UserError("unknown_list_order", by=column, orders_source=ORDERS[mart])
+        key = f"{builder.metric.grain}_key"
+        classes = _classes(builder)
+        select = ["fact.*", *(f"{sql} as {name}_code" for name, sql in classes.items())]
+        rows = f"select {', '.join(select)}\n{builder.relation([question.as_of], *conditions)}"
+        if not builder.metric.is_additive:
+            # Each customer is listed once, with the loan that comes first.
+            first = f"fact.{column} desc nulls last, fact.{key}"
+            window = f"partition by fact.customer_key order by {first}"
+            rows += f"\nqualify row_number() over ({window}) = 1"
+        layout = ListLayout(
+            (
+                *_COLUMNS[mart],
+                *(f"cast(page.{name}_code as varchar) as {name}" for name in classes),
+            ),
+            (f"{column} desc nulls last", key),
+            loan_key="loan_key" if builder.metric.grain == "loan" else None,
         )
-        sql = (
-            f"with page as (\n    select\n    fact.*,\n{''.join(classes)}    from {source} as fact\n"
-            + "".join(f"    {join}\n" for join in writer.joins.values())
-            + f"    where {where}\n{single}    order by fact.{by} desc nulls last, fact.{key}\n"
-            + "    limit $limit offset $offset\n),\n"
-            "named as (\n    select customer_key, arg_max(name_masked, valid_from) as name_masked,\n    from customer\n"
-            "    where customer_key in (select customer_key from page)\n    group by customer_key\n)\n"
-            f"select\n    {_comma(_SHOWN[source])},\n    named.name_masked as name,\n{shown}from page\n"
-            "left join customer_number on customer_number.customer_key = page.customer_key\n"
-            + (
-                "left join loan_number on loan_number.loan_key = page.loan_key\n"
-                if metric.grain == "loan"
-                else ""
-            )
-            + (
-                "left join product on product.product_key = page.product_key\n"
-                if metric.grain == "loan"
-                else ""
-            )
-            + "left join branch on branch.branch_key = page.branch_key\n"
-            + "left join manager on manager.manager_key = page.manager_key\n"
-            f"left join named on named.customer_key = page.customer_key\norder by page.{by} desc nulls last, page.{key}"
-        )
-        return view.query(sql, None, **writer.params, limit=limit, offset=offset)
+        sql = f"with\n\n{layout.sql(rows)}"
+        return reader.query(sql, None, **builder.params, limit=limit, offset=offset)
 
 
-def count_rows(bank, question: Question, cell: Mapping[str, str] = {}, hit: bool = False) -> int:
-    """How many rows `rows` gives without a limit."""
-    with bank.session() as view:
-        where, writer = _where(view, question, cell, hit)
-        counted = (
-            "count(distinct fact.customer_key)" if not writer.metric.is_additive else "count(*)"
-        )
-        sql = (
-            f"select {counted} from {writer.metric.source.id} as fact\n"
-            + "".join(f"{join}\n" for join in writer.joins.values())
-            + f"where {where}"
-        )
-        return int(view.one(sql, None, **writer.params)[0])
+def count_rows(
+    warehouse: Warehouse, question: Question, cell: Mapping[str, str] = {}, hit: bool = False
+) -> int:
+    """Return the number of rows that `list_rows` gives without a limit."""
+    with warehouse.session() as reader:
+        builder = _builder(reader, question, cell)
+        relation = builder.relation([question.as_of], *_row_conditions(builder, hit))
+        count = "count(*)" if builder.metric.is_additive else "count(distinct fact.customer_key)"
+        row = reader.one(f"select {count}\n{relation}", None, **builder.params)
+        return int(row[0]) if row else 0
 
 
-def _where(view, question: Question, cell: Mapping[str, str], hit: bool) -> tuple[str, SqlBuilder]:
-    for split in cell:
-        if split not in question.by:
-            raise UserError("cell_not_in_dimensions", split=split)
-    asked = question.about(
-        by=(),
-        where=(*question.where, *((split, (code,)) for split, code in cell.items())),
-        last=1,
-        compare=None,
-    )
-    check(view, asked)
-    writer = SqlBuilder(view, metric_named(question.metric), asked)
-    metric = writer.metric
-    told = [writer.conditions([asked.as_of]), f"({metric.rows})"]
-    if hit:
-        if not metric.hit:
-            raise UserError("no_numerator_list", metric=metric.name)
-        told.append(f"({metric.hit})")
-    return "\n    and ".join(told), writer
+def _builder(reader: EditionReader, question: Question, cell: Mapping[str, str]) -> SqlBuilder:
+    """The builder of the question without dimensions, filtered to one cell of its answer."""
+    for name in cell:
+        if name not in question.by:
+            raise UserError("cell_not_in_dimensions", split=name)
+    filters = tuple((name, (code,)) for name, code in cell.items())
+    narrowed = question.with_changes(by=(), where=(*question.where, *filters), last=1, compare=None)
+    check(reader, narrowed)
+    return SqlBuilder(reader, metric_named(question.metric), narrowed)
 
 
-def _comma(columns) -> str:
-    return ",\n    ".join(columns)
+def _row_conditions(builder: SqlBuilder, hit: bool) -> list[str]:
+    """The conditions of the rows that n counts, or of those in the numerator."""
+    metric = builder.metric
+    if not hit:
+        return [f"({metric.population})"]
+    if not metric.numerator_filter:
+        raise UserError("no_numerator_list", metric=metric.name)
+    return [f"({metric.population})", f"({metric.numerator_filter})"]
+
+
+def _classes(builder: SqlBuilder) -> dict[str, str]:
+    """Column → SQL of the class on the day and at the opening; loan_life has neither."""
+    if builder.metric.source.id == "loan_life":
+        return {}
+    classes = {"class": builder.class_today()}
+    if builder.question.opening in OPENINGS:
+        classes["class_opening"] = builder.expression("class")
+    return classes

@@ -1,4 +1,4 @@
-"""What one edition can be asked, looked up once per edition: months, filled tables, columns, codes and their labels."""
+"""What one edition can answer: months, nonempty tables, columns, and the codes of each dimension."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from weakref import WeakKeyDictionary
 
-from analytics.metrics.definitions import BORROWER, BORROWER_TOLD, Dimension, dimension_named
+import pandas as pd
+
+from analytics.metrics.definitions import (
+    BORROWER_PREFIX,
+    HAS_BORROWER_COLUMNS,
+    Dimension,
+    dimension_named,
+)
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import NEW, NONE
+from data.editions.reader import EditionReader
 
 UNKNOWN = "unknown"
 _TABLES = (
@@ -23,119 +31,149 @@ _TABLES = (
     "signal",
 )
 _MARTS = ("loan_month", "customer_month", "loan_life")
+# Code and names of the dimensions that a table of the contract lists.
+_NAMES_SQL = {
+    "branch": "select branch_id as code, name, name_en from branch where level = $level order by branch_id",
+    "manager": "select manager_id as code, name_masked as name, name_masked as name_en from manager order by 1",
+    "product": "select product_id as code, name, name_en from product order by 1",
+}
 
 
 @dataclass(frozen=True)
 class EditionMetadata:
-    """months: the month ends; filled: tables that hold rows; cubes, columns: columns of the cubes and of the marts."""
+    """What one edition holds.
+
+    Attributes
+    ----------
+    months
+        The month ends, oldest first.
+    nonempty_tables
+        The optional tables that have rows.
+    cubes, columns
+        The usable columns of each trend cube and of each mart.
+    labels
+        Cache of `labels`: (dimension, language, scheme) → code → label.
+    deposit_months
+        Cache of `has_deposits`.
+    """
 
     months: tuple[date, ...]
-    filled: frozenset[str]
+    nonempty_tables: frozenset[str]
     cubes: Mapping[str, frozenset[str]]
     columns: Mapping[str, frozenset[str]]
-    labels: dict = field(default_factory=dict)
+    labels: dict[tuple[str, str, str], dict[str, str]] = field(default_factory=dict)
+    deposit_months: dict[date, bool] = field(default_factory=dict)
 
 
-_KNOWN: WeakKeyDictionary = WeakKeyDictionary()
+_METADATA: WeakKeyDictionary[EditionReader, EditionMetadata] = WeakKeyDictionary()
 
 
-def metadata(view) -> EditionMetadata:
-    """What the leased edition can be asked; looked up once per edition."""
-    if view not in _KNOWN:
-        _KNOWN[view] = EditionMetadata(
-            tuple(view.edition.months),
-            frozenset(_filled(view)),
-            {name: _whole(view, name) for name in view.tables if name.startswith("cube_")},
-            {mart: _columns(view, mart) for mart in _MARTS},
+def metadata(reader: EditionReader) -> EditionMetadata:
+    """Return what the edition of the session holds; read once per edition."""
+    if reader not in _METADATA:
+        _METADATA[reader] = EditionMetadata(
+            _months(reader),
+            _nonempty_tables(reader),
+            {
+                name: _cube_columns(reader, name)
+                for name in reader.tables
+                if name.startswith("cube_")
+            },
+            {mart: _mart_columns(reader, mart) for mart in _MARTS},
         )
-    return _KNOWN[view]
+    return _METADATA[reader]
 
 
-def _columns(view, mart: str) -> frozenset[str]:
-    """The columns of a mart; what its rows tell of borrowers only where every part tells it."""
-    found = frozenset(view.query(f"select * from {mart} limit 0").columns)
-    if (
-        BORROWER_TOLD in found
-        and view.one(f"select exists (select 1 from {mart} where {BORROWER_TOLD} is null)")[0]
+def _months(reader: EditionReader) -> tuple[date, ...]:
+    if reader.edition is None:
+        raise ValueError("a candidate edition has no metadata before it is published")
+    return tuple(reader.edition.months)
+
+
+def _exists(reader: EditionReader, rows: str, **params: date) -> bool:
+    """Whether `rows`, the end of a SELECT, has any row."""
+    row = reader.one(f"select exists (select 1 {rows})", None, **params)
+    return bool(row and row[0])
+
+
+def _mart_columns(reader: EditionReader, mart: str) -> frozenset[str]:
+    """The columns of a mart; the borrower's only where every part has them."""
+    columns = frozenset(reader.query(f"select * from {mart} limit 0").columns)
+    if HAS_BORROWER_COLUMNS in columns and _exists(
+        reader, f"from {mart} where {HAS_BORROWER_COLUMNS} is null"
     ):
-        return frozenset(name for name in found if not name.startswith(BORROWER))
-    return found
+        return frozenset(name for name in columns if not name.startswith(BORROWER_PREFIX))
+    return columns
 
 
-def _filled(view) -> set[str]:
-    """The tables that hold rows; interest of snapshots counts as payments."""
-    found = {
-        name
-        for name in _TABLES
-        if name in view.tables and view.one(f"select exists (select 1 from {name})")[0]
-    }
-    interest = "select exists (select 1 from loan_snapshot where interest_received is not null)"
-    if "loan_snapshot" in found and view.one(interest)[0]:
-        found.add("payment")
-    return found
+def _nonempty_tables(reader: EditionReader) -> frozenset[str]:
+    """The optional tables that have rows; interest in snapshots counts as payments."""
+    tables = {name for name in _TABLES if name in reader.tables and _exists(reader, f"from {name}")}
+    if "loan_snapshot" in tables and _exists(
+        reader, "from loan_snapshot where interest_received is not null"
+    ):
+        tables.add("payment")
+    return frozenset(tables)
 
 
-def _whole(view, cube: str) -> frozenset[str]:
-    """The columns of a cube that every part kept; a definition changed since leaves gaps in older parts."""
-    columns = view.query(f"select * from {cube} limit 0").columns
+def _cube_columns(reader: EditionReader, cube: str) -> frozenset[str]:
+    """The columns of a cube without gaps: a changed definition is null in older parts."""
+    columns = reader.query(f"select * from {cube} limit 0").columns
     measures = [name for name in columns if name.startswith("m_")]
-    whole = view.query(
-        "select " + ", ".join(f"count({m}) = count(*) as {m}" for m in measures) + f" from {cube}"
-    ).iloc[0]
-    return frozenset(name for name in columns if name not in measures or whole[name])
+    tests = ", ".join(f"count({name}) = count(*) as {name}" for name in measures)
+    is_complete = reader.query(f"select {tests} from {cube}").iloc[0]
+    return frozenset(name for name in columns if name not in measures or is_complete[name])
 
 
-def has_deposits(view, month: date) -> bool:
-    """Whether deposit balances of that month end were handed over."""
-    cache = metadata(view).labels
-    if ("deposit_balance", month) not in cache:
-        sql = "select exists (select 1 from deposit_balance where as_of = $month)"
-        cache["deposit_balance", month] = view.one(sql, None, month=month)[0]
-    return cache["deposit_balance", month]
+def has_deposits(reader: EditionReader, month: date) -> bool:
+    """Whether deposit balances of that month end were delivered."""
+    cache = metadata(reader).deposit_months
+    if month not in cache:
+        cache[month] = _exists(reader, "from deposit_balance where as_of = $month", month=month)
+    return cache[month]
 
 
-def labels(view, split: str, language: str, scheme: str = "abcd") -> dict[str, str]:
-    """Code → label of every value a split can take, in the order in which they are shown."""
-    cache = metadata(view).labels
-    if (split, language, scheme) not in cache:
-        cache[split, language, scheme] = _labels(view, split, language, scheme)
-    return cache[split, language, scheme]
+def labels(
+    reader: EditionReader, dimension: str, lang: str, scheme: str = "abcd"
+) -> dict[str, str]:
+    """Return code → label of every value of a dimension, in display order."""
+    cache = metadata(reader).labels
+    key = (dimension, lang, scheme)
+    if key not in cache:
+        cache[key] = _labels(reader, dimension, lang, scheme)
+    return cache[key]
 
 
-def _labels(view, split: str, language: str, scheme: str) -> dict[str, str]:
-    zh = language == "zh-CN"
-    unknown = {UNKNOWN: "未知" if zh else "Unknown"}
-    if split == "class":
-        of = schemes()[scheme]
-        found = {code: of.class_names(code)["zh" if zh else "en"] for code in of.class_codes}
-        return {
-            **found,
-            NONE: "无贷款" if zh else "No loan",
-            NEW: "新增" if zh else "New",
-            **unknown,
-        }
-    declared: Dimension = dimension_named(split)
+def _labels(reader: EditionReader, dimension: str, lang: str, scheme: str) -> dict[str, str]:
+    unknown = {UNKNOWN: "未知" if lang == "zh-CN" else "Unknown"}
+    if dimension == "class":
+        return _class_labels(lang, scheme) | unknown
+    declared = dimension_named(dimension)
     if declared.values:
-        return {code: words[language] for code, words in declared.values.items()} | unknown
-    queries = {
-        "branch": "select branch_id as code, name, name_en from branch where level = $level order by branch_id",
-        "manager": "select manager_id as code, name_masked as name, name_masked as name_en from manager order by 1",
-        "product": "select product_id as code, name, name_en from product order by 1",
-    }
-    table = declared.sql.split(".")[0]
-    if table in queries:
-        frame = view.query(
-            queries[table], None, **({"level": int(split[-1])} if table == "branch" else {})
-        )
-    else:
-        mart, column = (
-            ("loan_life", declared.sql[5:])
-            if declared.of == "life"
-            else ("customer_month", declared.sql[9:])
-        )
-        frame = view.query(
-            f"select distinct {column} as code, {column} as name, {column} as name_en from {mart} "
-            f"where {column} is not null order by 1"
-        )
-    names = frame["name"] if zh else frame["name_en"].fillna(frame["name"])
+        return {code: names[lang] for code, names in declared.values.items()} | unknown
+    frame = _names_in_data(reader, declared)
+    names = frame["name"] if lang == "zh-CN" else frame["name_en"].fillna(frame["name"])
     return dict(zip(frame["code"], names.fillna(frame["code"]), strict=True)) | unknown
+
+
+def _class_labels(lang: str, scheme: str) -> dict[str, str]:
+    declared = schemes()[scheme]
+    is_chinese = lang == "zh-CN"
+    key = "zh" if is_chinese else "en"
+    names = {code: declared.class_names(code)[key] for code in declared.class_codes}
+    no_loan = {NONE: "无贷款" if is_chinese else "No loan"}
+    return names | no_loan | {NEW: "新增" if is_chinese else "New"}
+
+
+def _names_in_data(reader: EditionReader, dimension: Dimension) -> pd.DataFrame:
+    """The values of a dimension that the data name: code, name, name_en."""
+    table, column = dimension.columns[0]
+    if table == "branch":
+        return reader.query(_NAMES_SQL[table], None, level=int(dimension.id[-1]))
+    if table in _NAMES_SQL:
+        return reader.query(_NAMES_SQL[table])
+    mart = "loan_life" if dimension.of == "life" else "customer_month"
+    return reader.query(
+        f"select distinct {column} as code, {column} as name, {column} as name_en from {mart} "
+        f"where {column} is not null order by 1"
+    )

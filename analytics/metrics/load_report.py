@@ -1,76 +1,82 @@
-"""What a ratio cannot say: shares of a whole, what a load refused, what is absent, and the invariants on the data."""
+"""What the loads recorded: counts by table, rejected rows, and the tables that the bank does not deliver."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from analytics.metrics.definitions import METRICS
 from analytics.sql.templates import load
 from data.contract.schema import read_contract
-from data.editions.reader import Warehouse
+from data.editions.reader import EditionReader, Warehouse
+
+_COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
 
 
-def reconciliation(bank: Warehouse) -> pd.DataFrame:
-    """Per delivery and table what was read, loaded, rejected, skipped and orphaned, with the control totals in words.
+def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
+    """Return the row counts of every delivery and table.
 
-    Columns: delivery, as_of, table, read, loaded, rejected, skipped, orphans, balanced, totals.
+    Returns
+    -------
+    delivery, as_of, table, read, loaded, rejected, skipped, orphans, balanced (read = loaded +
+    rejected + skipped), totals (the control totals as text).
     """
-    found = []
-    for delivery in bank.query(load("questions/delivery_tables")).itertuples():
-        for table, told in json.loads(delivery.tables).items():
-            counts = {
-                name: told[name] for name in ("read", "loaded", "rejected", "skipped", "orphans")
-            }
-            balanced = counts["read"] == counts["loaded"] + counts["rejected"] + counts["skipped"]
-            totals = " · ".join(
-                f"{column} {_grouped(total)}" for column, total in told["totals"].items()
-            )
-            about = {"delivery": delivery.delivery, "as_of": delivery.as_of, "table": table}
-            found.append(about | counts | {"balanced": balanced, "totals": totals})
-    columns = [
-        "delivery",
-        "as_of",
-        "table",
-        "read",
-        "loaded",
-        "rejected",
-        "skipped",
-        "orphans",
-        "balanced",
-        "totals",
+    rows = [
+        {"delivery": delivery["delivery"], "as_of": delivery["as_of"], "table": table}
+        | _table_counts(counts)
+        for delivery in warehouse.query(load("questions/delivery_tables")).to_dict("records")
+        for table, counts in json.loads(delivery["tables"]).items()
     ]
-    return pd.DataFrame(found, columns=columns)
+    columns = ["delivery", "as_of", "table", *_COUNTS, "balanced", "totals"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def refused(bank: Warehouse, limit: int = 200) -> pd.DataFrame:
-    """The rows refused at load, newest delivery first.
+def _table_counts(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {name: recorded[name] for name in _COUNTS}
+    accounted = counts["loaded"] + counts["rejected"] + counts["skipped"]
+    totals = [f"{column} {_grouped(total)}" for column, total in recorded["totals"].items()]
+    return counts | {"balanced": counts["read"] == accounted, "totals": " · ".join(totals)}
 
-    Columns: delivery, table_name, file, line, column_name, value_masked, reason.
+
+def rejected_rows(warehouse: Warehouse, limit: int = 200) -> pd.DataFrame:
+    """Return the rejected rows, newest delivery first.
+
+    Returns
+    -------
+    delivery, table_name, file, line, column_name, value_masked, reason.
     """
-    return bank.query(load("questions/refused_rows"), None, limit=limit)
+    return warehouse.query(load("questions/refused_rows"), None, limit=limit)
 
 
-def absent(bank: Warehouse) -> dict[str, list[str]]:
-    """Contract table without rows → the metrics that need it. A bank tells its history by one of two ways, so the other
-    way's tables do not count as absent."""
-    with bank.session() as view:
-        empty = [
-            table
-            for table in read_contract().tables
-            if table not in view.tables or not view.one(f"select exists (select 1 from {table})")[0]
-        ]
-    other = {"loan_snapshot"} if "loan_snapshot" in empty else {"instalment", "payment"}
+def empty_tables(warehouse: Warehouse) -> dict[str, list[str]]:
+    """Return table of the contract without rows → the metrics that need it.
+
+    A bank delivers the history of its loans in one of two ways; the tables of the other way are
+    left out.
+    """
+    with warehouse.session() as reader:
+        empty = [table for table in read_contract().tables if not _has_rows(reader, table)]
+    unused = {"loan_snapshot"} if "loan_snapshot" in empty else {"instalment", "payment"}
     return {
         table: [
             id for id, metric in METRICS.items() if table in metric.needs and not metric.retired
         ]
         for table in empty
-        if table not in other
+        if table not in unused
     }
 
 
+def _has_rows(reader: EditionReader, table: str) -> bool:
+    if table not in reader.tables:
+        return False
+    row = reader.one(f"select exists (select 1 from {table})")
+    return bool(row and row[0])
+
+
 def _grouped(total: str) -> str:
-    whole, _, cents = str(total).partition(".")
-    return f"{int(whole):,}" + (f".{cents}" if cents else "")
+    """A total with thousands separators: 1234567.50 → 1,234,567.50."""
+    whole, point, cents = str(total).partition(".")
+    return f"{int(whole):,}{point}{cents}"

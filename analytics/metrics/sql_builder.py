@@ -1,32 +1,37 @@
-"""Writes the SQL of a question from the declarations: names come from there alone, every value is bound."""
+"""The SQL of a question, made from the declarations: identifiers come from there alone, values are bound."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from analytics.metrics.definitions import BORROWER, Metric, dimension_named, measure_name
+from analytics.metrics.definitions import (
+    BORROWER_PREFIX,
+    ColumnReference,
+    Metric,
+    dimension_named,
+    measure_name,
+)
 from analytics.metrics.edition_metadata import UNKNOWN, metadata
+from analytics.metrics.question import COMPARISONS, Question
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import NEW, NONE
 from analytics.sql.templates import fragment
 from data.dates import month_end
+from data.editions.reader import EditionReader
 
-COMPARISONS = {"mom": 1, "yoy": 12}
 _JOINS = {
     "branch": "left join branch on branch.branch_key = fact.branch_key",
     "manager": "left join manager on manager.manager_key = fact.manager_key",
     "product": "left join product on product.product_key = fact.product_key",
 }
-_COLUMN = re.compile(r"\b(fact|branch|manager|product|customer)\.(\w+)")
 
 
 @dataclass(frozen=True)
 class CompiledQuery:
-    """A question made ready: the SQL with its bound values."""
+    """The SQL of a question with its bound values, the grouping columns and the month ends."""
 
     sql: str
     params: Mapping[str, Any]
@@ -34,152 +39,113 @@ class CompiledQuery:
     months: tuple[date, ...]
 
 
-def first_month(view, metric: Metric, question) -> date | None:
-    """The first month end of the edition for which the question has enough history; None when there is none yet."""
-    months = metadata(view).months
-    by_class = "class" in (*question.by, *(name for name, _ in question.where))
-    back = (question.opening or 1) if metric.is_move else question.opening if by_class else 0
-    needed = max(metric.history - 1, back)
-    return months[needed] if needed < len(months) else None
+def first_month(reader: EditionReader, metric: Metric, question: Question) -> date | None:
+    """The first month end with enough history for the question; None when there is none yet."""
+    months = metadata(reader).months
+    back = 0
+    if metric.compares_classes:
+        back = question.opening or 1
+    elif question.uses_class:
+        back = question.opening
+    position = max(metric.history - 1, back)
+    return months[position] if position < len(months) else None
 
 
 class SqlBuilder:
-    """Writes the SQL of one question, or of the rows behind one cell."""
+    """Builds the SQL of one question, or its parts for a query of another form.
 
-    def __init__(self, view, metric: Metric, question) -> None:
-        self.view, self.metric, self.question = view, metric, question
-        self.params: dict[str, Any] = {}
+    `expression` and `conditions` add the joins and the bound values that they need, so `joins_sql`
+    and `params` are complete only after them; `relation` keeps that order.
+
+    Parameters
+    ----------
+    params
+        Bound values of the query so far, when several builders contribute to one query.
+    """
+
+    def __init__(
+        self,
+        reader: EditionReader,
+        metric: Metric,
+        question: Question,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        self.reader = reader
+        self.metric = metric
+        self.question = question
+        self.params: dict[str, Any] = {} if params is None else params
         self.joins: dict[str, str] = {}
-        self.only = ""
-        if metric.is_move:
-            self._moved()
-        if metric.asks_warnings:
+        self.extra_condition = ""
+        if metric.compares_classes:
+            self._compare_classes()
+        if metric.needs_signals:
             self.joins["warned"] = (
                 f"left join (\n{fragment('customer_warned')}) as warned\n"
                 "        on warned.customer_key = fact.customer_key and warned.as_of = fact.as_of"
             )
 
-    def plan(self, cubes: bool = True) -> CompiledQuery:
-        """The question's SQL; `cubes` lets the sums of a trend cube answer where they can."""
-        q, metric = self.question, self.metric
+    @property
+    def joins_sql(self) -> str:
+        """The joins that the expressions and conditions so far need, one a line."""
+        return "\n".join(self.joins.values())
+
+    def relation(self, months: Sequence[date], *conditions: str, table: str | None = None) -> str:
+        """Return from, joins and where: the rows of the question at `months` that pass `conditions`.
+
+        `table` stands in for the metric's mart. Ask for the expressions of the select list before.
+        """
+        where = "\n    and ".join((self.conditions(months), *conditions))
+        lines = [f"from {table or self.metric.source.id} as fact", *self.joins.values()]
+        return "\n".join((*lines, f"where {where}"))
+
+    def compile(self, cubes: bool = True) -> CompiledQuery:
+        """Return the query of the question; `cubes` lets a trend cube answer where it can."""
+        metric = self.metric
         months = self._months()
-        cube = self._cube(months) if cubes else None
-        halves = {
-            "numerator": metric.numerator_sql,
-            "denominator": metric.denominator_sql,
-            "n": metric.n_sql,
-        }
-        if cube:
-            halves = {
-                name: sql and f"sum(fact.{measure_name(sql)})" for name, sql in halves.items()
-            }
-        divisor = f"coalesce({halves['denominator']}, 0)" if halves["denominator"] else "null"
-        by = [(name, self.expression(name)) for name in q.by]
+        cube = self._cube() if cubes else None
+        groups = {name: self.expression(name) for name in self.question.by}
         if len(months) > 1:
-            by.insert(0, ("as_of", "fact.as_of"))
-        where = self.conditions(months)
-        groups = "".join(f"\n        {sql} as {_alias(name)}," for name, sql in by)
-        value = "numerator / nullif(denominator, 0)" if halves["denominator"] else "numerator"
-        named = [_alias(name) for name, _ in by]
-        out = "".join(
-            f"\n    {name},"
-            if name == "as_of"
-            else f"\n    coalesce(cast({name} as varchar), '{UNKNOWN}') as {_shown(name)},"
-            for name in named
-        )
-        sql = (
-            f"with sums as (\n    select{groups}\n"
-            f"        cast(coalesce({halves['numerator']}, 0) as double) as numerator,\n"
-            f"        cast({divisor} as double) as denominator,\n"
-            f"        cast(coalesce({halves['n']}, 0) as bigint) as n,\n"
-            f"    from {cube or metric.source.id} as fact\n"
-            + "".join(f"    {join}\n" for join in self.joins.values())
-            + f"    where {where}\n"
-            + (f"    group by {', '.join(sql for _, sql in by)}\n" if by else "")
-            + f")\nselect{out}\n    numerator,\n    denominator,\n    {value} as value,\n    n,\nfrom sums"
-            + ("\nwhere n > 0 or numerator <> 0" if q.by else "")
-            + (f"\norder by {', '.join(self._order(name) for name in named)}" if named else "")
-        )
-        return CompiledQuery(sql, self.params, tuple(name for name, _ in by), tuple(months))
+            groups = {"as_of": "fact.as_of"} | groups
+        numerator = _stored_sum(metric.numerator_sql, cube)
+        denominator = metric.denominator_sql and _stored_sum(metric.denominator_sql, cube)
+        divisor = f"coalesce({denominator}, 0)" if denominator else "null"
+        sums = [f"{sql} as {_alias(name)}" for name, sql in groups.items()]
+        sums += [
+            f"cast(coalesce({numerator}, 0) as double) as numerator",
+            f"cast({divisor} as double) as denominator",
+            f"cast(coalesce({_stored_sum(metric.n_sql, cube)}, 0) as bigint) as n",
+        ]
+        value = "numerator / nullif(denominator, 0)" if denominator else "numerator"
+        columns = [_output_column(name) for name in groups]
+        columns += ["numerator", "denominator", f"{value} as value", "n"]
+        lines = [
+            f"with\n\nsums as (\n{_select(sums)}",
+            self.relation(months, table=cube),
+            *([f"group by {', '.join(groups.values())}"] if groups else []),
+            f")\n\n{_select(columns)}",
+            "from sums",
+            *(["where n > 0 or numerator <> 0"] if self.question.by else []),
+            *([f"order by {', '.join(map(self._order, groups))}"] if groups else []),
+        ]
+        return CompiledQuery("\n".join(lines), self.params, tuple(groups), tuple(months))
 
     def expression(self, name: str) -> str:
-        """The SQL of a split over the joined tables; a join that it needs is noted."""
+        """Return the SQL of a dimension over the joined tables."""
         if name == "class":
-            return self._class()
-        split = dimension_named(name)
-        sql = self._joined(split.sql)
-        return (
-            f"case when {sql} then 'yes' when not {sql} then 'no' end" if split.is_yes_no else sql
+            return self._class(self.question.opening)
+        dimension = dimension_named(name)
+        sql = "".join(
+            self._column(part) if isinstance(part, ColumnReference) else part
+            for part in dimension.parts
         )
-
-    def _order(self, name: str) -> str:
-        if name == "by_class" and "opened" in self.joins:
-            codes = ", ".join(
-                f"'{code}'" for code in (*schemes()[self.question.scheme].class_codes, NONE, NEW)
-            )
-            return f"list_position([{codes}], sums.by_class)"
-        split = name.removeprefix("by_")
-        if split not in ("as_of", "class") and dimension_named(split).sql.startswith("case "):
-            # Bands are text, which would follow the alphabet; enums follow their own order.
-            codes = ", ".join(f"'{code}'" for code in dimension_named(split).values)
-            return f"list_position([{codes}], sums.{name}) nulls last"
-        return f"sums.{name} nulls last"
-
-    def _moved(self) -> None:
-        """Who stands in another class than at the opening, with a loan on both days; the opening of today's classes
-        is a month ago."""
-        q = self.question.about(opening=self.question.opening or 1)
-        before, now = self._class(q), self.class_today()
-        month = f"cast(last_day(fact.as_of - to_months({q.opening})) as date)"
-        self.joins["began"] = (
-            "left join customer_month as began\n"
-            f"        on began.customer_key = fact.customer_key and began.as_of = {month}"
-        )
-        # Of the ladder are all classes but the one for those who cannot be graded, best first.
-        ladder = ", ".join(f"'{code}'" for code in schemes()[q.scheme].class_codes[:-1])
-        places = [f"list_position([{ladder}], cast({side} as varchar))" for side in (before, now)]
-        on_both = (
-            f"fact.has_loan and began.has_loan and {now} <> {before}\n"
-            f"        and {now} in ({ladder}) and {before} in ({ladder})"
-        )
-        up, down = (f"{places[1]} {sign} {places[0]}" for sign in "<>")
-        named = {"rows": self.metric.rows, "numerator": self.metric.numerator}
-        self.metric = replace(
-            self.metric,
-            **{
-                field: sql.replace("{up}", up).replace("{down}", down)
-                for field, sql in named.items()
-            },
-        )
-        # A condition of the whole query: few have moved, and only for them must the opening be looked up.
-        self.only = on_both
-
-    def _class(self, question=None) -> str:
-        """The class of the question's scheme: a column of the mart where kept there, else looked up at the opening."""
-        q, source = question or self.question, self.metric.source.id
-        name = f"{q.scheme}_{q.opening}" if q.opening else q.scheme
-        if name in metadata(self.view).columns[source]:
-            return f"fact.{name}"
-        by_loan = schemes()[q.scheme].grain == "loan"
-        mart, key = (
-            ("loan_month", "loan_key")
-            if by_loan and self.metric.grain == "loan"
-            else ("customer_month", "customer_key")
-        )
-        month = "fact.as_of" if self.metric.source.when == "month" else "cast($as_of as date)"
-        if q.opening:
-            month = f"cast(last_day({month} - to_months({q.opening})) as date)"
-        self.joins["opened"] = (
-            f"left join {mart} as opened\n        on opened.{key} = fact.{key} and opened.as_of = {month}"
-        )
-        if month.find("$as_of") >= 0:
-            self.params["as_of"] = q.as_of
-        return f"coalesce(cast(opened.{q.scheme} as varchar), '{NEW}')"
+        if dimension.is_yes_no:
+            return f"case when {sql} then 'yes' when not {sql} then 'no' end"
+        return sql
 
     def class_today(self) -> str:
-        """The class of the question's scheme on the day itself."""
-        scheme, source = self.question.scheme, self.metric.source.id
-        if scheme in metadata(self.view).columns[source]:
+        """Return the SQL of the class of the question's scheme on the day itself."""
+        scheme = self.question.scheme
+        if scheme in metadata(self.reader).columns[self.metric.source.id]:
             return f"fact.{scheme}"
         self.joins["graded"] = (
             "left join customer_month as graded\n"
@@ -187,58 +153,32 @@ class SqlBuilder:
         )
         return f"graded.{scheme}"
 
-    def _joined(self, sql: str) -> str:
-        if self.metric.grain == "customer":
-            sql = sql.replace("customer.", "fact.")
+    def conditions(self, months: Sequence[date]) -> str:
+        """Return everything after `where`: the month ends, the filters and the reader's scope."""
+        question = self.question
+        conditions = []
+        if self.metric.source.is_monthly:
+            days = ", ".join(self._bind("as_of", month) for month in months)
+            conditions.append(f"fact.as_of in ({days})")
         else:
-            held = metadata(self.view).columns[self.metric.source.id]
-            for column in {column for table, column in _COLUMN.findall(sql) if table == "customer"}:
-                if f"{BORROWER}{column}" in held:
-                    sql = re.sub(rf"\bcustomer\.{column}\b", f"fact.{BORROWER}{column}", sql)
-        for table, _ in _COLUMN.findall(sql):
-            if table == "customer":
-                month = "fact.as_of" if self.metric.source.when == "month" else "$as_of"
-                self.joins[table] = (
-                    "left join customer_month as customer\n"
-                    f"        on customer.customer_key = fact.customer_key and customer.as_of = {month}"
-                )
-                if month == "$as_of":
-                    self.params["as_of"] = self.question.as_of
-            elif table != "fact":
-                self.joins[table] = _JOINS[table]
-        return sql
+            self.params["as_of"] = question.as_of
+            conditions.append(self.metric.source.when)
+        if self.extra_condition:
+            conditions.append(self.extra_condition)
+        conditions += [self._in_filter(name, codes) for name, codes in question.where]
+        if question.scope:
+            self.joins["branch"] = _JOINS["branch"]
+            ids = ", ".join(self._bind("scope", id) for id in question.scope)
+            levels = (f"branch.branch_{level} in ({ids})" for level in (1, 2, 3))
+            conditions.append(f"({' or '.join(levels)})")
+        return "\n    and ".join(conditions)
 
-    def conditions(self, months: Sequence[date], extra: Mapping[str, str] = {}) -> str:
-        """Everything after `where`: the months, the filters, the asker's scope, one cell."""
-        q = self.question
-        told = []
-        if self.metric.source.when == "month":
-            told.append(
-                f"fact.as_of in ({', '.join(self._bind('as_of', month) for month in months)})"
-            )
-        else:
-            self.params["as_of"] = q.as_of
-            told.append(self.metric.source.when)
-        if self.only:
-            told.append(self.only)
-        for name, codes in [*q.where, *((name, (code,)) for name, code in extra.items())]:
-            told.append(self._among(name, codes))
-        if q.scope:
-            self._joined("branch.branch_1")
-            ids = ", ".join(self._bind("scope", id) for id in q.scope)
-            told.append(
-                "(" + " or ".join(f"branch.branch_{level} in ({ids})" for level in (1, 2, 3)) + ")"
-            )
-        return "\n    and ".join(told)
-
-    def _among(self, name: str, codes: Sequence[str]) -> str:
+    def _in_filter(self, name: str, codes: Sequence[str]) -> str:
         sql = self.expression(name)
-        given = [code for code in codes if code != UNKNOWN]
         tests = []
-        if given:
-            tests.append(
-                f"cast({sql} as varchar) in ({', '.join(self._bind(name, code) for code in given)})"
-            )
+        values = ", ".join(self._bind(name, code) for code in codes if code != UNKNOWN)
+        if values:
+            tests.append(f"cast({sql} as varchar) in ({values})")
         if UNKNOWN in codes:
             tests.append(f"{sql} is null")
         return tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
@@ -248,43 +188,148 @@ class SqlBuilder:
         self.params[key] = value
         return f"${key}"
 
-    def _months(self) -> list[date]:
-        q = self.question
-        if q.compare:
-            return [month_end(q.as_of, -COMPARISONS[q.compare]), q.as_of]
-        first = first_month(self.view, self.metric, q)
-        return [
-            month
-            for month in (month_end(q.as_of, -back) for back in range(q.last - 1, -1, -1))
-            if month >= first
-        ]
+    def _column(self, reference: ColumnReference) -> str:
+        """The column where it is stored, with the join that it needs."""
+        table, column = reference
+        if table == "customer":
+            return self._customer_column(column)
+        if table != "fact":
+            self.joins[table] = _JOINS[table]
+        return f"{table}.{column}"
 
-    def _cube(self, months: Sequence[date]) -> str | None:
-        """The cube that keeps all that the question needs, if one does."""
-        metric, q = self.metric, self.question
-        if metric.source.when != "month" or not metric.is_additive or metric.asks_warnings:
+    def _customer_column(self, column: str) -> str:
+        """A column of customer_month of the same month, from the mart's own row where it has it."""
+        if self.metric.grain == "customer":
+            return f"fact.{column}"
+        repeated = f"{BORROWER_PREFIX}{column}"
+        if repeated in metadata(self.reader).columns[self.metric.source.id]:
+            return f"fact.{repeated}"
+        self.joins["customer"] = (
+            "left join customer_month as customer\n"
+            "        on customer.customer_key = fact.customer_key"
+            f" and customer.as_of = {self._fact_month()}"
+        )
+        return f"customer.{column}"
+
+    def _fact_month(self) -> str:
+        """The month end of a row of the mart; loan_life has one row per loan, as of the question."""
+        if self.metric.source.is_monthly:
+            return "fact.as_of"
+        self.params["as_of"] = self.question.as_of
+        return "cast($as_of as date)"
+
+    def _class(self, opening: int) -> str:
+        """The class so many months before: a column of the mart, else joined from that month."""
+        scheme = self.question.scheme
+        name = f"{scheme}_{opening}" if opening else scheme
+        if name in metadata(self.reader).columns[self.metric.source.id]:
+            return f"fact.{name}"
+        mart = "customer_month"
+        if schemes()[scheme].grain == "loan" and self.metric.grain == "loan":
+            mart = "loan_month"
+        key = f"{mart.removesuffix('_month')}_key"
+        month = self._fact_month()
+        if opening:
+            month = f"cast(last_day({month} - to_months({opening})) as date)"
+        self.joins["opened"] = (
+            f"left join {mart} as opened\n"
+            f"        on opened.{key} = fact.{key} and opened.as_of = {month}"
+        )
+        return f"coalesce(cast(opened.{scheme} as varchar), '{NEW}')"
+
+    def _compare_classes(self) -> None:
+        """Restrict to customers whose class changed since the opening, with a loan on both dates.
+
+        With opening 0 the comparison date is one month earlier.
+        """
+        opening = self.question.opening or 1
+        before = self._class(opening)
+        now = self.class_today()
+        month = f"cast(last_day(fact.as_of - to_months({opening})) as date)"
+        self.joins["began"] = (
+            "left join customer_month as began\n"
+            f"        on began.customer_key = fact.customer_key and began.as_of = {month}"
+        )
+        # All classes, best first, but the last one, which is for customers who cannot be graded.
+        codes = schemes()[self.question.scheme].class_codes[:-1]
+        ladder = ", ".join(f"'{code}'" for code in codes)
+        position_now = _position_sql(codes, f"cast({now} as varchar)")
+        position_before = _position_sql(codes, f"cast({before} as varchar)")
+        self.metric = self.metric.with_class_comparison(
+            up=f"{position_now} < {position_before}", down=f"{position_now} > {position_before}"
+        )
+        # On the whole query: few customers changed, and only for them the opening is looked up.
+        self.extra_condition = (
+            f"fact.has_loan and began.has_loan and {now} <> {before}\n"
+            f"        and {now} in ({ladder}) and {before} in ({ladder})"
+        )
+
+    def _order(self, name: str) -> str:
+        """Return the order of one grouping column: the declared order of its codes."""
+        column = f"sums.{_alias(name)}"
+        if name == "class":
+            if "opened" not in self.joins:
+                return f"{column} nulls last"
+            codes = (*schemes()[self.question.scheme].class_codes, NONE, NEW)
+            return _position_sql(codes, column)
+        if name != "as_of" and dimension_named(name).sql.startswith("case "):
+            # Bands are text, which would sort alphabetically; enums keep their own order.
+            return f"{_position_sql(dimension_named(name).values, column)} nulls last"
+        return f"{column} nulls last"
+
+    def _months(self) -> list[date]:
+        question = self.question
+        if question.compare:
+            return [month_end(question.as_of, -COMPARISONS[question.compare]), question.as_of]
+        first = first_month(self.reader, self.metric, question)
+        months = (month_end(question.as_of, -back) for back in range(question.last - 1, -1, -1))
+        return [month for month in months if first and month >= first]
+
+    def _cube(self) -> str | None:
+        """The trend cube that stores everything the question needs, if one does."""
+        metric = self.metric
+        question = self.question
+        if not metric.source.is_monthly or not metric.is_additive or metric.needs_signals:
             return None
-        name = f"cube_{metric.grain}_{q.scheme}"
-        kept = metadata(self.view).cubes.get(name, frozenset())
-        wanted = set(metric.measures)
-        scope = ["branch_1"] if q.scope else []
-        for split in [*q.by, *(split for split, _ in q.where), *scope]:
-            if split == "class":
-                wanted.add(f"{q.scheme}_{q.opening}" if q.opening else q.scheme)
-                continue
-            for table, column in _COLUMN.findall(dimension_named(split).sql):
-                wanted.add(
-                    {"branch": "branch_key", "product": "product_key"}.get(
-                        table, column if table == "fact" else "?"
-                    )
-                )
-        return name if wanted <= kept else None
+        name = f"cube_{metric.grain}_{question.scheme}"
+        required = set(metric.measures)
+        for dimension in (*question.dimensions, *(["branch_1"] if question.scope else [])):
+            required |= self._cube_columns(dimension)
+        return name if required <= metadata(self.reader).cubes.get(name, frozenset()) else None
+
+    def _cube_columns(self, dimension: str) -> set[str]:
+        """The cube columns that a dimension needs; one that no cube has where it needs a join."""
+        question = self.question
+        if dimension == "class":
+            opening = question.opening
+            return {f"{question.scheme}_{opening}" if opening else question.scheme}
+        keys = {"branch": "branch_key", "product": "product_key"}
+        return {
+            column if table == "fact" else keys.get(table, "?")
+            for table, column in dimension_named(dimension).columns
+        }
+
+
+def _select(columns: Sequence[str]) -> str:
+    return "select\n" + "".join(f"    {column},\n" for column in columns).rstrip("\n")
+
+
+def _stored_sum(sql: str, cube: str | None) -> str:
+    """The aggregate itself, or the sum of the cube column that stores it."""
+    return f"sum(fact.{measure_name(sql)})" if cube else sql
+
+
+def _position_sql(codes: Iterable[str], value: str) -> str:
+    literals = ", ".join(f"'{code}'" for code in codes)
+    return f"list_position([{literals}], {value})"
 
 
 def _alias(name: str) -> str:
-    """The column of a split within the query: never a reserved word."""
+    """The column of a dimension within the query, which is never a reserved word."""
     return name if name == "as_of" else f"by_{name}"
 
 
-def _shown(alias: str) -> str:
-    return f'"{alias.removeprefix("by_")}"'
+def _output_column(name: str) -> str:
+    if name == "as_of":
+        return name
+    return f"coalesce(cast({_alias(name)} as varchar), '{UNKNOWN}') as \"{name}\""

@@ -1,10 +1,7 @@
-"""Targets and red lines beside the figures: the bank's own (table target), else the lines that risk declared for the
-whole bank (data/red_lines.toml). What nobody set is absent, never guessed.
-"""
+"""Targets and red lines beside the values: the bank's own (table target), else data/red_lines.toml."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,21 +11,38 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.i18n import text
+from analytics.i18n.text import is_missing
 from analytics.metrics.definitions import DIMENSIONS, METRICS, MIN_GROUP_SIZE, metric_named
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from analytics.sql.templates import load
+from data.declarations import BadDeclaration, Declaration, convert, read_toml
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
 RED_LINES = Path(__file__).parents[2] / "data" / "red_lines.toml"
 WHOLE = ""
 BRANCHES = ("branch_1", "branch_2", "branch_3")
-MISSED = ("metric", "branch", "value", "n", "target", "red_line", "is_beyond", "gap")
+_TARGET_COLUMNS = ("target", "to_target", "red_line", "to_red_line")
+_BREACH_COLUMNS = ("metric", "branch", "value", "n", "target", "red_line", "is_beyond", "gap")
+
+
+class RedLine(Declaration, frozen=True):
+    """A red line that holds for the whole bank from `effective_on` on; `document` states it."""
+
+    metric: str
+    effective_on: date
+    value: float
+    document: Mapping[str, str]
+
+
+class _File(Declaration, frozen=True):
+    red_line: tuple[RedLine, ...] = ()
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure is held against; `document` names the rule where the red line is not the bank's own."""
+    """Target and red line of a value; `document` where the red line is not the bank's own."""
 
     target: float | None = None
     red_line: float | None = None
@@ -36,11 +50,13 @@ class Target:
 
     def gap(self, value: float | None) -> float | None:
         """The value less its target."""
-        return None if self.target is None or text.is_missing(value) else value - self.target
+        if self.target is None or value is None or is_missing(value):
+            return None
+        return value - self.target
 
-    def room(self, value: float | None, better: str) -> float | None:
-        """How far the value is from the red line: negative beyond it."""
-        if self.red_line is None or text.is_missing(value):
+    def headroom(self, value: float | None, better: str) -> float | None:
+        """The distance of the value from the red line, negative beyond it."""
+        if self.red_line is None or value is None or is_missing(value):
             return None
         return self.red_line - value if better == "lower" else value - self.red_line
 
@@ -49,128 +65,165 @@ NONE = Target()
 
 
 @cache
-def red_lines(path: Path = RED_LINES) -> tuple[dict[str, Any], ...]:
-    """The declared red lines, oldest first. Raises ValueError for a metric that has no bad side."""
-    lines = tomllib.loads(path.read_text(encoding="utf-8")).get("red_line", [])
-    for line in lines:
-        if line["metric"] not in METRICS or METRICS[line["metric"]].better == "neither":
-            raise ValueError(
-                f"{path.name}: {line['metric']!r} is no metric with a good and a bad side"
+def red_lines(path: Path = RED_LINES) -> tuple[RedLine, ...]:
+    """Return the declared red lines, oldest first.
+
+    Raises
+    ------
+    BadDeclaration
+        With the path of the entry; also for a metric without a good and a bad direction.
+    """
+    lines = convert(read_toml(path), _File, path.name).red_line
+    for index, line in enumerate(lines):
+        if line.metric not in METRICS or METRICS[line.metric].better == "neither":
+            raise BadDeclaration(
+                "declaration_value",
+                file=path.name,
+                place=f"red_line[{index}].metric",
+                problem=f"{line.metric!r} is no metric with a good and a bad direction",
             )
-    return tuple(sorted(lines, key=lambda line: line["effective_on"]))
+    return tuple(sorted(lines, key=lambda line: line.effective_on))
 
 
-def marks(bank, as_of: date) -> dict[tuple[str, str], Target]:
-    """(metric, branch) → target and red line of a month end; the branch of the whole bank is ''."""
-    found = {
-        (line["metric"], WHOLE): Target(None, float(line["value"]), line["document"])
+def targets_at(warehouse: Warehouse, as_of: date) -> dict[tuple[str, str], Target]:
+    """Return (metric, branch) → target of a month end; the branch of the whole bank is ''."""
+    targets = {
+        (line.metric, WHOLE): Target(red_line=line.value, document=line.document)
         for line in red_lines()
-        if line["effective_on"] <= as_of
+        if line.effective_on <= as_of
     }
-    for row in bank.query(load("questions/targets"), None, as_of=as_of).itertuples():
-        # A red line without a bad side, or of a figure that is not declared, can be held against nothing.
-        if row.metric in METRICS:
-            declared = found.get((row.metric, row.branch), NONE)
-            own = (
-                None
-                if text.is_missing(row.red_line) or METRICS[row.metric].better == "neither"
-                else row.red_line
-            )
-            line, document = (declared.red_line, declared.document) if own is None else (own, None)
-            found[row.metric, row.branch] = Target(row.target, line, document)
-    return found
+    for row in warehouse.query(load("questions/targets"), None, as_of=as_of).to_dict("records"):
+        key = (row["metric"], row["branch"])
+        if row["metric"] in METRICS:
+            targets[key] = _with_delivered(targets.get(key, NONE), row)
+    return targets
 
 
-def unknown(bank) -> list[str]:
-    """Codes of the target table that name no declared metric."""
-    codes = bank.query("select distinct metric from target order by metric")["metric"]
-    return [code for code in codes if code not in METRICS]
+def _with_delivered(declared: Target, row: Mapping[Any, Any]) -> Target:
+    """The delivered target, with the delivered red line where there is one, else the declared one."""
+    has_direction = METRICS[row["metric"]].better != "neither"
+    if has_direction and not is_missing(row["red_line"]):
+        return Target(row["target"], row["red_line"])
+    return Target(row["target"], declared.red_line, declared.document)
 
 
-def place(question: Question) -> str | None:
-    """The branch whose targets the question can be held against, '' for the whole bank; None where it is narrowed
-    by anything else: targets are set for branches alone."""
-    where = dict(question.where)
-    if len(where) > 1 or any(
-        name not in BRANCHES or len(codes) > 1 for name, codes in where.items()
-    ):
+def unknown_metrics(warehouse: Warehouse) -> list[str]:
+    """Return the codes of the target table that name no declared metric."""
+    frame = warehouse.query("select distinct metric from target order by metric")
+    return [code for code in frame["metric"] if code not in METRICS]
+
+
+def target_scope(question: Question) -> str | None:
+    """Return the branch whose targets apply to the question, '' for the whole bank.
+
+    Targets are set for branches, so that None applies to a question with any other filter.
+    """
+    filters = dict(question.where)
+    if not filters:
+        return WHOLE
+    (name, codes), *others = filters.items()
+    if others or name not in BRANCHES or len(codes) > 1:
         return None
-    return next((codes[0] for codes in where.values()), WHOLE)
+    return codes[0]
 
 
-def with_targets(bank, question: Question) -> pd.DataFrame:
-    """The answer with target, to_target (value less target), red_line and to_red_line (room left; negative beyond it).
+def with_targets(warehouse: Warehouse, question: Question) -> pd.DataFrame:
+    """Return the answer with its targets.
 
-    Raises UserError as `ask` does, and for a question that is not about branches alone.
+    Returns
+    -------
+    The columns of `ask`, and target, to_target (value less target), red_line, to_red_line (distance
+    from the red line, negative beyond it).
+
+    Raises
+    ------
+    UserError
+        As `ask`, and for a question that is not about branches alone.
     """
-    here, by = place(question), question.by
-    if here is None or len(by) > 1 or any(name not in BRANCHES for name in by):
+    scope = target_scope(question)
+    by = question.by
+    if scope is None or len(by) > 1 or not set(by) <= set(BRANCHES):
         raise UserError("targets_by_branch_only")
-    metric, answer = metric_named(question.metric), ask(bank, question)
-    days = answer["as_of"] if "as_of" in answer else [pd.Timestamp(question.as_of)] * len(answer)
-    known = {day: marks(bank, day.date()) for day in set(days)}
-    branches = answer[by[0]] if by else [here] * len(answer)
-    set_for = [
-        known[day].get((metric.id, branch), NONE)
-        for day, branch in zip(days, branches, strict=True)
-    ]
-    return answer.assign(
-        target=[mark.target for mark in set_for],
-        to_target=[mark.gap(value) for mark, value in zip(set_for, answer["value"], strict=True)],
-        red_line=[mark.red_line for mark in set_for],
-        to_red_line=[
-            mark.room(value, metric.better)
-            for mark, value in zip(set_for, answer["value"], strict=True)
-        ],
-    ).astype(dict.fromkeys(("target", "to_target", "red_line", "to_red_line"), "float64"))
+    metric = metric_named(question.metric)
+    answer = ask(warehouse, question)
+    days = [question.as_of] * len(answer)
+    if "as_of" in answer:
+        days = [day.date() for day in answer["as_of"]]
+    branches = answer[by[0]] if by else [scope] * len(answer)
+    by_day = {day: targets_at(warehouse, day) for day in set(days)}
+    rows = []
+    for day, branch, value in zip(days, branches, answer["value"], strict=True):
+        target = by_day[day].get((metric.id, branch), NONE)
+        headroom = target.headroom(value, metric.better)
+        rows.append((target.target, target.gap(value), target.red_line, headroom))
+    columns = pd.DataFrame(rows, columns=list(_TARGET_COLUMNS), index=answer.index, dtype="float64")
+    return pd.concat([answer, columns], axis=1)
 
 
-def breaches(bank, question: Question, by: str) -> pd.DataFrame:
-    """Where a figure stands beyond its red line, or short of its target: of the place that the question is about and of
-    the branches `by` below it. Red lines first, then by how far: as a share of the way from target to red line.
+def breaches(warehouse: Warehouse, question: Question, by: str) -> pd.DataFrame:
+    """Return the values beyond their red line or short of their target.
 
-    Columns: metric, branch ('' for the place itself), value, n, target, red_line, is_beyond, gap (its size: from the
-    red line where that is crossed, else from the target). Groups below 30 are left out.
+    Of the branch that the question is about and of those below it by the dimension `by`; values of
+    fewer than 30 are left out. Red lines come first, then by distance: as a share of the way from
+    target to red line.
+
+    Returns
+    -------
+    metric, branch ('' for the question's own), value, n, target, red_line, is_beyond (the red line),
+    gap (from the red line where it is crossed, else from the target, positive).
     """
-    found = []
-    wanted = (
-        {}
-        if place(question) is None
-        else dict.fromkeys(metric for metric, _ in marks(bank, question.as_of))
-    )
-    for metric in wanted:
-        better = METRICS[metric].better
-        for splits in ((), (by,)) if METRICS[metric].supports(DIMENSIONS[by]) else ((),):
-            try:
-                answer = with_targets(bank, question.about(metric, by=splits, last=1, compare=None))
-            except UserError:
-                continue
-            for row in answer[answer["n"] >= MIN_GROUP_SIZE].to_dict("records"):
-                short = -row["to_target"] if better == "higher" else row["to_target"]
-                beyond = row["to_red_line"] < 0
-                if beyond or (better != "neither" and short > 0):
-                    told = {name: row[name] for name in ("value", "n", "target", "red_line")}
-                    told |= {
-                        "metric": metric,
-                        "branch": row[by] if splits else WHOLE,
-                        "is_beyond": beyond,
-                    }
-                    found.append(
-                        told
-                        | {"gap": -row["to_red_line"] if beyond else short, "far": _far(row, short)}
-                    )
-    frame = pd.DataFrame(found, columns=[*MISSED, "far"])
-    frame = frame.sort_values(
-        ["is_beyond", "far"], ascending=False, kind="stable", ignore_index=True
-    )
-    return frame.drop(columns="far")
+    if target_scope(question) is None:
+        return pd.DataFrame(columns=list(_BREACH_COLUMNS))
+    rows = []
+    for metric in dict.fromkeys(metric for metric, _ in targets_at(warehouse, question.as_of)):
+        dimensions: list[tuple[str, ...]] = [()]
+        if METRICS[metric].supports(DIMENSIONS[by]):
+            dimensions.append((by,))
+        for dimension in dimensions:
+            about = question.with_changes(metric, by=dimension, last=1, compare=None)
+            rows += _breaches_of(warehouse, about)
+    frame = pd.DataFrame(rows, columns=[*_BREACH_COLUMNS, "distance"])
+    order = ["is_beyond", "distance"]
+    frame = frame.sort_values(order, ascending=False, kind="stable", ignore_index=True)
+    return frame.drop(columns="distance")
 
 
-def _far(row: Mapping[str, float], short: float) -> float:
-    """How far on the way from target to red line (1 is at the line); without a target, by how much of the line."""
+def _breaches_of(warehouse: Warehouse, question: Question) -> list[dict[str, Any]]:
+    """The breaches of one metric; none where this edition cannot answer."""
+    try:
+        answer = with_targets(warehouse, question)
+    except UserError:
+        return []
+    better = METRICS[question.metric].better
+    rows = []
+    for row in answer[answer["n"] >= MIN_GROUP_SIZE].to_dict("records"):
+        shortfall = -row["to_target"] if better == "higher" else row["to_target"]
+        is_beyond = row["to_red_line"] < 0
+        if is_beyond or (better != "neither" and shortfall > 0):
+            rows.append(
+                {name: row[name] for name in ("value", "n", "target", "red_line")}
+                | {
+                    "metric": question.metric,
+                    "branch": row[question.by[0]] if question.by else WHOLE,
+                    "is_beyond": is_beyond,
+                    "gap": -row["to_red_line"] if is_beyond else shortfall,
+                    "distance": _distance(row, shortfall),
+                }
+            )
+    return rows
+
+
+def _distance(row: Mapping[Any, float], shortfall: float) -> float:
+    """How far on the way from target to red line (1 is at the line).
+
+    Where one of the two is missing, the gap as a share of the other.
+    """
     way = abs(row["target"] - row["red_line"])
     if way > 0:
-        return short / way
-    line = row["target"] if text.is_missing(row["red_line"]) else row["red_line"]
-    gap = short if text.is_missing(row["red_line"]) else -row["to_red_line"]
+        return shortfall / way
+    line = row["red_line"]
+    gap = -row["to_red_line"]
+    if is_missing(line):
+        line = row["target"]
+        gap = shortfall
     return gap / abs(line) if line else 0.0

@@ -10,7 +10,8 @@ from analytics.marts.build import build
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.drilldown import count_rows, list_rows
 from analytics.metrics.edition_metadata import metadata
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
 from data.editions.reader import Warehouse
@@ -194,7 +195,7 @@ def test_a_cell_opens_into_the_rows_that_it_counted(bank, metric):
         cell = {by[0]: row[by[0]]}
         assert count_rows(bank, question, cell) == row["n"]
         assert len(list_rows(bank, question, cell, limit=1_000_000)) == row["n"]
-        if METRICS[metric].hit and METRICS[metric].weight == "1":
+        if METRICS[metric].numerator_filter and METRICS[metric].counts_rows:
             assert count_rows(bank, question, cell, hit=True) == row["numerator"]
 
 

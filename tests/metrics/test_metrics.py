@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from analytics.metrics.definitions import METRICS
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 
 TODAY = date(2026, 10, 31)
 OCT_2025, NOV_2025, DEC_2025 = date(2025, 10, 31), date(2025, 11, 30), date(2025, 12, 31)

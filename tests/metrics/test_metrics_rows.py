@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from analytics.metrics.definitions import DIMENSIONS, METRICS
 from analytics.metrics.drilldown import ORDERS, count_rows, list_rows
 from analytics.metrics.edition_metadata import metadata
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from data.dates import month_end
@@ -62,16 +63,16 @@ def test_a_cell_opens_into_exactly_the_n_rows_that_it_printed(demo_bank, questio
 @given(question=questions(), data=st.data())
 def test_the_numerators_list_holds_the_rows_of_the_numerator(demo_bank, question, data):
     metric = METRICS[question.metric]
-    assume(metric.hit is not None)
+    assume(metric.numerator_filter is not None)
     answer = ask(demo_bank, question)
     assume(len(answer))
     row = answer.iloc[data.draw(st.integers(0, len(answer) - 1))]
     cell = {split: row[split] for split in question.by}
     listed = list_rows(demo_bank, question, cell, hit=True, limit=ALL)
     assert len(listed) == count_rows(demo_bank, question, cell, hit=True)
-    if metric.weight == "1":
+    if metric.measure_expr == "1":
         assert len(listed) == row["numerator"]
-    elif metric.weight == "fact.balance":
+    elif metric.measure_expr == "fact.balance":
         assert listed["balance"].sum() == pytest.approx(row["numerator"], abs=0.005)
 
 
@@ -151,8 +152,8 @@ def test_a_list_shows_no_full_name(small_bank):
 
 def _answers(bank, question: Question) -> tuple[bool, pd.DataFrame]:
     with bank.session() as view:
-        writer = SqlBuilder(view, METRICS[question.metric], question)
-        from_cube = writer._cube(writer._months()) is not None
+        builder = SqlBuilder(view, METRICS[question.metric], question)
+        from_cube = builder._cube() is not None
     return from_cube, ask(bank, question)
 
 
@@ -171,7 +172,7 @@ def test_the_trend_cubes_answer_what_the_marts_answer(demo_bank, metric, monkeyp
         for opening in ((0, 3) if "class" in by else (0,))
     ]
     fast = [_answers(demo_bank, question) for question in asked]
-    monkeypatch.setattr(SqlBuilder, "_cube", lambda self, months: None)
+    monkeypatch.setattr(SqlBuilder, "_cube", lambda self: None)
     for question, (from_cube, quick) in zip(asked, fast, strict=True):
         slow = ask(demo_bank, question)
         assert from_cube, f"{question} was not answered from a cube"
@@ -186,7 +187,7 @@ def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(demo_bank, monkey
         assert metadata(view).cubes
     question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (some,)),))
     quick = ask(demo_bank, question)
-    monkeypatch.setattr(SqlBuilder, "_cube", lambda self, months: None)
+    monkeypatch.setattr(SqlBuilder, "_cube", lambda self: None)
     pd.testing.assert_frame_equal(
         quick, ask(demo_bank, question), check_exact=False, rtol=0, atol=0.001
     )

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from analytics.i18n import text
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 
 TODAY, SEP, AUG, JUL, JUN = (
     date(2026, month, day) for month, day in ((10, 31), (9, 30), (8, 31), (7, 31), (6, 30))

@@ -6,19 +6,21 @@ import pytest
 
 from analytics.analysis.migration import MigrationQuery, matrix
 from analytics.marts.build import build
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from analytics.metrics.targets import (
     NONE,
     Target,
     breaches,
-    marks,
-    place,
     red_lines,
-    unknown,
+    target_scope,
+    targets_at,
+    unknown_metrics,
     with_targets,
 )
 from analytics.rulebooks import read_schemes
 from data.dates import month_end
+from data.declarations import BadDeclaration
 from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
@@ -28,6 +30,7 @@ from tests.support import deliveries
 MARCH, LAST = date(2024, 3, 31), date(2026, 10, 31)
 BRANCH = "branch_id,parent_id,name\nH,,Head office\nN,H,North\nS,H,South\n"
 LOAN = "loan_id,customer_id,branch_id,principal,disbursed_on\nL1,C1,N,1000.00,2024-01-10\nL2,C2,S,2000.00,2024-02-10\n"
+LINE = '[[red_line]]\nmetric = "npl_ratio"\neffective_on = 2020-01-01\nvalue = 1\n'
 TARGET = """as_of,branch_id,metric,value,red_line
 2024-03-31,,overdue_rate_30,0.5,0.6
 2024-03-31,N,overdue_rate_30,0.1,0.2
@@ -78,8 +81,8 @@ def test_a_filter_on_a_branch_is_that_branch(tiny):
 
 
 def test_a_code_that_is_no_metric_is_named(tiny):
-    assert unknown(tiny) == ["profit"]
-    assert not any(metric == "profit" for metric, _ in marks(tiny, MARCH))
+    assert unknown_metrics(tiny) == ["profit"]
+    assert not any(metric == "profit" for metric, _ in targets_at(tiny, MARCH))
 
 
 @pytest.mark.parametrize("about", [
@@ -93,7 +96,7 @@ def test_what_is_narrowed_by_more_than_a_branch_is_held_against_nothing(tiny, ab
 
 def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path):
     bank = opened(tmp_path, target=None)
-    found = marks(bank, MARCH)
+    found = targets_at(bank, MARCH)
     assert all(mark.target is None and mark.document for mark in found.values())
     assert {metric for metric, _ in found} == {"npl_ratio", "coverage", "recognition_deviation"}
     assert (
@@ -105,32 +108,39 @@ def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path)
 
 
 def test_a_red_line_holds_from_its_day_on():
-    first = min(
-        line["effective_on"] for line in red_lines() if line["metric"] == "recognition_deviation"
-    )
+    first = min(line.effective_on for line in red_lines() if line.metric == "recognition_deviation")
     assert first == date(2023, 7, 1)
 
 
 def test_a_red_line_of_a_figure_without_a_bad_side_is_refused(tmp_path):
     file = tmp_path / "red_lines.toml"
-    file.write_text('[[red_line]]\nmetric = "provision"\neffective_on = 2020-01-01\nvalue = 1\n')
-    with pytest.raises(ValueError, match="provision"):
+    file.write_text(f"{LINE}document = {{}}\n".replace("npl_ratio", "provision"))
+    with pytest.raises(BadDeclaration, match="provision") as caught:
         red_lines(file)
+    assert caught.value.facts["place"] == "red_line[0].metric"
+
+
+def test_an_unknown_key_of_a_red_line_is_refused_with_its_path(tmp_path):
+    file = tmp_path / "red_lines.toml"
+    file.write_text(f"{LINE}document = {{}}\nvalid_until = 2021-01-01\n")
+    with pytest.raises(BadDeclaration) as caught:
+        red_lines(file)
+    assert caught.value.facts["place"] == "red_line[0].valid_until"
 
 
 def test_room_to_the_line_follows_the_direction_of_the_figure():
     # 3 % against at most 5 %: two points left; 30 % against at least 25 %: five points left; 20 %: five beyond
-    assert Target(red_line=0.05).room(0.03, "lower") == pytest.approx(0.02)
-    assert Target(red_line=0.25).room(0.30, "higher") == pytest.approx(0.05)
-    assert Target(red_line=0.25).room(0.20, "higher") == pytest.approx(-0.05)
-    assert NONE.room(0.2, "lower") is None
+    assert Target(red_line=0.05).headroom(0.03, "lower") == pytest.approx(0.02)
+    assert Target(red_line=0.25).headroom(0.30, "higher") == pytest.approx(0.05)
+    assert Target(red_line=0.25).headroom(0.20, "higher") == pytest.approx(-0.05)
+    assert NONE.headroom(0.2, "lower") is None
     assert NONE.gap(0.2) is None
 
 
 def test_the_place_of_a_question_is_its_one_branch():
-    assert place(Question("loans", MARCH)) == ""
-    assert place(Question("loans", MARCH, where=(("branch_2", ("0101",)),))) == "0101"
-    assert place(Question("loans", MARCH, where=(("gender", ("male",)),))) is None
+    assert target_scope(Question("loans", MARCH)) == ""
+    assert target_scope(Question("loans", MARCH, where=(("branch_2", ("0101",)),))) == "0101"
+    assert target_scope(Question("loans", MARCH, where=(("gender", ("male",)),))) is None
 
 
 def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
@@ -141,7 +151,7 @@ def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
     # the branch of the story stands beyond its red line of overdue
     assert ("overdue_rate_30", "06") in set(zip(found.metric, found.branch, strict=True))
     for row in found[found.branch != ""].itertuples():
-        asked = question.about(row.metric, where=(("branch_1", (row.branch,)),))
+        asked = question.with_changes(row.metric, where=(("branch_1", (row.branch,)),))
         assert ask(bank, asked).iloc[0]["value"] == pytest.approx(row.value)
         assert row.n >= 30
 
