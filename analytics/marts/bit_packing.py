@@ -225,20 +225,20 @@ class BitField:
             A value does not fit in its field.
         """
         numbers = numbers or {}
-        packed: np.ndarray | None = None
+        result: np.ndarray | None = None
         for field, offset in self.offsets():
             if field.name in numbers:
-                encoded = numbers[field.name]
+                values = numbers[field.name]
             elif field.name in columns:
-                encoded = field.encode(columns[field.name])
+                values = field.encode(columns[field.name])
             else:
                 continue
-            shifted = encoded.astype(np.uint64)
-            shifted <<= np.uint64(offset)
-            packed = shifted if packed is None else np.bitwise_or(packed, shifted, out=packed)
-        if packed is None:
+            bits = values.astype(np.uint64)
+            bits <<= np.uint64(offset)
+            result = bits if result is None else np.bitwise_or(result, bits, out=result)
+        if result is None:
             raise ValueError(f"{self.column}: no values")
-        return packed
+        return result
 
     def encode_field_sql(self, field: Field, value: str) -> str:
         """Return SQL for the packed integer of one field alone, with 0 in the others."""
@@ -265,11 +265,11 @@ class BitField:
 
     def mask(self, names: Iterable[str]) -> int:
         """Return a number with ones in the bits of some fields."""
-        selected = set(names)
+        members = set(names)
         return sum(
             _all_ones(field.bits) << offset
             for field, offset in self.offsets()
-            if field.name in selected
+            if field.name in members
         )
 
     def offsets(self) -> Iterator[tuple[Field, int]]:

@@ -71,9 +71,11 @@ def build(
         rows = RowWriter(row_session, context)
         stages.submit("loans", "initialise loans", loans.initialise)
         for number, month in enumerate(months):
-            needed = [f"rows {months[number - _LOANS_AHEAD]}"] if number >= _LOANS_AHEAD else []
+            prerequisites = (
+                [f"rows {months[number - _LOANS_AHEAD]}"] if number >= _LOANS_AHEAD else []
+            )
             compute = partial(loans.compute_month, month)
-            stages.submit("loans", f"loans {month}", compute, after=needed)
+            stages.submit("loans", f"loans {month}", compute, after=prerequisites)
         stages.submit("loans", "export loans", loans.export_state)
         customers.initialise()
         for number, month in enumerate(months):
@@ -171,23 +173,23 @@ class RowWriter:
         layout = self.context.layout
         parameters = self.context.parameters(month)
         self.session.register(to_arrow_table(customers), "customer_fact")
-        packed = [f"attribute.{name}" for name in layout.complete_customer_columns()]
+        columns = [f"attribute.{name}" for name in layout.complete_customer_columns()]
         run_step(
             self.session,
             "customer_month",
             parameters,
             attributes=fragment("customer_attributes"),
             payroll=layout.payroll_sql(),
-            packed=sql_list(packed),
+            packed=sql_list(columns),
         )
         self.session.unregister("customer_fact")
         self.session.register(to_arrow_table(loans), "loan_fact")
-        packed = [f"loan.{name}" for name in layout.complete_loan_columns()]
+        columns = [f"loan.{name}" for name in layout.complete_loan_columns()]
         run_step(
             self.session,
             "loan_month",
             parameters,
-            packed=sql_list(packed),
+            packed=sql_list(columns),
             **layout.borrower_sql(),
         )
         self.session.unregister("loan_fact")

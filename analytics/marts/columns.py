@@ -65,10 +65,10 @@ class MaskedArray:
         if pa.types.is_string(kind):
             column = column.dictionary_encode()
         if pa.types.is_dictionary(column.type):
-            encoded = column.unify_dictionaries().combine_chunks()
+            dictionary = column.unify_dictionaries().combine_chunks()
             kind = pa.string()
-            categories = tuple(encoded.dictionary.to_pylist())
-            array = encoded.indices.cast(pa.int32())
+            categories = tuple(dictionary.dictionary.to_pylist())
+            array = dictionary.indices.cast(pa.int32())
         else:
             array = column.combine_chunks()
         if kind == pa.bool_():
@@ -225,7 +225,7 @@ class CustomerIndex:
             slots = slots[slots >= 0]
         has_row = np.zeros(len(self), bool)
         has_row[slots] = True
-        aligned = {}
+        columns = {}
         for name, column in _read_values(table).items():
             values = np.zeros(len(self), column.values.dtype)
             values[slots] = column.values
@@ -233,8 +233,8 @@ class CustomerIndex:
             if column.valid is not None:
                 valid = np.zeros(len(self), bool)
                 valid[slots] = column.valid
-            aligned[name] = MaskedArray(column.type, values, valid, column.categories)
-        return aligned
+            columns[name] = MaskedArray(column.type, values, valid, column.categories)
+        return columns
 
     def _extend(self, column: MaskedArray) -> MaskedArray:
         """Return a copy of a column with all slots, null in new ones."""
@@ -330,10 +330,10 @@ def _merge_categories(
     """Return a column's values as positions in `categories` followed by its own, and all of these."""
     if column.categories == categories:
         return column.values, categories
-    merged = tuple(dict.fromkeys([*categories, *column.categories]))
-    position = {category: n for n, category in enumerate(merged)}
+    union = tuple(dict.fromkeys([*categories, *column.categories]))
+    position = {category: n for n, category in enumerate(union)}
     positions = np.array([position[name] for name in column.categories] or [0], np.int32)
-    return np.where(column.is_valid, positions[column.values], 0), merged
+    return np.where(column.is_valid, positions[column.values], 0), union
 
 
 def _read_values(table: pa.Table) -> dict[str, MaskedArray]:

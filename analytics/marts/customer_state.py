@@ -6,6 +6,7 @@ Columns have shape (customers,), one value per slot of `CustomerIndex`; amounts 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -54,55 +55,82 @@ def aggregate_loans(
         A sum of amounts reaches 1e13 CNY and would not fit in the marts.
     """
     # Loans that do not count are added to an extra slot at the end.
-    slot = np.where(loans["has_row"].is_true & (slots >= 0), slots, size)
+    borrowers = _Borrowers(np.where(loans["has_row"].is_true & (slots >= 0), slots, size), size)
     is_open = loans["balance"].values > 0
+    days = loans["days_past_due"]
+    has_open_loan = borrowers.exists(is_open)
+    worst_classes = {}
+    for scheme, codes in classes.items():
+        worst = borrowers.highest(loans[f"class_{scheme}"].values, is_open).astype(np.int32)
+        worst_classes[f"worst_{scheme}"] = MaskedArray(
+            pa.string(), worst, has_open_loan, tuple(codes)
+        )
+    return {
+        "loans_open": borrowers.count(is_open),
+        "loans_settled": borrowers.count(loans["is_settled"].is_true),
+        "loan_balance": borrowers.total(loans, "balance"),
+        "interest": borrowers.total(loans, "interest_received"),
+        "overdue_amount": borrowers.total(loans, "overdue_amount"),
+        "funding_cost": borrowers.total(loans, "funding_cost"),
+        "expected_loss": borrowers.total(loans, "expected_loss"),
+        "operating_cost": borrowers.total(loans, "operating_cost"),
+        "days_past_due": number(
+            borrowers.highest(days.values, is_open), borrowers.exists(is_open & days.is_valid)
+        ),
+        "count_instalments_late_in_a_row": number(
+            borrowers.highest(loans["count_instalments_late"].values, is_open)
+        ),
+        "product_bits": number(borrowers.union(loans["product_bit"].values)),
+        **worst_classes,
+    }
 
-    def count(condition: np.ndarray) -> MaskedArray:
-        counts = np.bincount(slot[condition], minlength=size + 1)[:size]
+
+@dataclass(frozen=True)
+class _Borrowers:
+    """Aggregates of loans by borrower, shape (size,).
+
+    Parameters
+    ----------
+    slot
+        The slot of each loan's borrower, shape (loans,); `size` for loans that do not count.
+    size
+        The number of customers.
+    """
+
+    slot: np.ndarray
+    size: int
+
+    def count(self, condition: np.ndarray) -> MaskedArray:
+        """Return the number of loans for which `condition`, shape (loans,), holds."""
+        counts = np.bincount(self.slot[condition], minlength=self.size + 1)[: self.size]
         return number(counts.astype(np.int16))
 
-    def total(name: str) -> MaskedArray:
-        sums = sum_by_slot(slot, loans[name].values, size + 1)[:size]
+    def total(self, loans: Mapping[str, MaskedArray], name: str) -> MaskedArray:
+        """Return the sum of a column of amounts."""
+        sums = sum_by_slot(self.slot, loans[name].values, self.size + 1)[: self.size]
         if np.abs(sums).max(initial=0) >= _AMOUNT_LIMIT:
             raise UserError("amount_too_large", name=name)
         return money(sums)
 
-    def highest(values: np.ndarray) -> np.ndarray:
-        condition = is_open & (values > 0)
-        maxima = np.zeros(size + 1, values.dtype)
-        np.maximum.at(maxima, slot[condition], values[condition])
-        return maxima[:size]
+    def highest(self, values: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        """Return the highest positive value of the loans for which `condition` holds, or 0."""
+        members = condition & (values > 0)
+        maxima = np.zeros(self.size + 1, values.dtype)
+        np.maximum.at(maxima, self.slot[members], values[members])
+        return maxima[: self.size]
 
-    def exists(condition: np.ndarray) -> np.ndarray:
-        flags = np.zeros(size + 1, bool)
-        flags[slot[condition]] = True
-        return flags[:size]
+    def exists(self, condition: np.ndarray) -> np.ndarray:
+        """Return whether `condition` holds for a loan of the borrower."""
+        flags = np.zeros(self.size + 1, bool)
+        flags[self.slot[condition]] = True
+        return flags[: self.size]
 
-    days = loans["days_past_due"]
-    has_open_loan = exists(is_open)
-    worst_classes = {
-        f"worst_{scheme}": MaskedArray(
-            pa.string(),
-            highest(loans[f"class_{scheme}"].values).astype(np.int32),
-            has_open_loan,
-            tuple(codes),
-        )
-        for scheme, codes in classes.items()
-    }
-    return {
-        "loans_open": count(is_open),
-        "loans_settled": count(loans["is_settled"].is_true),
-        "loan_balance": total("balance"),
-        "interest": total("interest_received"),
-        "overdue_amount": total("overdue_amount"),
-        "funding_cost": total("funding_cost"),
-        "expected_loss": total("expected_loss"),
-        "operating_cost": total("operating_cost"),
-        "days_past_due": number(highest(days.values), exists(is_open & days.is_valid)),
-        "count_instalments_late_in_a_row": number(highest(loans["count_instalments_late"].values)),
-        "product_bits": number(_or_by_slot(slot, loans["product_bit"].values, size + 1)[:size]),
-        **worst_classes,
-    }
+    def union(self, bits: np.ndarray) -> np.ndarray:
+        """Return the union of single bits, one per loan."""
+        union = np.zeros(self.size + 1, bits.dtype)
+        for position in range(int(bits.max(initial=0)).bit_length()):
+            union[self.slot[bits == 1 << position]] |= 1 << position
+        return union[: self.size]
 
 
 def monthly_flows(
@@ -221,11 +249,11 @@ def months_since_income(before: MaskedArray, income: Sequence[MaskedArray]) -> M
         slots = np.flatnonzero(column.is_valid)
         offset = np.uint64(_MONTHS_BITS * kind)
         mask = np.uint64(NEVER) << offset
-        packed = months[slots]
+        nibbles = months[slots]
         latest = np.minimum(
-            (packed & mask) >> offset, np.minimum(column.values[slots], NEVER).astype(np.uint64)
+            (nibbles & mask) >> offset, np.minimum(column.values[slots], NEVER).astype(np.uint64)
         )
-        months[slots] = (packed & ~mask) | (latest << offset)
+        months[slots] = (nibbles & ~mask) | (latest << offset)
     return number(months)
 
 
@@ -246,12 +274,12 @@ def percentile(values: np.ndarray) -> MaskedArray:
     the highest if no other has it.
     """
     others = max(len(values) - 1, 1)
-    ordered = np.sort(values)
+    ascending = np.sort(values)
     # A customer has reached the per cent p with at least ceil(p × others / 100) customers below.
-    needed = -(-np.arange(1, 101) * others // 100)
-    needed = needed[needed <= len(values) - 1]
-    # Exactly the values above the n-th in order have n customers below them.
-    return number(np.searchsorted(ordered[needed - 1], values, side="left").astype(np.uint8))
+    lower = -(-np.arange(1, 101) * others // 100)
+    lower = lower[lower <= len(values) - 1]
+    # Exactly the values above the n-th in ascending order have n customers below them.
+    return number(np.searchsorted(ascending[lower - 1], values, side="left").astype(np.uint8))
 
 
 def shift_history(before: MaskedArray, last: MaskedArray, new: int) -> MaskedArray:
@@ -269,11 +297,3 @@ def shift_history(before: MaskedArray, last: MaskedArray, new: int) -> MaskedArr
     never = np.uint64(sum(new << offset for offset in range(0, _ALL_HISTORY_BITS, HISTORY_BITS)))
     history = before.fill_null(never) & np.uint64((1 << _ALL_HISTORY_BITS) - 1)
     return number((history << np.uint64(HISTORY_BITS)) | last.fill_null(new).astype(np.uint64))
-
-
-def _or_by_slot(slots: np.ndarray, bits: np.ndarray, size: int) -> np.ndarray:
-    """Return the union of the single bits of each slot, shape (size,)."""
-    union = np.zeros(size, bits.dtype)
-    for position in range(int(bits.max(initial=0)).bit_length()):
-        union[slots[bits == 1 << position]] |= 1 << position
-    return union

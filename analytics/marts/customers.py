@@ -109,7 +109,7 @@ class CustomerMartBuilder:
         self.grader = CustomerGrader(session, context, self.behavioural, self.signals)
         self.index = CustomerIndex(0)
         self.facts: dict[str, MaskedArray] = {}
-        self.carried: dict[str, MaskedArray] = {}
+        self.state: dict[str, MaskedArray] = {}
 
     def initialise(self) -> None:
         """Restore the state before the first month, and find all changes of attributes.
@@ -249,9 +249,9 @@ class CustomerMartBuilder:
             s.id: _class_by_loans(self.facts[f"worst_{s.id}"]) for s in self.context.loan_schemes
         }
         columns = {"customer_key": number(index.keys), **index.columns, **self.facts}
-        packed = self.context.layout.pack_customers(columns, classes)
+        integers = self.context.layout.pack_customers(columns, classes)
         self._carry_over(month, classes)
-        return columns | {name: number(values) for name, values in packed.items()}
+        return columns | {name: number(values) for name, values in integers.items()}
 
     def _compute_facts(self, month: date, loans: Mapping[str, MaskedArray]) -> None:
         """Compute the facts of a month from the state before and the events of the month."""
@@ -260,7 +260,7 @@ class CustomerMartBuilder:
         kinds = _income_kinds()
         codes = {s.id: class_codes(s) for s in context.loan_schemes}
         borrower_slots = index.slots(loans["customer_key"].values)
-        borrowed = aggregate_loans(loans, borrower_slots, len(index), codes)
+        loan_sums = aggregate_loans(loans, borrower_slots, len(index), codes)
         events = self._read(
             "customer_events",
             month,
@@ -270,8 +270,8 @@ class CustomerMartBuilder:
         fees = self._read("customer_fees", month, months_since=_months_since_sql(kinds))
         deposits = self._read("customer_deposits", month)
         year_ago = self._read("customer_year_ago", month)
-        flows = monthly_flows(borrowed, fees, deposits)
-        self.carried = {
+        flows = monthly_flows(loan_sums, fees, deposits)
+        self.state = {
             _MONTHS_SINCE_INCOME: months_since_income(
                 self._before(_MONTHS_SINCE_INCOME, np.uint64),
                 [fees[f"months_since_{kind}"] for kind in range(len(kinds))],
@@ -281,42 +281,42 @@ class CustomerMartBuilder:
             ),
             "loans_ever": _add_counts(self._before("loans_ever"), events["loans_new"]),
             "loans_settled": _add_counts(
-                self._before("loans_settled"), events["loans_ended"], borrowed["loans_settled"]
+                self._before("loans_settled"), events["loans_ended"], loan_sums["loans_settled"]
             ),
             **twelve_month_sums(flows, self._before, year_ago),
             **self._shifted_histories(),
         }
         self.facts = {
-            **{name: borrowed[name] for name in ("loans_open", "loan_balance", "overdue_amount")},
-            **{f"worst_{s.id}": borrowed[f"worst_{s.id}"] for s in context.loan_schemes},
-            "count_instalments_late_in_a_row": borrowed["count_instalments_late_in_a_row"],
-            **self._delinquency_facts(month, borrowed),
+            **{name: loan_sums[name] for name in ("loans_open", "loan_balance", "overdue_amount")},
+            **{f"worst_{s.id}": loan_sums[f"worst_{s.id}"] for s in context.loan_schemes},
+            "count_instalments_late_in_a_row": loan_sums["count_instalments_late_in_a_row"],
+            **self._delinquency_facts(month, loan_sums),
             **flows,
             **{name: events[name] for name in self.signals},
             "reloan_bits": number(events["reloan_bits"].fill_null(0)),
-            **self._product_facts(borrowed, deposits["deposit_balance"], len(kinds)),
-            **self.carried,
+            **self._product_facts(loan_sums, deposits["deposit_balance"], len(kinds)),
+            **self.state,
         }
 
     def _delinquency_facts(
-        self, month: date, borrowed: Mapping[str, MaskedArray]
+        self, month: date, loan_sums: Mapping[str, MaskedArray]
     ) -> dict[str, MaskedArray]:
-        days = borrowed["days_past_due"]
+        days = loan_sums["days_past_due"]
         # A customer without an open loan has 0 days past due, not null.
-        is_known = days.is_valid | (borrowed["loans_open"].values == 0)
+        is_known = days.is_valid | (loan_sums["loans_open"].values == 0)
         return {
             "days_past_due": number(days.values, is_known),
             **self.delinquency.facts(month, days.values),
         }
 
     def _product_facts(
-        self, borrowed: Mapping[str, MaskedArray], balance: MaskedArray, kinds: int
+        self, loan_sums: Mapping[str, MaskedArray], balance: MaskedArray, kinds: int
     ) -> dict[str, MaskedArray]:
         """Return deposits, the number of products held, and the rank by gross contribution."""
         deposits = balance.fill_null(0)
-        families = np.bitwise_count(borrowed["product_bits"].values)
-        services = count_services(self.carried[_MONTHS_SINCE_INCOME], kinds)
-        gross = sum(self.carried[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
+        families = np.bitwise_count(loan_sums["product_bits"].values)
+        services = count_services(self.state[_MONTHS_SINCE_INCOME], kinds)
+        gross = sum(self.state[f"{name}_12m"].values for name in ("interest", "fees", "margin"))
         return {
             "deposit_balance": money(deposits) if self.context.has_deposits else balance,
             "products_held": number(families + (deposits > 0) + services),
@@ -333,7 +333,7 @@ class CustomerMartBuilder:
         return histories
 
     def _before(self, name: str, dtype: type = np.int64) -> MaskedArray:
-        """Return a carried column as of the month before; all null when there is none."""
+        """Return a column of the state before the month; all null when there is none."""
         return self.index.columns.get(name) or nulls(len(self.index), dtype)
 
     def _read(self, step: str, month: date, **placeholders: str) -> dict[str, MaskedArray]:
@@ -343,7 +343,7 @@ class CustomerMartBuilder:
 
     def _carry_over(self, month: date, classes: Mapping[str, np.ndarray]) -> None:
         """Store what the next month starts from."""
-        self.index.columns |= self.carried
+        self.index.columns |= self.state
         self.index.columns |= {
             _previous_class(s): number(classes[s.id]) for s in self.context.boards
         }

@@ -174,16 +174,16 @@ def open_instalments(
         instalment) and paid (what of it is paid).
     """
     order = np.lexsort((due["number"], due["due_on"], due["slot"]))
-    added = {name: values[order] for name, values in due.items()}
-    slot = added["slot"]
+    new_rows = {name: values[order] for name, values in due.items()}
+    slot = new_rows["slot"]
     sums = {
-        "due_total": added["principal"] + added["interest"],
-        "due_principal_total": added["principal"],
+        "due_total": new_rows["principal"] + new_rows["interest"],
+        "due_principal_total": new_rows["principal"],
     }
     for name, amounts in sums.items():
         opening = np.where(restart_allocation, 0, loans[name].fill_null(0))
-        added[name] = opening[slot] + _running_sum(slot, amounts)
-    rows = {name: np.concatenate([before[name], added[name]]) for name in added}
+        new_rows[name] = opening[slot] + _running_sum(slot, amounts)
+    rows = {name: np.concatenate([before[name], new_rows[name]]) for name in new_rows}
     # A stable sort leaves instalments that were open before ahead of those added now.
     order = np.argsort(rows["slot"], kind="stable")
     paid_total = now["paid_total"].values[rows["slot"]]

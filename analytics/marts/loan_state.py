@@ -39,7 +39,7 @@ def state_from_events(
     has_ended = now["ended_on"].is_valid
     is_written_off = now["written_off_on"].is_valid
     is_dormant = now["is_dormant_write_off"].is_true & ~now["needs_reallocation"].is_true
-    owed = np.maximum(
+    principal_owed = np.maximum(
         loans["principal"].values
         - now["prepaid_total"].values
         - now["principal_paid_total"].values,
@@ -58,8 +58,8 @@ def state_from_events(
         "interest_total": money(interest),
         "oldest_due_on": oldest_due,
         "balance_before": loans["balance"].null_unless(had_row),
-        "balance": money(np.where(has_ended | is_written_off, 0, owed)),
-        "balance_written_off": _balance_written_off(loans, now, owed, is_dormant),
+        "balance": money(np.where(has_ended | is_written_off, 0, principal_owed)),
+        "balance_written_off": _balance_written_off(loans, now, principal_owed, is_dormant),
         "count_instalments_late": _count_late(loans, now, is_dormant),
         "days_past_due": number(days_past_due).null_unless(has_ended | is_scheduled),
         "overdue_amount": money(overdue_amount).null_unless(
@@ -95,7 +95,7 @@ def state_from_snapshots(
     now = {
         name: column.null_unless(has_row) for name, column in dates_effective(loans, days).items()
     }
-    closed = now["closed_on"]
+    settlement_date = now["closed_on"]
     written_off = now["written_off_on"]
     balance = _scatter(slots, snapshots["balance"], size)
     days_past_due = _scatter(slots, snapshots["days_past_due"], size)
@@ -114,7 +114,7 @@ def state_from_snapshots(
         "overdue_amount": money(np.zeros(size, np.int64)).null_unless(never),
         "interest_received": money(interest_received).null_unless(has_interest),
         "is_new": number(loans["disbursed_on"].values > days.previous),
-        "is_settled": number(closed.is_valid & (closed.values > days.previous)),
+        "is_settled": number(settlement_date.is_valid & (settlement_date.values > days.previous)),
         "is_newly_written_off": number(written_off.is_valid & (written_off.values > days.previous)),
         "is_first_payment_assessed": number(never),
     }
@@ -140,18 +140,18 @@ def _interest_total(
 
 def _interest_received(loans: Columns, interest: np.ndarray, days: MonthDays) -> np.ndarray:
     """Return the interest of the month, in fen."""
-    received = interest - loans["interest_total"].fill_null(0)
+    of_month = interest - loans["interest_total"].fill_null(0)
     if not days.is_first_of_records:
-        return received
+        return of_month
     # Interest before the first month of the records cannot be divided into months.
-    return np.where(loans["disbursed_on"].values <= days.previous, 0, received)
+    return np.where(loans["disbursed_on"].values <= days.previous, 0, of_month)
 
 
 def _balance_written_off(
-    loans: Columns, now: Columns, owed: np.ndarray, is_dormant: np.ndarray
+    loans: Columns, now: Columns, principal_owed: np.ndarray, is_dormant: np.ndarray
 ) -> MaskedArray:
     """Return the principal still owed on loans written off and neither settled nor sold."""
-    remaining = np.where(is_dormant, loans["balance_written_off"].fill_null(0), owed)
+    remaining = np.where(is_dormant, loans["balance_written_off"].fill_null(0), principal_owed)
     is_remaining = now["written_off_on"].is_valid & ~now["ended_on"].is_valid
     return money(np.where(is_remaining, remaining, 0))
 
@@ -172,7 +172,7 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
     """
     had_row = loans["has_row"].is_true
     disbursed = loans["disbursed_on"].values
-    closed = now["closed_on"]
+    settlement_date = now["closed_on"]
     written_off = now["written_off_on"]
     starts_due = loans["starts_due_on"]
     assessed_on = assessment_date(now)
@@ -186,7 +186,9 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
     awaits_first_due = (
         ~now["first_due_on"].is_valid & starts_due.is_valid & (starts_due.values > days.as_of)
     )
-    is_newly_closed = (closed.values > days.previous) | (had_row & ~loans["closed_on"].is_valid)
+    is_newly_closed = (settlement_date.values > days.previous) | (
+        had_row & ~loans["closed_on"].is_valid
+    )
     # Delivered only now, though disbursed earlier. A loan that ended and has a row again, because
     # its first payment is still to be assessed, is not new.
     is_late_delivery = ~had_row & (loans["loan_key"].values > days.last_known_loan_key)
@@ -194,7 +196,7 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
         "has_row": number(has_row),
         "needs_slot": number(has_row | awaits_first_due),
         "is_new": number((disbursed > days.previous) | is_late_delivery),
-        "is_settled": number(closed.is_valid & ~written_off.is_valid & is_newly_closed),
+        "is_settled": number(settlement_date.is_valid & ~written_off.is_valid & is_newly_closed),
         "is_newly_written_off": number(written_off.is_valid & (written_off.values > days.previous)),
         "is_first_payment_assessed": number(
             is_assessment_reported & (assessed_on.values <= days.as_of)

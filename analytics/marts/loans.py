@@ -134,8 +134,8 @@ class LoanMartBuilder:
             loans |= {
                 name: nulls(len(self.loans), dtype) for name, dtype in _NOT_IN_SNAPSHOTS.items()
             }
-        packed = self.context.layout.pack_loans(loans, classes)
-        loans |= {name: number(values) for name, values in packed.items()}
+        integers = self.context.layout.pack_loans(loans, classes)
+        loans |= {name: number(values) for name, values in integers.items()}
         self._months = dict(list(self._months.items())[-1:]) | {month: loans}
 
     def month_state(self, month: date) -> dict[str, MaskedArray]:
@@ -159,13 +159,13 @@ class LoanMartBuilder:
 
     def _from_events(self, parameters: Parameters, days: MonthDays) -> dict[str, MaskedArray]:
         """Return the state at the month end from schedules and payments."""
-        originated = step_table(
+        originations = step_table(
             self.session,
             "loan_originations",
             parameters,
             state_columns=", ".join(self.state_columns),
         )
-        self.loans.replace(self.surviving, read_columns(originated))
+        self.loans.replace(self.surviving, read_columns(originations))
         loans = self.loans.columns
         due = self._rows("instalments_due", parameters)
         payments = self._rows("payments_received", parameters)
@@ -211,12 +211,12 @@ class LoanMartBuilder:
         is_unpaid = has_unpaid_due(now, days)
         restart_allocation = now["needs_reallocation"].is_true
         continues = is_unpaid & ~restart_allocation
-        restarted = np.flatnonzero(is_unpaid & restart_allocation)
+        restart_slots = np.flatnonzero(is_unpaid & restart_allocation)
         before = {name: column.values for name, column in self.open_instalments.items()}
         before = _rows_of(self.loans.align(before.pop("loan_key"), **before), continues)
         due = _rows_of(due, continues)
-        if len(restarted):
-            selection = {"loan_key": self.loans.columns["loan_key"].take(restarted)}
+        if len(restart_slots):
+            selection = {"loan_key": self.loans.columns["loan_key"].take(restart_slots)}
             whole = self._rows_for("instalments_for_reallocation", parameters, selection)
             due = {name: np.concatenate([values, whole[name]]) for name, values in due.items()}
         rows = open_instalments(before, due, self.loans.columns, now, restart_allocation)
@@ -248,7 +248,7 @@ class LoanMartBuilder:
         facts = {fact for book in books if book for fact in book.facts} & loans.keys()
         names = {"loan_key", *_DATE_COLUMNS, *facts}
         self.session.register(to_arrow_table({name: loans[name] for name in names}), "loan_fact")
-        graded = step_table(
+        table = step_table(
             self.session,
             "loan_class",
             self.context.parameters(month),
@@ -256,7 +256,7 @@ class LoanMartBuilder:
             graded=sql_list([f"{class_number(s, month)} as class_{s.id}" for s in schemes]),
         )
         self.session.unregister("loan_fact")
-        rows = {name: column.values for name, column in read_columns(graded).items()}
+        rows = {name: column.values for name, column in read_columns(table).items()}
         slots = self.loans.align(rows["loan_key"])["slot"]
         classes = {}
         for scheme in schemes:
@@ -300,5 +300,5 @@ def _is_secured(guarantee: MaskedArray) -> np.ndarray:
 
 def _rows_of(rows: Mapping[str, np.ndarray], condition: np.ndarray) -> dict[str, np.ndarray]:
     """Return the rows of the loans for which `condition`, shape (loans,), holds."""
-    selected = condition[rows["slot"]]
-    return {name: values[selected] for name, values in rows.items()}
+    is_member = condition[rows["slot"]]
+    return {name: values[is_member] for name, values in rows.items()}

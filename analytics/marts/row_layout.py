@@ -135,29 +135,29 @@ class RowLayout:
             ],
         }
         return {
-            mart: [column for column in packed if column.fields] for mart, packed in columns.items()
+            mart: [field for field in fields if field.fields] for mart, fields in columns.items()
         }
 
     def column_definitions(self) -> dict[str, str]:
         """Return the SQL of the placeholders of tables.sql: the packed columns of each mart."""
         return {
-            mart: sql_list([f"{column.column} ubigint not null" for column in packed])
-            for mart, packed in self.packed_columns().items()
+            mart: sql_list([f"{column.column} ubigint not null" for column in bit_fields])
+            for mart, bit_fields in self.packed_columns().items()
         }
 
     def computed_columns(self) -> list[tuple[str, int, str, str]]:
         """Return the rows of computed_columns for packed fields: mart, number, column, SQL."""
         rows = []
-        for mart, packed in self.packed_columns().items():
-            columns = [entry for column in packed for entry in column.computed_columns()]
+        for mart, bit_fields in self.packed_columns().items():
+            columns = [entry for column in bit_fields for entry in column.computed_columns()]
             rows += [(mart, number, name, sql) for number, (name, sql) in enumerate(columns)]
         return rows
 
     def bit_map(self) -> str:
         """Return a Markdown table of all packed fields: mart, column, bits, field, meaning."""
         lines = ["| mart | column | bits | field | meaning |", "|---|---|---|---|---|"]
-        for mart, packed in self.packed_columns().items():
-            for column in packed:
+        for mart, bit_fields in self.packed_columns().items():
+            for column in bit_fields:
                 for field, offset in column.offsets():
                     last = offset + field.bits - 1
                     bits = f"{offset}–{last}" if last > offset else f"{offset}"
@@ -179,13 +179,15 @@ class RowLayout:
             The class number of each loan at the month end by scheme, shape (loans,).
         """
         numbers = dict(classes) | _opening_classes(self.loan_schemes, loans, months_back=1)
-        packed = (self.loan_flags, self.loan_classes, *self.other_loan_classes)
-        return {column.column: column.encode(loans, numbers) for column in packed if column.fields}
+        bit_fields = (self.loan_flags, self.loan_classes, *self.other_loan_classes)
+        return {
+            column.column: column.encode(loans, numbers) for column in bit_fields if column.fields
+        }
 
     def complete_loan_columns(self) -> list[str]:
         """Return the columns of `pack_loans` to which nothing is added."""
-        packed = (self.loan_classes, *self.other_loan_classes)
-        return [column.column for column in packed if column.fields]
+        bit_fields = (self.loan_classes, *self.other_loan_classes)
+        return [column.column for column in bit_fields if column.fields]
 
     def borrower_sql(self) -> dict[str, str]:
         """Return the SQL of the placeholders of loan_month.sql that read the borrower's row."""
@@ -235,8 +237,8 @@ class RowLayout:
 
     def complete_customer_columns(self) -> list[str]:
         """Return the columns of `pack_customers` to which nothing is added."""
-        packed = self.packed_columns()["customer_month"]
-        return [column.column for column in packed if column is not self.customer_flags]
+        bit_fields = self.packed_columns()["customer_month"]
+        return [column.column for column in bit_fields if column is not self.customer_flags]
 
     def payroll_sql(self) -> str:
         """Return SQL for the packed flag has_payroll, which depends on the date of the row."""

@@ -214,12 +214,12 @@ def test_every_first_payment_is_assessed_as_by_the_oracle(
 def test_every_loan_settles_in_the_month_in_which_it_is_closed(
     loans: dict[str, Loan], mart: dict[Key, Row]
 ) -> None:
-    settled = {
+    expected = {
         (key, month_end(loan.closed_on))
         for key, loan in loans.items()
         if loan.closed_on and BEFORE < loan.closed_on <= AS_OF and not loan.written_off_on
     }
-    assert {key for key, row in mart.items() if row["is_settled"]} == settled
+    assert {key for key, row in mart.items() if row["is_settled"]} == expected
 
 
 def test_principal_disbursed_is_counted_once_in_its_own_month(

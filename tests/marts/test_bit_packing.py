@@ -78,7 +78,7 @@ def test_columns_in_memory_are_encoded_as_a_query_encodes_them(given_rows: list[
     connection.register("given_rows", table)
     by_query = connection.execute(f"select {ROW.encode_sql(COLUMNS)} from given_rows").fetchall()
     in_memory = ROW.encode({name: MaskedArray.from_arrow(table[name]) for name in TYPES})
-    assert [(packed,) for packed in in_memory.tolist()] == by_query
+    assert [(integer,) for integer in in_memory.tolist()] == by_query
 
 
 @pytest.mark.parametrize("loans", [31, -1])
@@ -100,11 +100,11 @@ def test_a_null_in_a_flag_that_allows_none_stops_the_build() -> None:
 def test_the_first_field_takes_the_lowest_bits(connection: duckdb.DuckDBPyConnection) -> None:
     # high is the third of three values: number 2, in two bits; is_new = 1 in the third bit: 2 + 4 = 6
     field = BitField("flags_packed", (GRADE, Flag("is_new")))
-    packed = connection.execute(
+    integer = connection.execute(
         f"select {field.encode_sql({'grade': 'g', 'is_new': 'n'})} "
         f"from (select cast('high' as {GRADE.type}) as g, true as n)"
     ).fetchone()
-    assert packed == (6,)
+    assert integer == (6,)
 
 
 def test_a_count_in_a_query_that_does_not_fit_stops_the_build_and_is_named(
@@ -138,11 +138,11 @@ def test_a_mask_has_the_bits_of_the_named_fields_only() -> None:
 def test_adjacent_fields_are_read_as_one_number(connection: duckdb.DuckDBPyConnection) -> None:
     # middle = 1 in two bits, is_new in the third, is_bad null = 3 in the next two, 7 loans in the
     # five above: of is_new and is_bad 1 + (3 << 1) = 7; of is_bad and loans 3 + (7 << 2) = 31
-    packed = ROW.encode_sql(
+    integer = ROW.encode_sql(
         {"grade": "'middle'", "is_new": "true", "is_bad": "null", "loans": "7", "days": "1"}
     )
     slices = f"{ROW.slice_sql(['is_new', 'is_bad'])}, {ROW.slice_sql(['is_bad', 'loans'])}"
-    result = connection.execute(f"select {slices} from (select {packed} as flags_packed)")
+    result = connection.execute(f"select {slices} from (select {integer} as flags_packed)")
     assert result.fetchone() == (7, 31)
 
 
@@ -151,8 +151,8 @@ def test_a_decoded_enum_sorts_in_its_own_order_and_not_by_the_alphabet(
 ) -> None:
     grade = ROW.decode_sql(GRADE)
     others = {"is_new": "true", "is_bad": "true", "loans": "1", "days": "1"}
-    packed = [ROW.encode_sql({"grade": f"'{value}'", **others}) for value in GRADE.values]
-    values = ", ".join(f"({sql})" for sql in packed)
+    integers = [ROW.encode_sql({"grade": f"'{value}'", **others}) for value in GRADE.values]
+    values = ", ".join(f"({sql})" for sql in integers)
     result = connection.execute(
         f"select cast(max({grade}) as varchar), cast(min({grade}) as varchar) "
         f"from (values {values}) as t(flags_packed)"

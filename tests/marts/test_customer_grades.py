@@ -18,7 +18,10 @@ from data.dates import month_end
 from data.editions.reader import Warehouse
 
 ROOT = Path(__file__).parents[2]
-LAST, CUSTOMERS, MONTHS, SEED = date(2026, 10, 31), 400, 4, 7
+LAST = date(2026, 10, 31)
+CUSTOMERS = 400
+MONTHS = 4
+SEED = 7
 BOOK = Path("data", "rulebooks", "value_three", "1990-01-01.toml")
 CONDITION = '        { when = "family_assets >= 1000000", ours = true },\n'
 

@@ -99,12 +99,12 @@ def test_amounts_of_one_customer_that_no_mart_could_store_stop_the_load() -> Non
 
 
 def test_the_operating_cost_is_that_of_loans_and_that_of_deposits() -> None:
-    borrowed = {
+    loan_sums = {
         name: fen(100, 0)
         for name in ("interest", "funding_cost", "expected_loss", "operating_cost")
     }
     deposits = {"margin": fen(0, 9), "operating_cost": fen(50, 50)}
-    flows = monthly_flows(borrowed, {"fees": fen(7, 0)}, deposits)
+    flows = monthly_flows(loan_sums, {"fees": fen(7, 0)}, deposits)
     # 1.00 for the loan and 0.50 for the deposit; the second customer has a deposit alone
     assert flows["operating_cost"].values.tolist() == [150, 50]
     assert flows["fees"].values.tolist() == [7, 0]

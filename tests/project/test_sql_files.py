@@ -11,7 +11,7 @@ FIELD = re.compile(rf"-- ({'|'.join(FIELDS)}): (.+)")
 ENTRY = re.compile(r"([a-z_]\w*) \(.+\)")
 COMMENT_OR_STRING = re.compile(r"--[^\n]*|'[^']*'")
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-PARAMETER = re.compile(r"(?<![:\w$])[:$]([a-z_]\w*)")
+PARAMETER = re.compile(r"\$([a-z_]\w*)")
 
 FOLDERS = ("analytics", "data", "pages", "tests")
 FILES = sorted(
@@ -34,9 +34,9 @@ def fields_of(head: list[str]) -> dict[str, str]:
     fields: dict[str, str] = {}
     name = ""
     for line in head:
-        if found := FIELD.fullmatch(line):
-            name = found[1]
-            fields[name] = found[2]
+        if match := FIELD.fullmatch(line):
+            name = match[1]
+            fields[name] = match[2]
         elif name and line.startswith("--   "):
             fields[name] += " " + line[5:]
         else:
@@ -48,9 +48,9 @@ def names_in(field: str) -> set[str]:
     """Return the names of a field such as "as_of (month end); limit (most rows)"."""
     names = set()
     for entry in filter(None, field.split("; ")):
-        found = ENTRY.fullmatch(entry)
-        assert found, f"not of the form `name (meaning)`: {entry}"
-        names.add(found[1])
+        match = ENTRY.fullmatch(entry)
+        assert match, f"not of the form `name (meaning)`: {entry}"
+        names.add(match[1])
     return names
 
 
@@ -60,7 +60,7 @@ def code_of(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_begins_with_one_sentence_and_its_grain(name):
+def test_a_file_begins_with_one_sentence_and_its_grain(name: str) -> None:
     head = head_of((ROOT / name).read_text("utf-8"))
     assert re.fullmatch(r"-- [A-Z].+\.", head[0]), (
         "first line: one sentence that ends with a full stop"
@@ -69,7 +69,7 @@ def test_a_file_begins_with_one_sentence_and_its_grain(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_head_names_the_parameters_and_placeholders_of_the_text(name):
+def test_the_head_names_the_parameters_and_placeholders_of_the_text(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     fields = fields_of(head_of(text))
     assert names_in(fields.get("parameters", "")) == set(PARAMETER.findall(code_of(text)))
@@ -78,14 +78,14 @@ def test_the_head_names_the_parameters_and_placeholders_of_the_text(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_comment_has_a_placeholder_or_a_parameter(name):
+def test_no_comment_has_a_placeholder_or_a_parameter(name: str) -> None:
     comments = "\n".join(re.findall(r"--[^\n]*", (ROOT / name).read_text("utf-8")))
     assert not PLACEHOLDER.findall(comments)
     assert not PARAMETER.findall(comments)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_does_not_end_with_a_comment(name):
-    """A fragment is pasted before other text, which a comment on the last line would hide."""
+def test_a_file_does_not_end_with_a_comment(name: str) -> None:
+    """A fragment is inserted before other text, which a comment on the last line would hide."""
     last = (ROOT / name).read_text("utf-8").rstrip().splitlines()[-1]
     assert "--" not in re.sub(r"'[^']*'", "", last)

@@ -1,13 +1,15 @@
-"""What a loan, and its customer, look like at each month end, told by plain loops over days with exact decimals.
+"""Loans and customers at each month end, computed by plain loops over days with exact decimals.
 
-Written from the definitions of the metrics, not from the marts: instalments that have fallen due are covered first in,
-first out, interest before principal; money ahead of the schedule waits; a prepayment lowers the principal at once; an
-instalment unpaid on its own due day is not late that day; a settled, sold or written-off loan has no balance.
+Written from the definitions of the metrics, not from the marts. Instalments that have fallen due are
+covered first in, first out, interest before principal; money ahead of the schedule waits; a
+prepayment lowers the principal at once; an instalment unpaid on its own due date is not late on that
+day; a loan that is settled, sold or written off has no balance. Amounts are in CNY.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -15,10 +17,17 @@ from decimal import ROUND_HALF_UP, Decimal
 NOTHING = Decimal(0)
 FEN = Decimal("0.01")
 
+# Due date, number, principal, interest.
+Instalment = tuple[date, int, Decimal, Decimal]
+# Date, amount, kind.
+Payment = tuple[date, Decimal, str | None]
+# Date of the settlement, date of the next loan.
+Settlement = tuple[date, date | None]
+
 
 @dataclass
 class Loan:
-    """One loan as handed over: instalments (due day, number, principal, interest), payments (day, amount, kind)."""
+    """One loan as delivered."""
 
     key: str
     customer: str
@@ -30,8 +39,8 @@ class Loan:
     rollover_of: str | None
     funding_rate: Decimal | None
     guarantee: str | None
-    instalments: list = field(default_factory=list)
-    payments: list = field(default_factory=list)
+    instalments: list[Instalment] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
 
 
 @dataclass
@@ -43,114 +52,141 @@ class State:
     overdue_amount: Decimal
     interest_so_far: Decimal
     written_off: Decimal
-    settled: bool
+
+
+@dataclass
+class Allocation:
+    """What payments have covered by a day, and what is late on that day."""
+
+    interest: Decimal = NOTHING
+    principal: Decimal = NOTHING
+    overdue_amount: Decimal = NOTHING
+    oldest_due_on: date | None = None
 
 
 def state(loan: Loan, as_of: date) -> State:
-    """The loan on the evening of `as_of`: the days are lived through one event after the other."""
-    days = sorted({day for day, *_ in loan.instalments + loan.payments if day <= as_of})
-    received, prepaid = NOTHING, NOTHING
-    for day in days:
-        for paid_on, amount, kind in loan.payments:
-            if paid_on == day and kind == "prepayment":
-                prepaid += amount
-            elif paid_on == day:
-                received += amount
-    purse, interest, principal_paid = received, NOTHING, NOTHING
-    oldest, arrears = None, NOTHING
-    for due_on, _, principal, due_interest in sorted(loan.instalments):
+    """Return the state of a loan at the end of a day."""
+    payments = [payment for payment in loan.payments if payment[0] <= as_of]
+    prepayments = sum((p[1] for p in payments if p[2] == "prepayment"), NOTHING)
+    receipts = sum((p[1] for p in payments if p[2] != "prepayment"), NOTHING)
+    allocation = allocate(loan, receipts, as_of)
+    is_closed = _is_past(loan.closed_on, as_of)
+    has_ended = is_closed or _is_past(loan.sold_on, as_of)
+    is_written_off = _is_past(loan.written_off_on, as_of)
+    principal_owed = max(loan.principal - prepayments - allocation.principal, NOTHING)
+    days_past_due = 0
+    if allocation.oldest_due_on is not None and not has_ended:
+        days_past_due = (as_of - allocation.oldest_due_on).days
+    interest = allocation.interest
+    if is_closed:
+        # Everything received beyond the principal was interest.
+        interest = receipts + prepayments - loan.principal
+    return State(
+        days_past_due=days_past_due,
+        balance=NOTHING if has_ended or is_written_off else principal_owed,
+        overdue_amount=NOTHING if has_ended or is_written_off else allocation.overdue_amount,
+        interest_so_far=interest,
+        written_off=principal_owed if is_written_off and not has_ended else NOTHING,
+    )
+
+
+def allocate(loan: Loan, receipts: Decimal, as_of: date) -> Allocation:
+    """Allocate the receipts up to a day to the instalments due by that day, oldest first."""
+    allocation = Allocation()
+    remainder = receipts
+    for due_on, _, principal, interest in sorted(loan.instalments):
         if due_on > as_of:
             break
-        to_interest = min(max(purse, NOTHING), due_interest)
-        to_principal = min(max(purse, NOTHING) - to_interest, principal)
-        purse -= to_interest + to_principal
-        interest += to_interest
-        principal_paid += to_principal
-        missing = principal + due_interest - to_interest - to_principal
-        if missing > 0 and due_on < as_of:
-            oldest = oldest or due_on
-            arrears += missing
-    ended = any(day is not None and day <= as_of for day in (loan.closed_on, loan.sold_on))
-    closed = loan.closed_on is not None and loan.closed_on <= as_of
-    written = loan.written_off_on is not None and loan.written_off_on <= as_of
-    owed = max(loan.principal - prepaid - principal_paid, NOTHING)
-    if closed:
-        # All that came beyond the principal was interest.
-        interest = received + prepaid - loan.principal
-    return State(
-        days_past_due=0 if ended or oldest is None else (as_of - oldest).days,
-        balance=NOTHING if ended or written else owed,
-        overdue_amount=NOTHING if ended or written else arrears,
-        interest_so_far=interest,
-        written_off=owed if written and not ended else NOTHING,
-        settled=closed and not written,
-    )
+        to_interest = min(max(remainder, NOTHING), interest)
+        to_principal = min(max(remainder, NOTHING) - to_interest, principal)
+        remainder -= to_interest + to_principal
+        allocation.interest += to_interest
+        allocation.principal += to_principal
+        unpaid = principal + interest - to_interest - to_principal
+        if unpaid > 0 and due_on < as_of:
+            allocation.oldest_due_on = allocation.oldest_due_on or due_on
+            allocation.overdue_amount += unpaid
+    return allocation
 
 
 def first_payment(loan: Loan, as_of: date, days: int = 30) -> tuple[date, bool] | None:
-    """The day on which the first instalment was judged and whether it was missed; None if not judged by `as_of`."""
+    """Return the assessment date of the first instalment and whether it was missed.
+
+    None before the assessment date, and for a loan whose first delivered instalment has a number
+    above 1, because the earlier ones precede the records.
+    """
     first = [instalment for instalment in loan.instalments if instalment[1] == 1]
     if not first:
-        # A first number above 1 carries what came before the records.
         return None
     due_on, _, principal, interest = first[0]
-    judged_on = due_on + timedelta(days)
-    if judged_on > as_of:
+    assessed_on = due_on + timedelta(days)
+    if assessed_on > as_of:
         return None
-    came = sum(
-        (
-            amount
-            for day, amount, kind in loan.payments
-            if day <= judged_on and kind != "prepayment"
-        ),
-        NOTHING,
-    )
-    settled = loan.closed_on is not None and loan.closed_on <= judged_on
-    return judged_on, came < principal + interest and not settled
+    amounts = [
+        amount for day, amount, kind in loan.payments if day <= assessed_on and kind != "prepayment"
+    ]
+    is_closed = _is_past(loan.closed_on, assessed_on)
+    return assessed_on, sum(amounts, NOTHING) < principal + interest and not is_closed
 
 
-def settlements(loans: list[Loan]) -> list[tuple[date, date | None]]:
-    """Days on which this customer had settled all loans, each with the day of the next loan. Rollovers are neither."""
-    rolled = {loan.rollover_of for loan in loans if loan.rollover_of}
-    found = set()
+def settlements(loans: Iterable[Loan]) -> list[Settlement]:
+    """Return the days on which a customer settled the last open loan, with the next loan's date.
+
+    A rollover is neither a settlement nor a new loan.
+    """
+    loans = list(loans)
+    rollovers = {loan.rollover_of for loan in loans if loan.rollover_of}
+    settlements = set()
     for loan in loans:
-        if loan.closed_on is None or loan.written_off_on or loan.sold_on or loan.key in rolled:
-            continue
         day = loan.closed_on
-        still_owes = any(
-            other.disbursed_on < day
-            and (
-                other.closed_on is None
-                or other.closed_on > day
-                or other.written_off_on
-                or other.sold_on
-            )
+        if day is None or loan.written_off_on or loan.sold_on or loan.key in rollovers:
+            continue
+        if any(other.disbursed_on < day and _is_owed_after(other, day) for other in loans):
+            continue
+        later = [
+            other.disbursed_on
             for other in loans
-        )
-        if not still_owes:
-            later = [
-                o.disbursed_on
-                for o in loans
-                if o.disbursed_on >= day and o.rollover_of is None and o is not loan
-            ]
-            found.add((day, min(later, default=None)))
-    return sorted(found, key=lambda pair: pair[0])
+            if other.disbursed_on >= day and other.rollover_of is None and other is not loan
+        ]
+        settlements.add((day, min(later, default=None)))
+    return sorted(settlements, key=lambda settlement: settlement[0])
 
 
 def reloaned(
-    pairs: list[tuple[date, date | None]], as_of: date, opened: date, days: int
+    pairs: Iterable[Settlement], as_of: date, opening: date, days: int
 ) -> tuple[bool, bool]:
-    """Whether a settlement's window of `days` ran out after `opened` and by `as_of`, and a loan came within it."""
-    judged = [(day, then) for day, then in pairs if opened < day + timedelta(days) <= as_of]
-    return bool(judged), any(then is not None and (then - day).days <= days for day, then in judged)
+    """Return whether a settlement is assessed after `opening` and by `as_of`, and was a reloan.
+
+    A settlement is assessed when its window of `days` is over; it was a reloan if a loan was
+    disbursed within the window.
+    """
+    assessments = [
+        (day, next_loan) for day, next_loan in pairs if opening < day + timedelta(days) <= as_of
+    ]
+    is_reloan = any(
+        next_loan is not None and (next_loan - day).days <= days for day, next_loan in assessments
+    )
+    return bool(assessments), is_reloan
 
 
 def cents(amount: Decimal) -> Decimal:
+    """Round to fen, half a fen up."""
     return amount.quantize(FEN, ROUND_HALF_UP)
 
 
-def by_customer(loans: dict[str, Loan]) -> dict[str, list[Loan]]:
-    found = defaultdict(list)
+def by_customer(loans: Mapping[str, Loan]) -> dict[str, list[Loan]]:
+    """Return the loans of each customer."""
+    groups = defaultdict(list)
     for loan in loans.values():
-        found[loan.customer].append(loan)
-    return found
+        groups[loan.customer].append(loan)
+    return groups
+
+
+def _is_past(day: date | None, as_of: date) -> bool:
+    return day is not None and day <= as_of
+
+
+def _is_owed_after(loan: Loan, day: date) -> bool:
+    """Return whether a loan was closed after a day or never; written off and sold count as never."""
+    is_closed_later = loan.closed_on is None or loan.closed_on > day
+    return is_closed_later or loan.written_off_on is not None or loan.sold_on is not None

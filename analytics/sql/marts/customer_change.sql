@@ -34,7 +34,7 @@ in_force as (
     where version.valid_from <= months.as_of and coalesce(version.until > months.as_of, true)
 ),
 
-affected as (
+possible_change as (
     select customer_key, valid_from, starts_on as as_of,
     from version
     where is_new and starts_on <= $last and coalesce(until > starts_on, true)
@@ -62,10 +62,12 @@ attribute_change as (
         attribute.*,
         {facts}
     from (
-        select affected.as_of as graded_on, attributes.*,
-        from affected
+        select possible_change.as_of as graded_on, attributes.*,
+        from possible_change
         join customer_version as attributes
-            on attributes.customer_key = affected.customer_key and attributes.valid_from = affected.valid_from
+            on
+                attributes.customer_key = possible_change.customer_key
+                and attributes.valid_from = possible_change.valid_from
     ) as attribute
 )
 

@@ -12,7 +12,7 @@ assessment as (
     join instalment on instalment.loan_key = selection.loan_key and instalment.number = 1
 ),
 
-received as (
+payment_sum as (
     select assessment.loan_key, sum(payment.amount) as paid,
     from payment
     join assessment on assessment.loan_key = payment.loan_key
@@ -25,7 +25,7 @@ received as (
 
 select
     assessment.loan_key,
-    coalesce(received.paid, 0) < assessment.amount
+    coalesce(payment_sum.paid, 0) < assessment.amount
     and coalesce(assessment.closed_on > assessment.assessed_on, true) as is_missed,
 from assessment
-left join received on received.loan_key = assessment.loan_key
+left join payment_sum on payment_sum.loan_key = assessment.loan_key

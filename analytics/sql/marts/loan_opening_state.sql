@@ -7,12 +7,12 @@
 create or replace temp table loan_merged as
 with
 
-scheduled as (
+schedule as (
     select loan_key, min(due_on) filter (where number = 1) as starts_due_on
     from part.history.instalment group by loan_key
 ),
 
-delivered as (
+merged_delivery as (
     select
         loan.loan_key,
         loan.customer_key,
@@ -33,8 +33,8 @@ delivered as (
         loan.restructured_on as restructures_on,
         loan.rollover_of_key is not null as is_rollover,
         -- Days past due are unknown for a loan of which no instalment was ever delivered.
-        coalesce(before.is_scheduled, false) or scheduled.loan_key is not null as is_scheduled,
-        coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
+        coalesce(before.is_scheduled, false) or schedule.loan_key is not null as is_scheduled,
+        coalesce(schedule.starts_due_on, before.starts_due_on) as starts_due_on,
         before.* exclude (
             loan_key, customer_key, product_key, branch_key, manager_key, channel, guarantee, principal, rate,
             funding_rate, term_months, disbursed_on, matures_on, closes_on, ends_on, writes_off_on, restructures_on,
@@ -42,19 +42,19 @@ delivered as (
         ),
     from part.history.loan as loan
     left join loan_previous as before on before.loan_key = loan.loan_key
-    left join scheduled on scheduled.loan_key = loan.loan_key
+    left join schedule on schedule.loan_key = loan.loan_key
 )
 
-select * from delivered
+select * from merged_delivery
 union all by name
 select
     before.* replace (
-        before.is_scheduled or scheduled.loan_key is not null as is_scheduled,
-        coalesce(scheduled.starts_due_on, before.starts_due_on) as starts_due_on,
+        before.is_scheduled or schedule.loan_key is not null as is_scheduled,
+        coalesce(schedule.starts_due_on, before.starts_due_on) as starts_due_on,
     )
 from loan_previous as before
-left join scheduled on scheduled.loan_key = before.loan_key
-where not exists (select 1 from part.history.loan as delivered where delivered.loan_key = before.loan_key);
+left join schedule on schedule.loan_key = before.loan_key
+where not exists (select 1 from part.history.loan as delivery where delivery.loan_key = before.loan_key);
 
 -- New loans of this load: disbursed within its months, or earlier ones that are delivered only now.
 create or replace table new_loan as

@@ -15,7 +15,7 @@ life as (
     from part.current.loan_life
 ),
 
-rolled_over as (
+rollover as (
     select distinct rollover_of_key as loan_key, from life where rollover_of_key is not null
 ),
 
@@ -24,7 +24,7 @@ last_settlement as (
     from life
     where
         life.settled_on is not null
-        and not exists (select 1 from rolled_over where rolled_over.loan_key = life.loan_key)
+        and not exists (select 1 from rollover where rollover.loan_key = life.loan_key)
 )
 
 select
