@@ -394,8 +394,3 @@ def to_streamlit(figure: Figure) -> Any:
     would draw the whole chart again.
     """
     return _unchecked_figure()(figure)
-
-
-def preload_plotly() -> None:
-    """Import Plotly (0.4 s), so that the first page with a chart does not wait for it."""
-    to_plotly({"data": [], "layout": {}})

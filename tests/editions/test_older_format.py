@@ -14,6 +14,7 @@ from data.editions.reader import Warehouse
 from data.errors import UserError
 from tests.conftest import APP
 from tests.support import deliveries
+from tests.support.damage import served_edition
 from tests.support.disk_faults import FEBRUARY, MARCH, publish, served
 
 ADVICE = {
@@ -106,7 +107,7 @@ def test_a_rollback_leaves_no_older_edition_to_fall_back_to(home):
 
 def test_a_newer_format_asks_for_the_newer_release(home):
     publish(home, 3)
-    newer = replace(store.current(home), format=FORMAT + 1)
+    newer = replace(served_edition(home), format=FORMAT + 1)
     (home / "CURRENT").write_text(manifest.dumps(newer), encoding="utf-8")
     with pytest.raises(UserError) as refusal:
         store.current(home)

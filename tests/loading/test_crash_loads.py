@@ -22,7 +22,7 @@ def test_a_load_killed_or_out_of_disk_at_a_random_moment_leaves_the_old_edition_
         pytest.skip(
             "gcc is missing: the shim that makes disk operations fail cannot be built (apt-get install gcc)"
         )
-    library = tmp_path / "failio.so"
+    library = tmp_path / "disk_faults.so"
     subprocess.run(
         ["gcc", "-shared", "-fPIC", "-O1", "-o", library, SUPPORT / "disk_faults.c", "-ldl"],
         check=True,

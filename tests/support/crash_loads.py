@@ -21,7 +21,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from analytics.marts.build import build
-from analytics.metrics.query import Question, ask
+from analytics.metrics.query import ask
+from analytics.metrics.question import Question
 from data.editions import store
 from data.editions.reader import Warehouse
 from data.loading.pipeline import load
@@ -53,13 +54,17 @@ def main(home: Path, first: Path, second: Path, library: str, count: int, seed: 
     def once(delivery: Path, arm=lambda: None) -> dict:
         arm()
         edition = load(delivery, "contract", home, build_marts=build)
-        return {"outcome": "published", "message": edition.id, "operations": shim.failio_seen()}
+        return {
+            "outcome": "published",
+            "message": edition.id,
+            "operations": shim.disk_faults_operations(),
+        }
 
     assert ended(*forked(lambda: once(first)))["outcome"] == "published"
     old = ended(*forked(lambda: seen(home)))
     begun = time.monotonic()
     whole = ended(
-        *forked(lambda: once(second, lambda: shim.failio_arm(str(home).encode(), 0, 0, 0, 0)))
+        *forked(lambda: once(second, lambda: shim.disk_faults_arm(str(home).encode(), 0, 0, 0, 0)))
     )
     seconds = time.monotonic() - begun
     new = ended(*forked(lambda: seen(home)))
@@ -73,7 +78,11 @@ def main(home: Path, first: Path, second: Path, library: str, count: int, seed: 
             if mode == "full"
             else (str(home).encode(), at, 0, 0, 1)
         )
-        arm = (lambda: None) if mode == "moment" else (lambda point=point: shim.failio_arm(*point))
+        arm = (
+            (lambda: None)
+            if mode == "moment"
+            else (lambda point=point: shim.disk_faults_arm(*point))
+        )
         child, pipe = forked(lambda arm=arm: once(second, arm))
         if mode == "moment":
             time.sleep(chance.uniform(0, 1.1 * seconds))

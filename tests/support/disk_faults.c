@@ -1,6 +1,6 @@
-/* Makes the n-th write, flush, truncation or rename under one folder fail. Loaded with LD_PRELOAD, armed by failio_arm().
+/* Makes the n-th write, flush, truncation or rename under one folder fail. Loaded with LD_PRELOAD, armed by disk_faults_arm().
  *
- *   gcc -shared -fPIC -O1 -o failio.so failio.c -ldl
+ *   gcc -shared -fPIC -O1 -o disk_faults.so disk_faults.c -ldl
  *
  * mode 0: the operation returns `err`; with persist, so do all after it.  mode 1: the process ends there, as by kill -9.
  */
@@ -15,27 +15,27 @@
 
 static char folder[4096];
 static int fail_at, fail_err, fail_persist, fail_mode;
-static atomic_int seen, hits;
+static atomic_int operations, hits;
 
-void failio_arm(const char *under, int at, int err, int persist, int mode)
+void disk_faults_arm(const char *under, int at, int err, int persist, int mode)
 {
     snprintf(folder, sizeof folder, "%s", under);
     fail_at = at;
     fail_err = err;
     fail_persist = persist;
     fail_mode = mode;
-    seen = 0;
+    operations = 0;
     hits = 0;
 }
 
-int failio_seen(void) { return seen; }
-int failio_hits(void) { return hits; }
+int disk_faults_operations(void) { return operations; }
+int disk_faults_hits(void) { return hits; }
 
 static int fails(const char *path)
 {
     if (!folder[0] || strncmp(path, folder, strlen(folder)) != 0)
         return 0;
-    int n = ++seen;
+    int n = ++operations;
     if (!fail_at || n < fail_at || (n > fail_at && !fail_persist))
         return 0;
     hits++;

@@ -1,10 +1,13 @@
-"""A small load to publish again and again, and a driver that breaks it at its n-th disk operation or a random moment.
+"""A small load to publish again and again, and a driver that breaks it.
 
     python tests/support/disk_faults.py HOME faults LIBRARY   (LD_PRELOAD=LIBRARY)
     python tests/support/disk_faults.py HOME kills N SEED
 
-One JSON object per attempt goes to stdout. The driver itself never opens a database, so that its forks are safe.
+`faults` breaks the n-th disk operation of a load, `kills` ends it at a random moment. One JSON object
+per attempt goes to stdout. The driver itself never opens a database, so that its forks are safe.
 """
+
+from __future__ import annotations
 
 import ctypes
 import errno
@@ -14,58 +17,80 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any, Literal
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.editions import store
+from data.editions.manifest import Edition
 from data.editions.part_writer import BuildSession
 from data.editions.reader import Warehouse
 from data.errors import UserError
 
 ROWS = 500
 JANUARY, FEBRUARY, MARCH = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31)
-MAKE = """
+SMALL_LOAD = """
 create table part.history.loan_month as
-select $month::date as as_of, i as loan_key, $load::integer as load, (i + $load / 100)::decimal(18, 2) as balance
+select
+    $month::date as as_of, i as loan_key, $load::integer as load,
+    (i + $load / 100)::decimal(18, 2) as balance
 from range($rows) as r(i)
 order by i;
 create table part.current.branch as select 1 as branch_key, $load::integer as load;
 """
+Answer = dict[str, Any]
 
 
-def small(load: int, month: date = JANUARY, rows: int = ROWS):
-    """A build of one month: `rows` loans and one branch, all marked with the number of the load."""
+def small(
+    load: int, month: date = JANUARY, rows: int = ROWS
+) -> Callable[[BuildSession], dict[str, Any]]:
+    """Return a build of one month: `rows` loans and one branch, all with the number of the load."""
 
-    def build(work: BuildSession) -> dict:
-        work.run(MAKE, "small load", load=load, month=month, rows=rows)
+    def build(session: BuildSession) -> dict[str, Any]:
+        session.run(SMALL_LOAD, "small load", load=load, month=month, rows=rows)
         return {"as_of": month, "months": [month]}
 
     return build
 
 
 def publish(
-    home: Path, load: int, month: date = JANUARY, kind: str = "full", rows: int = ROWS, **options
-):
+    home: Path,
+    load: int,
+    month: date = JANUARY,
+    kind: Literal["full", "increment"] = "full",
+    rows: int = ROWS,
+    **options: Any,
+) -> Edition:
+    """Publish a small load."""
     return store.publish(home, small(load, month, rows), kind=kind, source="test", **options)
 
 
 def served(home: Path) -> tuple[int, str | None]:
-    """The number of the one load whose rows a reader sees, and the bank's alarm. Raises AssertionError on a mix."""
-    bank = Warehouse(home)
-    seen = bank.one(
+    """Return the number of the load whose rows a reader sees, and why it is not the newest.
+
+    Raises
+    ------
+    AssertionError
+        When the rows are those of several loads, or of a part of one.
+    """
+    warehouse = Warehouse(home)
+    lowest, highest, rows, of_branch = warehouse.one(
         "select min(load), max(load), count(*), (select max(load) from branch) from loan_month"
-    )
-    bank.close()
-    assert seen[0] == seen[1] == seen[3], f"a mix of two loads: {seen}"
-    assert seen[2] == ROWS, f"half a load: {seen}"
-    return seen[0], bank.degraded_reason
+    ) or (0, 0, 0, 0)
+    warehouse.close()
+    loads = (lowest, highest, of_branch)
+    assert len(set(loads)) == 1, f"a mix of two loads: {loads}"
+    assert rows == ROWS, f"half a load: {rows} rows"
+    reason = warehouse.degraded_reason
+    return lowest, str(reason) if reason else None
 
 
-def forked(work) -> tuple[int, int]:
-    """Begin work() in a child: its process id, and the pipe on which it answers in JSON."""
+def forked(work: Callable[[], Answer]) -> tuple[int, int]:
+    """Start work() in a child; return its process id and the pipe of its answer, in JSON."""
     pipe, end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -82,7 +107,8 @@ def forked(work) -> tuple[int, int]:
     return child, pipe
 
 
-def ended(child: int, pipe: int) -> dict:
+def ended(child: int, pipe: int) -> Answer:
+    """Wait for a child and return its answer; the outcome is `killed` without one."""
     with os.fdopen(pipe, "rb") as answer:
         text = answer.read()
     os.waitpid(child, 0)
@@ -90,33 +116,47 @@ def ended(child: int, pipe: int) -> dict:
 
 
 def attempt(
-    home: Path, load: int, arm=lambda: None, hits=lambda: -1, kill_after: float | None = None
-) -> dict:
-    """Publish `load` in a child under a fault, then look, in another child, at what readers see."""
+    home: Path,
+    load: int,
+    arm: Callable[[], None] = lambda: None,
+    hits: Callable[[], int] = lambda: -1,
+    kill_after: float | None = None,
+) -> Answer:
+    """Publish `load` in a child under a fault, then see in another child what readers get.
 
-    def work() -> dict:
+    Parameters
+    ----------
+    arm
+        Called before the load; sets the fault.
+    hits
+        Called after the load; how many operations were broken.
+    kill_after
+        Seconds after which the child is killed.
+    """
+
+    def publish_under_fault() -> Answer:
         arm()
         edition = publish(home, load)
         return {"outcome": "published", "message": edition.id, "hits": hits()}
 
-    begun = time.monotonic()
-    child, pipe = forked(work)
+    started = time.monotonic()
+    child, pipe = forked(publish_under_fault)
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
     result = ended(child, pipe)
-    result["seconds"] = round(time.monotonic() - begun, 4)
-    left = (
-        sorted(path.name for path in (home / "building").iterdir())
-        if (home / "building").exists()
-        else []
-    )
-    look = ended(*forked(lambda: dict(zip(("served", "alarm"), served(home), strict=True))))
-    return result | {"load": load, "left": left, "look": look}
+    seconds = round(time.monotonic() - started, 4)
+    building = home / "building"
+    left = sorted(path.name for path in building.iterdir()) if building.exists() else []
+    look = ended(*forked(lambda: dict(zip(("served", "reason"), served(home), strict=True))))
+    return result | {"seconds": seconds, "load": load, "left": left, "look": look}
 
 
 def faults(home: Path, library: str) -> None:
-    """Each operation of a load in turn until none is left: an I/O error once, no space from there on, killed."""
+    """Break each operation of a load in turn, until a load has none left to break.
+
+    The faults: one I/O error, no space from the operation on, killed at the operation.
+    """
     shim = ctypes.CDLL(library)
     load = 1
     ended(*forked(lambda: {"id": publish(home, 1).id}))
@@ -125,32 +165,36 @@ def faults(home: Path, library: str) -> None:
         ("ENOSPC", errno.ENOSPC, 1, 0),
         ("kill", 0, 0, 1),
     ]:
-        at, whole = 0, False
+        at = 0
+        whole = False
         while not whole:
-            at, load = at + 1, load + 1
+            at += 1
+            load += 1
             point = (str(home).encode(), at, code, persist, mode)
             result = attempt(
-                home, load, lambda point=point: shim.failio_arm(*point), shim.failio_hits
+                home,
+                load,
+                lambda point=point: shim.disk_faults_arm(*point),
+                shim.disk_faults_hits,
             )
             whole = result.get("hits") == 0
             print(json.dumps(result | {"mode": name, "at": at, "whole": whole}), flush=True)
 
 
 def kills(home: Path, count: int, seed: int) -> None:
+    """Kill `count` loads, each at a random moment of the time that a whole one takes."""
     moments = random.Random(seed)
     ended(*forked(lambda: {"id": publish(home, 1).id}))
     whole = attempt(home, 2)
     print(json.dumps(whole), flush=True)
     for load in range(3, 3 + count):
-        print(
-            json.dumps(attempt(home, load, kill_after=moments.uniform(0, 1.2 * whole["seconds"]))),
-            flush=True,
-        )
+        kill_after = moments.uniform(0, 1.2 * whole["seconds"])
+        print(json.dumps(attempt(home, load, kill_after=kill_after)), flush=True)
 
 
 if __name__ == "__main__":
-    place, what, *rest = sys.argv[1:]
+    folder, what, *rest = sys.argv[1:]
     if what == "faults":
-        faults(Path(place), rest[0])
+        faults(Path(folder), rest[0])
     else:
-        kills(Path(place), int(rest[0]), int(rest[1]))
+        kills(Path(folder), int(rest[0]), int(rest[1]))

@@ -1,13 +1,9 @@
-"""Work done before the first reader comes: imports, the first queries, the garbage collector."""
+"""Queries of the first page, run before the first reader comes."""
 
 from __future__ import annotations
 
-import gc
-import inspect
-
 from analytics.analysis import attribution, significance
 from analytics.metrics import targets
-from analytics.presentation import metric_charts
 from data.errors import UserError
 from pages.parts.sections.change import controls
 from pages.parts.sections.overview import (
@@ -15,7 +11,6 @@ from pages.parts.sections.overview import (
     KPI_METRICS,
     SECONDARY_METRICS,
     SIZE_METRIC,
-    branch_level,
 )
 from pages.parts.state import queries, reports
 from pages.parts.state.selection import Selection, default_selection
@@ -24,21 +19,12 @@ from pages.parts.widgets import boards, kpi_tiles, metric_table
 
 def warm_caches() -> None:
     """Run the queries of the default view; do nothing when no edition is published."""
-    metric_charts.preload_plotly()
-    # At its first element Streamlit asks whether it runs in a notebook, which looks up the file of
-    # every loaded module: 0.3 s, once.
-    inspect.stack()
     try:
         selection = default_selection(queries.selection_options())
         _overview(selection)
         _other_pages(selection)
     except (UserError, queries.EditionChanged):
         return
-    finally:
-        # A million objects of modules that are never unloaded: each collection would look through
-        # them for 0.1 s, during which no reader is answered.
-        gc.collect()
-        gc.freeze()
 
 
 def _overview(selection: Selection) -> None:
@@ -48,7 +34,7 @@ def _overview(selection: Selection) -> None:
     board = (SIZE_METRIC, *BOARD_METRICS)
     queries.cached_view(metric_table.answers, selection, board, "class", True)
     before = controls.comparison_month(selection)
-    level = branch_level(selection)
+    level = selection.branch_dimension
     for metric in BOARD_METRICS:
         question = controls.question_of(selection, metric, ("class",))
         queries.cached_analysis(attribution.bridge, question, before)
@@ -60,7 +46,7 @@ def _overview(selection: Selection) -> None:
 
 
 def _other_pages(selection: Selection) -> None:
-    for dimension in boards.DIMENSIONS_OFFERED:
+    for dimension in boards.BOARD_DIMENSIONS:
         queries.has_variation(dimension)
     for metric in KPI_METRICS:
         queries.total_row(queries.question_for(selection, metric, last=36), selection.lang)
