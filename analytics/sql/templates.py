@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
+from data.editions.sql_templates import fill_placeholders
+
 FOLDER = Path(__file__).parent
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 def load(name: str, **placeholders: str) -> str:
@@ -25,10 +25,7 @@ def load(name: str, **placeholders: str) -> str:
     KeyError
         A placeholder of the file is not given, or one is given that the file does not have.
     """
-    text = _text(name)
-    if unmatched := set(PLACEHOLDER.findall(text)) ^ set(placeholders):
-        raise KeyError(f"{name}.sql: placeholders {sorted(unmatched)}")
-    return PLACEHOLDER.sub(lambda match: placeholders[match[1]], text)
+    return fill_placeholders(_text(name), name, placeholders)
 
 
 def fragment(name: str) -> str:

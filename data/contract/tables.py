@@ -1,5 +1,4 @@
-"""How the contract's tables are kept: column names, types and the statements that make them, generated from the
-contract."""
+"""How the contract's tables are stored: names and types of columns, CREATE statements."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from data.contract.schema import OTHER, Column, Contract, Table
 DIMENSIONS = ("branch", "manager", "product")
 KEYED_TABLES = ("customer", "loan")
 VERSIONED_TABLES = ("loan", "application", "signal")
-"""Tables whose rows are handed over again when something in them changed: `delivery` tells the versions apart."""
+"""Tables whose rows are delivered again when they change; the column `delivery` numbers versions."""
 
 KEY_TYPES = {
     "customer": "integer",
@@ -47,25 +46,29 @@ EVENT_DATE = {
 
 @dataclass(frozen=True)
 class StoredColumn:
-    """One column of a kept table: `made` is the SQL over the judged row (v_<column> typed values, k_<column> keys)."""
+    """One stored column; `expression` is its SQL over a validated row.
+
+    A validated row has v_<column> (typed values) and k_<column> (keys).
+    """
 
     name: str
     type: str
-    made: str
+    expression: str
 
 
 def sql_literal(value: str) -> str:
-    """A declared word as an SQL text."""
+    """Return a text as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def enum_type(column: Column) -> str:
-    """The enum type of a code column, in the contract's order, `other` last."""
+    """Return the enum type of a code column, in the contract's order, `other` last."""
     values = [*column.values, *([] if OTHER in column.values else [OTHER])]
     return f"enum({', '.join(sql_literal(value) for value in values)})"
 
 
 def key_column(column: Column) -> str:
+    """Return the name of the integer key that replaces an identifier."""
     return f"{column.name.removesuffix('_id')}_key"
 
 
@@ -131,6 +134,11 @@ def stored_columns(table: Table) -> list[StoredColumn]:
     return columns
 
 
+def stored_select(table: Table) -> str:
+    """Return the select list of the stored columns over a validated row."""
+    return ", ".join(f"{column.expression} as {column.name}" for column in stored_columns(table))
+
+
 def stored_name(table: Table, column: str) -> str:
     """Return the name under which a contract column is stored; keys and dates change theirs."""
     declared = table.columns[column]
@@ -144,8 +152,7 @@ def stored_name(table: Table, column: str) -> str:
 
 DIMENSION_COLUMNS = {
     "branch": "branch_key smallint, branch_id varchar, parent_key smallint, name varchar, name_en varchar, "
-    "level tinyint, "
-    "branch_1 varchar, branch_2 varchar, branch_3 varchar",
+    "level tinyint, branch_1 varchar, branch_2 varchar, branch_3 varchar",
     "manager": "manager_key integer, manager_id varchar, branch_key smallint, name_masked varchar",
     "product": "product_key smallint, product_id varchar, name varchar, name_en varchar, family {family}",
 }
@@ -153,27 +160,26 @@ REGISTER_COLUMNS = {
     "customer_number": "customer_key integer, customer_id varchar",
     "loan_number": "loan_key integer, loan_id varchar, customer_key integer",
     "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, value_masked varchar, "
-    "reason varchar, "
-    "sentence varchar, delivery smallint",
+    "reason varchar, sentence varchar, delivery smallint",
     "delivery": "delivery smallint, source varchar, kind varchar, as_of date, loaded_at timestamp, tables json, "
     "manifest json",
 }
 
 
 def create_tables_sql(contract: Contract) -> str:
-    """The statements that create every table of the schemas `history` and `current`, empty, in catalog `part`."""
-    made = []
+    """Return the statements that create every table of `history` and `current` in catalog `part`."""
+    statements = []
     for name, table in contract.tables.items():
         if name in DIMENSION_COLUMNS:
             family = enum_type(table.columns["family"]) if name == "product" else ""
-            made.append(
+            statements.append(
                 f"create table part.current.{name} ({DIMENSION_COLUMNS[name].format(family=family)})"
             )
         else:
-            columns = ", ".join(f"{kept.name} {kept.type}" for kept in stored_columns(table))
-            made.append(f"create table part.history.{name} ({columns})")
-    made += [
+            columns = ", ".join(f"{column.name} {column.type}" for column in stored_columns(table))
+            statements.append(f"create table part.history.{name} ({columns})")
+    statements += [
         f"create table part.history.{name} ({columns})"
         for name, columns in REGISTER_COLUMNS.items()
     ]
-    return ";\n".join(made)
+    return ";\n".join(statements)

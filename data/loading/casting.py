@@ -1,18 +1,13 @@
-"""From a column's declaration to SQL: how a delivered value is read, and which faults refuse its row.
-
-A relation of delivered rows has `file`, `line`, `problem` and the delivered columns.
-`validation_query` turns it into one row per delivered row with v_<column> (typed), k_<column>
-(integer key of what it refers to) and `fault` ('column|reason' or null).
-"""
+"""From a column's declaration to SQL: how a delivered value is read, and its faults."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from data.contract.formats import DATE_FORMATS
-from data.contract.schema import Column, Table
-from data.contract.tables import EVENT_DATE, PLAIN_TYPES, enum_type, sql_literal
+from data.contract.schema import DATE_TYPES, Column, Table
+from data.contract.tables import PLAIN_TYPES, enum_type, sql_literal
 from data.errors import UserError
 
 TIME_FORMATS = (" %H:%M:%S", " %H:%M:%S.%f", " %H:%M", "T%H:%M:%S", "T%H:%M:%S.%f")
@@ -36,7 +31,7 @@ NOT_BEFORE_DISBURSEMENT = {
     "payment": ("paid_at",),
 }
 ONLY_NEW = ("loan_snapshot", "deposit_balance")
-"""Month-end tables: an increment may not touch a month that is published."""
+"""Month-end tables: an increment must not change a month that is published."""
 
 FAMILIES = {
     "key": ("text",),
@@ -54,6 +49,8 @@ FAMILIES = {
     "number": ("text", "int", "decimal", "float"),
     "bool": ("text", "bool", "int"),
 }
+DECIMALS = {"money": 2, "rate": 6}
+EXCEL_ERRORS = ("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!")
 NATIVE_FAMILY = {
     "key": "text",
     "code": "text",
@@ -68,11 +65,24 @@ NATIVE_FAMILY = {
 }
 
 
+Faults = list[tuple[str, str]]
+"""(reason, condition under which a row has it)."""
+
+
 @dataclass(frozen=True)
 class Cast:
-    """SQL: `tidy` over the raw column, made t_<column>; `value` over t_; `faults` (reason, condition) over raw, t_, v_.
+    """How one column is read, in SQL.
 
-    A text is null where, tidied, it is one of the agreed words for nothing; `is_text` says that this must be looked at.
+    Parameters
+    ----------
+    tidy
+        The cleaned value, over the raw column; it becomes t_<column>.
+    value
+        The typed value, over t_<column>; it becomes v_<column>.
+    faults
+        (reason, condition), over the raw column, t_<column> and v_<column>.
+    is_text
+        Whether t_<column> is text, which may be one of the words for no value.
     """
 
     tidy: str
@@ -82,47 +92,25 @@ class Cast:
 
 
 def check_family(file: str, column: Column, family: str) -> None:
-    """Refused where a typed column cannot hold what the contract wants of it."""
-    if family.split("(")[0] not in FAMILIES[column.type]:
-        want = column.type if column.type != "key" else "key (text)"
-        raise UserError("column_type", file=file, column=column.name, got=family, want=want)
+    """Raise UserError when a delivered column of this type family cannot hold the contract's type."""
+    if _base_family(family) not in FAMILIES[column.type]:
+        expected = column.type if column.type != "key" else "key (text)"
+        raise UserError("column_type", file=file, column=column.name, got=family, want=expected)
 
 
 def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -> Cast:
-    """How `column` is read from a delivered column of the given type family."""
-    name, kind = column.name, column.type
-    raw, tidy, value = f'"{name}"', f"t_{name}", f"v_{name}"
-    plain = family.split("(")[0]
-    as_text = (
-        plain == "text"
-        or (plain == "float" and kind != "number")
-        or (plain == "int" and kind == "bool")
-    )
-    faults: list[tuple[str, str]] = []
-    if as_text:
-        source = raw if plain == "text" else f"{raw}::varchar"
-        tool = "shown" if kind in ("text", "name") else "clean"
-        made = f"{tool}({source})"
-        if kind == "code":
-            codes = ", ".join(sql_literal(code) for code in column.values)
-            made = f"case when {source} in ({codes}) then {source} else {made} end"
-        if plain == "text":
-            faults.append(
-                (
-                    "excel_error",
-                    f"{raw} like '#ERROR %' or {raw} in ('#REF!', '#VALUE!', '#DIV/0!', '#NAME?', '#NUM!')",
-                )
-            )
-            faults.append(("excel_digits", f"{raw} like '#DIGITS %'"))
-    else:
-        made = raw
+    """Return how `column` is read from a delivered column of the given type family."""
+    value = f"v_{column.name}"
     formats = column.formats or formats
-    got, wrong = (
-        _typed(column, plain, family, tidy, value, formats)
-        if not as_text
-        else _text(column, raw, tidy, value, formats)
-    )
-    faults += wrong
+    if _is_read_as_text(column, family):
+        tidy, faults = _tidy_text(column, family)
+        typed, type_faults = _text(column, formats)
+        is_text = True
+    else:
+        tidy, faults = f'"{column.name}"', []
+        typed, type_faults = _typed(column, family)
+        is_text = False
+    faults += type_faults
     if column.required:
         faults.append(("missing", f"{value} is null"))
     low, high = column.limits
@@ -130,249 +118,181 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
         faults.append(("below_min", f"{value} < {low}"))
     if high is not None:
         faults.append(("above_max", f"{value} > {high}"))
-    return Cast(made, got, tuple(faults), as_text)
+    return Cast(tidy, typed, tuple(faults), is_text)
 
 
-def exact_code(column: Column, word: str) -> str:
-    """SQL: the declared value that equals `word`, or null."""
-    return f"try_cast({word} as {enum_type(column)})"
+def _base_family(family: str) -> str:
+    """Return a type family without precision and scale."""
+    return family.split("(")[0]
 
 
-def any_case_code(column: Column, word: str) -> str:
-    """SQL: the declared value that equals `word` but for case, or null."""
+def _is_read_as_text(column: Column, family: str) -> bool:
+    base = _base_family(family)
+    is_float_as_text = base == "float" and column.type != "number"
+    return base == "text" or is_float_as_text or (base == "int" and column.type == "bool")
+
+
+def _tidy_text(column: Column, family: str) -> tuple[str, Faults]:
+    raw = f'"{column.name}"'
+    is_text = _base_family(family) == "text"
+    source = raw if is_text else f"{raw}::varchar"
+    macro = "shown" if column.type in ("text", "name") else "clean"
+    tidy = f"{macro}({source})"
+    if column.type == "code":
+        codes = ", ".join(sql_literal(code) for code in column.values)
+        tidy = f"case when {source} in ({codes}) then {source} else {tidy} end"
+    if not is_text:
+        return tidy, []
+    errors = ", ".join(sql_literal(error) for error in EXCEL_ERRORS)
+    return tidy, [
+        ("excel_error", f"{raw} like '#ERROR %' or {raw} in ({errors})"),
+        ("excel_digits", f"{raw} like '#DIGITS %'"),
+    ]
+
+
+def exact_code(column: Column, text: str) -> str:
+    """Return the SQL of the declared code that equals `text`, or null."""
+    return f"try_cast({text} as {enum_type(column)})"
+
+
+def any_case_code(column: Column, text: str) -> str:
+    """Return the SQL of the declared code that equals `text` but for case, or null."""
     cases = " ".join(
-        f"when {sql_literal(value.lower())} then {sql_literal(value)}" for value in column.values
+        f"when {sql_literal(code.lower())} then {sql_literal(code)}" for code in column.values
     )
-    return f"try_cast(case lower({word}) {cases} end as {enum_type(column)})"
+    return f"try_cast(case lower({text}) {cases} end as {enum_type(column)})"
 
 
-def _text(
-    column: Column, raw: str, tidy: str, value: str, formats: tuple[str, ...]
-) -> tuple[str, list]:
-    kind = column.type
-    if kind == "key":
+def _text(column: Column, formats: tuple[str, ...]) -> tuple[str, Faults]:
+    """Return the typed value of a cleaned text and the faults of its type."""
+    tidy = f"t_{column.name}"
+    if column.type in DATE_TYPES:
+        return _text_date(column, formats)
+    if column.type in ("int", "money", "rate", "number", "bool"):
+        return _text_number(column)
+    if column.type == "key":
         return tidy, [("not_a_key", f"regexp_matches({tidy}, '[[:cntrl:]]')")]
-    if kind in ("text", "name"):
-        return tidy, [("not_text", f"contains({raw}, chr(0))")]
-    if kind == "id_number":
+    if column.type == "id_number":
         return f"plain_id({tidy})", []
-    if kind == "phone":
+    if column.type == "phone":
         return f"nullif(plain_phone({tidy}), '')", []
-    if kind == "code":
-        return (
-            f"case when {tidy} is not null then coalesce({exact_code(column, tidy)}, "
-            f"{any_case_code(column, tidy)}, 'other') end",
-            [],
-        )
-    if kind == "bool":
-        return f"to_bool({tidy})", [("not_a_bool", f"{tidy} is not null and {value} is null")]
-    if kind == "int":
-        return f"to_int({tidy})", [
-            ("not_an_int", f"not is_int({tidy})"),
-            ("out_of_range", f"{tidy} is not null and {value} is null"),
-        ]
-    if kind in ("money", "rate"):
-        return f"try_cast(plain({tidy}) as {PLAIN_TYPES[kind]})", [
-            ("not_a_number", f"not is_number({tidy})"),
-            ("too_many_decimals", f"not has_decimals({tidy}, {2 if kind == 'money' else 6})"),
-            ("out_of_range", f"{tidy} is not null and {value} is null"),
-        ]
-    if kind == "number":
-        return f"try_cast(plain({tidy}) as double)", [("not_a_number", f"not is_number({tidy})")]
-    return _text_date(column, tidy, value, formats)
+    if column.type == "code":
+        code = f"coalesce({exact_code(column, tidy)}, {any_case_code(column, tidy)}, 'other')"
+        return f"case when {tidy} is not null then {code} end", []
+    return tidy, [("not_text", f'contains("{column.name}", chr(0))')]
 
 
-def _text_date(column: Column, tidy: str, value: str, formats: tuple[str, ...]) -> tuple[str, list]:
-    lengths = (
-        ", ".join(str(FORMAT_DIGITS[form]) for form in formats if form in FORMAT_DIGITS) or "0"
+def _text_number(column: Column) -> tuple[str, Faults]:
+    tidy = f"t_{column.name}"
+    is_lost = f"{tidy} is not null and v_{column.name} is null"
+    if column.type == "bool":
+        return f"to_bool({tidy})", [("not_a_bool", is_lost)]
+    if column.type == "int":
+        faults = [("not_an_int", f"not is_int({tidy})"), ("out_of_range", is_lost)]
+        return f"to_int({tidy})", faults
+    if column.type == "number":
+        faults = [("not_a_number", f"not is_number({tidy})")]
+        return f"try_cast(plain({tidy}) as double)", faults
+    return f"try_cast(plain({tidy}) as {PLAIN_TYPES[column.type]})", [
+        ("not_a_number", f"not is_number({tidy})"),
+        ("too_many_decimals", f"not has_decimals({tidy}, {DECIMALS[column.type]})"),
+        ("out_of_range", is_lost),
+    ]
+
+
+def _text_date(column: Column, formats: tuple[str, ...]) -> tuple[str, Faults]:
+    tidy = f"t_{column.name}"
+    is_lost = f"{tidy} is not null and v_{column.name} is null"
+    digits = [str(FORMAT_DIGITS[form]) for form in formats if form in FORMAT_DIGITS]
+    # A number of another length would be read as a date with missing digits.
+    has_length = (
+        f"(not regexp_full_match({tidy}, '[0-9]+') or strlen({tidy}) in ({', '.join(digits) or 0}))"
     )
-    sound = f"(not regexp_full_match({tidy}, '[0-9]+') or strlen({tidy}) in ({lengths}))"
+    is_ambiguous = (
+        f"{is_lost} and regexp_full_match({tidy}, "
+        "'[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{2}|[0-9]{4})')"
+    )
+    faults = [("ambiguous_date", is_ambiguous)]
     if column.type == "time":
-        stamps = [*(form + clock for form in formats for clock in TIME_FORMATS), *formats]
-        zone = f"regexp_matches({tidy}, ':[0-9.]+ ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
-        parsed = (
-            f"case when {zone} then (try_cast({tidy} as timestamptz) at time zone 'Asia/Shanghai')::date "
-            f"else try_strptime({tidy}, {_list(stamps)})::date end"
-        )
-        reason = "not_a_time"
+        parsed = _parsed_time(tidy, formats)
+        faults.append(("not_a_time", is_lost))
     else:
-        parsed, reason = f"try_strptime(day_part({tidy}), {_list(formats)})::date", "not_a_date"
-    got = f"case when {sound} then {parsed} end"
-    wrong = f"{tidy} is not null and {value} is null"
-    faults = [
-        (
-            "ambiguous_date",
-            f"{wrong} and regexp_full_match({tidy}, '[0-9]{{1,2}}[/.-][0-9]{{1,2}}[/.-]([0-9]{{2}}|[0-9]{{4}})')",
-        ),
-        *([("time_in_date", f"{wrong} and has_time({tidy})")] if column.type != "time" else []),
-        (reason, wrong),
-        *_range(column, value),
-    ]
-    return got, faults
+        parsed = f"try_strptime(day_part({tidy}), {_sql_list(formats)})::date"
+        faults.append(("time_in_date", f"{is_lost} and has_time({tidy})"))
+        faults.append(("not_a_date", is_lost))
+    return f"case when {has_length} then {parsed} end", [*faults, *_date_faults(column)]
 
 
-def _typed(
-    column: Column, plain: str, family: str, tidy: str, value: str, formats: tuple[str, ...]
-) -> tuple[str, list]:
-    kind = column.type
-    if kind in ("date", "month", "time"):
-        if plain == "timestamptz":
-            return f"({tidy} at time zone 'Asia/Shanghai')::date", _range(column, value)
-        faults = (
-            [("time_in_date", f"{tidy} <> date_trunc('day', {tidy})")]
-            if plain == "timestamp" and kind != "time"
-            else []
-        )
-        return f"{tidy}::date", [*faults, *_range(column, value)]
-    if kind == "number":
-        faults = [("not_a_number", f"isnan({tidy}) or isinf({tidy})")] if plain == "float" else []
-        return f"{tidy}::double", faults
-    if kind == "bool":
-        return tidy, []
-    to = "integer" if kind == "int" else PLAIN_TYPES[kind]
-    if family == NATIVE_FAMILY[kind] and kind != "int":
-        return tidy, []
-    faults = [("out_of_range", f"{tidy} is not null and {value} is null")]
-    places = {"money": 2, "rate": 6}.get(kind)
-    if plain == "decimal" and places is not None and int(family.rstrip(")").split(",")[1]) > places:
-        faults.insert(0, ("too_many_decimals", f"{tidy} <> round({tidy}, {places})"))
-    return f"try_cast({tidy} as {to})", faults
+def _parsed_time(tidy: str, formats: tuple[str, ...]) -> str:
+    """Return the SQL of the calendar day in China of a text with a time of day."""
+    stamps = [*(form + clock for form in formats for clock in TIME_FORMATS), *formats]
+    has_zone = f"regexp_matches({tidy}, ':[0-9.]+ ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+    return (
+        f"case when {has_zone} "
+        f"then (try_cast({tidy} as timestamptz) at time zone 'Asia/Shanghai')::date "
+        f"else try_strptime({tidy}, {_sql_list(stamps)})::date end"
+    )
 
 
-def _range(column: Column, value: str) -> list:
-    """9999-12-31 means open and is made null by `validation_query`; every other date outside 1900–2200 is refused."""
-    faults = [
-        (
-            "date_out_of_range",
-            f"{value} not between date '1900-01-01' and date '2200-12-31' and {value} <> date '9999-12-31'",
-        )
-    ]
+def _typed(column: Column, family: str) -> tuple[str, Faults]:
+    """Return the value of a column that is delivered with a type, and the faults of its type."""
+    raw = f"t_{column.name}"
+    base = _base_family(family)
+    if column.type in DATE_TYPES:
+        return _typed_date(column, base)
+    if column.type == "number":
+        is_no_number = f"isnan({raw}) or isinf({raw})"
+        return f"{raw}::double", [("not_a_number", is_no_number)] if base == "float" else []
+    is_native = family == NATIVE_FAMILY[column.type] and column.type != "int"
+    if column.type == "bool" or is_native:
+        return raw, []
+    faults: Faults = []
+    places = DECIMALS.get(column.type)
+    if base == "decimal" and places is not None and _scale(family) > places:
+        faults.append(("too_many_decimals", f"{raw} <> round({raw}, {places})"))
+    faults.append(("out_of_range", f"{raw} is not null and v_{column.name} is null"))
+    return f"try_cast({raw} as {PLAIN_TYPES[column.type]})", faults
+
+
+def _typed_date(column: Column, base: str) -> tuple[str, Faults]:
+    raw = f"t_{column.name}"
+    if base == "timestamptz":
+        return f"({raw} at time zone 'Asia/Shanghai')::date", _date_faults(column)
+    faults: Faults = []
+    if base == "timestamp" and column.type != "time":
+        faults.append(("time_in_date", f"{raw} <> date_trunc('day', {raw})"))
+    return f"{raw}::date", [*faults, *_date_faults(column)]
+
+
+def _scale(family: str) -> int:
+    """Return the decimals of a family such as decimal(18,2)."""
+    return int(family.rstrip(")").split(",")[1])
+
+
+def _date_faults(column: Column) -> Faults:
+    """Return the faults of a date: outside 1900 to 2200, or no month end.
+
+    9999-12-31 means an open end; `validation_query` makes it null.
+    """
+    value = f"v_{column.name}"
+    is_outside = (
+        f"{value} not between date '1900-01-01' and date '2200-12-31' "
+        f"and {value} <> date '9999-12-31'"
+    )
+    faults = [("date_out_of_range", is_outside)]
     if column.type == "month":
         faults.append(("not_a_month_end", f"last_day({value}) <> {value}"))
     return faults
 
 
-def _list(words) -> str:
-    return f"[{', '.join(sql_literal(word) for word in words)}]"
+def _sql_list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(sql_literal(text) for text in texts)}]"
 
 
 def casts(table: Table, families: Mapping[str, str], formats: tuple[str, ...]) -> dict[str, Cast]:
-    """The casts of every delivered column of the table."""
+    """Return the casts of the delivered columns of a table."""
     return {
         name: cast(column, families[name], formats)
         for name, column in table.columns.items()
         if name in families
     }
-
-
-def validation_query(
-    table: Table,
-    relation: str,
-    families: Mapping[str, str],
-    formats: tuple[str, ...],
-    *,
-    linked: bool = True,
-) -> str:
-    """The SELECT that reads, casts, links and judges every row of `relation`. Parameters: nulls, as_of, last_as_of.
-
-    linked  join customer_ref (customer_id, customer_key), loan_ref (loan_id, loan_key, disbursed_on) and the
-    dimensions'
-            <name>_ref tables for the columns that refer to them; False for a source's raw files and for numbering.
-    """
-    rules = casts(table, families, formats)
-    tidied = ", ".join(f"{rule.tidy} as t_{name}" for name, rule in rules.items())
-    void = [
-        f"case when strlen(t_{name}) > $longest_null or not list_contains($nulls, lower(t_{name})) then "
-        f"t_{name} end as t_{name}"
-        for name, rule in rules.items()
-        if rule.is_text
-    ]
-    values = []
-    for name, column in table.columns.items():
-        if name in rules:
-            values.append(f"{rules[name].value} as v_{name}")
-        else:
-            kind = (
-                enum_type(column)
-                if column.type == "code"
-                else PLAIN_TYPES.get(column.type, "varchar")
-            )
-            values.append(f"null::{kind} as v_{name}")
-    joins, keys = [], []
-    if linked:
-        for name, column in table.columns.items():
-            to = "loan" if name == "rollover_of" else column.refers
-            if to and table.name not in ("branch", to):
-                alias = f"ref_{name}"
-                joins.append(f"left join {to}_ref as {alias} on {alias}.{to}_id = typed.v_{name}")
-                keys.append(f"{alias}.{to}_key as k_{name}")
-                if to == "loan" and name == "loan_id":
-                    keys.append(f"{alias}.disbursed_on as loan_disbursed_on")
-    faults = _faults(table, rules, linked)
-    open_dates = [
-        name
-        for name, column in table.columns.items()
-        if column.type in ("date", "month", "time") and name in rules
-    ]
-    opened = ", ".join(f"nullif(v_{name}, date '9999-12-31') as v_{name}" for name in open_dates)
-    return f"""
-with
-tidied as (select *, {tidied} from {relation}),
-nullified as materialized (select * {f"replace ({', '.join(void)})" if void else ""} from tidied),
-typed as materialized (select *, {", ".join(values)} from nullified),
-linked as (select typed.*{"".join(f", {key}" for key in keys)} from typed {" ".join(joins)}),
-validated as materialized (select *, case {faults} end as fault from linked)
-select * {f"replace ({opened})" if opened else ""} from validated"""
-
-
-def _faults(table: Table, rules: Mapping[str, Cast], linked: bool) -> str:
-    cases = ["when problem is not null then '|' || problem"]
-    for name, rule in rules.items():
-        cases += [f"when {condition} then '{name}|{reason}'" for reason, condition in rule.faults]
-    if linked:
-        cases += [
-            f"when {condition} then '{name}|{reason}'"
-            for name, reason, condition in relations(table, rules)
-        ]
-    return "\n".join(cases)
-
-
-def relations(table: Table, present: Mapping[str, object]) -> list[tuple[str, str, str]]:
-    """(column, reason, condition) of what a row must hold beside its own values."""
-    found = []
-    for name in NOT_AFTER_AS_OF.get(table.name, ()):
-        if name in present:
-            found.append(
-                (name, "after_as_of", f"v_{name} > $as_of and v_{name} <> date '9999-12-31'")
-            )
-    for name in NOT_BEFORE_DISBURSEMENT.get(table.name, ()):
-        if name in present:
-            start = "v_disbursed_on" if table.name == "loan" else "loan_disbursed_on"
-            found.append((name, "before_disbursement", f"v_{name} < {start}"))
-    if table.name in ONLY_NEW:
-        name = EVENT_DATE[table.name]
-        found.append((name, "before_last_as_of", f"v_{name} <= $last_as_of"))
-    for name, column in table.columns.items():
-        if (
-            column.refers in ("customer", "loan")
-            and name in present
-            and table.name != column.refers
-        ):
-            found.append((name, "orphan", f"v_{name} is not null and k_{name} is null"))
-    return found
-
-
-def shown_value(table: Table, families: Mapping[str, str]) -> str:
-    """SQL: the refused row's faulty value, masked where it is personal, at most 60 characters."""
-    cases = []
-    for name, column in table.columns.items():
-        if name in families:
-            masks = {"name": "masked_name", "id_number": "masked_id", "phone": "masked_phone"}
-            text = f'"{name}"::varchar'
-            made = (
-                f"{masks[column.type]}({text})"
-                if column.is_personal
-                else f"left(shown({text}), 60)"
-            )
-            cases.append(f"when '{name}' then {made}")
-    return f"case split_part(fault, '|', 1) {' '.join(cases)} end" if cases else "null"

@@ -1,4 +1,4 @@
-"""Events and month-end facts into their kept tables: one pass for clean typed rows, a careful one for what is left."""
+"""Events and month-end facts: a fast path for typed rows, validation for all others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from data.contract.tables import (
     VERSIONED_TABLES,
     stored_columns,
     stored_name,
+    stored_select,
 )
 from data.loading.casting import (
     NATIVE_FAMILY,
@@ -17,8 +18,9 @@ from data.loading.casting import (
     ONLY_NEW,
     exact_code,
 )
-from data.loading.reconciliation import LoadCounts
-from data.loading.validation import RowValidator, StagedTable
+from data.loading.duplicates import delete_keys, resolve_stored_duplicates
+from data.loading.sql_files import load_sql
+from data.loading.validation import KeyPairs, RowValidator, StagedTable
 
 TYPED_PATH_TYPES = (
     "key",
@@ -35,48 +37,44 @@ TYPED_PATH_TYPES = (
 
 
 def load_events(validator: RowValidator, staged: StagedTable) -> None:
-    """Fill history.<table> with the sound rows, sorted by date; refuse the rest; see that no key stands twice."""
-    counts = validator.counts_for(staged)
-    rest = staged
+    """Fill history.<table> with the valid rows, sorted by date, each key once; reject the others."""
+    remaining: StagedTable | None = staged
     if _is_typed(staged):
         _load_typed(validator, staged)
-        if _count(validator, staged) == staged.rows:
-            rest = None
-        else:
-            rest = _remaining_rows(validator, staged)
-    if rest:
-        _load_validated(validator, staged, rest, counts)
-    _resolve_duplicates(validator, staged, counts)
-    _refuse_already_loaded(validator, staged, counts)
-    counts.loaded = _count(validator, staged)
+        remaining = None
+        if _stored_rows(validator, staged) < staged.rows:
+            remaining = _remaining_rows(validator, staged)
+    if remaining:
+        _load_validated(validator, staged, remaining)
+    content = [column.name for column in stored_columns(staged.table)]
+    resolve_stored_duplicates(validator, staged, _key_pairs(staged), content)
+    _reject_already_loaded(validator, staged)
+    validator.counts_for(staged).loaded = _stored_rows(validator, staged)
 
 
-def _count(validator: RowValidator, staged: StagedTable) -> int:
-    return validator.one(f"select count(*) from part.history.{staged.table.name}", staged.table.name)[
-        0
-    ]
+def _stored_rows(validator: RowValidator, staged: StagedTable) -> int:
+    return validator.count(f"part.history.{staged.table.name}", staged.table.name)
 
 
 def _is_typed(staged: StagedTable) -> bool:
-    """Every delivered column has the contract's very type, and none is missing that is required."""
+    """Return whether every delivered column has the contract's type and no required one is missing."""
     columns = staged.table.columns
-    typed = (
-        columns[n].type in TYPED_PATH_TYPES and NATIVE_FAMILY[columns[n].type] == kind
-        for n, kind in staged.families.items()
+    is_complete = all(name in staged.families for name in staged.table.required_columns)
+    return is_complete and all(
+        columns[name].type in TYPED_PATH_TYPES and NATIVE_FAMILY[columns[name].type] == family
+        for name, family in staged.families.items()
     )
-    return all(typed) and all(name in staged.families for name in staged.table.required_columns)
 
 
 def _typed_query(staged: StagedTable) -> tuple[str, str, str]:
     """Build the query over columns that have the contract's types and need no cleaning.
 
-    Returns the select list, the joins and the condition under which a row is sound. A row that
-    fails the condition is validated again on the slow path; so the condition may be stricter than
-    the rules, never laxer.
+    Returns the select list, the joins and the condition under which a row is valid. Rows that fail
+    it are validated on the slow path; so the condition may be stricter than the rules, never laxer.
     """
     table = staged.table
     sources: dict[str, str] = {}
-    sound: list[str] = []
+    conditions: list[str] = []
     joins: list[str] = []
     for name, column in table.columns.items():
         raw = f'staged."{name}"'
@@ -93,15 +91,18 @@ def _typed_query(staged: StagedTable) -> tuple[str, str, str]:
                 f"left join {column.refers}_ref as ref_{name} on ref_{name}.{column.refers}_id = {raw}"
             )
             optional = "" if column.required else f" or {raw} is null"
-            sound.append(f"{key} is not null{optional}")
+            conditions.append(f"{key} is not null{optional}")
             continue
-        value, conditions = _value_and_conditions(table, column, raw)
+        value, value_conditions = _value_and_conditions(table, column, raw)
         sources[f"v_{name}"] = value
-        condition = " and ".join(conditions)
+        condition = " and ".join(value_conditions)
         if condition:
-            sound.append(condition if column.required else f"{raw} is null or ({condition})")
-    columns = [f"{sources.get(c.made, c.made)} as {c.name}" for c in stored_columns(table)]
-    where = " and ".join(f"({condition})" for condition in sound) or "true"
+            conditions.append(condition if column.required else f"{raw} is null or ({condition})")
+    columns = [
+        f"{sources.get(column.expression, column.expression)} as {column.name}"
+        for column in stored_columns(table)
+    ]
+    where = " and ".join(f"({condition})" for condition in conditions) or "true"
     return ", ".join(columns), " ".join(joins), where
 
 
@@ -159,121 +160,82 @@ def _latest(table: Table, name: str) -> str:
 
 
 def _load_typed(validator: RowValidator, staged: StagedTable) -> None:
-    made, joins, sound = _typed_query(staged)
-    date = stored_name(staged.table, EVENT_DATE[staged.table.name])
-    order = "" if staged.is_sorted else f" order by {date}"
-    validator.run(
-        f"insert into part.history.{staged.table.name} by name select {made} from {staged.name} as staged "
-        f"{joins} where {sound}{order}",
-        f"{staged.table.name}: keeping",
+    name = staged.table.name
+    stored, joins, is_valid = _typed_query(staged)
+    date = stored_name(staged.table, EVENT_DATE[name])
+    sql = load_sql(
+        "typed_events",
+        table=name,
+        stored=stored,
+        staged=staged.name,
+        joins=joins,
+        is_valid=is_valid,
+        order_by="" if staged.is_sorted else f"order by {date}",
     )
+    validator.run(sql, f"{name}: storing typed rows")
 
 
 def _remaining_rows(validator: RowValidator, staged: StagedTable) -> StagedTable:
-    """What the fast pass did not take, as a relation of its own."""
-    _, joins, sound = _typed_query(staged)
-    name = f"rest_{staged.table.name}"
-    validator.run(
-        f"create or replace table {name} as select staged.* from {staged.name} as staged "
-        f"{joins} where ({sound}) is not true",
-        f"{staged.table.name}: the rest",
-    )
-    rows = validator.one(f"select count(*) from {name}", staged.table.name)[0]
-    return StagedTable(staged.table, name, staged.families, rows)
-
-
-def _load_validated(
-    validator: RowValidator, staged: StagedTable, rest: StagedTable, counts: LoadCounts
-) -> None:
-    before = _count(validator, staged)
-    made = ", ".join(f"{kept.made} as {kept.name}" for kept in stored_columns(staged.table))
-    rows = validator.validation_query(rest)
-    date = f"v_{EVENT_DATE[staged.table.name]}"
-    validator.run(
-        f"insert into part.history.{staged.table.name} by name select {made} from ({rows}) where fault is "
-        f"null order by {date}",
-        f"{staged.table.name}: keeping carefully",
-    )
-    if _count(validator, staged) - before < rest.rows:
-        validator.reject(rest, rows, counts)
-
-
-def _key_pairs(staged: StagedTable) -> list[tuple[str, str]]:
-    """(kept column, column of a validated row) of the table's key."""
-    made = {kept.name: kept.made for kept in stored_columns(staged.table)}
-    return [
-        (stored_name(staged.table, name), made[stored_name(staged.table, name)])
-        for name in staged.table.key
-    ]
-
-
-def _resolve_duplicates(validator: RowValidator, staged: StagedTable, counts: LoadCounts) -> None:
-    name, target = staged.table.name, f"part.history.{staged.table.name}"
-    pairs = _key_pairs(staged)
-    key = ", ".join(column for column, _ in pairs)
-    if validator.has_unique_key(target, key, name):
-        return
-    validator.run(
-        f"create or replace table double_{name} as select {key}, count(*) as rows, "
-        f"count(distinct hash({', '.join(kept.name for kept in stored_columns(staged.table))})) as kinds "
-        f"from {target} group by {key} having count(*) > 1",
-        f"{name}: double keys",
-    )
-    match = " and ".join(
-        f"double.{column} is not distinct from kept.{column}" for column, _ in pairs
-    )
-    same = validator.one(
-        f"select coalesce(sum(rows - 1), 0) from double_{name} where kinds = 1", name
-    )[0]
-    if same:
-        counts.skipped["duplicate_same"] = int(same)
-        partition = ", ".join(f"kept.{column}" for column, _ in pairs)
-        validator.run(
-            f"delete from {target} where rowid in (select kept.rowid from {target} as kept join "
-            f"double_{name} as double on {match} "
-            f"where kinds = 1 qualify row_number() over (partition by {partition} order by kept.rowid) > 1)",
-            f"{name}: identical rows",
-        )
-    if validator.one(f"select count(*) from double_{name} where kinds > 1", name)[0]:
-        validator.reject_keys(
-            staged, f"double_{name}", "conflicting_duplicate", counts, pairs, where="kinds > 1"
-        )
-        _delete_keys(validator, name, f"double_{name}", pairs, "kinds > 1")
-
-
-def _refuse_already_loaded(
-    validator: RowValidator, staged: StagedTable, counts: LoadCounts
-) -> None:
-    """Refuse keys that an older part holds already. An increment's rows are younger than all before, so little is
-    read."""
+    """Return the rows that the typed path did not load, as a table of their own."""
     name = staged.table.name
-    if not validator.session.older or name in VERSIONED_TABLES or not _count(validator, staged):
+    _, joins, is_valid = _typed_query(staged)
+    sql = load_sql(
+        "remaining_events", table=name, staged=staged.name, joins=joins, is_valid=is_valid
+    )
+    validator.run(sql, f"{name}: remaining rows")
+    remaining = f"remaining_{name}"
+    return StagedTable(staged.table, remaining, staged.families, validator.count(remaining, name))
+
+
+def _load_validated(validator: RowValidator, staged: StagedTable, remaining: StagedTable) -> None:
+    name = staged.table.name
+    before = _stored_rows(validator, staged)
+    query = validator.validation_query(remaining)
+    validator.run(
+        f"insert into part.history.{name} by name "
+        f"select {stored_select(staged.table)} from ({query}) where fault is null "
+        f"order by v_{EVENT_DATE[name]}",
+        f"{name}: storing validated rows",
+    )
+    if _stored_rows(validator, staged) - before < remaining.rows:
+        validator.reject(remaining, query)
+
+
+def _key_pairs(staged: StagedTable) -> KeyPairs:
+    """Return (stored column, column of a validated row) of the table's key."""
+    expressions = {column.name: column.expression for column in stored_columns(staged.table)}
+    names = [stored_name(staged.table, name) for name in staged.table.key]
+    return [(name, expressions[name]) for name in names]
+
+
+def _reject_already_loaded(validator: RowValidator, staged: StagedTable) -> None:
+    """Reject keys that an older part has already.
+
+    The rows of an increment are newer than all before, so little of the older parts is read.
+    """
+    name = staged.table.name
+    is_new_chain = not validator.session.older
+    if is_new_chain or name in VERSIONED_TABLES or not _stored_rows(validator, staged):
         return
-    date, pairs = stored_name(staged.table, EVENT_DATE[name]), _key_pairs(staged)
-    key = ", ".join(column for column, _ in pairs)
-    old = " union all ".join(
-        f"select {key} from {table} where {date} >= (select min({date}) from part.history.{name})"
+    date = stored_name(staged.table, EVENT_DATE[name])
+    pairs = _key_pairs(staged)
+    columns = [column for column, _ in pairs]
+    older = " union all ".join(
+        f"select {', '.join(columns)} from {table} "
+        f"where {date} >= (select min({date}) from part.history.{name})"
         for table in validator.older(name)
     )
-    match = " and ".join(f"old.{column} is not distinct from fresh.{column}" for column, _ in pairs)
-    validator.run(
-        f"create or replace table known_{name} as select distinct "
-        f"{', '.join(f'fresh.{column}' for column, _ in pairs)} "
-        f"from part.history.{name} as fresh join ({old}) as old on {match}",
-        f"{name}: delivered before",
+    sql = load_sql(
+        "events_in_older_parts",
+        table=name,
+        key=", ".join(f"fresh.{column}" for column in columns),
+        older=f"({older})",
+        same_key=" and ".join(
+            f"old.{column} is not distinct from fresh.{column}" for column in columns
+        ),
     )
-    if validator.one(f"select count(*) from known_{name}", name)[0]:
-        validator.reject_keys(staged, f"known_{name}", "already_delivered", counts, pairs)
-        _delete_keys(validator, name, f"known_{name}", pairs, "true")
-
-
-def _delete_keys(
-    validator: RowValidator, name: str, keys: str, pairs: list[tuple[str, str]], where: str
-) -> None:
-    match = " and ".join(
-        f"keys.{column} is not distinct from {name}.{column}" for column, _ in pairs
-    )
-    validator.run(
-        f"delete from part.history.{name} where exists (select 1 from {keys} as keys where {where} and {match})",
-        f"{name}: refused keys",
-    )
+    validator.run(sql, f"{name}: delivered before")
+    delivered_before = f"in_older_parts_{name}"
+    if validator.count(delivered_before, name):
+        validator.reject_keys(staged, delivered_before, "already_delivered", pairs)
+        delete_keys(validator, f"part.history.{name}", delivered_before, columns)

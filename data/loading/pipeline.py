@@ -23,10 +23,11 @@ from data.editions.reader import EditionReader
 from data.errors import InvalidRequest, UserError
 from data.ingest.delivery import Delivery, find_delivery
 from data.ingest.source import LIMITS, Source, read_source
+from data.loading.dimensions import load_dimensions
 from data.loading.events import load_events
 from data.loading.reconciliation import LoadCounts, check_totals, check_volume
 from data.loading.staging import Staging
-from data.loading.surrogate_keys import load_customers, load_dimensions, load_loans
+from data.loading.surrogate_keys import load_customers, load_loans
 from data.loading.validation import RowValidator, StagedTable
 
 CASTING_SQL = Path(__file__).with_name("casting.sql")

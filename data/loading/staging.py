@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from data.ingest.encodings import decide_encodings, probe_encoding
 from data.ingest.files import FileFormat, StagedFile, require_same_schema, stage_csv, stage_parquet
 from data.ingest.source import Source
 from data.loading.casting import check_family
+from data.loading.duplicates import resolve_duplicates
 from data.loading.reconciliation import LoadCounts, check_totals
 from data.loading.validation import RowValidator, StagedTable
 
@@ -213,14 +215,10 @@ class Staging:
             skipped, notes = {}, {}
             self._gather(name, parts, skipped, notes)
             counts = self.files.setdefault(name, LoadCounts(raw.table.name, read=raw.rows))
-            compared, validator.counts_by_table = (
-                validator.counts_by_table,
-                {raw.table.name: counts},
-            )
-            good = validator.cast_rows(raw, linked=False)
-            validator.counts_by_table = compared
+            file_validator = replace(validator, counts_by_table={raw.table.name: counts})
+            good = file_validator.cast_rows(raw, linked=False)
             if raw.table.key:
-                validator.resolve_duplicates(raw, good, counts, linked=False)
+                resolve_duplicates(file_validator, raw, good, linked=False)
             keep = ", ".join(f'v_{column} as "{column}"' for column in raw.table.columns)
             validator.run(
                 f"create or replace view raw_{name} as select file, line, {keep} from {good}", name

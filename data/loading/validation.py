@@ -5,18 +5,33 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from data.contract.formats import NULLS
 from data.contract.schema import Contract, Table
 from data.editions.part_writer import BuildSession
-from data.loading.casting import shown_value, validation_query
 from data.loading.reconciliation import LoadCounts
+from data.loading.sql_files import load_sql
+from data.loading.validation_query import masked_value, referenced_table, validation_query
 from data.messages import REASONS, reason
+
+KeyPairs = list[tuple[str, str]]
+"""(column of a table of keys, column of a validated row) for each column of a key."""
 
 
 @dataclass(frozen=True)
 class StagedTable:
-    """One table as delivered: the relation `name` holds file, line, problem and the columns of `families`."""
+    """One table as delivered.
+
+    Parameters
+    ----------
+    name
+        The relation that holds file, line, problem and the columns of `families`.
+    families
+        The SQL type family of each delivered column.
+    is_sorted
+        Whether the rows lie in the order of the table's date.
+    """
 
     table: Table
     name: str
@@ -27,7 +42,21 @@ class StagedTable:
 
 @dataclass
 class RowValidator:
-    """Puts delivered relations into the part under construction. One per load."""
+    """Validates delivered relations for the part under construction; one per load.
+
+    Parameters
+    ----------
+    delivery
+        Number of the delivery in the chain of parts.
+    last_as_of
+        The last month end of the older parts; None for a full load.
+    secret
+        32 bytes, the key of the hashes of personal values.
+    formats
+        strptime patterns of dates.
+    nulls
+        Words in lower case that stand for no value.
+    """
 
     session: BuildSession
     contract: Contract
@@ -39,15 +68,16 @@ class RowValidator:
     nulls: tuple[str, ...] = NULLS
     counts_by_table: dict[str, LoadCounts] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         padded = self.secret.ljust(64, b"\0")
         self.session.run(
-            "create or replace temp table reason_words as select unnest($codes) as code, unnest($words) as sentence",
+            "create or replace temp table reason_words as "
+            "select unnest($codes) as code, unnest($words) as sentence",
             "reason_words",
             codes=list(REASONS),
             words=[reason(code) for code in REASONS],
         )
-        self.params = {
+        self.parameters: dict[str, Any] = {
             "nulls": [*self.nulls],
             "longest_null": max((len(word.encode()) for word in self.nulls), default=0),
             "as_of": self.as_of,
@@ -57,150 +87,105 @@ class RowValidator:
             "outer_key": bytes(byte ^ 0x5C for byte in padded),
         }
 
-    def run(self, sql: str, label: str, **more) -> None:
-        self.session.run(sql, label, **self.params, **more)
+    def run(self, sql: str, label: str, **parameters: Any) -> None:
+        """Run statements with the parameters of the load and those given."""
+        self.session.run(sql, label, **self.parameters, **parameters)
 
-    def one(self, sql: str, label: str, **more) -> tuple:
-        return self.session.one(sql, label, **self.params, **more)
+    def one(self, sql: str, label: str, **parameters: Any) -> tuple:
+        """Run as `run`; return the only row of a query that always has one."""
+        row = self.session.one(sql, label, **self.parameters, **parameters)
+        if row is None:
+            raise AssertionError(f"{label}: the query returned no row")
+        return row
+
+    def count(self, relation: str | None, label: str) -> int:
+        """Return the number of rows of a relation."""
+        return self.one(f"select count(*) from {relation}", label)[0]
 
     def older(self, table: str, schema: str = "history") -> list[str]:
+        """Return the names of a table in the older parts, oldest first."""
         return [f"{part}.{schema}.{table}" for part in self.session.older]
 
-    def validation_query(
-        self, staged: StagedTable, *, linked: bool = True, relation: str | None = None
-    ) -> str:
+    def validation_query(self, staged: StagedTable, *, linked: bool = True) -> str:
+        """Return the query of the validated rows of a staged table."""
         return validation_query(
-            staged.table, relation or staged.name, staged.families, self.formats, linked=linked
+            staged.table, staged.name, staged.families, self.formats, linked=linked
         )
 
     def counts_for(self, staged: StagedTable) -> LoadCounts:
-        return self.counts_by_table.setdefault(
-            staged.table.name, LoadCounts(staged.table.name, read=staged.rows)
-        )
+        """Return the counts of a staged table, created on first use."""
+        name = staged.table.name
+        return self.counts_by_table.setdefault(name, LoadCounts(name, read=staged.rows))
 
-    def reject(self, staged: StagedTable, rows: str, counts: LoadCounts) -> None:
-        """Keep the faulty rows of `rows` (a validated SELECT) apart, and count them by reason."""
-        into = f"""
-insert into part.history.rejected
-select
-    $table_name, file, line, nullif(split_part(fault, '|', 1), ''), {shown_value(staged.table, staged.families)},
-    split_part(fault, '|', 2), (select sentence from reason_words where code = split_part(fault, '|', 2)), $delivery
-from ({rows}) as validated
-where fault is not null"""
-        self.run(into, f"{counts.name}: refused rows", table_name=counts.name)
-        found = self.session.table(
-            "select reason, count(*) as rows from part.history.rejected where table_name = $name group by "
-            "reason order by 2 desc",
-            f"{counts.name}: reasons",
-            name=counts.name,
-        )
-        counts.rejects = dict(
-            zip(found["reason"].to_pylist(), found["rows"].to_pylist(), strict=True)
-        )
+    def cast_rows(self, staged: StagedTable, *, linked: bool = True) -> str:
+        """Validate every row; store valid ones as typed columns in a table in memory.
 
-    def cast_rows(
-        self,
-        staged: StagedTable,
-        *,
-        linked: bool = True,
-        target: str | None = None,
-        keep: str | None = None,
-    ) -> str:
-        """Judge every row into a table of typed columns in memory; refused rows go to history.rejected. Returns the
-        table's name."""
-        target = target or f"good_{staged.table.name}"
+        Returns the table's name; rejected rows go to history.rejected.
+        """
+        target = f"valid_{staged.table.name}"
         columns = [f"v_{name}" for name in staged.table.columns]
         if linked:
             columns += [
                 f"k_{name}"
                 for name, column in staged.table.columns.items()
-                if self._links(staged.table, name)
+                if referenced_table(staged.table, column)
             ]
-        made = keep or ", ".join(columns)
-        rows = self.validation_query(staged, linked=linked)
+        query = self.validation_query(staged, linked=linked)
         self.run(
-            f"create or replace table {target} as select file, line, {made} from ({rows}) where fault is null",
-            f"{staged.table.name}: judging",
+            f"create or replace table {target} as "
+            f"select file, line, {', '.join(columns)} from ({query}) where fault is null",
+            f"{staged.table.name}: validation",
         )
-        if self.one(f"select count(*) from {target}", staged.table.name)[0] < staged.rows:
-            counts = self.counts_by_table.setdefault(
-                staged.table.name, LoadCounts(staged.table.name, read=staged.rows)
-            )
-            self.reject(staged, rows, counts)
+        if self.count(target, staged.table.name) < staged.rows:
+            self.reject(staged, query)
         return target
 
-    @staticmethod
-    def _links(table: Table, name: str) -> bool:
-        column = table.columns[name]
-        to = "loan" if name == "rollover_of" else column.refers
-        return bool(to) and table.name not in ("branch", to)
-
-    def has_unique_key(self, relation: str, key: str, name: str) -> bool:
-        """Whether no two rows of `relation` have the same hash of `key`, and so no two the same key. False decides
-        nothing. Sorting hashes takes half the time of counting distinct ones."""
-        hashes = f"select hash({key}) as own from {relation}"
-        pairs = f"select own, lag(own) over (order by own) as before from ({hashes})"
-        return (
-            self.one(f"select count(*) from ({pairs}) where own = before", f"{name}: keys")[0] == 0
+    def reject(self, staged: StagedTable, query: str) -> None:
+        """Store the faulty rows of `query`, validated rows, as rejected; count them by reason."""
+        counts = self.counts_for(staged)
+        sql = load_sql(
+            "rejected_rows",
+            masked_value=masked_value(staged.table, staged.families),
+            validated=f"({query})",
         )
-
-    def resolve_duplicates(
-        self, staged: StagedTable, good: str, counts: LoadCounts, *, linked: bool = True
-    ) -> None:
-        """Of rows with one key in `good`: identical ones are kept once, different ones are all refused."""
-        key = ", ".join(f"v_{name}" for name in staged.table.key)
-        if self.has_unique_key(good, key, counts.name):
-            return
-        content = ", ".join(f"v_{name}" for name in staged.table.columns)
-        double = f"double_{staged.table.name}"
-        self.run(
-            f"create or replace table {double} as select {key}, count(*) as rows, count(distinct "
-            f"hash({content})) as kinds "
-            f"from {good} group by {key} having count(*) > 1",
-            f"{counts.name}: double keys",
+        self.run(sql, f"{counts.name}: rejected rows", table_name=counts.name)
+        reasons = self.session.table(
+            "select reason, count(*) as rows from part.history.rejected "
+            "where table_name = $name group by reason order by rows desc",
+            f"{counts.name}: reasons",
+            name=counts.name,
         )
-        match = " and ".join(
-            f"{good}.v_{name} is not distinct from {double}.v_{name}" for name in staged.table.key
+        counts.rejects = dict(
+            zip(reasons["reason"].to_pylist(), reasons["rows"].to_pylist(), strict=True)
         )
-        same = self.one(
-            f"select coalesce(sum(rows - 1), 0) from {double} where kinds = 1", counts.name
-        )[0]
-        if same:
-            counts.skipped["duplicate_same"] = int(same)
-            self.run(
-                f"delete from {good} where rowid in (select {good}.rowid from {good} join {double} on {match} "
-                f"where kinds = 1 "
-                f"qualify row_number() over (partition by {', '.join(f'{good}.v_{name}' for name in staged.table.key)} "
-                f"order by {good}.file, {good}.line) > 1)",
-                f"{counts.name}: identical rows",
-            )
-        if self.one(f"select count(*) from {double} where kinds > 1", counts.name)[0]:
-            pairs = [(f"v_{name}", f"v_{name}") for name in staged.table.key]
-            self.reject_keys(
-                staged, double, "conflicting_duplicate", counts, pairs, "kinds > 1", linked
-            )
-            self.run(
-                f"delete from {good} where exists (select 1 from {double} where kinds > 1 and {match})",
-                f"{counts.name}: conflicting rows",
-            )
 
     def reject_keys(
         self,
         staged: StagedTable,
         keys: str,
-        why: str,
-        counts: LoadCounts,
-        pairs: list[tuple[str, str]],
-        where: str = "true",
+        code: str,
+        key_pairs: KeyPairs,
+        condition: str = "true",
+        *,
         linked: bool = True,
     ) -> None:
-        """Refuse the sound rows of `staged` whose key is in table `keys`; pairs: (its column, column of a validated
-        row)."""
-        match = " and ".join(
-            f"keys.{column} is not distinct from validated.{made}" for column, made in pairs
+        """Reject the valid rows whose key is in the table `keys` under `condition`.
+
+        Parameters
+        ----------
+        code
+            The reason.
+        key_pairs
+            (column of `keys`, column of a validated row).
+        """
+        same_key = " and ".join(
+            f"keys.{column} is not distinct from validated.{validated}"
+            for column, validated in key_pairs
         )
         validated = self.validation_query(staged, linked=linked)
-        rows = f"""
-select validated.* replace ('{staged.table.key[0]}|{why}' as fault) from ({validated}) as validated
-where fault is null and exists (select 1 from {keys} as keys where {where} and {match})"""
-        self.reject(staged, rows, counts)
+        self.reject(
+            staged,
+            f"select validated.* replace ('{staged.table.key[0]}|{code}' as fault) "
+            f"from ({validated}) as validated where fault is null "
+            f"and exists (select 1 from {keys} as keys where {condition} and {same_key})",
+        )

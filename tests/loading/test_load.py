@@ -16,7 +16,7 @@ from data.editions.hash_key import secret_key
 from data.errors import UserError
 from data.loading.events import load_events
 from data.loading.pipeline import dry_run
-from data.loading.surrogate_keys import lineage
+from data.loading.dimensions import lineage
 from tests.support.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
 
 ROOT = Path(__file__).parents[2]
