@@ -28,15 +28,15 @@ if not number:
     caption(say("card.how", lang))
     st.stop()
 try:
-    card = rulebook_queries.customer_card(selection.as_of, number)
+    profile = rulebook_queries.customer_card(selection.as_of, number)
 except UserError as refusal:
     st.warning(refusal.text(lang))
     st.stop()
 
-customer.identity(card, selection)
-section_title(say("card.classes", lang, count=len(card.cases)))
-customer.classes(card, lang)
-case = customer.case_picker(card, selection)
+customer.identity(profile, selection)
+section_title(say("card.classes", lang, count=len(profile.cases)))
+customer.classes(profile, lang)
+case = customer.case_picker(profile, selection)
 section_title(say("card.why", lang, scheme=case.book.names[short], name=case.decision.names[short]))
 if case.decision.code != case.stored_class:
     st.info(say("card.differs", lang, kept=case.book.class_names(case.stored_class)[short]))
@@ -46,18 +46,18 @@ if case.decision.missing:
 with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 24):
     rulebook_tables.trace(case.book, case.decision, lang)
 
-section_title(say("card.history", lang, months=len(card.history)))
+section_title(say("card.history", lang, months=len(profile.history)))
 with st.container(key="history"):
     figure = rulebook_charts.history(
-        card.history, customer.ladders(card, selection), lang, dark=is_dark()
+        profile.history, customer.ladders(profile, selection), lang, dark=is_dark()
     )
-    chart.draw(figure, f"history_{lang}", say("card.history", lang, months=len(card.history)))
+    chart.draw(figure, f"history_{lang}", say("card.history", lang, months=len(profile.history)))
 caption(say("card.history_note", lang))
 contribution_column, product_column = st.columns(2, gap="large")
 with contribution_column:
-    customer.contribution(card, lang)
+    customer.contribution(profile, lang)
 with product_column:
-    customer.products(card, selection)
-customer.history_table("loans", card.loans, selection)
-customer.history_table("payments", card.payments, selection)
-customer.history_table("warnings", card.warnings, selection)
+    customer.products(profile, selection)
+customer.history_table("loans", profile.loans, selection)
+customer.history_table("payments", profile.payments, selection)
+customer.history_table("warnings", profile.warnings, selection)

@@ -49,11 +49,11 @@ if board in ("class", "bucket"):
     list_query = MigrationQuery(question, before, board, buckets)
     migration_matrix.show(selection, list_query, measure)
     if board == "bucket":
-        migration_rates.roll_rates(selection, question, buckets)
+        migration_rates.roll_rate_board(selection, question, buckets)
 elif board == "rates":
     before = month_picker(selection)
     list_query = MigrationQuery(question.with_changes(scheme="loan_five"), before)
-    migration_rates.regulatory_rates(selection, question, before)
+    migration_rates.regulatory_rate_board(selection, question, before)
 elif board == "vintage":
     options = vintage.options_picker(selection)
     by = dimension_picker(selection, "loans", say("migration.by_cohort", lang))

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from analytics.analysis import cohorts, narrative
 from analytics.analysis.attribution import bridge
 from analytics.analysis.cohorts import CohortQuery
-from analytics.analysis.migration import MigrationQuery, flows, matrix
+from analytics.analysis.migration import MigrationQuery, matrix, overdue_rollforward
 from analytics.analysis.significance import assess_change
 from analytics.i18n.text import LANGUAGES, change, say
 from analytics.metrics.definitions import METRICS
@@ -100,7 +100,7 @@ def test_the_chips_say_the_verdicts(app: OpenPage, bank: Warehouse) -> None:
 def test_a_term_of_the_money_bridge_opens_its_loans(
     app: OpenPage, bank: Warehouse, term: str
 ) -> None:
-    result = flows(bank, MigrationQuery(Question("loans", LAST), BEFORE))
+    result = overdue_rollforward(bank, MigrationQuery(Question("loans", LAST), BEFORE))
     counts = dict(zip(result.terms["term"], result.terms["loans"], strict=True))
     counts["closing"] = result.loans
     assert f"共 {counts[term]:,} 笔借据" in printed(app("analysis/changes", moved=f"term:{term}"))

@@ -58,16 +58,16 @@ def examples(selection: Selection) -> None:
             )
 
 
-def identity(card: CustomerProfile, selection: Selection) -> None:
+def identity(profile: CustomerProfile, selection: Selection) -> None:
     """Draw name, number, branch, manager and the main figures."""
     lang = selection.lang
-    row = card.who
+    row = profile.who
     tree = queries.branch_tree()
     kinds = queries.labels("customer_kind", lang)
     manager = queries.labels("manager", lang).get(row["manager"], row["manager"])
     branch = tree[row["branch"]].name(lang) if row["branch"] in tree else row["branch"]
     parts = [
-        f"{say('card.number', lang)} {card.customer_id}",
+        f"{say('card.number', lang)} {profile.customer_id}",
         kinds.get(row["kind"], row["kind"]),
         branch,
         f"{say('card.manager', lang)} {manager or text.NOTHING}",
@@ -85,7 +85,7 @@ def identity(card: CustomerProfile, selection: Selection) -> None:
     rulebook_tables.table([label for label, _ in figures], [[value for _, value in figures]])
 
 
-def classes(card: CustomerProfile, lang: str) -> None:
+def classes(profile: CustomerProfile, lang: str) -> None:
     """Draw the class in every scheme with its clauses, nearest boundaries and service."""
     short = rulebook_tables.rulebook_lang(lang)
     rows = [
@@ -97,7 +97,7 @@ def classes(card: CustomerProfile, lang: str) -> None:
             rulebook_tables.boundary(case.book, case.decision.boundary.get("down"), lang),
             _service(case, short),
         )
-        for case in card.cases
+        for case in profile.cases
     ]
     rulebook_tables.table(
         [
@@ -130,25 +130,25 @@ def _service(case: facts.GradingResult, short: str) -> str:
     return codes[case.decision.code].service.get(short, "") if case.decision.code in codes else ""
 
 
-def case_picker(card: CustomerProfile, selection: Selection) -> facts.GradingResult:
+def case_picker(profile: CustomerProfile, selection: Selection) -> facts.GradingResult:
     """Draw a choice of the case to explain; the selected scheme's is the default."""
     lang = selection.lang
     short = rulebook_tables.rulebook_lang(selection.lang)
-    schemes = [case.book.id for case in card.cases]
+    schemes = [case.book.id for case in profile.cases]
     default = schemes.index(selection.scheme) if selection.scheme in schemes else 0
     place = st.selectbox(
         say("card.choose", lang),
-        range(len(card.cases)),
+        range(len(profile.cases)),
         default,
         key=f"case_{selection.scheme}_{lang}",
         width=420,
-        format_func=lambda place: _case_name(card.cases[place], short),
+        format_func=lambda place: _case_name(profile.cases[place], short),
     )
-    return card.cases[place]
+    return profile.cases[place]
 
 
 def ladders(
-    card: CustomerProfile, selection: Selection
+    profile: CustomerProfile, selection: Selection
 ) -> Mapping[str, tuple[str, Sequence[str], Mapping[str, str]]]:
     """Return scheme → name, codes from best to worst, words; for the history chart."""
     schemes = queries.schemes()
@@ -159,13 +159,13 @@ def ladders(
             queries.labels("class", selection.lang, scheme),
         )
         for scheme in schemes
-        if scheme in card.history
+        if scheme in profile.history
     }
 
 
-def contribution(card: CustomerProfile, lang: str) -> None:
+def contribution(profile: CustomerProfile, lang: str) -> None:
     """Draw twelve months of contribution from gross to net."""
-    row = card.who
+    row = profile.who
     section_title(
         say("card.contribution", lang, net=text.exact(row["contribution_net_12m"], "money", lang))
     )
@@ -186,11 +186,11 @@ def contribution(card: CustomerProfile, lang: str) -> None:
     )
 
 
-def products(card: CustomerProfile, selection: Selection) -> None:
+def products(profile: CustomerProfile, selection: Selection) -> None:
     """Draw the products that the customer holds."""
     lang = selection.lang
     names = queries.labels("product", lang)
-    section_title(say("card.products", lang, count=len(card.products)))
+    section_title(say("card.products", lang, count=len(profile.products)))
     rulebook_tables.table(
         [say(f"card.{head}", lang) for head in ("holding", "count", "amount")],
         [
@@ -199,7 +199,7 @@ def products(card: CustomerProfile, selection: Selection) -> None:
                 f"{row['held']:,}",
                 text.exact(row["amount"], "money", lang),
             )
-            for row in card.products.to_dict("records")
+            for row in profile.products.to_dict("records")
         ],
         right=(1, 2),
     )

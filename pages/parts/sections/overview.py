@@ -91,26 +91,26 @@ def effects_table(
     both months.
     """
     dimension = bridge.question.by[0]
-    effects = ("effect",) if bridge.rate is None else EFFECTS
+    columns = ("effect",) if bridge.rate is None else EFFECTS
     parts = bridge.parts.to_dict("records")
     whole = bridge.whole.to_dict()
-    for effect in effects:
+    for effect in columns:
         whole[effect] = float(bridge.parts[effect].sum())
-    values = [float(row[effect]) for row in [*parts, whole] for effect in effects]
+    values = [float(row[effect]) for row in [*parts, whole] for effect in columns]
     scale = (min(0.0, *values), max(0.0, *values))
     tone = theme_for(dark)
     rows = []
     for row in parts:
         name = names.get(row[dimension], row[dimension])
-        rows.append({"name": name} | _effects_row(row, effects, metric, scale, tone, lang))
-    total = _effects_row(whole, effects, metric, scale, tone, lang, is_total=True)
+        rows.append({"name": name} | _effects_row(row, columns, metric, scale, tone, lang))
+    total = _effects_row(whole, columns, metric, scale, tone, lang, is_total=True)
     rows.append({"name": say("table.total", lang)} | total)
-    return pd.DataFrame(rows), _effects_columns(dimension, effects, metric, lang)
+    return pd.DataFrame(rows), _effects_columns(dimension, columns, metric, lang)
 
 
 def _effects_row(
     row: Mapping[Any, Any],
-    effects: Sequence[str],
+    columns: Sequence[str],
     metric: Metric,
     scale: tuple[float, float],
     tone: Theme,
@@ -124,7 +124,7 @@ def _effects_row(
         for column in ("value_before", "value")
     }
     low, high = scale
-    for effect in effects:
+    for effect in columns:
         size = float(row[effect])
         change = text.change(size, metric.unit, metric.better, lang, bare=True)
         colour = tone.ink if is_total else tone.verdict_colour(change.verdict)
@@ -135,16 +135,16 @@ def _effects_row(
 
 
 def _effects_columns(
-    dimension: str, effects: Sequence[str], metric: Metric, lang: str
+    dimension: str, columns: Sequence[str], metric: Metric, lang: str
 ) -> dict[str, Any]:
     name = queries.dimension_name(dimension, lang)
     config: dict[str, Any] = {"name": st.column_config.TextColumn(name, pinned=True, width=104)}
-    for column in ("value_before", "value", *effects):
+    for column in ("value_before", "value", *columns):
         head = say(f"changes.{column}", lang)
         config[column] = st.column_config.Column(head, alignment="right")
     config["n"] = st.column_config.Column("n", alignment="right")
     unit = say("table.change_points" if metric.unit == "rate" else "table.change", lang)
-    for effect in effects:
+    for effect in columns:
         config[f"{effect}_bar"] = st.column_config.ImageColumn(unit, width=176)
     return config
 
@@ -156,7 +156,7 @@ def alert_list(selection: Selection) -> None:
     if selection.where:
         caption(say("alert.narrowed", lang))
         return
-    by = branch_level(selection)
+    by = selection.branch_dimension
     alerts = queries.cached_analysis(targets.breaches, question, by)
     if alerts.empty:
         if "target" in queries.empty_tables():
@@ -186,11 +186,6 @@ def alert_list(selection: Selection) -> None:
     fragments.rerunnable_section(selection, f"alerts_{lang}", draw)
     if len(alerts) > MAX_ALERTS:
         caption(say("alert.first", lang, shown=MAX_ALERTS))
-
-
-def branch_level(selection: Selection) -> str:
-    """Return the branch dimension one level below the selected branch."""
-    return f"branch_{min(len(selection.branch) + 1, 3)}"
 
 
 def describe_alert(selection: Selection, row: Mapping[Hashable, Any]) -> str:

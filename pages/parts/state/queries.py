@@ -41,6 +41,10 @@ ROW_SCOPE = "whole bank"
 MAX_ANSWERS = 2_000
 MAX_LISTS = 200
 Result = TypeVar("Result")
+# A cell as a cache key: (dimension, code) in the order of the names.
+CellKey = tuple[tuple[str, str], ...]
+# cell, hit, limit, offset, order
+ListPage = tuple[CellKey, bool, int, int, str | None]
 
 
 class EditionChanged(Exception):
@@ -95,7 +99,7 @@ def _ask(edition: str, scope: str, question: Question) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS, hash_funcs={Question: repr})
-def _rows(edition: str, scope: str, question: Question, page: tuple) -> pd.DataFrame:
+def _rows(edition: str, scope: str, question: Question, page: ListPage) -> pd.DataFrame:
     cell, hit, limit, offset, order = page
     answer = drilldown.list_rows(
         _warehouse_at(edition), question, dict(cell), hit, limit, offset, order
@@ -105,7 +109,7 @@ def _rows(edition: str, scope: str, question: Question, page: tuple) -> pd.DataF
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_LISTS, hash_funcs={Question: repr})
-def _count(edition: str, scope: str, question: Question, cell: tuple, hit: bool) -> int:
+def _count(edition: str, scope: str, question: Question, cell: CellKey, hit: bool) -> int:
     answer = drilldown.count_rows(_warehouse_at(edition), question, dict(cell), hit)
     _warehouse_at(edition)
     return answer
@@ -145,7 +149,7 @@ def _cached_analysis(
     scope: str,
     function: Callable[..., Result],
     question: Question | MigrationQuery | CohortQuery,
-    arguments: tuple,
+    arguments: tuple[Any, ...],
 ) -> Result:
     answer = function(_warehouse_at(edition), question, *arguments)
     _warehouse_at(edition)
@@ -172,7 +176,7 @@ def _cached_view(
     scope: str,
     build: Callable[..., Result],
     selection: Selection,
-    arguments: tuple,
+    arguments: tuple[Any, ...],
 ) -> Result:
     answer = build(selection, *arguments)
     _warehouse_at(edition)

@@ -17,9 +17,11 @@ from analytics.rulebooks.registry import kept_rulebooks
 from pages.parts.state import queries
 
 MAX_ENTRIES = 64
+# (path, nanoseconds of the last change, bytes) of every file.
+Fingerprint = tuple[tuple[str, int, int], ...]
 
 
-def _folder_fingerprint() -> tuple:
+def _folder_fingerprint() -> Fingerprint:
     """Return a value that changes when a rulebook file is written, added or removed."""
     fingerprint = []
     for file in sorted(rulebooks.FOLDER.rglob("*.toml")):
@@ -29,7 +31,9 @@ def _folder_fingerprint() -> tuple:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _rulebooks_on_disk(edition: str, stamp: tuple) -> tuple[dict[str, Scheme], list[RulebookError]]:
+def _rulebooks_on_disk(
+    edition: str, fingerprint: Fingerprint
+) -> tuple[dict[str, Scheme], list[RulebookError]]:
     return rulebooks.read_valid_schemes(rulebooks.FOLDER, kept_rulebooks(queries.warehouse()))
 
 
@@ -81,7 +85,9 @@ def class_counts(as_of: str, scheme: str) -> dict[str, int]:
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ENTRIES)
-def _compliance_counts(edition: str, scope: str, as_of: str, stamp: tuple) -> pd.DataFrame:
+def _compliance_counts(
+    edition: str, scope: str, as_of: str, fingerprint: Fingerprint
+) -> pd.DataFrame:
     return compliance.counts(queries.warehouse(), date.fromisoformat(as_of))
 
 
@@ -94,16 +100,15 @@ def compliance_counts(as_of: str) -> pd.DataFrame:
 
 def trend(as_of: str, months: int) -> pd.DataFrame:
     """Return `compliance_counts` of the last month ends, each cached by itself."""
-    months_asked = [month for month in queries.selection_options().months if month <= as_of][
-        -months:
-    ]
-    return pd.concat(
-        [compliance_counts(month).assign(as_of=month) for month in months_asked], ignore_index=True
-    )
+    month_ends = [day for day in queries.selection_options().months if day <= as_of]
+    counts = [compliance_counts(day).assign(as_of=day) for day in month_ends[-months:]]
+    return pd.concat(counts, ignore_index=True)
 
 
 @st.cache_data(show_spinner=False, max_entries=MAX_ENTRIES)
-def _breaches(edition: str, scope: str, page: tuple, stamp: tuple) -> pd.DataFrame:
+def _breaches(
+    edition: str, scope: str, page: tuple[str, str, int, int], fingerprint: Fingerprint
+) -> pd.DataFrame:
     as_of, rule, limit, offset = page
     return compliance.breaches(queries.warehouse(), date.fromisoformat(as_of), rule, limit, offset)
 

@@ -88,6 +88,11 @@ class Selection:
         return ((f"branch_{len(self.branch)}", (self.branch[-1],)), *self.where)
 
     @property
+    def branch_dimension(self) -> str:
+        """The branch dimension one level below the selected branch; the lowest has none below."""
+        return f"branch_{min(len(self.branch) + 1, 3)}"
+
+    @property
     def comparison(self) -> str | None:
         """The comparison as a question takes it."""
         return None if self.compare == "none" else self.compare

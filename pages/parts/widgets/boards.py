@@ -25,7 +25,7 @@ MONTHS = 24
 MAX_BARS = 15
 # Session key of the reasons that this page has printed.
 _PRINTED_REASONS = "reasons said on this page"
-DIMENSIONS_OFFERED = (
+BOARD_DIMENSIONS = (
     "product",
     "channel",
     "guarantee",
@@ -143,22 +143,18 @@ def by_dimension(
 
 def _dimensions_of(selection: Selection, metric: str) -> list[str]:
     """Return the dimensions that the metric supports and whose values differ, the branch first."""
-    below = _branch_below(selection)
+    below = selection.branch_dimension
     return [
         dimension
-        for dimension in (below, *DIMENSIONS_OFFERED)
+        for dimension in (below, *BOARD_DIMENSIONS)
         if METRICS[metric].supports(DIMENSIONS[dimension])
         and (queries.has_variation(dimension) or (dimension == below and selection.branch))
     ]
 
 
-def _branch_below(selection: Selection) -> str:
-    return f"branch_{min(len(selection.branch) + 1, 3)}"
-
-
 def _dimension_picker(selection: Selection, key: str, dimensions: Sequence[str]) -> str:
     """Draw the choice of a dimension; in the URL the branch is "branch", whatever its level."""
-    below = _branch_below(selection)
+    below = selection.branch_dimension
     options = ["branch" if dimension == below else dimension for dimension in dimensions]
 
     def label(code: str) -> str:
@@ -172,7 +168,7 @@ def _unsupported_note(metric: str, lang: str) -> None:
     """Draw which dimensions vary and are not supported by the metric."""
     unsupported = [
         DIMENSIONS[dimension].name[lang]
-        for dimension in DIMENSIONS_OFFERED
+        for dimension in BOARD_DIMENSIONS
         if queries.has_variation(dimension) and not METRICS[metric].supports(DIMENSIONS[dimension])
     ]
     if unsupported:

@@ -111,7 +111,7 @@ def show(selection: Selection) -> None:
 
     The frame calls this before the page, so that the dialog opens before charts are redrawn.
     """
-    fragments.begin_page()
+    fragments.start_run()
 
     def draw(current: Selection) -> None:
         metric_and_cell = open_cell_of(current)

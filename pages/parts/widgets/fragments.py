@@ -18,7 +18,7 @@ DIALOG_FRAGMENTS = {"open": "list", "moved": "list_moved"}
 DIALOG_PARAMS = ("open", "cell", "moved")
 
 
-def begin_page() -> None:
+def start_run() -> None:
     """Forget the sections and the clicked cell of the run before."""
     st.session_state.drill_parts = set()
     st.session_state.pop("drill_marked", None)

@@ -14,7 +14,7 @@ from pages.parts.state import queries
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import chart
 
-DIMENSIONS_OFFERED = (
+BRIDGE_DIMENSIONS = (
     "class",
     "branch_1",
     "product",
@@ -54,9 +54,9 @@ def month_picker(selection: Selection) -> date:
 
 def dimensions_of(selection: Selection, metric: str) -> list[str]:
     """Return the dimensions that the metric supports, the branch one level below the selected."""
-    below = f"branch_{min(len(selection.branch) + 1, 3)}"
+    below = selection.branch_dimension
     dimensions = [
-        below if dimension == "branch_1" else dimension for dimension in DIMENSIONS_OFFERED
+        below if dimension == "branch_1" else dimension for dimension in BRIDGE_DIMENSIONS
     ]
     return [dimension for dimension in dimensions if _is_available(selection, metric, dimension)]
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analytics.analysis import migration
-from analytics.analysis.migration import Flows, MigrationQuery
+from analytics.analysis.migration import MigrationQuery, OverdueRollforward
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.question import Question
@@ -29,7 +29,7 @@ def show(selection: Selection, question: Question, before: date, days: int) -> M
     lang = selection.lang
     query = MigrationQuery(question.with_changes("overdue_rate", by=()), before, "late", days=days)
     with boards.guarded_section(selection, "loans"):
-        flows: Flows = queries.cached_analysis(migration.flows, query)
+        flows: OverdueRollforward = queries.cached_analysis(migration.overdue_rollforward, query)
         title = say(
             "flow.title",
             lang,
@@ -55,7 +55,7 @@ def show(selection: Selection, question: Question, before: date, days: int) -> M
     return query
 
 
-def _steps(flows: Flows, lang: str) -> list[Step]:
+def _steps(flows: OverdueRollforward, lang: str) -> list[Step]:
     """Return the steps of the waterfall; a term without loans has none."""
     steps = [_total("opening", float(flows.opening), flows.loans_before, lang)]
     for row in flows.terms.to_dict("records"):
@@ -80,7 +80,7 @@ def _loan_count(count: int, lang: str) -> str:
     return say("drill.count_loans", lang, n=f"{count:,}")
 
 
-def _table(flows: Flows, lang: str) -> None:
+def _table(flows: OverdueRollforward, lang: str) -> None:
     """Draw every term with its loans and exact amount (CNY), and what the terms do not explain."""
     rows = [("opening", flows.loans_before, float(flows.opening))]
     rows += [(row["term"], row["loans"], row["amount"]) for row in flows.terms.to_dict("records")]

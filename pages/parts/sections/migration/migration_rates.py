@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analytics.analysis import migration
+from analytics.analysis.roll_rates import stock_roll_rates
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.buckets import bucket_sets
@@ -21,11 +22,11 @@ from pages.parts.widgets import boards
 from pages.parts.widgets.text import caption, mark_small_group, section_title
 
 
-def regulatory_rates(selection: Selection, question: Question, before: date) -> None:
+def regulatory_rate_board(selection: Selection, question: Question, before: date) -> None:
     """Draw the five regulatory migration rates with numerator and denominator."""
     lang = selection.lang
     with boards.guarded_section(selection, "loans"):
-        rates = queries.cached_analysis(migration.rates, question, before)
+        rates = queries.cached_analysis(migration.five_category_rates, question, before)
         value = text.number(rates.iloc[0]["value"], "rate", lang)
         section_title(
             say("migration.rates_title", lang, value=value, before=text.month(before, lang))
@@ -52,14 +53,14 @@ def _rate_row(row: dict[Hashable, Any], lang: str) -> tuple[str, ...]:
     return (name, mark_small_group(rate, row["n"], lang), *amounts, f"{row['n']:,}")
 
 
-def roll_rates(selection: Selection, question: Question, buckets: str) -> None:
+def roll_rate_board(selection: Selection, question: Question, buckets: str) -> None:
     """Draw stock roll rates over twelve months, where the buckets are a month wide."""
     lang = selection.lang
     bucket_set = bucket_sets()[buckets]
     if not bucket_set.monthly:
         return
     with boards.guarded_section(selection, "loans"):
-        rolls = queries.cached_analysis(migration.roll_series, question, 12, buckets)
+        rolls = queries.cached_analysis(stock_roll_rates, question, 12, buckets)
         names = bucket_set.labels(lang)
         steps = {a: f"{names[a]} → {names[b]}" for a, b in pairwise(bucket_set.codes[:-1])}
         latest = rolls[rolls["as_of"] == rolls["as_of"].max()].set_index("bucket")
