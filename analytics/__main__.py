@@ -1,4 +1,4 @@
-"""python -m analytics: every figure of a page, asked for without a browser."""
+"""`python -m analytics`: every figure of the pages on the command line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from analytics.cli import analysis, rulebooks, segments
 from analytics.cli.options import (
+    Filters,
     as_of_option,
     by_option,
     command,
@@ -23,8 +24,8 @@ from analytics.cli.options import (
     where_option,
 )
 from analytics.metrics.definitions import DIMENSIONS, METRICS, Metric
-from analytics.metrics.query import Question, ask, sql_of
-from analytics.metrics.sql_builder import COMPARISONS
+from analytics.metrics.query import ask, sql_of
+from analytics.metrics.question import COMPARISONS, Question
 from analytics.metrics.targets import with_targets
 from data.command_line import run
 from data.editions.reader import Warehouse
@@ -34,7 +35,11 @@ PROGRAM = "python -m analytics"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0; 1 where a rulebook or a row is refused; 2 with one line on stderr for what cannot be answered."""
+    """Run a command and return its exit code.
+
+    0 for success, 1 for a refused rulebook or row, 2 with one line on standard error for a request
+    that cannot be answered.
+    """
     try:
         return run(_commands(), argv, PROGRAM)
     except UserError as error:
@@ -47,8 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _commands() -> click.Group:
     group = click.Group(help="指标问答 / every figure of the product", no_args_is_help=False)
-    for made in (_metrics, _ask, *analysis.COMMANDS, *rulebooks.COMMANDS, segments.COMMANDS):
-        group.add_command(made)
+    commands = (_metrics, _ask, *analysis.COMMANDS, *rulebooks.COMMANDS, segments.COMMANDS)
+    for entry in commands:
+        group.add_command(entry)
     return group
 
 
@@ -78,7 +84,7 @@ def _ask(
     metric: str,
     as_of: date,
     by: tuple[str, ...],
-    where: tuple,
+    where: Filters,
     scheme: str,
     opening: int,
     last: int,

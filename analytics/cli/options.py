@@ -1,4 +1,4 @@
-"""What the commands of `python -m analytics` share: option types, common options, and how a frame is printed."""
+"""What the commands of `python -m analytics` share: types, options, and how a frame is printed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOME = Path(__file__).resolve().parents[2] / ".bank" / "home"
 FORMATS = ("table", "csv", "json")
 LANGUAGES = ("zh-CN", "en")
 
-Decorator = Callable[[Callable], Callable]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Date(click.ParamType):
@@ -67,7 +67,11 @@ def filter_of(text: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(values.split(","))
 
 
-def filters(_context: click.Context, _option: click.Parameter, texts: Iterable[str]) -> tuple:
+Filters = tuple[tuple[str, tuple[str, ...]], ...]
+"""Name and codes of every filter."""
+
+
+def filters(_context: click.Context, _option: click.Parameter, texts: Iterable[str]) -> Filters:
     """Read the values of --where."""
     return tuple(filter_of(text) for text in texts)
 
@@ -79,9 +83,7 @@ def dimensions(_context: click.Context, _option: click.Parameter, text: str) -> 
 
 def as_of_option(required: bool = True) -> Decorator:
     """Give a command --as-of."""
-    words = (
-        "month end, YYYY-MM-DD" if required else "month end, YYYY-MM-DD; the newest unless given"
-    )
+    words = "month end, YYYY-MM-DD" + ("" if required else "; the newest unless given")
     return click.option("--as-of", required=required, type=DATE, metavar="DATE", help=words)
 
 
@@ -107,7 +109,7 @@ def scheme_option() -> Decorator:
 
 
 def home_option() -> Decorator:
-    """Give a command --home, where the editions lie."""
+    """Give a command --home, the folder of the editions."""
     return click.option(
         "--home", type=click.Path(path_type=Path), default=HOME, envvar="LOAN_PANORAMA_HOME"
     )
@@ -125,15 +127,17 @@ def language_option(words: str = "language of names and reasons") -> Decorator:
     )
 
 
-def command(name: str, words: str, *options: Decorator) -> Decorator:
+def command(
+    name: str, words: str, *options: Decorator
+) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command of a function; the options come in the order in which help shows them."""
 
-    def made(function: Callable) -> Callable:
+    def decorate(function: Callable[..., Any]) -> click.Command:
         for option in reversed(options):
             function = option(function)
         return click.command(name, cls=Command, help=words)(function)
 
-    return made
+    return decorate
 
 
 def show(frame: pd.DataFrame, form: str) -> None:
@@ -158,7 +162,10 @@ def dated(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def aligned(frame: pd.DataFrame) -> str:
-    """Return a frame as text: thousands separated, whole numbers without decimals, a dash for nothing."""
+    """Return a frame as text.
+
+    Thousands are separated, whole numbers have no decimals, missing values are dashes.
+    """
     if not len(frame):
         return "(no rows)"
     numbers = [name for name in frame.select_dtypes("number") if not name.endswith("_key")]

@@ -1,4 +1,4 @@
-"""python -m analytics segments fit | show | profile | disagree | validate"""
+"""The commands of `python -m analytics segments`: fit, show, profile, disagree, validate."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from analytics.cli.options import (
     POSITIVE,
+    Decorator,
     as_of_option,
     command,
     format_option,
@@ -26,23 +28,14 @@ from data.editions.reader import Warehouse
 from data.errors import UserError
 
 _LANGUAGE = "en"
-WHAT = ("segments", "candidates", "facts", "importance", "tree", "months")
-COMMANDS = click.Group(
-    "segments", help="行为分群 / segments by behaviour, beside the classes", no_args_is_help=False
-)
+TABLES = ("segments", "candidates", "facts", "importance", "tree", "months")
 
 
-def _command(name: str, words: str, *options: Callable) -> Callable:
-    made = command(
-        name, words, as_of_option(required=False), home_option(), format_option(), *options
-    )
-
-    def added(function: Callable) -> click.Command:
-        its = made(function)
-        COMMANDS.add_command(its)
-        return its
-
-    return added
+def _command(
+    name: str, words: str, *options: Decorator
+) -> Callable[[Callable[..., Any]], click.Command]:
+    common = (as_of_option(required=False), home_option(), format_option())
+    return command(name, words, *common, *options)
 
 
 def _warehouse(home: Path) -> Warehouse:
@@ -61,58 +54,53 @@ def _fit(as_of: date | None, home: Path, format: str, seed: int, monthly: bool) 
 
     warehouse = _warehouse(home)
     fit(warehouse, as_of, seed, monthly, lambda line: print(line, file=sys.stderr))
-    of = report.read(warehouse, as_of)
-    show(of.table(), format)
-    lines = (
-        of.reason(_LANGUAGE),
-        of.reduction(_LANGUAGE),
-        *of.notes(_LANGUAGE),
-        *of.events(_LANGUAGE),
-    )
+    segments = report.read(warehouse, as_of)
+    show(segments.table(), format)
+    lines = [segments.reason(_LANGUAGE), segments.reduction(_LANGUAGE)]
+    lines += segments.notes(_LANGUAGE) + segments.events(_LANGUAGE)
+    payload = segments.payload
+    durations = [f"{step} {seconds:.1f} s" for step, seconds in payload["seconds"].items()]
+    size = f"{payload['customers']:,} customers, fitted on {payload['fitted']:,}"
+    lines.append(f"{size}: {', '.join(durations)}")
     for line in lines:
         print(line, file=sys.stderr)
-    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in of.payload["seconds"].items())
-    print(
-        f"{of.payload['customers']:,} customers, fitted on {of.payload['fitted']:,}: {spent}",
-        file=sys.stderr,
-    )
 
 
 @_command(
     "show",
     "列出分群、候选比较 / the segments, the candidates, the months",
-    click.option("--what", type=click.Choice(WHAT), default="segments"),
+    click.option("--what", type=click.Choice(TABLES), default="segments"),
 )
 def _show(as_of: date | None, home: Path, format: str, what: str) -> None:
-    of = report.read(_warehouse(home), as_of)
+    segments = report.read(_warehouse(home), as_of)
     tables: dict[str, Callable[[], pd.DataFrame]] = {
-        "segments": of.table,
-        "candidates": of.candidates,
-        "importance": of.importance,
-        "months": lambda: of.months(_LANGUAGE),
-        "facts": lambda: of.features(_LANGUAGE),
-        "tree": lambda: _leaves(of),
+        "segments": segments.table,
+        "candidates": segments.candidates,
+        "importance": segments.importance,
+        "months": lambda: segments.months(_LANGUAGE),
+        "facts": lambda: segments.features(_LANGUAGE),
+        "tree": lambda: _leaves(segments),
     }
     show(tables[what](), format)
     if what == "tree":
-        tree = of.payload["tree"]
+        tree = segments.payload["tree"]
         print(
             f"fidelity {tree['fidelity']}, guessing the largest segment {tree['guess']}",
             file=sys.stderr,
         )
     if what == "candidates":
-        print(of.reason(_LANGUAGE), of.reduction(_LANGUAGE), sep="\n", file=sys.stderr)
+        print(segments.reason(_LANGUAGE), segments.reduction(_LANGUAGE), sep="\n", file=sys.stderr)
 
 
-def _leaves(of: report.Segments) -> pd.DataFrame:
+def _leaves(segments: report.Segments) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "segment": leaf["segment"],
             "n": leaf["n"],
             "share": leaf["share"],
-            "path": of.leaf(leaf, _LANGUAGE),
+            "path": segments.leaf(leaf, _LANGUAGE),
         }
-        for leaf in of.payload["tree"]["leaves"]
+        for leaf in segments.payload["tree"]["leaves"]
     )
 
 
@@ -128,7 +116,8 @@ def _profile(as_of: date | None, home: Path, format: str, segment: str | None) -
         if segment not in codes:
             raise UserError("unknown_segment", segment=segment, known=codes)
         rows = rows[rows["segment"] == segment]
-    show(rows.assign(meaning=rows["fact"].map(lambda fact: FEATURES[fact].meaning[_LANGUAGE])), format)
+    meanings = [FEATURES[id].meaning[_LANGUAGE] for id in rows["fact"]]
+    show(rows.assign(meaning=meanings), format)
 
 
 @_command(
@@ -148,12 +137,20 @@ def _disagree(
     customers = report.read(warehouse, as_of).disagreements(warehouse, scheme, kind, branch)
     show(customers.rows(warehouse, _LANGUAGE, limit), format)
     classes = ", ".join(customers.classes) or "none"
-    segments = ", ".join(customers.segments) or "none"
-    print(f"{len(customers):,} customers; classes {classes}; segments {segments}", file=sys.stderr)
+    codes = ", ".join(customers.segments) or "none"
+    print(f"{len(customers):,} customers; classes {classes}; segments {codes}", file=sys.stderr)
 
 
 @_command("validate", "与分类比较的样本外检验 / out of time, against the classes", scheme_option())
 def _validate(as_of: date | None, home: Path, format: str, scheme: str) -> None:
-    of = report.read(_warehouse(home), as_of)
-    show(of.validation(scheme), format)
-    print(of.verdict(scheme, _LANGUAGE), file=sys.stderr)
+    segments = report.read(_warehouse(home), as_of)
+    show(segments.validation(scheme), format)
+    print(segments.verdict(scheme, _LANGUAGE), file=sys.stderr)
+
+
+COMMANDS = click.Group(
+    "segments",
+    [_fit, _show, _profile, _disagree, _validate],
+    help="行为分群 / segments by behaviour, beside the classes",
+    no_args_is_help=False,
+)

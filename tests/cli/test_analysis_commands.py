@@ -1,39 +1,25 @@
-"""The commands of analysis: what they print is what the library answers, and wrong use is one line and exit code 2."""
+"""The commands of analysis print what the library answers; wrong use exits with code 2."""
 
 import json
+from collections.abc import Callable, Generator
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from analytics.__main__ import main
 from analytics.analysis.attribution import bridge
-from analytics.analysis.migration import MigrationQuery, flows
+from analytics.analysis.migration import MigrationQuery, overdue_rollforward
 from analytics.metrics.query import ask
 from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 
 PAIR = ("--from", "2025-10-31", "--to", "2026-10-31")
-LAST, YEAR = date(2026, 10, 31), date(2025, 10, 31)
+LAST = date(2026, 10, 31)
+YEAR_BEFORE = date(2025, 10, 31)
 
 
-@pytest.fixture
-def told(demo_home, capsys):
-    def run(*command):
-        code = main([*command, "--home", str(demo_home)])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def bank(demo_home):
-    bank = Warehouse(demo_home, verify="fingerprint")
-    yield bank
-    bank.close()
-
-
-EVERY = [
+COMMANDS: list[tuple[str, ...]] = [
     ("bridge", "overdue_rate_30", *PAIR, "--by", "class", "--then", "branch_1"),
     ("flows", *PAIR),
     ("noise", "overdue_rate_30", *PAIR, "--by", "class", "--draws", "50"),
@@ -56,40 +42,66 @@ EVERY = [
 ]
 
 
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(demo_home: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command and return its exit code, standard output and standard error."""
+
+    def run_command(*command: str) -> tuple[int, str, str]:
+        code = main([*command, "--home", str(demo_home)])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def warehouse(demo_home: Path) -> Generator[Warehouse]:
+    """The invented bank."""
+    opened = Warehouse(demo_home)
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-@pytest.mark.parametrize("command", EVERY, ids=lambda command: command[0])
-def test_every_command_answers_in_every_format(told, command, form):
-    code, out, err = told(*command, "--format", form)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_every_command_answers_in_every_format(
+    run: Run, command: tuple[str, ...], form: str
+) -> None:
+    code, out, err = run(*command, "--format", form)
     assert (code, err) == (0, "")
     assert out.strip()
     if form == "json":
         json.loads(out)
 
 
-def test_the_bridge_of_the_command_line_is_the_bridge(told, bank):
-    _, out, _ = told(*EVERY[0], "--format", "json")
-    found = bridge(bank, Question("overdue_rate_30", LAST, by=("class", "branch_1")), YEAR)
+def test_the_bridge_of_the_command_line_is_the_bridge(run: Run, warehouse: Warehouse) -> None:
+    _, out, _ = run(*COMMANDS[0], "--format", "json")
+    result = bridge(
+        warehouse, Question("overdue_rate_30", LAST, by=("class", "branch_1")), YEAR_BEFORE
+    )
     answer = json.loads(out)
-    assert answer["change"] == pytest.approx(found.change)
+    assert answer["change"] == pytest.approx(result.change)
     assert abs(answer["residual"]) < 1e-9
     assert [part["effect"] for part in answer["parts"]] == pytest.approx(
-        list(found.parts["effect"])
+        list(result.parts["effect"])
     )
 
 
-def test_the_flows_and_their_lists_are_those_of_the_library(told, bank):
-    found = flows(bank, MigrationQuery(Question("loans", LAST), YEAR))
-    answer = json.loads(told("flows", *PAIR, "--format", "json")[1])
-    assert answer["closing"] == pytest.approx(float(found.closing))
-    counts = dict(zip(found.terms["term"], found.terms["loans"], strict=True))
-    listed = json.loads(
-        told("flows", *PAIR, "--list", "rolled_in", "--limit", "9999", "--format", "json")[1]
-    )
-    assert len(listed["list"]) == counts["rolled_in"]
-    assert all("*" in loan["name"] for loan in listed["list"])
+def test_the_flows_and_their_lists_are_those_of_the_library(run: Run, warehouse: Warehouse) -> None:
+    result = overdue_rollforward(warehouse, MigrationQuery(Question("loans", LAST), YEAR_BEFORE))
+    answer = json.loads(run("flows", *PAIR, "--format", "json")[1])
+    assert answer["closing"] == pytest.approx(float(result.closing))
+    counts = dict(zip(result.terms["term"], result.terms["loans"], strict=True))
+    options = ("--list", "rolled_in", "--limit", "9999", "--format", "json")
+    loans = json.loads(run("flows", *PAIR, *options)[1])["list"]
+    assert len(loans) == counts["rolled_in"]
+    assert all("*" in loan["name"] for loan in loans)
 
 
-def test_the_list_of_a_cell_comes_in_pages_with_its_n(told, bank):
+def test_the_list_of_a_cell_comes_in_pages_with_its_n(run: Run, warehouse: Warehouse) -> None:
     cell = (
         "list",
         "overdue_rate_30",
@@ -100,15 +112,15 @@ def test_the_list_of_a_cell_comes_in_pages_with_its_n(told, bank):
         "--format",
         "json",
     )
-    answer = ask(bank, Question("overdue_rate_30", LAST, by=("class",))).set_index("class")
-    pages = [json.loads(told(*cell, "--limit", "100", "--offset", str(at))[1]) for at in (0, 100)]
+    answer = ask(warehouse, Question("overdue_rate_30", LAST, by=("class",))).set_index("class")
+    pages = [json.loads(run(*cell, "--limit", "100", "--offset", str(at))[1]) for at in (0, 100)]
     assert {page["n"] for page in pages} == {answer.loc["C", "n"]}
     numbers = [loan["loan_id"] for page in pages for loan in page["list"]]
     assert len(numbers) == len(set(numbers)) == min(200, answer.loc["C", "n"])
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (("list", "overdue_rate_30", "--as-of", "2026-10-31", "--cell", "class=Z"), "no value 'Z'"),
         (("list", "overdue_rate_30", "--as-of", "2026-10-31", "--offset", "-1"), "whole number"),
@@ -134,8 +146,10 @@ def test_the_list_of_a_cell_comes_in_pages_with_its_n(told, bank):
         (("migration", *PAIR, "--where", "channel"), "col=value"),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_code_two(told, command, said):
-    code, out, err = told(*command)
+def test_wrong_use_is_one_line_and_exit_code_two(
+    run: Run, command: tuple[str, ...], message: str
+) -> None:
+    code, out, err = run(*command)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1

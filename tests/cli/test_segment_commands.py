@@ -1,4 +1,4 @@
-"""The segments on the command line: JSON for every command, one line and exit code 2 for wrong use."""
+"""The segments on the command line: JSON for every command, exit code 2 for wrong use."""
 
 import json
 from pathlib import Path
