@@ -105,5 +105,5 @@ FEATURES, GROUPS = read()
 
 @cache
 def digest() -> str:
-    """Return the version of the declaration that a stored fit records: 12 hex digits of its SHA-256."""
+    """Return the digest of segments.toml that a stored fit records: 12 hex digits of SHA-256."""
     return hashlib.sha256(DECLARATIONS.read_bytes()).hexdigest()[:12]

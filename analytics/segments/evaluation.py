@@ -160,7 +160,7 @@ class _Contingency:
 
 
 def _dense(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Renumber codes (0, 1, …): those that occur, ascending, and each customer's rank among them."""
+    """Renumber codes (0, 1, …): those that occur, ascending, and each customer's new code."""
     occurs = np.bincount(codes) > 0
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
 
@@ -229,22 +229,22 @@ def _validation_row(
     is_graded: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
-    used = ~np.isnan(y) & is_graded
-    has_one_class = len(np.unique(classes[used])) < 2
+    rows = ~np.isnan(y) & is_graded
+    has_one_class = len(np.unique(classes[rows])) < 2
     if has_one_class:
-        used = ~np.isnan(y)
-    events = y[used]
+        rows = ~np.isnan(y)
+    events = y[rows]
     row: dict[str, Any] = {
         "outcome": outcome,
-        "n": int(used.sum()),
+        "n": int(rows.sum()),
         "events": int(events.sum()),
     }
     if not _has_enough(events, MIN_EVENTS):
         return row | {"verdict": "too_few"}
     if has_one_class:
-        table = _Contingency([segments[used]], events, seed)
+        table = _Contingency([segments[rows]], events, seed)
         return row | table.discrimination("segment", [0]) | {"verdict": "one_class"}
-    table = _Contingency([classes[used], segments[used]], events, seed)
+    table = _Contingency([classes[rows], segments[rows]], events, seed)
     for name, groupings in (("class", [0]), ("segment", [1]), ("both", [0, 1])):
         row |= table.discrimination(name, groupings)
     low, high = table.gain([0, 1], [0])
@@ -347,9 +347,9 @@ def _sums(
     codes: np.ndarray, y: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return per group the number of values that are not missing, their sum and sum of squares."""
-    used = ~np.isnan(y) & (codes >= 0)
-    group = codes[used]
-    values = y[used]
+    rows = ~np.isnan(y) & (codes >= 0)
+    group = codes[rows]
+    values = y[rows]
     return (
         np.bincount(group, minlength=count),
         np.bincount(group, weights=values, minlength=count),

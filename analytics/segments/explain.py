@@ -195,7 +195,7 @@ def _leaves(
 def _untransformed(
     frame: pd.DataFrame, space: Space
 ) -> tuple[np.ndarray, list[tuple[str, str | None]]]:
-    """Return the features in their own units (customers × columns), and each column's feature and code.
+    """Return the features in their own units (customers × columns), and the owner of each column.
 
     Missing values take the median; categories become indicators.
     """

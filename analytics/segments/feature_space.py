@@ -189,8 +189,8 @@ def fit_space(frame: pd.DataFrame, variance_share: float = REDUCED_SHARE) -> Spa
     _, sizes, components = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     cumulative = np.cumsum(sizes**2) / np.sum(sizes**2)
     # Columns of one category add up to zero: the last components may be empty.
-    needed = int(np.searchsorted(cumulative, min(variance_share, 1 - 1e-9)) + 1)
-    count = min(max(2, needed), len(cumulative))
+    sufficient = int(np.searchsorted(cumulative, min(variance_share, 1 - 1e-9)) + 1)
+    count = min(max(2, sufficient), len(cumulative))
     space.loadings = np.round(_with_fixed_signs(components[:count]), 9).tolist()
     space.share = float(cumulative[count - 1])
     space.map_share = float(cumulative[1])

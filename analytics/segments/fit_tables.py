@@ -190,7 +190,7 @@ class FitTables:
         return pd.DataFrame(rows)
 
     def agreement(self, scheme: str) -> float | None:
-        """Return the adjusted Rand index of classes and segments today; None with one class only."""
+        """Return the adjusted Rand index of classes and segments; None with one class only."""
         return self._scheme(scheme)["agreement"]
 
     def validation(self, scheme: str) -> pd.DataFrame:
@@ -229,8 +229,8 @@ class FitTables:
 
     def _scheme(self, scheme: str) -> Mapping[str, Any]:
         if scheme not in self.payload["schemes"]:
-            known = ", ".join(self.payload["schemes"])
-            raise UserError("scheme_not_in_fit", scheme=scheme, known=known)
+            schemes = ", ".join(self.payload["schemes"])
+            raise UserError("scheme_not_in_fit", scheme=scheme, known=schemes)
         return self.payload["schemes"][scheme]
 
     def _require_base(self) -> None:

@@ -135,7 +135,7 @@ def continue_from(before: FittedMonth, month: FittedMonth, x: np.ndarray, old: n
 
 
 def _shift(before: FittedMonth, month: FittedMonth) -> dict[str, Any]:
-    """Compare two months: psi, critical, previous (month end), agreement and n of the customers of both."""
+    """Compare two months: psi, critical, previous; agreement and n of the customers of both."""
     codes = list(dict.fromkeys([*before.sizes, *month.sizes]))
     index = tracking.psi(
         [before.sizes.get(code, 0) for code in codes], [month.sizes.get(code, 0) for code in codes]

@@ -1,4 +1,4 @@
-"""What is stored of a fit beside its model: explanations, members, and the segments beside the classes."""
+"""What a fit stores beside its model: explanations, members, segments beside classes."""
 
 from __future__ import annotations
 
@@ -124,12 +124,12 @@ def beside_classes(
     everybody = np.zeros(len(outcomes), dtype=int)
     results["outcomes"] = evaluation.rates(base.positions, base.all_codes, outcomes)
     results["whole"] = evaluation.rates(everybody, ["all"], outcomes)["all"]
-    judged = np.ones(len(base.frame), dtype=bool)
-    judged[selection_rows] = False
+    others = np.ones(len(base.frame), dtype=bool)
+    others[selection_rows] = False
     for scheme, result in results["schemes"].items():
         _add_outcomes(result, then[scheme], base, outcomes)
         result["validation"] = evaluation.validation(
-            base.positions[judged], then[scheme][judged], outcomes[judged], seed
+            base.positions[others], then[scheme][others], outcomes[others], seed
         )
     return results
 
@@ -162,7 +162,7 @@ def _add_outcomes(
 
 
 def _class_codes(classes: pd.Series) -> tuple[list[str], np.ndarray]:
-    """Return the classes of a scheme in order, and the position of each customer's (−1 for none)."""
+    """Return the classes of a scheme, and the position of each customer's class (−1 for none)."""
     categories = pd.Categorical(classes)
     return [str(kind) for kind in categories.categories], categories.codes.astype(np.int64)
 

@@ -238,21 +238,21 @@ class _Pipeline:
         """Compare the candidates, select one and fit it to the sample."""
         rows = self._sample(frame)
         with self._timed("compare"):
-            seen = None
+            observed = None
             if outcomes is not None:
                 # At most half of the active customers: the others validate what was selected.
                 half = int(features.is_active(frame).sum()) // 2
                 size = min(len(rows), half)
                 self.selection_rows = rows[cluster.sample(len(rows), size, self.seed + 5)]
-                seen = outcomes.iloc[self.selection_rows].reset_index(drop=True)
-            reduced = self._trial(frame, rows, seen, REDUCED_SHARE)
-            full = self._trial(frame, rows, seen, FULL_SHARE)
+                observed = outcomes.iloc[self.selection_rows].reset_index(drop=True)
+            reduced = self._trial(frame, rows, observed, REDUCED_SHARE)
+            full = self._trial(frame, rows, observed, FULL_SHARE)
             is_reduced = selection.improves(reduced.candidates, full.candidates)
             self.variance_share = REDUCED_SHARE if is_reduced else FULL_SHARE
             trial, other = (reduced, full) if is_reduced else (full, reduced)
             methods = [method for method in cluster.METHODS if method != "kmeans"]
             candidates = trial.candidates + selection.compare(
-                trial.x, trial.outcome_x, seen, self.seed, methods, is_reduced
+                trial.x, trial.outcome_x, observed, self.seed, methods, is_reduced
             )
             best, reason = selection.choose(candidates, previous)
             best.is_chosen = True

@@ -336,7 +336,7 @@ def read(warehouse: Warehouse, as_of: date | None = None) -> Segments:
 
 
 def class_names(scheme: str, lang: str) -> dict[str, str]:
-    """Return class code → name in the order of the scheme; last the codes that no rulebook gives."""
+    """Return class code → name in the order of the scheme; codes of no rulebook come last."""
     rules = schemes()[scheme]
     language = "zh" if lang == "zh-CN" else "en"
     names = {code: rules.class_names(code)[language] for code in rules.class_codes}

@@ -86,8 +86,8 @@ def read(home: Path, edition: str, as_of: date | None = None) -> dict[str, Any]:
     if not fitted:
         raise UserError("nothing_fitted")
     if as_of and as_of not in fitted:
-        listed = ", ".join(str(day) for day in fitted)
-        raise UserError("month_not_fitted", as_of=as_of, listed=listed)
+        days = ", ".join(str(day) for day in fitted)
+        raise UserError("month_not_fitted", as_of=as_of, listed=days)
     path = folder / f"{as_of or fitted[-1]}.json"
     with contextlib.suppress(ValueError, OSError):
         payload = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Track segments from month to month: match by centres, note splits and ends, name, measure shift."""
+"""Track segments from month to month: match, note splits and ends, name, measure shift."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def z_scores(space: Space, x: np.ndarray, labels: np.ndarray, count: int) -> lis
 
 
 def segment_names(
-    profiles: Sequence[Mapping[str, float]], taken: Sequence[Mapping[str, str]] = ()
+    profiles: Sequence[Mapping[str, float]], names_in_use: Sequence[Mapping[str, str]] = ()
 ) -> list[dict[str, str]]:
     """Name every segment after the two features of different groups with the largest z-scores.
 
@@ -138,19 +138,19 @@ def segment_names(
     ----------
     profiles
         Per segment: feature id → z-score.
-    taken
-        Names that are in use already.
+    names_in_use
+        Names that the new ones must differ from.
     """
-    used = {name["zh-CN"] for name in taken}
+    in_use = {name["zh-CN"] for name in names_in_use}
     names = []
     for z_score_of in profiles:
-        name = _numbered(_name_parts(z_score_of, used), used)
-        used.add(name["zh-CN"])
+        name = _numbered(_name_parts(z_score_of, in_use), in_use)
+        in_use.add(name["zh-CN"])
         names.append(name)
     return names
 
 
-def _name_parts(z_score_of: Mapping[str, float], used: set[str]) -> list[Mapping[str, str]]:
+def _name_parts(z_score_of: Mapping[str, float], in_use: set[str]) -> list[Mapping[str, str]]:
     parts: list[Mapping[str, str]] = []
     groups: set[str] = set()
     for id, z_score in sorted(z_score_of.items(), key=lambda entry: (-abs(entry[1]), entry[0])):
@@ -160,16 +160,16 @@ def _name_parts(z_score_of: Mapping[str, float], used: set[str]) -> list[Mapping
             continue
         groups.add(feature.group)
         parts.append(part)
-        if len(parts) >= MAX_NAME_PARTS and _joined(parts, "zh-CN") not in used:
+        if len(parts) >= MAX_NAME_PARTS and _joined(parts, "zh-CN") not in in_use:
             break
     return parts
 
 
-def _numbered(parts: Sequence[Mapping[str, str]], used: set[str]) -> dict[str, str]:
+def _numbered(parts: Sequence[Mapping[str, str]], in_use: set[str]) -> dict[str, str]:
     plain = {lang: _joined(parts, lang) or _DEFAULT_NAME[lang] for lang in LANGUAGES}
     name = plain
     number = 2
-    while name["zh-CN"] in used:
+    while name["zh-CN"] in in_use:
         name = {lang: f"{plain[lang]} {number}" for lang in LANGUAGES}
         number += 1
     return name

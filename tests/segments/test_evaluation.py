@@ -32,9 +32,9 @@ def test_the_misgraded_are_five_times_as_frequent_on_the_lists(
     misgraded = set(hidden_misgraded(CUSTOMERS, SEED)[position])
     everybody = customer_ids(warehouse)
     disagreements = segments.disagreements(warehouse, "abcd", kind)
-    listed = disagreements.customers["customer_key"].map(everybody)
+    customers = disagreements.customers["customer_key"].map(everybody)
     # share of the list against share of the bank
-    assert listed.isin(misgraded).mean() >= 5 * everybody.isin(misgraded).mean()
+    assert customers.isin(misgraded).mean() >= 5 * everybody.isin(misgraded).mean()
 
 
 def test_the_segments_order_later_overdue_and_add_to_the_classes(segments: Segments) -> None:

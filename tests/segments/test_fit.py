@@ -1,4 +1,4 @@
-"""Fits: reproducible, with inactive customers apart, refused or complete with poor data, stored whole."""
+"""Fits are reproducible, refuse bad input, and are complete with poor data."""
 
 import json
 from datetime import date
@@ -120,8 +120,8 @@ def test_a_bank_without_deposits_fees_and_history_has_segments_and_a_page(
     assert fit.returncode == 0, fit.stderr[-2000:]
     warehouse = Warehouse(poor_home)
     segments = report.read(warehouse)
-    used = {axis["fact"] for axis in segments.payload["space"]["axes"]}
-    assert not {"deposits", "fees", "fee_kind"} & used
+    axes = {axis["fact"] for axis in segments.payload["space"]["axes"]}
+    assert not {"deposits", "fees", "fee_kind"} & axes
     assert len(segments.payload["codes"]) >= 2
     notes = " ".join(segments.notes("en"))
     assert "Fewer than 18 month ends of history" in notes

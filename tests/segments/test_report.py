@@ -1,4 +1,4 @@
-"""Reports on a stored fit: tables add up, lists hold exactly their customers, words are complete."""
+"""Reports on a stored fit: tables add up, lists have their customers, words are complete."""
 
 from dataclasses import replace
 

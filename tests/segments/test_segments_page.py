@@ -102,6 +102,6 @@ def test_the_map_is_a_scene_of_dots_that_contacts_no_host(segments: Segments, la
     assert all(-1 <= coordinate <= 1 for dot in dots for coordinate in dot["p"])
     labels = {dot["t"].replace("\n", " ") for dot in scene["layers"][-1]["data"]}
     assert labels == set(name_of.values())
-    assert [view["@@type"] for view in scene["views"]] == ["OrthographicView"]
+    assert [entry["@@type"] for entry in scene["views"]] == ["OrthographicView"]
     assert (scene["mapStyle"], scene["mapProvider"]) == (None, None)
     assert "//" not in json.dumps(scene)
