@@ -12,7 +12,8 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from analytics.analysis.significance import LEVEL, assess_changes, resample
+from analytics.analysis.bootstrap import resample
+from analytics.analysis.significance import LEVEL, assess_changes
 from analytics.metrics.definitions import METRICS
 from tests.support.invented_books import book, errors
 

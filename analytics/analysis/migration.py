@@ -1,4 +1,4 @@
-"""Moves between two month ends: migration matrix, overdue roll-forward, roll rates, 五级分类迁徙率.
+"""Moves between two month ends: migration matrix, overdue roll-forward, 五级分类迁徙率.
 
 Every count, amount and cell is a set of loans or customers that opens as a list (`list_rows`,
 `count_rows`). The population is what has a balance. The matrix includes those who joined and those
@@ -17,16 +17,13 @@ from typing import Any
 import pandas as pd
 
 from analytics.analysis.attribution import validate_periods
-from analytics.metrics.buckets import BucketSet, bucket_set_named
+from analytics.metrics.buckets import bucket_set_named
 from analytics.metrics.definitions import metric_named
-from analytics.metrics.edition_metadata import metadata
 from analytics.metrics.list_layout import BRANCH, CUSTOMER, LOAN, NAME, PRODUCT, ListLayout
-from analytics.metrics.query import check
 from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.registry import schemes
 from analytics.sql.templates import load
-from data.dates import month_end
 from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
@@ -178,7 +175,7 @@ def matrix(warehouse: Warehouse, query: MigrationQuery) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Flows:
+class OverdueRollforward:
     """The overdue balance from `opening` to `closing`, in CNY.
 
     Attributes
@@ -199,7 +196,7 @@ class Flows:
     loans: int
 
 
-def flows(warehouse: Warehouse, query: MigrationQuery) -> Flows:
+def overdue_rollforward(warehouse: Warehouse, query: MigrationQuery) -> OverdueRollforward:
     """Return the roll-forward of the overdue balance.
 
     Opening + rolled in − cured − settled or collected − written off ± balance change of those that
@@ -227,7 +224,7 @@ def flows(warehouse: Warehouse, query: MigrationQuery) -> Flows:
     explained = sum((line["amount"] for line in lines), Decimal(0))
     residual = closing["amount"] - opening["amount"] - explained
     types = {"amount": "float64", "loans": "int64", "customers": "int64"}
-    return Flows(
+    return OverdueRollforward(
         opening["amount"],
         closing["amount"],
         pd.DataFrame(lines).astype(types),
@@ -237,7 +234,7 @@ def flows(warehouse: Warehouse, query: MigrationQuery) -> Flows:
     )
 
 
-def rates(warehouse: Warehouse, question: Question, before: date) -> pd.DataFrame:
+def five_category_rates(warehouse: Warehouse, question: Question, before: date) -> pd.DataFrame:
     """Return the 五级分类迁徙率 between two month ends.
 
     Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the others are by class.
@@ -256,79 +253,6 @@ def rates(warehouse: Warehouse, question: Question, before: date) -> pd.DataFram
     sums = ["opening", "decrease", "numerator", "denominator"]
     frame[sums] = frame[sums].fillna(0.0)
     return frame.assign(n=frame["n"].fillna(0).astype("int64"))
-
-
-def roll(
-    warehouse: Warehouse, question: Question, before: date, buckets: str = "months"
-) -> pd.DataFrame:
-    """Return `matrix` by days past due; the states are codes of `buckets`."""
-    return matrix(warehouse, MigrationQuery(question, before, "bucket", buckets))
-
-
-def roll_series(
-    warehouse: Warehouse, question: Question, last: int = 12, buckets: str = "months"
-) -> pd.DataFrame:
-    """Return stock roll rates by month: bucket k+1 now ÷ bucket k one month ago.
-
-    The last bucket has no upper edge: it holds loans of many months, and no rate leads into it.
-
-    Returns
-    -------
-    as_of, bucket (k), into (k+1), n (loans in k one month ago), numerator, denominator (CNY), value;
-    value_loans is the same in loans.
-
-    Raises
-    ------
-    UserError
-        For buckets that are not one month wide, and where the edition has one month end.
-    """
-    bucket_set = bucket_set_named(buckets)
-    if not bucket_set.monthly:
-        raise UserError("buckets_not_monthly", buckets=buckets)
-    loans = question.with_changes("loans", by=(), opening=0, last=1, compare=None)
-    with warehouse.session() as reader:
-        check(reader, loans)
-        first = month_end(loans.as_of, -last)
-        months = [month for month in metadata(reader).months if first <= month <= loans.as_of]
-        if len(months) < 2:
-            raise UserError("roll_rate_needs_months")
-        stocks = _stocks(reader, loans, months, bucket_set)
-    return _stock_roll_rates(stocks, bucket_set)
-
-
-def _stocks(
-    reader: EditionReader, question: Question, months: list[date], bucket_set: BucketSet
-) -> pd.DataFrame:
-    """Loans and balance by bucket: as_of, bucket, n, balance."""
-    builder = SqlBuilder(reader, metric_named("loans"), question)
-    conditions = builder.conditions(months)
-    text = load(
-        "questions/bucket_stocks",
-        state=bucket_set.sql,
-        asked=conditions,
-        joins=builder.joins_sql,
-    )
-    return reader.query(text, None, **builder.params)
-
-
-def _stock_roll_rates(stocks: pd.DataFrame, bucket_set: BucketSet) -> pd.DataFrame:
-    into = dict(zip(bucket_set.codes[:-2], bucket_set.codes[1:-1], strict=True))
-    source = stocks[stocks["bucket"].isin(into)].rename(columns={"balance": "denominator"})
-    source = source.assign(
-        into=source["bucket"].map(into), as_of=source["as_of"] + pd.offsets.MonthEnd(1)
-    )
-    target = stocks.rename(
-        columns={"bucket": "into", "n": "numerator_loans", "balance": "numerator"}
-    )
-    both = source.merge(target, on=["as_of", "into"], how="left")
-    both = both[both["as_of"] <= stocks["as_of"].max()]
-    both[["numerator", "numerator_loans"]] = both[["numerator", "numerator_loans"]].fillna(0.0)
-    both = both.assign(
-        value=both["numerator"] / both["denominator"].where(both["denominator"] > 0),
-        value_loans=both["numerator_loans"] / both["n"].where(both["n"] > 0),
-    )
-    columns = ["as_of", "bucket", "into", "n", "numerator", "denominator", "value", "value_loans"]
-    return both[columns].sort_values(["as_of", "bucket"]).reset_index(drop=True)
 
 
 def list_rows(

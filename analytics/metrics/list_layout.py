@@ -60,7 +60,7 @@ class ListLayout:
             rows_order=", ".join(self.order),
             home="\n        ".join(_NEWEST) if self.branch_of == "named" else "",
             columns=",\n    ".join(self.columns),
-            joins="\n".join(joins),
+            list_joins="\n".join(joins),
             branch_of=self.branch_of,
             page_order=", ".join(f"page.{column}" for column in self.order),
         )

@@ -39,8 +39,8 @@ def bank(demo_home):
     bank.close()
 
 
-def cohort_of(found: pd.DataFrame, year: int) -> pd.DataFrame:
-    return found[found["cohort"] == pd.Timestamp(year, 1, 1)].set_index("month")
+def cohort_of(result: pd.DataFrame, year: int) -> pd.DataFrame:
+    return result[result["cohort"] == pd.Timestamp(year, 1, 1)].set_index("month")
 
 
 # Lent in 2025: L1 120,000, L3 24,000, L4 12,000, L6 36,000, L7 10,000, L9 8,000, L11 3,000 = 213,000 in 7 loans;
@@ -59,7 +59,7 @@ def cohort_of(found: pd.DataFrame, year: int) -> pd.DataFrame:
         (12, 3, 64_000),
     ],
 )
-def test_vintage_keeps_who_was_ever_late(small_bank, month, loans, owed):
+def test_vintage_ever_counts_loans_late_at_any_month_end(small_bank, month, loans, owed):
     row = cohort_of(vintage(small_bank, ASKED, period="year"), 2025).loc[month]
     assert (row["n"], row["denominator"]) == (7, 213_000)
     assert (row["numerator_loans"], row["numerator"]) == (loans, owed)
@@ -70,15 +70,17 @@ def test_vintage_keeps_who_was_ever_late(small_bank, month, loans, owed):
 @pytest.mark.parametrize(
     ("month", "loans", "owed"), [(6, 3, 64_000), (7, 2, 44_000), (12, 2, 44_000)]
 )
-def test_vintage_now_lets_the_cured_go_and_keeps_the_written_off(small_bank, month, loans, owed):
+def test_vintage_now_drops_cured_loans_and_includes_written_off_loans(
+    small_bank, month, loans, owed
+):
     row = cohort_of(vintage(small_bank, ASKED, late="now", period="year"), 2025).loc[month]
     assert (row["numerator_loans"], row["numerator"]) == (loans, owed)
 
 
 def test_a_cohort_goes_as_far_as_its_youngest_loan(small_bank):
-    found = vintage(small_bank, ASKED, period="year")
+    result = vintage(small_bank, ASKED, period="year")
     # 2025: the youngest of October 2025, 12 months; 2026: L2 of August 2026, 2 months
-    assert found.groupby("cohort")["month"].max().to_list() == [12, 2]
+    assert result.groupby("cohort")["month"].max().to_list() == [12, 2]
 
 
 def test_vintage_by_a_split_adds_up_to_the_whole(small_bank):
@@ -91,11 +93,11 @@ def test_vintage_by_a_split_adds_up_to_the_whole(small_bank):
 
 
 def test_first_payment_default_by_cohort(small_bank):
-    found = first_payment(small_bank, ASKED, "year").set_index(["cohort"])
+    result = first_payment(small_bank, ASKED, "year").set_index(["cohort"])
     # 2025: of seven judged only L7 missed its first instalment by over 30 days.
     # 2026: L8 missed; L10 is due in 2027 and not judged: 7 of 8
-    told = found[["numerator", "n", "loans"]].to_numpy().tolist()
-    assert told == [[1, 7, 7], [1, 7, 8]]
+    actual = result[["numerator", "n", "loans"]].to_numpy().tolist()
+    assert actual == [[1, 7, 7], [1, 7, 8]]
 
 
 def test_the_reloan_curve_of_the_small_bank(small_bank):
@@ -110,7 +112,7 @@ def test_the_curve_says_nothing_of_fewer_than_thirty(small_bank):
     assert np.isnan(row["value_30"])
 
 
-def test_the_curve_is_the_product_of_those_still_waiting_day_by_day(bank):
+def test_the_curve_is_the_daily_product_limit_estimate(bank):
     spells = bank.query(
         "select settled_on, next_disbursed_on from settlement "
         "where settled_on > date '2025-06-30' and settled_on <= $until",
@@ -119,17 +121,17 @@ def test_the_curve_is_the_product_of_those_still_waiting_day_by_day(bank):
     days = (spells["next_disbursed_on"] - spells["settled_on"]).dt.days
     cut = (pd.Timestamp(LAST) - spells["settled_on"]).dt.days
     back = days.notna() & (days <= cut)
-    told = curve(bank, ASKED).summary.iloc[0]
-    assert (told["n"], told["back"]) == (len(spells), int(back.sum()))
+    actual = curve(bank, ASKED).summary.iloc[0]
+    assert (actual["n"], actual["back"]) == (len(spells), int(back.sum()))
     risk, alive = len(spells), 1.0
     ends = pd.DataFrame({"day": days.where(back, cut), "back": back}).sort_values("day")
     for _, same in ends[ends["day"] <= 90].groupby("day"):
         alive *= 1 - same["back"].sum() / risk
         risk -= len(same)
-    assert told["value_90"] == pytest.approx(1 - alive)
+    assert actual["value_90"] == pytest.approx(1 - alive)
 
 
-def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
+def test_the_curve_agrees_with_the_fixed_window_without_censoring():
     # eighty settled, nobody cut off before day 90: Kaplan-Meier of day 90 is the plain share, 36 of 80
     days = np.array([10] * 16 + [60] * 20 + [120] * 24 + [200] * 20)
     back = np.array([1] * 60 + [0] * 20)
@@ -148,21 +150,21 @@ def test_the_curve_agrees_with_the_fixed_window_when_nobody_is_cut_off():
     ],
 )
 def test_a_point_of_the_vintage_opens_the_loans_that_were_late(small_bank, late, month, loans):
-    asked = CohortQuery(ASKED, "vintage", 30, late, "year")
+    narrowed = CohortQuery(ASKED, "vintage", 30, late, "year")
     cell = {"cohort": "2025-01-01", "month": str(month)}
-    assert set(list_rows(small_bank, asked, cell)["loan_id"]) == loans
-    assert count_rows(small_bank, asked, cell) == len(loans)
+    assert set(list_rows(small_bank, narrowed, cell)["loan_id"]) == loans
+    assert count_rows(small_bank, narrowed, cell) == len(loans)
 
 
 def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
-    asked = CohortQuery(ASKED, "first", period="year")
+    narrowed = CohortQuery(ASKED, "first", period="year")
     cell = {"cohort": "2026-01-01"}
     # 8 lent, 7 judged, L8 missed
-    assert [count_rows(small_bank, asked, cell | more) for more in ({}, {"judged": "yes"})] == [
+    assert [count_rows(small_bank, narrowed, cell | more) for more in ({}, {"judged": "yes"})] == [
         8,
         7,
     ]
-    assert list(list_rows(small_bank, asked, cell | {"judged": "missed"})["loan_id"]) == ["L8"]
+    assert list(list_rows(small_bank, narrowed, cell | {"judged": "missed"})["loan_id"]) == ["L8"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -170,41 +172,39 @@ def test_the_first_payments_of_a_cohort_open_as_lists(small_bank):
     by=st.sampled_from([(), ("channel",), ("education",), ("class",)]), late=st.sampled_from(["ever", "now"]),
     days=st.sampled_from([0, 30]), period=st.sampled_from(["month", "quarter", "year"]), data=st.data(),
 )  # fmt: skip
-def test_any_cell_of_a_cohort_opens_exactly_the_loans_that_it_printed(
-    demo_home, by, late, days, period, data
-):
+def test_any_cell_of_a_cohort_opens_exactly_its_loans(demo_home, by, late, days, period, data):
     bank = Warehouse(demo_home, verify="fingerprint")
     try:
         question = ASKED.with_changes(by=by)
-        found = vintage(bank, question, days, late, period)
-        row = found.iloc[data.draw(st.integers(0, len(found) - 1))]
+        result = vintage(bank, question, days, late, period)
+        row = result.iloc[data.draw(st.integers(0, len(result) - 1))]
         cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
-        asked = CohortQuery(question, "vintage", days, late, period)
-        assert count_rows(bank, asked, cell) == row["n"]
+        narrowed = CohortQuery(question, "vintage", days, late, period)
+        assert count_rows(bank, narrowed, cell) == row["n"]
         late_ones = cell | {"month": str(row["month"])}
-        assert count_rows(bank, asked, late_ones) == row["numerator_loans"]
+        assert count_rows(bank, narrowed, late_ones) == row["numerator_loans"]
         assert (
-            list_rows(bank, asked, late_ones, limit=10**6)["loan_id"].nunique()
+            list_rows(bank, narrowed, late_ones, limit=10**6)["loan_id"].nunique()
             == row["numerator_loans"]
         )
         firsts = first_payment(bank, question, period)
         row = firsts.iloc[data.draw(st.integers(0, len(firsts) - 1))]
         cell = {"cohort": str(row["cohort"])[:10], "part": row["part"]}
-        asked = CohortQuery(question, "first", period=period)
-        told = [
-            count_rows(bank, asked, cell | more)
+        narrowed = CohortQuery(question, "first", period=period)
+        actual = [
+            count_rows(bank, narrowed, cell | more)
             for more in ({}, {"judged": "yes"}, {"judged": "missed"})
         ]
-        assert told == [row["loans"], row["n"], row["numerator"]]
+        assert actual == [row["loans"], row["n"], row["numerator"]]
     finally:
         bank.close()
 
 
 def test_a_curve_opens_into_its_settlements(bank):
-    asked = CohortQuery(ASKED.with_changes("customers", by=("class",)), "curve")
-    for row in curve(bank, asked.question).summary.to_dict("records"):
-        assert count_rows(bank, asked, {"part": row["part"]}) == row["n"]
-        back = list_rows(bank, asked, {"part": row["part"], "back": "yes"}, limit=10**6)
+    narrowed = CohortQuery(ASKED.with_changes("customers", by=("class",)), "curve")
+    for row in curve(bank, narrowed.question).summary.to_dict("records"):
+        assert count_rows(bank, narrowed, {"part": row["part"]}) == row["n"]
+        back = list_rows(bank, narrowed, {"part": row["part"], "back": "yes"}, limit=10**6)
         assert len(back) == row["back"]
         assert back["next_disbursed_on"].notna().all()
 
@@ -215,8 +215,8 @@ def test_a_forecast_is_the_pooled_matrix_of_twelve_months_applied_three_times(ba
     opening, moved, joined = np.zeros(5), np.zeros((5, 5)), np.zeros(5)
     for back in range(12):
         at, before = month_end(LAST, -back), month_end(LAST, -back - 1)
-        found = matrix(bank, MigrationQuery(question.with_changes(as_of=at), before))
-        counts = found.pivot_table(index="before", columns="after", values="n", fill_value=0)
+        result = matrix(bank, MigrationQuery(question.with_changes(as_of=at), before))
+        counts = result.pivot_table(index="before", columns="after", values="n", fill_value=0)
         cells = counts.reindex(index=codes, columns=codes, fill_value=0).to_numpy()
         opening += counts.sum(axis=1).reindex(codes, fill_value=0).to_numpy()
         moved += cells
@@ -225,8 +225,8 @@ def test_a_forecast_is_the_pooled_matrix_of_twelve_months_applied_three_times(ba
     for _ in range(3):
         stock = stock @ (moved / np.where(opening > 0, opening, 1)[:, None]) + joined
     ahead = forecast(bank, question).ahead
-    told = ahead[ahead["horizon"] == 3].set_index("state")["share"]
-    assert told.to_dict() == pytest.approx(dict(zip(codes, stock / stock.sum(), strict=True)))
+    actual = ahead[ahead["horizon"] == 3].set_index("state")["share"]
+    assert actual.to_dict() == pytest.approx(dict(zip(codes, stock / stock.sum(), strict=True)))
 
 
 def cells_of_today(bank, codes):
@@ -248,19 +248,19 @@ def superlender(tmp_path_factory):
 
 
 @pytest.mark.parametrize("split", ["education", "account_type"])
-def test_superlenders_cohorts_and_curves_hold_every_loan_and_settlement(superlender, split):
+def test_superlenders_cohorts_and_curves_contain_every_loan_and_settlement(superlender, split):
     question = Question("loans", date(2017, 7, 31), by=(split,))
-    found = vintage(superlender, question)
+    result = vintage(superlender, question)
     # 18,183 earlier and 4,368 current loans, each in one cohort and one part
-    assert found[found["month"] == 0]["n"].sum() == 18_183 + 4_368
-    told = curve(superlender, question.with_changes("customers")).summary.set_index("part")
-    assert told.loc["all", "n"] == told["n"].drop("all").sum() > 15_000
-    assert (told["back"] <= told["n"]).all()
-    assert told.loc[told["n_90"] < 30, "value_90"].isna().all()
+    assert result[result["month"] == 0]["n"].sum() == 18_183 + 4_368
+    actual = curve(superlender, question.with_changes("customers")).summary.set_index("part")
+    assert actual.loc["all", "n"] == actual["n"].drop("all").sum() > 15_000
+    assert (actual["back"] <= actual["n"]).all()
+    assert actual.loc[actual["n_90"] < 30, "value_90"].isna().all()
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
-def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
+def test_the_reloan_curve_is_refused_for_a_bank_of_snapshots(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
     bank = Warehouse(tmp_path / "home", verify="fingerprint")
     with pytest.raises(UserError, match="snapshots only"):
@@ -269,19 +269,19 @@ def test_a_bank_of_snapshots_says_that_settling_cannot_be_known(tmp_path):
 
 
 def test_a_forecast_starts_from_the_stock_of_today(bank):
-    found = forecast(bank, Question("customers", LAST))
+    result = forecast(bank, Question("customers", LAST))
     counts = ask(bank, Question("customers", LAST, by=("class",), opening=0)).set_index("class")[
         "n"
     ]
-    now = found.ahead[found.ahead["horizon"] == 3].set_index("state")["share_now"]
+    now = result.ahead[result.ahead["horizon"] == 3].set_index("state")["share_now"]
     for code, share in now.items():
         assert share == pytest.approx(counts[code] / counts.sum())
-    for _, told in found.ahead.groupby("horizon"):
-        assert told["share"].sum() == pytest.approx(1)
-        assert (told["low"] <= told["high"]).all()
+    for _, actual in result.ahead.groupby("horizon"):
+        assert actual["share"].sum() == pytest.approx(1)
+        assert (actual["low"] <= actual["high"]).all()
 
 
-def test_the_back_test_forecasts_from_what_was_known_then(bank):
+def test_the_back_test_uses_only_the_data_of_its_day(bank):
     early, late = date(2026, 7, 31), LAST
     # the forecast of July over three months, made now for the test, is the one that July itself made
     made = forecast(bank, Question("customers", early)).ahead
@@ -296,7 +296,7 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (
             lambda bank: forecast(bank, Question("customers", date(2025, 9, 30))),
@@ -331,6 +331,6 @@ def test_the_back_test_forecasts_from_what_was_known_then(bank):
         (lambda bank: count_rows(bank, CohortQuery(ASKED, "shoes"), {}), "no value 'shoes'"),
     ],
 )
-def test_what_cannot_be_followed_is_refused_by_name(bank, call, said):
-    with pytest.raises(UserError, match=said):
+def test_an_unknown_option_of_a_cohort_is_refused_by_name(bank, call, message):
+    with pytest.raises(UserError, match=message):
         call(bank)

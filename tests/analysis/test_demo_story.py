@@ -1,4 +1,4 @@
-"""The story of the invented bank, read off on the command line with `ask` alone: the commands that README names."""
+"""The story of the invented bank, by `ask` on the command line alone: the commands that README names."""
 
 import json
 
@@ -12,7 +12,7 @@ from data.loading.pipeline import load
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Large enough that the story is seen, and long enough for a year before."""
+    """Large enough to show the story, and long enough for a year before."""
     folder = tmp_path_factory.mktemp("story")
     write(folder / "delivery", 20_000, 26, 7)
     load(folder / "delivery", "contract", folder / "home", build_marts=build)
@@ -21,12 +21,12 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def ask(home, capsys):
-    def asked(command):
+    def query(command):
         words = [*command.split(), "--as-of", "2026-10-31", "--format", "json", "--home", str(home)]
         assert main(["ask", *words]) == 0
         return json.loads(capsys.readouterr().out)
 
-    return asked
+    return query
 
 
 def test_the_partner_channel_of_one_province_stands_out(ask):
@@ -40,7 +40,7 @@ def test_the_partner_channel_of_one_province_stands_out(ask):
         for row in ask("overdue_rate_30 --by channel --where branch_1=03")
     }
     everywhere = {row["channel"]: row["value"] for row in ask("overdue_rate_30 --by channel")}
-    assert max(here, key=here.get) == "partner"
+    assert max(here, key=here.__getitem__) == "partner"
     assert here["partner"] > 1.5 * everywhere["partner"]
 
 
@@ -60,13 +60,13 @@ def test_every_tier_improved_over_the_year_and_the_bank_got_worse(ask):
 
 
 def test_the_win_back_campaign_lifts_the_customers_who_settled_in_spring(ask):
-    # 90 days after March to May: judged in June to August, shown as three months together at the end of August
+    # 90 days after March to May: judged in June to August, counted as three months together at the end of August
     rates = {row["as_of"][:7]: row["value"] for row in ask("reloan_rate_90 --last 12")}
-    assert max(rates, key=rates.get) == "2026-08"
+    assert max(rates, key=rates.__getitem__) == "2026-08"
     assert rates["2026-08"] > 1.7 * rates["2026-05"]
 
 
-def test_one_branch_misses_what_the_others_reach(ask):
+def test_one_branch_misses_the_targets_that_the_others_reach(ask):
     for metric, sign in (
         ("overdue_rate_30", 1),
         ("reloan_rate_90", -1),
@@ -91,14 +91,14 @@ def test_grades_hide_bad_customers_among_the_high_and_good_ones_among_the_low(as
     assert low["yes"] < low["no"] / 2
 
 
-def test_one_manager_leaves_warnings_alone_as_nobody_else_does(ask):
+def test_one_manager_handles_far_fewer_warnings_than_the_others(ask):
     left = {row["manager"]: row["value"] for row in ask("silent_warnings --by manager")}
-    worst, *others = sorted(left, key=left.get, reverse=True)
+    worst, *others = sorted(left, key=left.__getitem__, reverse=True)
     assert worst == "M00001"
     assert left[worst] > 2 * left[others[0]]
     rates = {
         row["manager"]: row["value"]
         for row in ask("silent_warning_rate --by manager --where branch_1=01")
     }
-    assert max(rates, key=rates.get) == "M00001"
+    assert max(rates, key=rates.__getitem__) == "M00001"
     assert rates["M00001"] > 2 * ask("silent_warning_rate")[0]["value"]

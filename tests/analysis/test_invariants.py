@@ -23,7 +23,7 @@ SOURCES = ("superlender", "berka", "ondeck")
 
 
 @pytest.fixture(scope="module")
-def opened(once):
+def load_warehouse(once):
     """Open a bank by name: one that is loaded already, or a real source, loaded once for all workers."""
     banks: dict[str, Warehouse] = {}
 
@@ -47,31 +47,31 @@ def _loaded(source: str, once) -> Path:
 
 
 @pytest.fixture(params=["demo", "small", *SOURCES])
-def bank(request, opened) -> Warehouse:
+def bank(request, load_warehouse) -> Warehouse:
     if request.param in SOURCES:
-        return opened(request.param)
-    return opened(request.param, request.getfixturevalue(f"{request.param}_home"))
+        return load_warehouse(request.param)
+    return load_warehouse(request.param, request.getfixturevalue(f"{request.param}_home"))
 
 
 @pytest.fixture
-def superlender(opened) -> Warehouse:
-    return opened("superlender")
+def superlender(load_warehouse) -> Warehouse:
+    return load_warehouse("superlender")
 
 
 @pytest.fixture
-def berka(opened) -> Warehouse:
-    return opened("berka")
+def berka(load_warehouse) -> Warehouse:
+    return load_warehouse("berka")
 
 
 @pytest.fixture
-def ondeck(opened) -> Warehouse:
-    return opened("ondeck")
+def ondeck(load_warehouse) -> Warehouse:
+    return load_warehouse("ondeck")
 
 
 def _months(bank: Warehouse) -> list[date]:
     """The first month end that can be asked by today's class, one in the middle and the last."""
-    with bank.session() as view:
-        months = metadata(view).months
+    with bank.session() as session:
+        months = metadata(session).months
     return sorted({months[0], months[len(months) // 2], months[-1]})
 
 
@@ -129,7 +129,7 @@ def test_the_parts_of_other_splits_add_up_to_the_whole(bank, split):
         assert parts["n"].sum() == whole["n"][0]
 
 
-def test_loans_and_customers_tell_the_same_balance(bank):
+def test_loans_and_customers_have_the_same_balance(bank):
     for month in _months(bank):
         of_loans = bank.one(
             "select coalesce(sum(balance), 0) from loan_month where as_of = $month", month=month
@@ -165,7 +165,7 @@ def test_the_npl_ratio_is_the_provision_ratio_over_coverage(bank):
 
 
 @pytest.mark.parametrize("kind", ["", "_customers", "_loans"])
-def test_more_days_past_due_never_hold_more(bank, kind):
+def test_more_days_past_due_never_have_a_larger_balance(bank, kind):
     for month in _months(bank):
         for by in ((), ("branch_1",)):
             steps = [
@@ -185,7 +185,7 @@ def test_more_days_past_due_never_hold_more(bank, kind):
     "metric",
     ["overdue_rate", "customers", "settled_loans", "deposit_penetration", "reloan_rate_90"],
 )
-def test_a_cell_opens_into_the_rows_that_it_counted(bank, metric):
+def test_a_cell_opens_the_rows_that_it_counts(bank, metric):
     by = ("branch_1",) if metric == "settled_loans" else ("class",)
     question = Question(metric, _months(bank)[-1], by=by, opening=0)
     answer = _answer(bank, question)
@@ -309,7 +309,7 @@ def test_ondecks_loans_are_counted_at_both_month_ends(ondeck):
     assert frame.value.tolist() == [469, 469]
 
 
-def test_a_figure_that_a_bank_cannot_know_is_refused_and_not_invented(ondeck):
+def test_a_metric_without_its_tables_is_refused(ondeck):
     for metric in (
         "first_payment_default",
         "contribution_gross",
@@ -320,7 +320,7 @@ def test_a_figure_that_a_bank_cannot_know_is_refused_and_not_invented(ondeck):
             ask(ondeck, Question(metric, date(2012, 11, 30)))
 
 
-def test_loans_without_a_schedule_are_not_shown_as_paid_on_time(superlender):
+def test_loans_without_a_schedule_do_not_count_as_paid_on_time(superlender):
     # all 4,368 current loans came with an outcome only: neither schedule nor payments
     answer = ask(superlender, Question("overdue_rate", JULY_2017)).iloc[0]
     assert (answer.denominator, answer.n) == (0, 0)
@@ -330,7 +330,7 @@ def test_loans_without_a_schedule_are_not_shown_as_paid_on_time(superlender):
     assert buckets == {"unknown": (4368, 4368)}
 
 
-def test_a_month_without_deposit_balances_is_refused_and_not_shown_as_none(berka):
+def test_a_month_without_deposit_balances_is_refused(berka):
     # the deposits at hand end in March 1994
     with pytest.raises(UserError, match="needs the deposit balances of 1998-12-31"):
         ask(berka, Question("deposit_penetration", DECEMBER_1998))

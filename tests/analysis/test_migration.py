@@ -1,4 +1,4 @@
-"""Who moved: the small bank by hand, the invariants on the invented bank, ondeck's published matrix."""
+"""Moves between two dates: the small bank by hand, the invariants on the invented bank, ondeck's published matrix."""
 
 from datetime import date
 from decimal import Decimal
@@ -13,13 +13,12 @@ from analytics.analysis.migration import (
     TERMS,
     MigrationQuery,
     count_rows,
-    flows,
+    five_category_rates,
     list_rows,
     matrix,
-    rates,
-    roll,
-    roll_series,
+    overdue_rollforward,
 )
+from analytics.analysis.roll_rates import roll_matrix, stock_roll_rates
 from analytics.marts.build import build
 from analytics.metrics.query import ask
 from analytics.metrics.question import Question
@@ -55,10 +54,14 @@ def bank(demo_home):
     ],
 )
 def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, closing, terms):
-    found = flows(small_bank, MigrationQuery(Question("loans", after), before))
-    assert (found.opening, found.closing, found.residual) == (opening, closing, 0)
-    told = {row.term: (row.loans, row.amount) for row in found.terms.itertuples() if row.loans}
-    assert told == terms
+    result = overdue_rollforward(small_bank, MigrationQuery(Question("loans", after), before))
+    assert (result.opening, result.closing, result.residual) == (opening, closing, 0)
+    values = {
+        row["term"]: (row["loans"], row["amount"])
+        for row in result.terms.to_dict("records")
+        if row["loans"]
+    }
+    assert values == terms
 
 
 @settings(max_examples=20, deadline=None)
@@ -77,15 +80,17 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
 def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
     bank = Warehouse(demo_home, verify="fingerprint")
     try:
-        asked = MigrationQuery(Question("loans", pair[1], where=where), pair[0], "late", days=days)
-        found = flows(bank, asked)
-        assert found.residual == Decimal(0)
-        for row in found.terms.itertuples():
-            assert count_rows(bank, asked, {"term": row.term}) == row.loans
-        opening = list_rows(bank, asked, {"term": "opening"}, limit=10**6)
-        assert len(opening) == found.loans_before
+        narrowed = MigrationQuery(
+            Question("loans", pair[1], where=where), pair[0], "late", days=days
+        )
+        result = overdue_rollforward(bank, narrowed)
+        assert result.residual == Decimal(0)
+        for row in result.terms.to_dict("records"):
+            assert count_rows(bank, narrowed, {"term": row["term"]}) == row["loans"]
+        opening = list_rows(bank, narrowed, {"term": "opening"}, limit=10**6)
+        assert len(opening) == result.loans_before
         assert float(opening["balance_before"].sum()) == pytest.approx(
-            float(found.opening), abs=0.01
+            float(result.opening), abs=0.01
         )
     finally:
         bank.close()
@@ -105,63 +110,63 @@ def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
         question = Question(
             "loans" if scheme == "loan_five" else "customers", pair[1], where=where, scheme=scheme
         )
-        found = matrix(bank, MigrationQuery(question, pair[0]))
-        asked = question.with_changes(by=("class",), opening=0)
+        result = matrix(bank, MigrationQuery(question, pair[0]))
+        narrowed = question.with_changes(by=("class",), opening=0)
         sides = (("before", pair[0], ("joined", "moved_in")), ("after", pair[1], EXITS))
         for side, day, outside in sides:
-            told = found[~found[side].isin(outside)].groupby(side)["n"].sum().to_dict()
-            counts = ask(bank, asked.with_changes(as_of=day))
-            assert told == dict(zip(counts["class"], counts["n"], strict=True))
-            money = ask(bank, asked.with_changes("balance", as_of=day, by=()))["value"].iloc[0]
+            values = result[~result[side].isin(outside)].groupby(side)["n"].sum().to_dict()
+            counts = ask(bank, narrowed.with_changes(as_of=day))
+            assert values == dict(zip(counts["class"], counts["n"], strict=True))
+            money = ask(bank, narrowed.with_changes("balance", as_of=day, by=()))["value"].iloc[0]
             column = "balance_before" if side == "before" else "balance"
-            assert found[column].sum() == pytest.approx(money, abs=0.05)
+            assert result[column].sum() == pytest.approx(money, abs=0.05)
     finally:
         bank.close()
 
 
 def test_a_cell_of_the_matrix_opens_exactly_its_customers(bank):
-    asked = MigrationQuery(Question("customers", LAST), APR)
-    for row in matrix(bank, asked).itertuples():
-        cell = {"before": row.before, "after": row.after}
-        assert count_rows(bank, asked, cell) == row.n
-        lines = list_rows(bank, asked, cell, limit=10**6)
-        assert lines["customer_id"].nunique() == row.n
-        assert float(lines["balance"].sum()) == pytest.approx(row.balance, abs=0.01)
+    narrowed = MigrationQuery(Question("customers", LAST), APR)
+    for row in matrix(bank, narrowed).to_dict("records"):
+        cell = {"before": row["before"], "after": row["after"]}
+        assert count_rows(bank, narrowed, cell) == row["n"]
+        lines = list_rows(bank, narrowed, cell, limit=10**6)
+        assert lines["customer_id"].nunique() == row["n"]
+        assert float(lines["balance"].sum()) == pytest.approx(row["balance"], abs=0.01)
 
 
 def test_the_migration_rates_of_the_small_bank(small_bank):
     # 2025-10-31: L6 34,000 (16 days) and L7 10,000 (87 days) special mention; L1 105,000, L3 23,000, L4 10,000 and
     # L9 8,000 normal. A month later L7, 117 days, is substandard; L1 has paid 5,000, L3 1,000 and L4 1,000
-    found = rates(small_bank, Question("loans", NOV), OCT).set_index("rate")
-    told = {
-        rate: tuple(found.loc[rate, ["n", "opening", "decrease", "numerator", "denominator"]])
+    result = five_category_rates(small_bank, Question("loans", NOV), OCT).set_index("rate")
+    values = {
+        rate: tuple(result.loc[rate, ["n", "opening", "decrease", "numerator", "denominator"]])
         for rate in ("normal_loans", "normal", "special_mention")
     }
-    assert told == {
+    assert values == {
         "normal_loans": (6, 190_000, 7_000, 10_000, 183_000),
         "normal": (4, 146_000, 7_000, 0, 139_000),
         "special_mention": (2, 44_000, 0, 10_000, 44_000),
     }
-    assert found.loc["special_mention", "value"] == pytest.approx(10 / 44)
-    assert found.loc["substandard", "n"] == 0
+    assert result.loc["special_mention", "value"] == pytest.approx(10 / 44)
+    assert result.loc["substandard", "n"] == 0
 
 
 def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank):
-    asked = MigrationQuery(Question("loans", LAST, scheme="loan_five"), APR)
-    for row in rates(bank, asked.question, APR).itertuples():
-        assert count_rows(bank, asked, {"rate": row.rate}) == row.n
-        lines = list_rows(bank, asked, {"rate": row.rate}, limit=10**6)
-        assert lines["loan_id"].nunique() == row.n
-        assert float(lines["balance_before"].sum()) == pytest.approx(row.opening, abs=0.01)
+    narrowed = MigrationQuery(Question("loans", LAST, scheme="loan_five"), APR)
+    for row in five_category_rates(bank, narrowed.question, APR).to_dict("records"):
+        assert count_rows(bank, narrowed, {"rate": row["rate"]}) == row["n"]
+        lines = list_rows(bank, narrowed, {"rate": row["rate"]}, limit=10**6)
+        assert lines["loan_id"].nunique() == row["n"]
+        assert float(lines["balance_before"].sum()) == pytest.approx(row["opening"], abs=0.01)
 
 
 def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank):
-    found = roll_series(bank, Question("loans", LAST), 3)
+    result = stock_roll_rates(bank, Question("loans", LAST), 3)
     stocks = {
         day: ask(bank, Question("balance", day, by=("bucket",))).set_index("bucket")["value"]
         for day in (date(2026, 9, 30), LAST)
     }
-    row = found[(found["as_of"] == "2026-10-31") & (found["bucket"] == "m0")].iloc[0]
+    row = result[(result["as_of"] == "2026-10-31") & (result["bucket"] == "m0")].iloc[0]
     assert row["value"] == pytest.approx(stocks[LAST]["m1"] / stocks[date(2026, 9, 30)]["m0"])
 
 
@@ -169,9 +174,9 @@ def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank
 def test_the_published_roll_matrix_of_ondeck(tmp_path):
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
     bank = Warehouse(tmp_path / "home", verify="fingerprint")
-    found = roll(bank, Question("loans", date(2012, 11, 30)), date(2012, 10, 31), "short")
-    assert found["n"].sum() == 474
-    shares = found.set_index(["before", "after"])["share"].round(2)
+    result = roll_matrix(bank, Question("loans", date(2012, 11, 30)), date(2012, 10, 31), "short")
+    assert result["n"].sum() == 474
+    shares = result.set_index(["before", "after"])["share"].round(2)
     # rows 1–5, 5–10, 10–30, 30–60, 60+ of the published matrix, as far as printed
     published = {
         "d1_4": {"d0": 0.21, "d1_4": 0.41, "d5_9": 0.12, "d10_29": 0.25},
@@ -185,16 +190,24 @@ def test_the_published_roll_matrix_of_ondeck(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (
             lambda bank: matrix(bank, MigrationQuery(Question("loans", OCT), LAST)),
             "must lie before",
         ),
-        (lambda bank: roll(bank, Question("loans", LAST), OCT, "weeks"), "no set of buckets"),
-        (lambda bank: roll_series(bank, Question("loans", LAST), 3, "short"), "not one month wide"),
         (
-            lambda bank: flows(bank, MigrationQuery(Question("loans", LAST), OCT, days=45)),
+            lambda bank: roll_matrix(bank, Question("loans", LAST), OCT, "weeks"),
+            "no set of buckets",
+        ),
+        (
+            lambda bank: stock_roll_rates(bank, Question("loans", LAST), 3, "short"),
+            "not one month wide",
+        ),
+        (
+            lambda bank: overdue_rollforward(
+                bank, MigrationQuery(Question("loans", LAST), OCT, days=45)
+            ),
             "0, 30, 60 or 90",
         ),
         (
@@ -211,11 +224,11 @@ def test_the_published_roll_matrix_of_ondeck(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_told_is_refused_by_name(bank, call, said):
-    with pytest.raises(UserError, match=said):
+def test_an_unknown_option_is_refused_by_name(bank, call, message):
+    with pytest.raises(UserError, match=message):
         call(bank)
 
 
-def test_every_term_is_told_even_when_nothing_moved(bank):
-    found = flows(bank, MigrationQuery(Question("loans", LAST), APR))
-    assert list(found.terms["term"]) == list(TERMS)
+def test_every_term_is_listed_even_when_nothing_moved(bank):
+    result = overdue_rollforward(bank, MigrationQuery(Question("loans", LAST), APR))
+    assert list(result.terms["term"]) == list(TERMS)

@@ -5,12 +5,11 @@ from datetime import date
 import numpy as np
 import pytest
 
+from analytics.analysis.bootstrap import CustomerSums, resample
 from analytics.analysis.significance import (
     TOO_FEW,
-    CustomerSums,
     assess_change,
     assess_changes,
-    resample,
 )
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.question import Question
@@ -29,13 +28,13 @@ def bank(demo_home):
     bank.close()
 
 
-def significant(pairs, customers, **told):
-    found = []
+def significant(pairs, customers, **values):
+    result = []
     for seed in range(pairs):
-        whole, parts, sums = book(customers, seed, **told)
-        found.append(assess_changes(HEADS, whole, parts, sums, customers, draws=400))
-    of_parts = np.mean([parts["verdict"].isin(["rise", "fall"]).mean() for _, parts in found])
-    return of_parts, np.mean([whole["verdict"] in ("rise", "fall") for whole, _ in found])
+        whole, parts, sums = book(customers, seed, **values)
+        result.append(assess_changes(HEADS, whole, parts, sums, customers, draws=400))
+    of_parts = np.mean([parts["verdict"].isin(["rise", "fall"]).mean() for _, parts in result])
+    return of_parts, np.mean([whole["verdict"] in ("rise", "fall") for whole, _ in result])
 
 
 def test_of_two_hundred_pairs_without_a_change_at_most_six_per_cent_are_called_significant():
@@ -45,7 +44,7 @@ def test_of_two_hundred_pairs_without_a_change_at_most_six_per_cent_are_called_s
     assert of_wholes <= 0.081
 
 
-def test_a_rise_of_one_point_at_twenty_thousand_customers_is_found():
+def test_a_rise_of_one_point_at_twenty_thousand_customers_is_significant():
     of_parts, of_wholes = significant(20, 20_000, rise=0.01)
     assert of_wholes >= 0.8
     assert of_parts >= 0.8
@@ -58,8 +57,8 @@ def test_intervals_of_small_parts_by_balance_cover_the_truth():
     for seed in range(150):
         whole, parts, sums = book(2_000, seed, money=True)
         _, board = assess_changes(MONEY, whole, parts, sums, 2_000, draws=600, seed=seed)
-        told = board[board["low"].notna()]
-        covered += list((told["low"] <= 0) & (told["high"] >= 0))
+        values = board[board["low"].notna()]
+        covered += list((values["low"] <= 0) & (values["high"] >= 0))
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
@@ -72,36 +71,36 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_does_not(bank):
     assert not one.parts["low"].equals(other.parts["low"])
 
 
-def test_drawing_alike_customers_at_once_spreads_as_drawing_each():
+def test_drawing_equal_customers_together_spreads_as_drawing_each():
     # 3,000 customers in few patterns are drawn as patterns; a tiny addition makes every one unlike and drawn by itself
     _, _, sums = book(3_000, 3)
     odd = sums.sums.copy()
     odd[:, 1] += np.arange(3_000) * 1e-9
     spread = [
-        resample(CustomerSums(sums.who, sums.part, told, sums.size, sums.parts), 2_000, 5)
+        resample(CustomerSums(sums.who, sums.part, values, sums.size, sums.parts), 2_000, 5)
         .sum(axis=1)[:, 2]
         .std()
-        for told in (sums.sums, odd)
+        for values in (sums.sums, odd)
     ]
     assert spread[0] == pytest.approx(spread[1], rel=0.08)
 
 
-def test_fewer_than_thirty_in_either_month_say_nothing(bank):
-    found = assess_change(bank, Question("overdue_rate", LAST, by=("product",)), YEAR, draws=200)
-    few = found.parts[["n", "n_before"]].min(axis=1) < 30
-    assert (found.parts.loc[few, "verdict"] == TOO_FEW).all()
-    assert found.parts.loc[few, "low"].isna().all()
+def test_fewer_than_thirty_in_either_month_are_not_tested(bank):
+    result = assess_change(bank, Question("overdue_rate", LAST, by=("product",)), YEAR, draws=200)
+    few = result.parts[["n", "n_before"]].min(axis=1) < 30
+    assert (result.parts.loc[few, "verdict"] == TOO_FEW).all()
+    assert result.parts.loc[few, "low"].isna().all()
 
 
-def test_the_parts_of_a_board_are_judged_together(bank):
-    found = assess_change(
+def test_the_p_values_of_a_board_are_adjusted_together(bank):
+    result = assess_change(
         bank, Question("overdue_rate_customers", LAST, by=("branch_1",)), YEAR, draws=200
     )
-    told = found.parts.dropna(subset=["p"])
-    assert (told["p_adjusted"] >= told["p"] - 1e-12).all()
+    values = result.parts.dropna(subset=["p"])
+    assert (values["p_adjusted"] >= values["p"] - 1e-12).all()
 
 
-def test_a_sample_is_stated_and_widens_nothing(bank):
+def test_a_sample_is_reported_and_the_interval_keeps_its_width(bank):
     question = Question("overdue_rate", LAST)
     whole, sample = (
         assess_change(bank, question, YEAR, draws=500),
@@ -109,12 +108,12 @@ def test_a_sample_is_stated_and_widens_nothing(bank):
     )
     assert whole.drawn == whole.customers
     assert 250 < sample.drawn < 550
-    width = [found.whole["high"] - found.whole["low"] for found in (whole, sample)]
+    width = [result.whole["high"] - result.whole["low"] for result in (whole, sample)]
     assert width[1] == pytest.approx(width[0], rel=0.6)
     assert sample.whole["change"] == whole.whole["change"]
 
 
-def test_a_rate_by_heads_has_its_wilson_interval(bank):
+def test_a_share_of_customers_has_its_wilson_interval(bank):
     row = assess_change(bank, Question("overdue_rate_customers", LAST), YEAR, draws=100).whole
     n, p, z = row["n"], row["value"], 1.959963984540054
     # Wilson (1927): (p + z²/2n ± z·sqrt(p(1 − p)/n + z²/4n²)) ÷ (1 + z²/n)
@@ -123,6 +122,6 @@ def test_a_rate_by_heads_has_its_wilson_interval(bank):
     assert row["value_high"] == pytest.approx((p + z * z / (2 * n) + half) / (1 + z * z / n))
 
 
-def test_overlapping_parts_cannot_be_judged(bank):
+def test_overlapping_parts_cannot_be_tested(bank):
     with pytest.raises(UserError, match="overlap"):
         assess_change(bank, Question("borrowers", LAST, by=("channel",)), YEAR)

@@ -10,13 +10,13 @@ from data.errors import UserError
 PLACE = re.compile(r"{(\w+)}")
 
 
-def test_both_languages_say_the_same_things():
+def test_both_languages_have_the_same_keys():
     assert text.words("zh-CN").keys() == text.words("en").keys()
 
 
-def test_both_languages_fill_the_same_places():
+def test_both_languages_have_the_same_placeholders():
     chinese, english = (
-        {key: set(PLACE.findall(said)) for key, said in text.words(lang).items()}
+        {key: set(PLACE.findall(message)) for key, message in text.words(lang).items()}
         for lang in text.LANGUAGES
     )
     assert chinese == english
@@ -41,12 +41,12 @@ def test_an_unknown_language_is_refused_by_name():
         (None, "money", "—", "—"),
     ],
 )
-def test_a_value_is_written_in_the_unit_of_its_metric(value, unit, chinese, english):
+def test_a_value_is_formatted_in_the_unit_of_its_metric(value, unit, chinese, english):
     assert text.number(value, unit, "zh-CN") == chinese
     assert text.number(value, unit, "en") == english
 
 
-def test_money_in_a_list_is_exact_to_the_cent():
+def test_money_in_a_list_is_exact_to_the_fen():
     assert text.exact(15503195565.5, "money", "zh-CN") == "15,503,195,565.50"
 
 
@@ -59,20 +59,20 @@ def test_a_change_that_rounds_to_nothing_has_no_direction_sign():
     assert text.change(0.00001, "rate", "lower", "en") == text.Change("▬", "±0.00 pp", "plain")
 
 
-def test_more_overdue_is_bad_and_more_reloan_is_good():
+def test_more_overdue_is_bad_and_more_reloans_are_good():
     assert text.change(0.01, "rate", "lower", "en").verdict == "bad"
     assert text.change(0.01, "rate", "higher", "en").verdict == "good"
     assert text.change(0.01, "rate", "neither", "en").verdict == "plain"
 
 
-def test_a_refusal_is_shown_in_the_language_of_its_reader():
+def test_a_refusal_is_in_the_language_of_its_reader():
     error = UserError("unknown_branch", branch="99")
     assert error.text("zh-CN") == "没有机构 99。"
     assert error.text("en") == "There is no branch '99'."
     assert str(error) == "没有机构 99。There is no branch '99'."
 
 
-def test_a_date_is_written_as_its_reader_writes_it():
+def test_a_date_is_formatted_in_the_language_of_its_reader():
     assert text.day("2026-10-31", "zh-CN") == "2026年10月31日"
     assert text.day("2026-10-31", "en") == "31 Oct 2026"
     assert text.month("2026-10-31", "zh-CN", short=True) == "26-10"

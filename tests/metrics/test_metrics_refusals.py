@@ -16,7 +16,7 @@ TODAY = "2026-10-31"
 
 
 @pytest.fixture
-def asked(small_home, capsys):
+def query(small_home, capsys):
     """Run `ask` with the given words; exit code, stdout, stderr."""
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -28,7 +28,7 @@ def asked(small_home, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "actual"),
     [
         (["overdue_rat", "--as-of", TODAY], "did you mean 'overdue_rate'"),
         (["balance", "--as-of", TODAY, "--by", "planet"], "no split 'planet'"),
@@ -79,17 +79,17 @@ def asked(small_home, capsys):
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
-def test_what_cannot_be_asked_gets_one_line_and_exit_code_2(asked, words, told):
-    code, out, err = asked(*words)
+def test_an_invalid_question_gets_one_line_and_exit_code_2(query, words, actual):
+    code, out, err = query(*words)
     assert (code, out) == (2, "")
-    assert told in err
+    assert actual in err
     assert err.count("\n") == 1
     assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("scheme", ["value_three", "risk_four", "consumer_five"])
-def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(asked, scheme):
-    code, _, err = asked(
+def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(query, scheme):
+    code, _, err = query(
         "balance", "--as-of", TODAY, "--by", "class", "--scheme", scheme, "--opening", "0"
     )
     assert code == 0 or (code == 2 and scheme in err and "Error" not in err)
@@ -108,15 +108,15 @@ def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(asked
         "％",
     ],
 )
-def test_a_value_is_never_read_as_sql(asked, value):
-    code, out, err = asked("balance", "--as-of", TODAY, "--where", f"family={value}")
+def test_a_value_is_never_read_as_sql(query, value):
+    code, out, err = query("balance", "--as-of", TODAY, "--where", f"family={value}")
     assert (code, out) == (2, "")
     assert "has no value" in err
     assert err.count("\n") == 1
 
 
-def test_a_split_is_never_read_as_sql(asked):
-    code, _, err = asked("balance", "--as-of", TODAY, "--by", "family from loan_month --")
+def test_a_split_is_never_read_as_sql(query):
+    code, _, err = query("balance", "--as-of", TODAY, "--by", "family from loan_month --")
     assert code == 2
     assert "There is no split" in err
 
@@ -150,8 +150,8 @@ def test_the_program_itself_ends_with_exit_code_2_and_no_traceback(small_home):
 # ---------- the formats
 
 
-def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(asked):
-    code, out, _ = asked(
+def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(query):
+    code, out, _ = query(
         "overdue_rate",
         "--as-of",
         TODAY,
@@ -178,13 +178,13 @@ def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(asked):
     } in answer
 
 
-def test_json_has_null_for_what_is_not_known(asked):
-    _, out, _ = asked("reloan_rate_365", "--as-of", "2026-09-30", "--format", "json")
+def test_json_has_null_for_an_unknown_value(query):
+    _, out, _ = query("reloan_rate_365", "--as-of", "2026-09-30", "--format", "json")
     assert json.loads(out) == [{"numerator": 0, "denominator": 0, "value": None, "n": 0}]
 
 
-def test_json_of_several_months_gives_dates(asked):
-    _, out, _ = asked("loans", "--as-of", TODAY, "--last", "2", "--format", "json")
+def test_json_of_several_months_gives_dates(query):
+    _, out, _ = query("loans", "--as-of", TODAY, "--last", "2", "--format", "json")
     # September: L1, L2, L3, L5, L6, L8, L10, L12; October the same
     assert [(row["as_of"], row["value"], row["denominator"]) for row in json.loads(out)] == [
         ("2026-09-30", 8, None),
@@ -192,8 +192,8 @@ def test_json_of_several_months_gives_dates(asked):
     ]
 
 
-def test_json_of_a_comparison_sets_both_months_side_by_side(asked):
-    _, out, _ = asked(
+def test_json_of_a_comparison_sets_both_months_side_by_side(query):
+    _, out, _ = query(
         "loans", "--as-of", "2026-07-31", "--by", "family", "--compare", "mom", "--format", "json"
     )
     gone = next(row for row in json.loads(out) if row["family"] == "education")
@@ -206,19 +206,19 @@ def test_json_of_a_comparison_sets_both_months_side_by_side(asked):
     )
 
 
-def test_csv_holds_the_same_figures(asked):
-    _, out, _ = asked("balance", "--as-of", TODAY, "--by", "family", "--format", "csv")
+def test_csv_holds_the_same_figures(query):
+    _, out, _ = query("balance", "--as-of", TODAY, "--by", "family", "--format", "csv")
     table = {row["family"]: float(row["value"]) for row in csv.DictReader(io.StringIO(out))}
     assert table == {"home": 45_000, "consumer": 24_550, "car": 12_000, "business": 34_000}
 
 
-def test_an_empty_answer_says_so(asked):
-    code, out, _ = asked("new_customers", "--as-of", TODAY, "--by", "class")
+def test_an_empty_answer_says_so(query):
+    code, out, _ = query("new_customers", "--as-of", TODAY, "--by", "class")
     assert (code, out) == (0, "(no rows)\n")
 
 
-def test_the_sql_that_is_sent_can_be_read_and_keeps_values_out_of_its_text(asked):
-    code, out, _ = asked("balance", "--as-of", TODAY, "--where", "family=home", "--sql")
+def test_the_sql_option_prints_the_query_with_values_bound(query):
+    code, out, _ = query("balance", "--as-of", TODAY, "--where", "family=home", "--sql")
     body, values = out.split("\n-- ")
     assert code == 0
     assert "home" not in body

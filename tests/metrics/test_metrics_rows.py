@@ -50,7 +50,7 @@ def questions(draw) -> Question:
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=questions(), data=st.data())
-def test_a_cell_opens_into_exactly_the_n_rows_that_it_printed(demo_bank, question, data):
+def test_a_cell_opens_exactly_the_n_rows_of_the_answer(demo_bank, question, data):
     answer = ask(demo_bank, question)
     assume(len(answer))
     row = answer.iloc[data.draw(st.integers(0, len(answer) - 1))]
@@ -95,7 +95,7 @@ def test_a_list_in_pages_holds_every_row_once(demo_bank):
         for order in ORDERS[source]
     ],
 )
-def test_a_list_can_be_put_in_each_order(demo_bank, metric, order):
+def test_a_list_can_be_sorted_by_each_order(demo_bank, metric, order):
     listed = list_rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
     if order in listed:
         known_values = listed[order].dropna()
@@ -124,14 +124,14 @@ def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
     ]
 
 
-def test_borrowers_are_listed_once_each_though_they_hold_two_loans(small_bank):
+def test_a_borrower_with_two_loans_is_listed_once(small_bank):
     question = Question("borrowers", TODAY, by=("branch_1",))
     listed = list_rows(small_bank, question, {"branch_1": "N"})
     # C1 (L1 and L2), C4, C6, C7, C9
     assert sorted(listed["customer_id"]) == ["C1", "C4", "C6", "C7", "C9"]
 
 
-def test_a_list_tells_the_class_of_the_day_and_of_the_opening(small_bank):
+def test_a_list_has_the_class_of_the_day_and_of_the_opening(small_bank):
     listed = list_rows(small_bank, Question("customers", TODAY, opening=12)).set_index(
         "customer_id"
     )
@@ -151,8 +151,8 @@ def test_a_list_shows_no_full_name(small_bank):
 
 
 def _answers(bank, question: Question) -> tuple[bool, pd.DataFrame]:
-    with bank.session() as view:
-        builder = SqlBuilder(view, METRICS[question.metric], question)
+    with bank.session() as session:
+        builder = SqlBuilder(session, METRICS[question.metric], question)
         from_cube = builder._cube() is not None
     return from_cube, ask(bank, question)
 
@@ -163,28 +163,28 @@ CUBED = [
 
 
 @pytest.mark.parametrize("metric", CUBED)
-def test_the_trend_cubes_answer_what_the_marts_answer(demo_bank, metric, monkeypatch):
+def test_the_trend_cubes_give_the_answers_of_the_marts(demo_bank, metric, monkeypatch):
     sets = [(), ("branch_1",), ("class",), ("class", "branch_2")]
-    asked = [
+    narrowed = [
         Question(metric, TODAY, by=by, opening=opening, scheme=scheme, last=2)
         for by in sets
         for scheme in ("abcd", "loan_five")
         for opening in ((0, 3) if "class" in by else (0,))
     ]
-    fast = [_answers(demo_bank, question) for question in asked]
+    fast = [_answers(demo_bank, question) for question in narrowed]
     monkeypatch.setattr(SqlBuilder, "_cube", lambda self: None)
-    for question, (from_cube, quick) in zip(asked, fast, strict=True):
+    for question, (from_cube, quick) in zip(narrowed, fast, strict=True):
         slow = ask(demo_bank, question)
         assert from_cube, f"{question} was not answered from a cube"
         pd.testing.assert_frame_equal(quick, slow, check_exact=False, rtol=0, atol=0.001)
 
 
 def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(demo_bank, monkeypatch):
-    with demo_bank.session() as view:
-        some = view.one(
+    with demo_bank.session() as session:
+        some = session.one(
             "select branch_1 from branch where branch_1 is not null order by 1 limit 1"
         )[0]
-        assert metadata(view).cubes
+        assert metadata(session).cubes
     question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (some,)),))
     quick = ask(demo_bank, question)
     monkeypatch.setattr(SqlBuilder, "_cube", lambda self: None)

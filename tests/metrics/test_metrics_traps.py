@@ -96,7 +96,7 @@ def test_coverage_without_a_bad_loan_is_no_value_and_not_infinite(small_bank):
     assert pd.isna(answer.value)
 
 
-def test_what_left_between_two_months_shows_as_left(small_bank):
+def test_a_cell_that_is_gone_has_no_later_value(small_bank):
     frame = ask(small_bank, Question("loans", JUL, by=("product",), compare="mom")).set_index(
         "product"
     )
@@ -105,7 +105,7 @@ def test_what_left_between_two_months_shows_as_left(small_bank):
     assert pd.isna(frame.loc["edu1", "value"])
 
 
-def test_what_came_between_two_months_has_no_earlier_figure(small_bank):
+def test_a_cell_that_is_new_has_no_earlier_value(small_bank):
     frame = ask(
         small_bank, Question("loans", date(2026, 4, 30), by=("product",), compare="mom")
     ).set_index("product")
@@ -119,7 +119,7 @@ def test_overdue_balance_is_the_whole_loan_and_not_its_late_instalments(small_ba
     assert (balance, arrears) == (42_550, 15_895)
 
 
-def test_history_is_graded_by_what_was_known_then(small_bank):
+def test_history_is_graded_by_the_data_of_its_day(small_bank):
     # C1's grade: AA until 2026-03-14, BBB from 2026-03-15
     february, march = date(2026, 2, 28), date(2026, 3, 31)
     grades = {
@@ -157,7 +157,7 @@ def test_the_class_one_and_three_months_ago_is_that_of_those_days(small_bank, op
     }
 
 
-def test_the_class_twelve_months_ago_knows_neither_the_later_arrears_nor_the_later_customer(
+def test_the_class_twelve_months_ago_ignores_later_arrears_and_later_customers(
     small_bank,
 ):
     cells = _cells(small_bank, Question("overdue_rate_30", TODAY, by=("class",), opening=12))
@@ -226,7 +226,7 @@ def test_an_opening_before_the_first_month_is_left_out_of_a_series(small_bank):
 # ---------- comparisons, several months, filters
 
 
-def test_month_on_month_sets_the_earlier_month_beside_this_one(small_bank):
+def test_month_on_month_has_the_month_before_beside_the_month(small_bank):
     answer = ask(small_bank, Question("overdue_rate", TODAY, compare="mom")).iloc[0]
     # September: L5 5,000 + L6 34,000 + L8 4,000 of 50,000 + 5,000 + 12,000 + 5,000 + 34,000 + 4,000 + 8,000 + 7,000
     assert (answer.numerator_before, answer.denominator_before, answer.n_before) == (
@@ -272,7 +272,7 @@ def test_a_filter_on_the_class_uses_the_opening_asked_for(small_bank):
     assert at == [8_000, 57_550]
 
 
-def test_an_attribute_that_is_not_known_is_a_part_of_its_own(small_bank):
+def test_an_unknown_attribute_is_a_part_of_its_own(small_bank):
     cells = _cells(small_bank, Question("balance", TODAY, by=("credit_grade",)))
     # C9 has no grade
     assert cells["unknown"][0] == 2_000
@@ -284,14 +284,14 @@ def test_a_split_by_several_columns_adds_up_to_the_whole(small_bank):
     assert (frame.numerator.sum(), frame.denominator.sum(), frame.n.sum()) == (42_550, 115_550, 8)
 
 
-def test_a_rollover_is_no_new_business_when_told_apart(small_bank):
+def test_a_rollover_is_separate_from_new_business(small_bank):
     cells = _cells(small_bank, Question("disbursed", date(2026, 4, 30), by=("rollover",)))
     # L10 rolls L9 over; L5 9,000 and L13 3,000 are new
     assert {code: cell[0] for code, cell in cells.items()} == {"yes": 8_000, "no": 12_000}
 
 
-def test_bands_stand_in_their_own_order_and_not_in_that_of_the_alphabet(small_bank):
-    found = ask(small_bank, Question("settled_loans", TODAY, by=("lateness",)))
+def test_bands_are_in_declared_not_alphabetical_order(small_bank):
+    result = ask(small_bank, Question("settled_loans", TODAY, by=("lateness",)))
     # five of six settled on time, L13 twelve days late
-    assert list(found["lateness"]) == ["on_time", "late_30"]
-    assert list(found["value"]) == [5, 1]
+    assert list(result["lateness"]) == ["on_time", "late_30"]
+    assert list(result["value"]) == [5, 1]

@@ -39,7 +39,7 @@ TARGET = """as_of,branch_id,metric,value,red_line
 """
 
 
-def opened(folder, **tables):
+def load_warehouse(folder, **tables):
     given = deliveries.write(folder / "in", branch=BRANCH, loan=LOAN, **tables)
     load(given, "contract", folder / "home", build_marts=build, as_of=MARCH)
     return Warehouse(folder / "home")
@@ -48,19 +48,19 @@ def opened(folder, **tables):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """Two branches with one loan each: North 900 not late, South 2,000 which is 31 days late."""
-    bank = opened(tmp_path_factory.mktemp("tiny"), target=TARGET)
+    bank = load_warehouse(tmp_path_factory.mktemp("tiny"), target=TARGET)
     yield bank
     bank.close()
 
 
-def test_the_whole_bank_is_held_against_its_own_target(tiny):
+def test_the_whole_bank_is_compared_with_its_own_target(tiny):
     # 2,000 of 2,900 is 68.97 %: 18.97 points over the target of 50 %, 8.97 beyond the red line of 60 %.
     row = with_targets(tiny, Question("overdue_rate_30", MARCH)).iloc[0]
     assert row.to_target == pytest.approx(2000 / 2900 - 0.5)
     assert row.to_red_line == pytest.approx(0.6 - 2000 / 2900)
 
 
-def test_each_branch_is_held_against_its_own_and_one_without_against_nothing(tiny):
+def test_each_branch_is_compared_with_its_own_target_if_it_has_one(tiny):
     rows = with_targets(tiny, Question("overdue_rate_30", MARCH, by=("branch_1",))).set_index(
         "branch_1"
     )
@@ -80,7 +80,7 @@ def test_a_filter_on_a_branch_is_that_branch(tiny):
     assert row.target == 0.1
 
 
-def test_a_code_that_is_no_metric_is_named(tiny):
+def test_a_code_that_is_no_metric_is_reported(tiny):
     assert unknown_metrics(tiny) == ["profit"]
     assert not any(metric == "profit" for metric, _ in targets_at(tiny, MARCH))
 
@@ -89,16 +89,16 @@ def test_a_code_that_is_no_metric_is_named(tiny):
     {"by": ("product",)}, {"by": ("branch_1", "branch_2")}, {"where": (("channel", ("mobile",)),)},
     {"where": (("branch_1", ("N", "S")),)},
 ])  # fmt: skip
-def test_what_is_narrowed_by_more_than_a_branch_is_held_against_nothing(tiny, about):
+def test_a_question_filtered_by_more_than_a_branch_has_no_target(tiny, about):
     with pytest.raises(UserError, match="Targets and red lines are set for branches"):
         with_targets(tiny, Question("overdue_rate_30", MARCH, **about))
 
 
-def test_a_bank_without_targets_has_none_and_only_the_lines_of_the_law(tmp_path):
-    bank = opened(tmp_path, target=None)
-    found = targets_at(bank, MARCH)
-    assert all(mark.target is None and mark.document for mark in found.values())
-    assert {metric for metric, _ in found} == {"npl_ratio", "coverage", "recognition_deviation"}
+def test_a_bank_without_targets_has_the_declared_red_lines_only(tmp_path):
+    bank = load_warehouse(tmp_path, target=None)
+    result = targets_at(bank, MARCH)
+    assert all(mark.target is None and mark.document for mark in result.values())
+    assert {metric for metric, _ in result} == {"npl_ratio", "coverage", "recognition_deviation"}
     assert (
         with_targets(bank, Question("overdue_rate_30", MARCH))[["target", "red_line"]]
         .isna()
@@ -112,7 +112,7 @@ def test_a_red_line_holds_from_its_day_on():
     assert first == date(2023, 7, 1)
 
 
-def test_a_red_line_of_a_figure_without_a_bad_side_is_refused(tmp_path):
+def test_a_red_line_of_a_metric_without_direction_is_refused(tmp_path):
     file = tmp_path / "red_lines.toml"
     file.write_text(f"{LINE}document = {{}}\n".replace("npl_ratio", "provision"))
     with pytest.raises(BadDeclaration, match="provision") as caught:
@@ -128,7 +128,7 @@ def test_an_unknown_key_of_a_red_line_is_refused_with_its_path(tmp_path):
     assert caught.value.facts["place"] == "red_line[0].valid_until"
 
 
-def test_room_to_the_line_follows_the_direction_of_the_figure():
+def test_headroom_follows_the_direction_of_the_metric():
     # 3 % against at most 5 %: two points left; 30 % against at least 25 %: five points left; 20 %: five beyond
     assert Target(red_line=0.05).headroom(0.03, "lower") == pytest.approx(0.02)
     assert Target(red_line=0.25).headroom(0.30, "higher") == pytest.approx(0.05)
@@ -137,22 +137,22 @@ def test_room_to_the_line_follows_the_direction_of_the_figure():
     assert NONE.gap(0.2) is None
 
 
-def test_the_place_of_a_question_is_its_one_branch():
+def test_the_target_scope_of_a_question_is_its_one_branch():
     assert target_scope(Question("loans", MARCH)) == ""
     assert target_scope(Question("loans", MARCH, where=(("branch_2", ("0101",)),))) == "0101"
     assert target_scope(Question("loans", MARCH, where=(("gender", ("male",)),))) is None
 
 
-def test_what_misses_its_mark_is_listed_once_and_the_farthest_first(bank):
+def test_each_breach_is_listed_once_and_the_largest_first(bank):
     question = Question("customers", LAST)
-    found = breaches(bank, question, "branch_1")
-    assert not found.duplicated(["metric", "branch"]).any()
-    assert list(found["is_beyond"]) == sorted(found["is_beyond"], reverse=True)
+    result = breaches(bank, question, "branch_1")
+    assert not result.duplicated(["metric", "branch"]).any()
+    assert list(result["is_beyond"]) == sorted(result["is_beyond"], reverse=True)
     # the branch of the story stands beyond its red line of overdue
-    assert ("overdue_rate_30", "06") in set(zip(found.metric, found.branch, strict=True))
-    for row in found[found.branch != ""].itertuples():
-        asked = question.with_changes(row.metric, where=(("branch_1", (row.branch,)),))
-        assert ask(bank, asked).iloc[0]["value"] == pytest.approx(row.value)
+    assert ("overdue_rate_30", "06") in set(zip(result.metric, result.branch, strict=True))
+    for row in result[result.branch != ""].itertuples():
+        narrowed = question.with_changes(row.metric, where=(("branch_1", (row.branch,)),))
+        assert ask(bank, narrowed).iloc[0]["value"] == pytest.approx(row.value)
         assert row.n >= 30
 
 
@@ -170,10 +170,10 @@ def test_up_minus_down_is_what_the_migration_matrix_counts(bank, opening, months
     assert row["n"] == ways.loc["up", "n"] + ways.loc["down", "n"]
 
 
-def test_a_month_in_which_nobody_moved_is_zero_and_not_left_out(small_bank):
-    found = ask(small_bank, Question("net_upgraded", LAST, opening=1, last=6))
-    assert found["value"].tolist() == [0.0] * 6
-    assert found["n"].tolist() == [0] * 6
+def test_a_month_without_moves_is_zero_and_not_left_out(small_bank):
+    result = ask(small_bank, Question("net_upgraded", LAST, opening=1, last=6))
+    assert result["value"].tolist() == [0.0] * 6
+    assert result["n"].tolist() == [0] * 6
 
 
 def test_the_command_line_prints_target_and_red_line(tiny, capsys):

@@ -21,7 +21,7 @@ from analytics.metrics.question import Question
 from data.dates import month_end
 from data.editions.reader import Warehouse
 from tests.conftest import APP
-from tests.support.page_text import OpenPage, charts, printed
+from tests.support.page_text import OpenPage, charts, page_html
 
 LAST = date(2026, 10, 31)
 BEFORE = date(2026, 9, 30)
@@ -59,7 +59,7 @@ BOARDS = [
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(("page", "address"), BOARDS)
 def test_a_board_opens(app: OpenPage, page: str, address: dict[str, str], lang: str) -> None:
-    body = printed(app(f"analysis/{page}", lang=lang, **address))
+    body = page_html(app(f"analysis/{page}", lang=lang, **address))
     assert f'<p class="lp-title">{say(f"page.{page}", lang)}</p>' in body
 
 
@@ -69,7 +69,7 @@ def test_the_sentence_of_the_page_is_that_of_the_command_line(
 ) -> None:
     question = Question("overdue_rate_30", LAST, by=("class",), scheme="abcd")
     sentence = narrative.describe_change(bank, question, BEFORE, lang)
-    assert sentence in printed(app("analysis/changes", lang=lang, scheme="abcd"))
+    assert sentence in page_html(app("analysis/changes", lang=lang, scheme="abcd"))
 
 
 def test_the_bars_of_the_bridge_are_its_effects(app: OpenPage, bank: Warehouse) -> None:
@@ -89,7 +89,7 @@ def test_the_bars_of_the_bridge_are_its_effects(app: OpenPage, bank: Warehouse) 
 
 def test_the_chips_say_the_verdicts(app: OpenPage, bank: Warehouse) -> None:
     result = assess_change(bank, Question("overdue_rate_30", LAST, by=("class",)), BEFORE)
-    body = printed(app("analysis/changes", scheme="abcd"))
+    body = page_html(app("analysis/changes", scheme="abcd"))
     chips = body[body.index('<p class="lp-chips">') :]
     for code in ("rise", "fall", "noise", "few"):
         expected = int((result.parts["verdict"] == code).sum()) + (result.whole["verdict"] == code)
@@ -103,14 +103,14 @@ def test_a_term_of_the_money_bridge_opens_its_loans(
     result = overdue_rollforward(bank, MigrationQuery(Question("loans", LAST), BEFORE))
     counts = dict(zip(result.terms["term"], result.terms["loans"], strict=True))
     counts["closing"] = result.loans
-    assert f"共 {counts[term]:,} 笔借据" in printed(app("analysis/changes", moved=f"term:{term}"))
+    assert f"共 {counts[term]:,} 笔借据" in page_html(app("analysis/changes", moved=f"term:{term}"))
 
 
 def test_a_cell_of_the_matrix_opens_its_customers(app: OpenPage, bank: Warehouse) -> None:
     moves = matrix(bank, MigrationQuery(Question("customers", LAST), BEFORE))
     for row in moves.sort_values("n").tail(2).to_dict("records"):
         cell = f"before:{row['before']}~after:{row['after']}"
-        body = printed(app("analysis/migration", scheme="abcd", moved=cell))
+        body = page_html(app("analysis/migration", scheme="abcd", moved=cell))
         assert f"共 {row['n']:,} 位客户" in body
 
 
@@ -124,7 +124,7 @@ def test_a_row_of_the_explorer_opens_exactly_the_n_that_it_printed(
     test = app("analysis/explorer", scheme="abcd", cut="class,branch_1", path="class:C")
     table = test.dataframe[0].value
     assert f"{int(row['n']):,}" in set(table["n"])
-    body = printed(
+    body = page_html(
         app(
             "analysis/explorer",
             scheme="abcd",
@@ -163,7 +163,7 @@ def test_a_cell_of_a_cohort_opens_its_loans(
         bank, CohortQuery(Question("loans", LAST), kind), {"cohort": "2025-10-01", **more}
     )
     assert n > 0
-    assert f"共 {n:,} {unit}" in printed(app("analysis/migration", **address))
+    assert f"共 {n:,} {unit}" in page_html(app("analysis/migration", **address))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -235,7 +235,9 @@ def test_an_empty_selection_says_so_in_every_view_of_the_explorer(
         (c, p) for c, _ in sorted(pairs) for p in sorted(products) if (c, p) not in pairs
     )
     for view in ("table", "bars", "heat", "trend"):
-        body = printed(app("analysis/explorer", view=view, f__channel=channel, f__product=product))
+        body = page_html(
+            app("analysis/explorer", view=view, f__channel=channel, f__product=product)
+        )
         assert "数据不足" in body or say("figure.nobody", "zh-CN") in body
 
 
@@ -261,4 +263,4 @@ def test_with_few_months_the_pages_say_what_is_missing(
     for page in ("changes", "migration", "explorer"):
         test.switch_page(f"pages/analysis/{page}.py").run()
         assert not test.exception, (page, test.exception)
-    assert "needs more history" in printed(test) or "no month end" in printed(test)
+    assert "needs more history" in page_html(test) or "no month end" in page_html(test)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analytics.analysis.significance import CustomerSums
+from analytics.analysis.bootstrap import CustomerSums
 
 KEPT = 0.7  # of the customers stay overdue or not, as they were, from one month to the other
 

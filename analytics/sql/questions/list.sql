@@ -2,8 +2,8 @@
 -- grain: fragment after with; one row per row of the page
 -- parameters: limit (most rows); offset (rows to skip)
 -- placeholders: rows (query of all rows, with customer_key); rows_order (its order); home (more columns of the newest
---   version of a customer, or nothing); columns (select list); joins (more tables, or nothing); branch_of (relation
---   with branch_key and manager_key); page_order (rows_order over the alias page)
+--   version of a customer, or nothing); columns (select list); list_joins (more tables, or nothing); branch_of
+--   (relation with branch_key and manager_key); page_order (rows_order over the alias page)
 page as (
     {rows}
     order by {rows_order}
@@ -23,7 +23,7 @@ named as (
 select
     {columns}
 from page
-{joins}
+{list_joins}
 left join customer_number on customer_number.customer_key = page.customer_key
 left join named on named.customer_key = page.customer_key
 left join branch on branch.branch_key = {branch_of}.branch_key
