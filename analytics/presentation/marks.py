@@ -15,6 +15,8 @@ from analytics.presentation.theme import Theme
 Figure = dict[str, Any]
 """A whole chart: {"data": [traces], "layout": {…}}."""
 
+_LONGEST_NAME = 18
+
 KEEP_OPACITY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
 """A click does not dim the other marks."""
 
@@ -53,6 +55,11 @@ def is_small(n: float) -> bool:
 def small_group_note(n: float, lang: str) -> str:
     """Return "too few" for a small group, else nothing."""
     return text.say("figure.few", lang) if is_small(n) else ""
+
+
+def short_name(name: str) -> str:
+    """Return a name cut to 18 characters, with an ellipsis where it is longer."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def horizontal_bars(

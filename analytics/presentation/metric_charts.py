@@ -1,10 +1,9 @@
-"""Charts of metrics: trend, bars, small multiples; and the conversions to Plotly's classes.
+"""Charts of metrics: trend, bars, small multiples.
 
-A chart is a plain dict {"data": […], "layout": {…}} that Plotly draws as it is: building one takes
+A chart is a plain dict {"data": […], "layout": {…}} that Plotly draws unchanged: building one takes
 under two milliseconds, with plotly.express fifty. Frames are answers of
 `analytics.metrics.query.ask`: dimension columns, numerator, denominator, value, n. Marks carry the
-language-free code of what they show in `customdata`, never a label. Only this
-module imports plotly.
+language-free code of what they show in `customdata`, never a label.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -167,37 +165,21 @@ def bars(
     """
     theme = theme_for(dark)
     rows = _sorted_rows(frame, by, order)
-    codes = list(rows[by])
-    names = [labels.get(code, code) for code in codes]
-    values = marks.numbers(rows["value"])
-    scale = value_axis([*values, whole], metric.unit, lang, theme)
+    names = [labels.get(code, code) for code in rows[by]]
+    scale = value_axis([*marks.numbers(rows["value"]), whole], metric.unit, lang, theme)
     scale["range"] = [scale["range"][0], scale["range"][1] * 1.18]
     shapes = []
     notes = []
     if whole is not None and not text.is_missing(whole):
         shapes.append(marks.whole_line(whole, theme))
         notes.append(marks.whole_note(whole, metric.unit, lang, theme))
-    trace = marks.horizontal_bars(
-        values,
-        list(range(len(codes))),
-        [_bar_colour(code, n, chosen, theme) for code, n in zip(codes, rows["n"], strict=True)],
-        **marks.labels_at_end(_bar_labels(rows, metric.unit, lang), theme),
-        **marks.KEEP_OPACITY,
-        customdata=[[code] for code in codes],
-        insidetextanchor="end",
-        insidetextfont={"color": theme.paper, "size": 13},
-        constraintext="none",
-        hovertext=[
-            marks.hover(row, name, metric.unit, lang)
-            for row, name in zip(marks.records(rows), names, strict=True)
-        ],
-    )
-    trace["textposition"] = _label_positions(values, whole, scale["range"][1])
+    trace = _bar_trace(rows, by, names, metric.unit, chosen, lang, theme)
+    trace["textposition"] = _label_positions(trace["x"], whole, scale["range"][1])
     return {
         "data": [trace],
         "layout": layout(
             dark,
-            28 * max(2, len(codes)) + 30,
+            28 * max(2, len(names)) + 30,
             bargap=0.35,
             shapes=shapes,
             annotations=notes,
@@ -208,8 +190,35 @@ def bars(
     }
 
 
+def _bar_trace(
+    rows: pd.DataFrame,
+    by: str,
+    names: Sequence[str],
+    unit: str,
+    chosen: Sequence[str],
+    lang: str,
+    theme: Theme,
+) -> dict[str, Any]:
+    codes = list(rows[by])
+    return marks.horizontal_bars(
+        marks.numbers(rows["value"]),
+        list(range(len(codes))),
+        [_bar_colour(code, n, chosen, theme) for code, n in zip(codes, rows["n"], strict=True)],
+        **marks.labels_at_end(_bar_labels(rows, unit, lang), theme),
+        **marks.KEEP_OPACITY,
+        customdata=[[code] for code in codes],
+        insidetextanchor="end",
+        insidetextfont={"color": theme.paper, "size": 13},
+        constraintext="none",
+        hovertext=[
+            marks.hover(row, name, unit, lang)
+            for row, name in zip(marks.records(rows), names, strict=True)
+        ],
+    )
+
+
 def _sorted_rows(frame: pd.DataFrame, by: str, order: Sequence[str] | None) -> pd.DataFrame:
-    """Return the rows in the given order of codes (unknown ones last), else by value."""
+    """Return the rows in the order of `order`, other codes last; without it by value."""
     rows = frame.assign(**{by: frame[by].astype("str")})
     if order is None:
         return rows.sort_values("value", ascending=False, na_position="last")
@@ -358,39 +367,3 @@ class _Panel:
     def title(self, words: str, colour: str) -> dict[str, Any]:
         place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top"}
         return marks.note(self._left, self._top + 0.13 / self._lines, words, colour, 13, **place)
-
-
-def to_plotly(figure: Figure) -> Any:
-    """Return the chart as a checked `plotly.graph_objects.Figure`, for exports.
-
-    Raises ValueError for a property that Plotly does not have.
-    """
-    import plotly.graph_objects as go
-
-    return go.Figure(figure)
-
-
-@cache
-def _unchecked_figure() -> type:
-    from plotly.basedatatypes import BaseFigure
-
-    class UncheckedFigure(BaseFigure):
-        """A figure that is neither validated nor given a template when it is serialised."""
-
-        def __init__(self, figure: Figure) -> None:
-            self._figure = figure
-
-        def to_dict(self) -> Figure:
-            return self._figure
-
-    return UncheckedFigure
-
-
-def to_streamlit(figure: Figure) -> Any:
-    """Return the chart in a form that `st.plotly_chart` serialises unchanged.
-
-    Streamlit would validate a dict property by property, five times as long as it took to build,
-    and add a template. The template is a new object in the browser at each run, so that Plotly
-    would draw the whole chart again.
-    """
-    return _unchecked_figure()(figure)

@@ -42,40 +42,19 @@ def history(
     stamps = marks.iso_dates(frame["as_of"])
     shades = []
     hover = []
-    written = []
+    labels = []
     for row, (scheme, (name, codes, words)) in enumerate(schemes.items()):
         classes = list(frame[scheme])
         shade = _class_shades([code for code in codes if code in set(words)])
         shades.append([shade.get(code) for code in classes])
-        written += _spell_labels(classes, words, row, theme)
-        hover.append(
-            [
-                f"<b>{html.escape(name)}</b><br>{text.month(stamp, lang)}"
-                f"<br>{html.escape(words.get(code, text.NOTHING))}"
-                for stamp, code in zip(stamps, classes, strict=True)
-            ]
-        )
+        labels += _spell_labels(classes, words, row, theme)
+        hover.append(_strip_hover(name, classes, words, stamps, lang))
     names = [html.escape(name) for name, _, _ in schemes.values()]
     days = [float(value) for value in frame["days_past_due"]]
-    strips = _STRIP_HEIGHT * len(names)
-    share_of_days = _DAYS_HEIGHT / (_DAYS_HEIGHT + strips)
-    page = layout(
-        dark,
-        _DAYS_HEIGHT + strips + 40,
-        xaxis=marks.month_ticks(stamps, lang, 8) | {"anchor": "y2"},
-        yaxis=marks.row_axis(names, theme, 12) | {"domain": [share_of_days + 0.04, 1]},
-    )
-    page["annotations"] = written
-    top = max([*days, 90.0])
-    page["yaxis2"] = page["yaxis"] | {
-        "domain": [0, share_of_days - 0.02],
-        "range": [0, top * 1.25],
-        "anchor": "x",
-        "tickvals": [top * 0.5],
-        "ticktext": [html.escape(text.say("card.days_past_due", lang))],
-    }
+    page = _history_page(stamps, names, days, lang, dark, theme)
+    page["annotations"] = labels
     darkest = "#35597f" if dark else "#7fa3c7"
-    strip_trace = {
+    strips = {
         "type": "heatmap",
         "x": stamps,
         "y": list(range(len(names))),
@@ -90,9 +69,42 @@ def history(
         "colorscale": [[0, theme.paper], [1, darkest]],
     }
     return {
-        "data": [strip_trace, _days_bars(stamps, days, lang, theme)],
+        "data": [strips, _days_bars(stamps, days, lang, theme)],
         "layout": fit_margins(page),
     }
+
+
+def _strip_hover(
+    name: str, classes: Sequence[str], words: Mapping[str, str], stamps: Sequence[str], lang: str
+) -> list[str]:
+    texts = []
+    for stamp, code in zip(stamps, classes, strict=True):
+        word = html.escape(words.get(code, text.NOTHING))
+        texts.append(f"<b>{html.escape(name)}</b><br>{text.month(stamp, lang)}<br>{word}")
+    return texts
+
+
+def _history_page(
+    stamps: list[str], names: list[str], days: list[float], lang: str, dark: bool, theme: Theme
+) -> dict[str, Any]:
+    """Return the layout: the strips above, the days past due on an axis of their own below."""
+    strips_height = _STRIP_HEIGHT * len(names)
+    share_of_days = _DAYS_HEIGHT / (_DAYS_HEIGHT + strips_height)
+    page = layout(
+        dark,
+        _DAYS_HEIGHT + strips_height + 40,
+        xaxis=marks.month_ticks(stamps, lang, 8) | {"anchor": "y2"},
+        yaxis=marks.row_axis(names, theme, 12) | {"domain": [share_of_days + 0.04, 1]},
+    )
+    top = max([*days, 90.0])
+    page["yaxis2"] = page["yaxis"] | {
+        "domain": [0, share_of_days - 0.02],
+        "range": [0, top * 1.25],
+        "anchor": "x",
+        "tickvals": [top * 0.5],
+        "ticktext": [html.escape(text.say("card.days_past_due", lang))],
+    }
+    return page
 
 
 def _class_shades(ladder: Sequence[str]) -> dict[str, float]:
@@ -117,8 +129,8 @@ def _spell_labels(
 
 def _days_bars(stamps: list[str], days: list[float], lang: str, theme: Theme) -> dict[str, Any]:
     labels = [text.number(day, "days", lang) for day in days]
-    shown = [label if day else "" for label, day in zip(labels, days, strict=True)]
-    return marks.labels_at_end(shown, theme, 10) | {
+    nonzero = [label if day else "" for label, day in zip(labels, days, strict=True)]
+    return marks.labels_at_end(nonzero, theme, 10) | {
         "type": "bar",
         "x": stamps,
         "y": days,

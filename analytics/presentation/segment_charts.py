@@ -32,11 +32,11 @@ def outcomes(table: pd.DataFrame, whole: float | None, lang: str, *, dark: bool 
     colours = [_outcome_colour(row, theme) for row in rows]
     labels = [_outcome_label(row, lang) for row in rows]
     names = [_segment_label(row, lang) for row in rows]
-    every = [
-        value for row in rows for value in (row.overdue_high, whole) if not text.is_missing(value)
-    ]
-    scale = value_axis(every, "rate", lang, theme)
-    scale["range"] = [0, max([*every, 0.01]) * 1.3]
+    ends = [float(row.overdue_high) for row in rows if not text.is_missing(row.overdue_high)]
+    if whole is not None and not text.is_missing(whole):
+        ends.append(whole)
+    scale = value_axis(ends, "rate", lang, theme)
+    scale["range"] = [0, max([*ends, 0.01]) * 1.3]
     shapes = []
     notes = []
     for index, (row, colour, label) in enumerate(zip(rows, colours, labels, strict=True)):
@@ -236,21 +236,21 @@ class Scene:
 def customer_map(
     projection: Mapping[str, Sequence],
     names: Mapping[str, str],
-    picked: str,
+    accented: str,
     lang: str,
     *,
     dark: bool = False,
 ) -> Scene:
     """Draw a sample of customers on the first two components, one dot each.
 
-    The picked segment is in the accent colour, the others grey; each is named at its median.
+    The segment `accented` is in the accent colour, the others grey; each is named at its median.
     `projection` has x, y and segment, one entry per customer; a dot carries its position in them.
     """
     theme = theme_for(dark)
     frame = _scaled(pd.DataFrame({name: projection[name] for name in ("x", "y", "segment")}))
-    others = [code for code in names if code != picked]
+    others = [code for code in names if code != accented]
     layers = [_dots(frame, code, names[code], False, theme) for code in others]
-    layers.append(_dots(frame, picked, names[picked], True, theme))
+    layers.append(_dots(frame, accented, names[accented], True, theme))
     layers.append(_name_layer(frame, names, lang, dark, theme))
     controller = {
         "scrollZoom": False,
@@ -285,16 +285,16 @@ def _scaled(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dots(
-    frame: pd.DataFrame, code: str, name: str, is_picked: bool, theme: Theme
+    frame: pd.DataFrame, code: str, name: str, is_accented: bool, theme: Theme
 ) -> dict[str, Any]:
     part = frame[frame["segment"] == code]
-    colour = _rgb(theme.accent, 0.9) if is_picked else _rgb(theme.faint, 0.6)
+    colour = _rgb(theme.accent, 0.9) if is_accented else _rgb(theme.faint, 0.6)
     return {
         "@@type": "ScatterplotLayer",
-        "id": f"dots-{code}-{'picked' if is_picked else 'other'}",
+        "id": f"dots-{code}-{'picked' if is_accented else 'other'}",
         "pickable": True,
         "radiusUnits": "pixels",
-        "getRadius": 3.4 if is_picked else 2.4,
+        "getRadius": 3.4 if is_accented else 2.4,
         "getFillColor": colour,
         "getPosition": "@@=p",
         "data": [
@@ -331,8 +331,8 @@ def _name_positions(frame: pd.DataFrame, names: Mapping[str, str]) -> list[dict[
     A name that would lie on another is moved below it.
     """
     placed: list[dict[str, Any]] = []
-    medians = frame.groupby("segment")[["x", "y"]].median().sort_values(by="y")
-    for code, x, y in medians.itertuples():
+    medians = frame.groupby("segment").agg({"x": "median", "y": "median"})
+    for code, x, y in medians.sort_values(by="y").itertuples():
         if code not in names:
             continue
         lines = names[code].replace(", ", ",\n").split("\n")

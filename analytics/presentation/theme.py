@@ -116,7 +116,7 @@ def fit_margins(page: dict[str, Any]) -> dict[str, Any]:
     draws it again.
     """
     margin = page["margin"]
-    needed = {"l": 0, "t": 0, "b": 0}
+    room = {"l": 0, "t": 0, "b": 0}
     for name, axis in page.items():
         if name[1:5] != "axis":
             continue
@@ -124,12 +124,12 @@ def fit_margins(page: dict[str, Any]) -> dict[str, Any]:
         if not labels or not axis["automargin"] or axis.get("showticklabels") is False:
             continue
         for side, size in _label_room(axis, labels, is_vertical=name[0] == "y").items():
-            needed[side] = max(needed[side], size)
+            room[side] = max(room[side], size)
     for _ in range(3):
         # Plotly keeps the narrowest margin, twelve pixels at most, free beside labels. Each margin
         # widened changes which one is the narrowest.
         free = min(12, *margin.values())
-        margin |= {side: max(margin[side], size + free) for side, size in needed.items() if size}
+        margin |= {side: max(margin[side], size + free) for side, size in room.items() if size}
     return page
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.io
 import pytest
 
-from analytics.presentation import change_charts, metric_charts, theme
+from analytics.presentation import change_charts, curve_charts, metric_charts, plotly_figures, theme
 from analytics.presentation.theme import DARK, LIGHT, sparkline, ticks
 
 
@@ -65,14 +65,14 @@ def every_figure(by_class, by_month, dark=False):
 @pytest.mark.parametrize("dark", [False, True])
 def test_plotly_accepts_every_property_of_every_figure(by_class, by_month, dark):
     for figure in every_figure(by_class, by_month, dark):
-        assert metric_charts.to_plotly(figure).data
+        assert plotly_figures.to_plotly(figure).data
 
 
 def test_a_figure_is_sent_as_it_is_and_names_nothing_that_makes_plotly_draw_it_twice(
     by_class, by_month
 ):
     for figure in every_figure(by_class, by_month):
-        sent = json.loads(plotly.io.to_json(metric_charts.to_streamlit(figure), validate=False))
+        sent = json.loads(plotly.io.to_json(plotly_figures.to_streamlit(figure), validate=False))
         assert sent == json.loads(json.dumps(figure))
         assert "template" not in sent["layout"]
         assert sent["layout"]["datarevision"] == 1
@@ -206,6 +206,6 @@ def test_a_part_that_is_new_is_named_so_in_the_bridge(effects):
 
 def test_the_points_of_a_curve_name_their_cell():
     frame = pd.DataFrame({"part": ["A", "A"], "month": [0, 1], "value": [0.0, 0.1], "n": [50, 50]})
-    line = change_charts.curves(frame, "month", NAMES, {}, "en")["data"][0]
+    line = curve_charts.curves(frame, "month", NAMES, {}, "en")["data"][0]
     assert line["customdata"] == [["A", "0"], ["A", "1"]]
     assert "markers" in line["mode"]

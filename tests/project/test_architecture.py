@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = {"data": 0, "analytics": 1, "pages/parts": 2, "pages": 3, "app.py": 4}
 HOMES = {
     "duckdb": ("data/editions/",),
-    "plotly": ("analytics/presentation/metric_charts.py",),
+    "plotly": ("analytics/presentation/plotly_figures.py",),
     "sklearn": ("analytics/segments/",),
     "streamlit": ("app.py", "pages/"),
 }

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from analytics.i18n import text
 from analytics.i18n.text import LANGUAGES
-from analytics.presentation import metric_charts, segment_charts
+from analytics.presentation import plotly_figures, segment_charts
 from analytics.segments.report import Segments
 from data.editions.reader import Warehouse
 from tests.segments.support import ROOT
@@ -77,9 +77,9 @@ def test_no_page_imports_scikit_learn() -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_outcomes_and_validation_are_sound_figures(segments: Segments, dark: bool) -> None:
     outcomes = segment_charts.outcomes(segments.table(), 0.1, "en", dark=dark)
-    assert len(metric_charts.to_plotly(outcomes).data[0].x) == len(segments.order)
+    assert len(plotly_figures.to_plotly(outcomes).data[0].x) == len(segments.order)
     rows = segments.validation("abcd")
-    bars = metric_charts.to_plotly(segment_charts.validation(rows, "en", dark=dark)).data
+    bars = plotly_figures.to_plotly(segment_charts.validation(rows, "en", dark=dark)).data
     assert [trace.name for trace in bars] == ["classes alone", "segments alone", "both"]
     assert list(bars[2].x) == rows["both_auc"].tolist()
 

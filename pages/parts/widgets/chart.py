@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from analytics.metrics.question import Question
-from analytics.presentation import metric_charts
+from analytics.presentation import plotly_figures
 from analytics.presentation.marks import Figure
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection, describe_corrections, set_param
@@ -120,7 +120,7 @@ def draw(figure: Figure, key: str, alt: str, on_select: Callable[[], None] | Non
     settings: dict[str, Any] = {"selection_mode": "points", "config": _CONFIG, "alt": alt}
     if on_select is not None:
         settings["on_select"] = on_select
-    st.plotly_chart(metric_charts.to_streamlit(figure), theme=None, key=key, **settings)
+    st.plotly_chart(plotly_figures.to_streamlit(figure), theme=None, key=key, **settings)
 
 
 def table(selection: Selection, answer: pd.DataFrame, question: Question) -> None:
