@@ -125,7 +125,10 @@ class StageRunner:
     def submit(
         self, thread: str, stage: str, action: Callable[[], None], after: Iterable[str] = ()
     ) -> None:
-        """Run `action` on a thread when the stages `after` are done; these may be submitted later."""
+        """Run `action` on a thread when the stages `after` are done.
+
+        These may be submitted later.
+        """
         self._threads[thread].submit(self._run, self._stage(stage), action, list(after))
 
     def wait(self, stage: str) -> None:
@@ -197,7 +200,7 @@ class RowWriter:
             self._insert_cells(grain, parameters)
 
     def _insert_cells(self, grain: str, parameters: Mapping[str, Any]) -> None:
-        """Sum the month's rows of a mart into cells: one per combination of the keys of its cubes."""
+        """Sum the rows of a month into cells, one per combination of the keys of the cubes."""
         keys = self.context.layout.cell_keys(grain)
         columns = ", ".join(f"{sql} as {name}" for name, sql in (keys | _measures(grain)).items())
         table = f"{grain}_cells"

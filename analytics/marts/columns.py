@@ -1,10 +1,10 @@
-"""In-memory column store of the mart build: one NumPy array per column, one slot per customer or loan.
+"""In-memory column store of the mart build: a NumPy array per column, a slot per customer or loan.
 
     slot                 0        1        2        3
     customer_key         7        3        5        9       keys in order of arrival
                      +--------+--------+--------+--------+
-    overdue_amount   |  1234  |    0   |   -1   |   100  |  values: int64, fen
-                     |  True  |  False |  True  |  True  |  valid: null in slot 1, where the value is 0
+    fees             |  1234  |    0   |   -1   |   100  |  values: int64, fen
+                     |  True  |  False |  True  |  True  |  valid: slot 1 is null, its value 0
                      +--------+--------+--------+--------+
     account_type     |    0   |    1   |    1   |    0   |  values: int32, positions in categories
                      |               None                |  valid: no slot is null
@@ -142,7 +142,7 @@ def dates(values: np.ndarray, valid: np.ndarray | None = None) -> MaskedArray:
 
 
 def choose(condition: np.ndarray, one: MaskedArray, other: MaskedArray) -> MaskedArray:
-    """Return the values of `one` where `condition`, shape (slots,), holds, and of `other` elsewhere."""
+    """Return the values of `one` where `condition`, shape (slots,), holds, else of `other`."""
     values = np.where(condition, one.values, other.values)
     return MaskedArray(other.type, values, np.where(condition, one.is_valid, other.is_valid))
 
@@ -167,7 +167,7 @@ def to_arrow_table(columns: Mapping[str, MaskedArray]) -> pa.Table:
 
 
 class CustomerIndex:
-    """The customers of a build, one slot each, in order of arrival; a customer never loses the slot.
+    """The customers of a build, one slot each, in order of arrival; slots are never given up.
 
     Parameters
     ----------
@@ -327,7 +327,10 @@ def _concatenate(before: MaskedArray, more: MaskedArray) -> MaskedArray:
 def _merge_categories(
     categories: tuple[str, ...], column: MaskedArray
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return a column's values as positions in `categories` followed by its own, and all of these."""
+    """Return the values of a text column as positions in merged categories, and these.
+
+    The merged categories are `categories` followed by those that only the column has.
+    """
     if column.categories == categories:
         return column.values, categories
     union = tuple(dict.fromkeys([*categories, *column.categories]))

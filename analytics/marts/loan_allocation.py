@@ -2,7 +2,8 @@
 
 Instalments due are covered first in, first out, interest before principal within one. Money ahead
 of the schedule is a credit until it falls due; a prepayment lowers the principal at once. An
-instalment due on the month end itself and not yet paid is not late, but its principal is still owed.
+instalment due on the month end itself and not yet paid is not late, but its principal is still
+owed.
 
 Columns have shape (loans,), one value per slot of `ActiveLoans`; rows have shape (rows,) and a
 column `slot`. Amounts are in fen, dates in days since 1970-01-01.

@@ -1,8 +1,9 @@
-"""The state of every loan at a month end: balance, days past due, interest received, flags of its row.
+"""The state of every loan at a month end: balance, days past due, interest received, flags.
 
-It comes from schedules and payments (`state_from_events`, after analytics/marts/loan_allocation.py)
-or from month-end snapshots (`state_from_snapshots`). Columns have shape (loans,), one value per slot
-of `ActiveLoans`. Amounts are in fen, dates in days since 1970-01-01.
+It is computed from schedules and payments (`state_from_events`, after
+analytics/marts/loan_allocation.py) or from month-end snapshots (`state_from_snapshots`). Columns
+have shape (loans,), one value per slot of `ActiveLoans`. Amounts are in fen, dates in days since
+1970-01-01.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class LoanMartBuilder:
         return now
 
     def _from_snapshots(self, parameters: Parameters, days: MonthDays) -> dict[str, MaskedArray]:
-        """Return the state at the month end from the bank's snapshots; all loans keep their slots."""
+        """Return the state at the month end from snapshots; all loans keep their slots."""
         snapshots = read_columns(step_table(self.session, "loan_snapshots", parameters))
         rows = {name: column.values for name, column in snapshots.items()}
         rows["has_interest"] = snapshots["interest_received"].is_valid

@@ -100,8 +100,8 @@ def states(loans: dict[str, Loan]) -> dict[Key, State]:
 def mart(whole: Warehouse) -> dict[Key, Row]:
     rows = whole.arrow(
         "select loan_id, as_of, balance, days_past_due, overdue_amount, interest_received, "
-        "balance_written_off, disbursed, is_settled, is_first_payment_assessed, is_first_payment_missed, provision, "
-        "cast(loan_five as varchar) as loan_five "
+        "balance_written_off, disbursed, is_settled, is_first_payment_assessed, "
+        "is_first_payment_missed, provision, cast(loan_five as varchar) as loan_five "
         "from loan_month join loan_number using (loan_key)"
     ).to_pylist()
     mart = {(row["loan_id"], row["as_of"]): row for row in rows}
@@ -287,7 +287,7 @@ Flows = dict[str, dict[Key, Decimal]]
 
 @pytest.fixture(scope="module")
 def flows(folder: Path, loans: dict[str, Loan], mart: dict[Key, Row]) -> Flows:
-    """Return the amounts of each kind by customer and month end, from the delivery and the loans."""
+    """Return the amounts of each kind by customer and month end."""
     rates = {name: Decimal(str(value)) for name, value in assumptions(AS_OF).parameters().items()}
     default_rates = {code: Decimal(str(value)) for code, value in assumptions(AS_OF).pd.items()}
     names = ("interest", "fees", "margin", "funding_cost", "expected_loss", "operating_cost")

@@ -98,7 +98,8 @@ def test_a_null_in_a_flag_that_allows_none_stops_the_build() -> None:
 
 
 def test_the_first_field_takes_the_lowest_bits(connection: duckdb.DuckDBPyConnection) -> None:
-    # high is the third of three values: number 2, in two bits; is_new = 1 in the third bit: 2 + 4 = 6
+    # high is the third of three values: number 2, in two bits; is_new = 1 in the third bit:
+    # 2 + 4 = 6
     field = BitField("flags_packed", (GRADE, Flag("is_new")))
     integer = connection.execute(
         f"select {field.encode_sql({'grade': 'g', 'is_new': 'n'})} "

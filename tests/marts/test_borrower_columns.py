@@ -1,4 +1,4 @@
-"""Columns of the borrower in loan_month: they give the same answers as a join with customer_month."""
+"""Columns of the borrower in loan_month give the same answers as a join with customer_month."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -160,8 +160,8 @@ def test_a_loan_is_grouped_by_the_attributes_of_its_borrower_at_each_month_end(
 def test_a_loan_whose_borrower_has_no_record_yet_is_of_unknown_kind(
     direct: Warehouse, dimension: Dimension
 ) -> None:
-    # C9, recorded from 2026-09-15: L8 of 5,000, of which one instalment of 1,000 is due on 20 August
-    # and late until 25 September; L14 was settled in July
+    # C9, recorded from 2026-09-15: L8 of 5,000, of which one instalment of 1,000 is due on
+    # 20 August and late until 25 September; L14 was settled in July
     question = Question(
         "balance", AUG, by=(dimension.id,), where=(("branch_1", ("N",)), ("family", ("consumer",)))
     )

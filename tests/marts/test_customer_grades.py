@@ -42,7 +42,7 @@ class Program:
         assert process.returncode == 0, process.stderr[-2000:]
 
     def require_a_home(self) -> None:
-        """Require a home of premium customers: an attribute that no behavioural scheme used before."""
+        """Require a home of premium customers, which no behavioural scheme did before."""
         text = (self.folder / BOOK).read_text("utf-8")
         text = text.replace(
             CONDITION, CONDITION + '        { when = "owns_home_here = true", ours = true },\n'
@@ -83,7 +83,8 @@ def month_of(warehouse: Warehouse, grain: str, as_of: date) -> pa.Table:
         if not c.endswith("_key")
     ]
     return warehouse.arrow(
-        f"select {grain}_id, {', '.join(f'mart.{column}' for column in columns)} from {grain}_month as mart "
+        f"select {grain}_id, {', '.join(f'mart.{column}' for column in columns)} "
+        f"from {grain}_month as mart "
         f"join {grain}_number using ({grain}_key) where mart.as_of = $as_of order by {grain}_id",
         as_of=as_of,
     )
@@ -103,7 +104,10 @@ def test_an_attribute_used_by_an_edited_rulebook_grades_every_customer_in_the_ne
 
 
 def test_the_edited_rulebook_gives_other_classes(warehouses: dict[str, Warehouse]) -> None:
-    sql = "select count(*) from customer_month where as_of = $as_of and cast(value_three as varchar) = 'premium'"
+    sql = (
+        "select count(*) from customer_month "
+        "where as_of = $as_of and cast(value_three as varchar) = 'premium'"
+    )
     [before] = warehouses["before"].one(sql, as_of=LAST) or (0,)
     [whole] = warehouses["whole"].one(sql, as_of=LAST) or (0,)
     assert 0 < whole < before

@@ -114,8 +114,8 @@ def test_a_loan_has_unpaid_instalments_until_the_last_fen_due_is_paid(
 
 
 def test_payments_cover_the_oldest_instalment_first_and_interest_before_principal() -> None:
-    # Two instalments of 90 + 10 in the month. Of these 200, 105 were paid: the first instalment, and
-    # of the second 5, all of it interest.
+    # Two instalments of 90 + 10 in the month. Of these 200, 105 were paid: the first instalment,
+    # and of the second 5, all of it interest.
     due = rows(
         slot=[0, 0], number=[3, 2], due_on=[85, 70], principal=[9_000] * 2, interest=[1_000] * 2
     )

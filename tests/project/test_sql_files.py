@@ -1,4 +1,4 @@
-"""Every .sql file begins with a head: what it returns, its grain, its parameters and placeholders."""
+"""Every .sql file begins with a head: result, grain, parameters and placeholders."""
 
 import re
 from pathlib import Path

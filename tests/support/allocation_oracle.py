@@ -1,9 +1,9 @@
 """Loans and customers at each month end, computed by plain loops over days with exact decimals.
 
-Written from the definitions of the metrics, not from the marts. Instalments that have fallen due are
-covered first in, first out, interest before principal; money ahead of the schedule waits; a
-prepayment lowers the principal at once; an instalment unpaid on its own due date is not late on that
-day; a loan that is settled, sold or written off has no balance. Amounts are in CNY.
+Written from the definitions of the metrics, not from the marts. Instalments that have fallen due
+are covered first in, first out, interest before principal; money ahead of the schedule waits; a
+prepayment lowers the principal at once; an instalment unpaid on its own due date is not late on
+that day; a loan that is settled, sold or written off has no balance. Amounts are in CNY.
 """
 
 from __future__ import annotations
@@ -187,6 +187,6 @@ def _is_past(day: date | None, as_of: date) -> bool:
 
 
 def _is_owed_after(loan: Loan, day: date) -> bool:
-    """Return whether a loan was closed after a day or never; written off and sold count as never."""
+    """Return whether a loan was closed after a day or never (also if written off or sold)."""
     is_closed_later = loan.closed_on is None or loan.closed_on > day
     return is_closed_later or loan.written_off_on is not None or loan.sold_on is not None
