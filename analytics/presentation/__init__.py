@@ -1,1 +1,1 @@
-"""Frames drawn as Plotly figures (the only home of plotly), the theme, and exports."""
+"""Answers drawn as charts, the theme of pages and charts, and exports of tables."""

@@ -12,7 +12,7 @@ import pandas as pd
 from analytics.i18n import text
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from analytics.presentation import marks
-from analytics.presentation.marks import Figure
+from analytics.presentation.marks import Figure, MetricFormat
 from analytics.presentation.theme import Theme, layout, theme_for
 
 _MOST_PARTS = 12
@@ -39,7 +39,7 @@ class _EffectRow:
 def effects(
     parts: pd.DataFrame,
     totals: Mapping[str, float | None],
-    metric: Any,
+    metric: MetricFormat,
     by: str,
     labels: Mapping[str, str],
     lang: str,
@@ -128,7 +128,7 @@ def _effect_rows(
 
 
 def _effect_bars(
-    rows: Sequence[_EffectRow], column: str, metric: Any, lang: str, theme: Theme
+    rows: Sequence[_EffectRow], column: str, metric: MetricFormat, lang: str, theme: Theme
 ) -> dict[str, Any]:
     changes = _effect_changes(rows, column, metric, lang)
     return marks.horizontal_bars(
@@ -143,7 +143,7 @@ def _effect_bars(
 
 
 def _effect_sums(
-    rows: Sequence[_EffectRow], metric: Any, lang: str, theme: Theme
+    rows: Sequence[_EffectRow], metric: MetricFormat, lang: str, theme: Theme
 ) -> dict[str, Any]:
     """Return the column of figures at the right: the effect of both causes together."""
     changes = _effect_changes(rows, "effect", metric, lang)
@@ -169,7 +169,7 @@ def _effect_sums(
 
 
 def _effect_changes(
-    rows: Sequence[_EffectRow], column: str, metric: Any, lang: str
+    rows: Sequence[_EffectRow], column: str, metric: MetricFormat, lang: str
 ) -> list[text.Change]:
     return [
         text.change(row.effect(column), metric.unit, metric.better, lang, bare=True) for row in rows
@@ -196,7 +196,7 @@ def _part_name(row: Mapping[str, Any], by: str, labels: Mapping[str, str], lang:
     return f"{name} {text.say('changes.' + row['state'], lang)}" if row.get("state") else name
 
 
-def _effect_hover(effect_row: _EffectRow, metric: Any, lang: str) -> str:
+def _effect_hover(effect_row: _EffectRow, metric: MetricFormat, lang: str) -> str:
     row = effect_row.numbers
     lines = [f"<b>{html.escape(effect_row.name)}</b>"]
     if "value_before" not in row:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analytics.i18n import text
+from analytics.metrics.definitions import Metric
 from analytics.presentation import marks
 from analytics.presentation.marks import Figure
 from analytics.presentation.theme import Theme, layout, theme_for, value_axis
@@ -96,7 +97,7 @@ def _step_hover(step: Step, label: str) -> str:
 
 def pairs(
     frames: tuple[pd.DataFrame, pd.DataFrame],
-    metrics: tuple[Any, Any],
+    metrics: tuple[Metric, Metric],
     by: str,
     labels: Mapping[str, str],
     lang: str,
@@ -150,7 +151,7 @@ def _pair_bars(
     side: Mapping[str, Any],
     codes: Sequence[str],
     shift: float,
-    metric: Any,
+    metric: Metric,
     labels: Mapping[str, str],
     lang: str,
     colour: str,

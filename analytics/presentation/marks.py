@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -16,6 +16,17 @@ Figure = dict[str, Any]
 """A whole chart: {"data": [traces], "layout": {…}}."""
 
 _LONGEST_NAME = 18
+
+
+class MetricFormat(Protocol):
+    """What a chart reads of a metric: the unit of its values, and which direction is better."""
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def better(self) -> str: ...
+
 
 KEEP_OPACITY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
 """A click does not dim the other marks."""

@@ -17,13 +17,13 @@ import pandas as pd
 
 from analytics.i18n import text
 from analytics.presentation import marks
-from analytics.presentation.marks import Figure
+from analytics.presentation.marks import Figure, MetricFormat
 from analytics.presentation.theme import Theme, layout, theme_for, value_axis
 
 
 def trend(
     frame: pd.DataFrame,
-    metric: Any,
+    metric: MetricFormat,
     lang: str,
     *,
     dark: bool = False,
@@ -140,7 +140,7 @@ def _end_labels(
 
 def bars(
     frame: pd.DataFrame,
-    metric: Any,
+    metric: MetricFormat,
     by: str,
     labels: Mapping[str, str],
     lang: str,
@@ -260,7 +260,7 @@ def _label_positions(
 
 def multiples(
     frame: pd.DataFrame,
-    metric: Any,
+    metric: MetricFormat,
     by: str,
     labels: Mapping[str, str],
     lang: str,
