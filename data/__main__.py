@@ -23,7 +23,8 @@ from data.editions.memory import retain_freed_memory
 from data.errors import InvalidRequest, UserError
 from data.ingest.encodings import ENCODINGS
 from data.ingest.source import source_names
-from data.loading.pipeline import Overrides, SameDelivery, load
+from data.loading.pipeline import dry_run, load
+from data.loading.plan import Overrides, SameDelivery
 
 PROGRAM = "python -m data"
 # What the option --language takes, and the code of the language.
@@ -34,6 +35,7 @@ _MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", re.IGNORECASE)
 def _month_end(
     _context: click.Context, _option: click.Parameter, text: str | None
 ) -> dt.date | None:
+    """Return the month end that an option names."""
     if text is None:
         return None
     try:
@@ -48,6 +50,7 @@ def _month_end(
 def _limits(
     _context: click.Context, _option: click.Parameter, texts: Sequence[str]
 ) -> dict[str, float]:
+    """Return the shares of the options NAME=SHARE."""
     return dict(_limit(text) for text in texts)
 
 
@@ -90,7 +93,7 @@ _AS_OF = click.option("--as-of", callback=_month_end, metavar="DATE", help="mont
 
 
 def _delivery_options(function: Callable) -> Callable:
-    """Give a command what `load` and `check` both take."""
+    """Add the argument and the options that `load` and `check` share."""
     encodings = click.Choice(ENCODINGS, case_sensitive=False)
     options = (
         click.argument("delivery"),
@@ -120,11 +123,14 @@ def commands() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0; 1 where a delivery, or the disk, is refused; 2 where what is asked for cannot be done."""
+    """Run a command and return its exit code.
+
+    0 for success, 1 for a delivery that is rejected or a disk that fails, 2 for an invalid request.
+    """
     try:
         return run(commands, argv, PROGRAM)
-    except SameDelivery as same:
-        print(same)
+    except SameDelivery as error:
+        print(error)
         return 0
     except UserError as error:
         print(error, file=sys.stderr)
@@ -157,9 +163,8 @@ def _demo(
 
     started = time.monotonic()
     write = demo.write_next if next else demo.write
-    options = {"as_of": as_of} if as_of else {}
     try:
-        manifest = write(to, customers, months, seed, form=format, **options)
+        manifest = write(to, customers, months, seed, as_of or demo.DEFAULT_AS_OF, format)
     except ValueError as error:
         raise InvalidRequest("demo_options", error=error) from error
     except OSError as error:
@@ -169,7 +174,7 @@ def _demo(
 
 
 def _progress(step: str, rows: int, seconds: float) -> None:
-    # One write: two threads may report at the same time.
+    # One write, since two threads may report at the same time.
     print(f"  {step:<28}{rows:>14,}{seconds:>9.1f} s\n", end="", file=sys.stderr, flush=True)
 
 
@@ -238,8 +243,6 @@ def _check(
     report: str,
     **_unused: Any,
 ) -> None:
-    from data.loading.pipeline import dry_run
-
     retain_freed_memory()
     facts = dry_run(
         delivery,

@@ -1,5 +1,4 @@
-"""A delivery: a folder with one file per table and, last written, manifest.json. Found, listed and hashed before
-it is read."""
+"""A delivery: a folder with one file per table and, written last, manifest.json."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from data.contract.schema import Contract
 from data.errors import InvalidRequest, UserError
@@ -21,38 +21,56 @@ MANIFEST = "manifest.json"
 
 @dataclass
 class Delivery:
-    """`files` by table (or by raw file of a mapped source); `stamps` are (size, mtime) when they were listed."""
+    """The files of a delivery, listed and hashed before they are read.
+
+    Parameters
+    ----------
+    files
+        Paths by table, or by raw file of a mapped source.
+    sizes_and_mtimes
+        Bytes and nanoseconds when the files were listed.
+    sha256
+        Hex digests by file name.
+    """
 
     folder: Path
     files: dict[str, list[Path]]
-    manifest: Mapping | None
+    manifest: Mapping[str, Any] | None
     sizes_and_mtimes: dict[Path, tuple[int, int]] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
+        """The size of all files."""
         return sum(size for size, _ in self.sizes_and_mtimes.values())
 
     @property
     def fingerprint(self) -> str:
-        """One sha256 over the names and contents of all files."""
+        """The sha256 over the names and contents of all files."""
         text = "\n".join(f"{name} {digest}" for name, digest in sorted(self.sha256.items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def promised(self, table: str) -> Mapping:
-        """What the manifest says of a table; empty without one."""
+    def declared(self, table: str) -> Mapping[str, Any]:
+        """Return the manifest's entry of a table; empty without one."""
         return (self.manifest or {}).get("tables", {}).get(table, {})
 
     def check_unchanged(self) -> None:
-        """Refused when a file changed since it was listed."""
-        for path, stamp in self.sizes_and_mtimes.items():
-            if _size_and_mtime(path) != stamp:
+        """Raise UserError when a file changed since it was listed."""
+        for path, listed in self.sizes_and_mtimes.items():
+            if _size_and_mtime(path) != listed:
                 raise UserError("file_changed", file=path.name)
 
 
 def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
-    """List and hash the files of a delivery. UserError: missing, unlisted, doubled or altered files, a manifest of
-    another source."""
+    """List and hash the files of a delivery.
+
+    Raises
+    ------
+    InvalidRequest
+        When the folder does not exist.
+    UserError
+        For missing, unlisted, repeated or altered files and for a manifest of another source.
+    """
     if not folder.is_dir():
         raise InvalidRequest("no_folder", path=folder)
     manifest = _manifest(folder / MANIFEST, source)
@@ -64,28 +82,31 @@ def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
         files = _files_by_manifest(folder, manifest, contract)
     else:
         files = _files_by_name(folder, contract)
-    found = Delivery(folder, files, manifest)
+    delivery = Delivery(folder, files, manifest)
     for paths in files.values():
         for path in paths:
             require_regular_file(path)
-            found.sizes_and_mtimes[path] = _size_and_mtime(path)
+            delivery.sizes_and_mtimes[path] = _size_and_mtime(path)
     with ThreadPoolExecutor(2) as pool:
-        digests = list(pool.map(_digest, found.sizes_and_mtimes))
-    found.sha256 = {
-        path.name: digest for path, digest in zip(found.sizes_and_mtimes, digests, strict=True)
+        digests = list(pool.map(_digest, delivery.sizes_and_mtimes))
+    delivery.sha256 = {
+        path.name: digest for path, digest in zip(delivery.sizes_and_mtimes, digests, strict=True)
     }
-    for table in manifest["tables"].values() if manifest else ():
-        for entry in table["files"]:
-            if (
-                entry["name"] in found.sha256
-                and entry["sha256"].lower() != found.sha256[entry["name"]]
-            ):
-                raise UserError("sha_differs", file=entry["name"])
-    found.check_unchanged()
-    return found
+    _check_digests(delivery)
+    delivery.check_unchanged()
+    return delivery
 
 
-def _manifest(path: Path, source: Source) -> Mapping | None:
+def _check_digests(delivery: Delivery) -> None:
+    """Raise UserError when a file differs from its sha256 in the manifest."""
+    tables = delivery.manifest["tables"].values() if delivery.manifest else ()
+    for entry in [entry for table in tables for entry in table["files"]]:
+        digest = delivery.sha256.get(entry["name"])
+        if digest and digest != entry["sha256"].lower():
+            raise UserError("sha_differs", file=entry["name"])
+
+
+def _manifest(path: Path, source: Source) -> Mapping[str, Any] | None:
     if not path.exists() and not path.is_symlink():
         return None
     require_regular_file(path)
@@ -104,7 +125,7 @@ def _manifest(path: Path, source: Source) -> Mapping | None:
 
 
 def _files_by_manifest(
-    folder: Path, manifest: Mapping, contract: Contract
+    folder: Path, manifest: Mapping[str, Any], contract: Contract
 ) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for table, entry in manifest["tables"].items():
@@ -112,9 +133,9 @@ def _files_by_manifest(
             raise UserError("manifest_table", table=table)
         files[table] = [folder / file["name"] for file in entry["files"]]
         _require_files(files[table], table)
-    named = {path.name for paths in files.values() for path in paths}
+    names = {path.name for paths in files.values() for path in paths}
     for path in sorted(folder.iterdir()):
-        if path.suffix in SUFFIXES and path.name not in named:
+        if path.suffix in SUFFIXES and path.name not in names:
             raise UserError("manifest_unlisted", file=path.name)
     return files
 
@@ -122,15 +143,12 @@ def _files_by_manifest(
 def _files_by_name(folder: Path, contract: Contract) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for table in contract.tables:
-        here = [
-            folder / f"{table}{suffix}"
-            for suffix in SUFFIXES
-            if (folder / f"{table}{suffix}").exists()
-        ]
-        if len(here) > 1:
-            raise UserError("two_files", table=table, files=", ".join(path.name for path in here))
-        if here:
-            files[table] = here
+        candidates = [folder / f"{table}{suffix}" for suffix in SUFFIXES]
+        paths = [path for path in candidates if path.exists()]
+        if len(paths) > 1:
+            raise UserError("two_files", table=table, files=", ".join(path.name for path in paths))
+        if paths:
+            files[table] = paths
     return files
 
 
@@ -142,10 +160,10 @@ def _require_files(paths: list[Path], table: str) -> None:
 
 def _size_and_mtime(path: Path) -> tuple[int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return (-1, -1)
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _digest(path: Path) -> str:

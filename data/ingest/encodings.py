@@ -1,5 +1,7 @@
-"""The encoding of each CSV file, decided over the whole delivery from every byte, strictly: a wrong guess is
-never loaded."""
+"""The encoding of each CSV file: every byte is read, and the whole delivery decides.
+
+`probe_encoding` says in which encodings a file is valid, `decide_encodings` chooses one.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +26,35 @@ ENCODINGS = ("auto", "utf-8", *_CHINESE_ENCODINGS)
 
 @dataclass(frozen=True)
 class EncodingProbe:
-    """What the bytes of one CSV file say: `kind` is ascii, utf-8, utf-8-sig, utf-16, gb18030 or both (valid in
-    either)."""
+    """In which encodings one CSV file is valid.
+
+    `kind` is ascii, utf-8, utf-8-sig, utf-16, gb18030 or both (valid in UTF-8 and in GB18030).
+    """
 
     file: str
     kind: str
 
 
 class _Utf8Decoder:
-    """Decodes chunk by chunk and remembers the offset of the first invalid byte."""
+    """Decodes chunk by chunk and remembers the offset of the first invalid byte.
+
+    Counts characters beyond ASCII: `valid_letters` that decode, `invalid_letters` that do not.
+    """
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._offset = 0
         self.bad_byte: int | None = None
+        self.valid_letters = 0
+        self.invalid_letters = 0
 
     def feed(self, chunk: bytes, final: bool) -> None:
+        """Decode one chunk; `final` for the last one."""
+        if not chunk.isascii():
+            text = chunk.decode("utf-8", "replace")
+            invalid = text.count("\ufffd")
+            self.invalid_letters += invalid
+            self.valid_letters += sum(1 for letter in text if letter > "\x7f") - invalid
         if self.bad_byte is None:
             try:
                 self._decoder.decode(chunk, final)
@@ -56,14 +71,37 @@ class _Utf8Decoder:
                 self.bad_byte = self._offset - 1
 
 
+class _LineMeter:
+    """Refuses a line over `MAX_LINE_BYTES`, which `csv` would read into memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._line = 1
+        self._unfinished = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Measure one chunk; UserError with the line when it is too long."""
+        ends = [end for end in (chunk.find(b"\n"), chunk.find(b"\r")) if end >= 0]
+        length = self._unfinished + (min(ends) if ends else len(chunk))
+        if length > MAX_LINE_BYTES:
+            raise UserError("line_too_long", file=self._path.name, line=self._line)
+        if not ends:
+            self._unfinished = length
+            return
+        last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        self._unfinished = len(chunk) - last - 1
+        self._line += max(chunk.count(b"\n"), chunk.count(b"\r"))
+
+
 class _Gb18030Decoder:
-    """Decodes chunk by chunk and remembers whether an invalid sequence came."""
+    """Decodes chunk by chunk and remembers whether a sequence was invalid."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("gb18030")()
         self.is_valid = True
 
     def feed(self, chunk: bytes, final: bool) -> None:
+        """Decode one chunk; `final` for the last one."""
         if self.is_valid:
             try:
                 self._decoder.decode(chunk, final)
@@ -82,42 +120,37 @@ def probe_encoding(path: Path) -> EncodingProbe:
     """
     utf8 = _Utf8Decoder()
     gb18030 = _Gb18030Decoder()
+    meter = _LineMeter(path)
     is_ascii = True
-    valid_letters = 0
-    invalid_letters = 0
-    offset = 0
-    line = 1
-    unfinished = 0
+    is_empty = True
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            if offset == 0:
-                marked = _by_first_bytes(path, chunk)
-                if marked:
-                    return marked
-            unfinished, line = _measure(chunk, unfinished, line, path)
-            if not chunk.isascii():
-                is_ascii = False
-                text = chunk.decode("utf-8", "replace")
-                replaced = text.count("\ufffd")
-                invalid_letters += replaced
-                valid_letters += sum(1 for letter in text if letter > "\x7f") - replaced
-            final = len(chunk) < CHUNK
-            utf8.feed(chunk, final)
+            if is_empty:
+                is_empty = False
+                if probe := _by_first_bytes(path, chunk):
+                    return probe
+            meter.feed(chunk)
+            is_ascii = is_ascii and chunk.isascii()
+            is_last = len(chunk) < CHUNK
+            utf8.feed(chunk, is_last)
             if not is_ascii:
-                gb18030.feed(chunk, final)
-            offset += len(chunk)
-    if not offset:
+                gb18030.feed(chunk, is_last)
+    if is_empty:
         raise UserError("empty_file", file=path.name)
     if is_ascii:
         return EncodingProbe(path.name, "ascii")
     utf8.finish()
+    return EncodingProbe(path.name, _kind_beyond_ascii(path, utf8, gb18030))
+
+
+def _kind_beyond_ascii(path: Path, utf8: _Utf8Decoder, gb18030: _Gb18030Decoder) -> str:
     if utf8.bad_byte is None:
-        return EncodingProbe(path.name, "both" if gb18030.is_valid else "utf-8")
+        return "both" if gb18030.is_valid else "utf-8"
     # Text whose multi-byte sequences are mostly valid UTF-8 is UTF-8 with a damaged byte, even when
     # it is valid GB18030.
-    if not gb18030.is_valid or valid_letters > invalid_letters:
+    if not gb18030.is_valid or utf8.valid_letters > utf8.invalid_letters:
         raise UserError("encoding_bad", file=path.name, byte=utf8.bad_byte)
-    return EncodingProbe(path.name, "gb18030")
+    return "gb18030"
 
 
 def _by_first_bytes(path: Path, chunk: bytes) -> EncodingProbe | None:
@@ -132,19 +165,8 @@ def _by_first_bytes(path: Path, chunk: bytes) -> EncodingProbe | None:
     return None
 
 
-def _measure(chunk: bytes, carried: int, line: int, path: Path) -> tuple[int, int]:
-    """Length of the unfinished line and the line number after this chunk."""
-    first = min((at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0), default=-1)
-    length = carried + (first if first >= 0 else len(chunk))
-    if length > MAX_LINE_BYTES:
-        raise UserError("line_too_long", file=path.name, line=line)
-    if first < 0:
-        return length, line
-    last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-    return len(chunk) - last - 1, line + max(chunk.count(b"\n"), chunk.count(b"\r"))
-
-
 def _decode_all(path: Path, encoding: str) -> None:
+    """Raise UserError unless the whole file is valid in the encoding and no line is too long."""
     try:
         with path.open(encoding=encoding, newline="") as text:
             carried = 0
@@ -178,7 +200,7 @@ def decide_encodings(
         raise UserError("encoding_mixed", first=unicode[0].file, second=chinese[0].file)
     is_chinese_declared = declared.lower() in _CHINESE_ENCODINGS
     utf8 = ("utf-8", "declared_encoding_wrong" if is_chinese_declared else None)
-    chosen: dict[str, tuple[str, str | None]] = {
+    encodings: dict[str, tuple[str, str | None]] = {
         "ascii": ("utf-8", None),
         "utf-8-sig": ("utf-8-sig", None),
         "utf-16": ("utf-16", None),
@@ -186,4 +208,4 @@ def decide_encodings(
         "utf-8": utf8,
         "both": ("gb18030", "encoding") if chinese and is_chinese_declared else utf8,
     }
-    return {probe.file: chosen[kind] for kind, group in by_kind.items() for probe in group}
+    return {probe.file: encodings[kind] for kind, group in by_kind.items() for probe in group}

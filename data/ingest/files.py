@@ -1,9 +1,9 @@
-"""Files of a delivery → Parquet files that the engine reads: CSV in an agreed encoding, Parquet as it is.
+"""Files of a delivery → Parquet files that the engine reads: CSV is converted, Parquet is left as it is.
 
-CSV (and XLSX, see data/ingest/xlsx.py) become Parquet files of text columns beside `line` (the physical line or sheet
-row) and
-`problem` (why the reader itself refuses the row, or null). Parsing is strict: what is not read whole is not read. Every
-refusal is a `UserError` that names file and line.
+CSV (and XLSX, see data/ingest/xlsx.py) become Parquet files of text columns beside `line` (the
+physical line or sheet row) and `problem` (why the reader itself rejects the row, or null). Parsing
+is strict: a file that cannot be read completely is refused. Every refusal is a `UserError` that
+names file and line.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import csv
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,11 +29,35 @@ _DELIMITER_WORDS = {";": "';'", "\t": "tab", ",": "','", "|": "'|'"}
 TOTAL_ROW_LABELS = ("合计", "总计", "合計", "total", "TOTAL", "Total")
 
 
+Progress = Callable[[str, int, float], None]
+"""Called with step, rows and seconds."""
+Record = tuple[int, str | None, Sequence[str | None]]
+"""(line, problem, values) of one row."""
+
+
+class _CsvReader(Protocol):
+    """The reader of the module csv."""
+
+    @property
+    def line_num(self) -> int: ...
+
+    def __next__(self) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class FileFormat:
-    """How a source writes a file. `columns` are those read, by exact name, never by place; `needed` must be there.
+    """How a source writes a file.
 
-    `dates` are the columns in which an XLSX file may hold serial numbers of days.
+    Parameters
+    ----------
+    columns
+        Columns to read, by exact name, never by position.
+    required
+        Columns that must be present.
+    dates
+        Columns in which an XLSX file may hold serial numbers of days.
+    may_be_empty
+        Whether a header without rows is accepted.
     """
 
     columns: tuple[str, ...]
@@ -46,8 +71,19 @@ class FileFormat:
 
 @dataclass
 class StagedFile:
-    """One file, ready for the engine. `types` maps each column to its SQL type family; `native` files have no
-    `line` column."""
+    """One file, ready for the engine.
+
+    Parameters
+    ----------
+    types
+        The SQL type family of each column.
+    native
+        Whether the engine reads the delivered file itself, which has no columns line and problem.
+    skipped
+        Rows by note code.
+    trailer
+        Values of the trailer line by column.
+    """
 
     file: str
     path: Path
@@ -55,59 +91,63 @@ class StagedFile:
     rows: int
     native: bool
     skipped: dict[str, int] = field(default_factory=dict)
-    notes: list[dict] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
     trailer: dict[str, str] = field(default_factory=dict)
 
+    def skip(self, code: str) -> None:
+        """Count one skipped row."""
+        self.skipped[code] = self.skipped.get(code, 0) + 1
 
-def require_regular_file(path: Path) -> os.stat_result:
-    """The file's stat; UserError for links, folders, devices and what is missing."""
+    def note_extra_columns(self, header: Sequence[Any], names: Sequence[str | None]) -> None:
+        """Note the columns of the header that no name is declared for; 20 are listed."""
+        extra = [str(title)[:40] for title, name in zip(header, names, strict=True) if name is None]
+        if extra:
+            self.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
+
+
+def require_regular_file(path: Path) -> None:
+    """Raise UserError for links, folders, devices and missing files."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         raise UserError("reading_failed", file=path.name, error=error.strerror) from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise UserError("not_regular", file=path.name)
-    return found
 
 
-def stage_csv(path: Path, layout: FileFormat, encoding: str, target: Path) -> StagedFile:
-    """Read one CSV file strictly and write it as a Parquet file of text columns. UserError as the module says."""
+def stage_csv(path: Path, file_format: FileFormat, encoding: str, target: Path) -> StagedFile:
+    """Read a CSV file strictly and write it as a Parquet file of text columns.
+
+    Raises
+    ------
+    UserError
+        For an empty or cut file, a wrong header, a stray quote and an invalid byte.
+    """
     csv.field_size_limit(MAX_LINE_BYTES)
     with path.open(encoding=encoding, newline="") as text:
-        reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
-        rows = _records(reader, path)
-        header = next(rows, None)
-        while header is not None and not any(header):
-            header = next(rows, None)
+        reader = csv.reader(text, delimiter=file_format.delimiter, strict=True)
+        rows = _rows(reader, path)
+        header = next((row for row in rows if any(row)), None)
         if header is None:
             raise UserError("empty_file", file=path.name)
-        names = check_header(path.name, header, layout)
-        staged = StagedFile(
-            path.name, target, {name: "text" for name in names if name}, 0, native=False
-        )
-        extra = [head for head, name in zip(header, names, strict=True) if name is None]
-        if extra:
-            staged.notes.append(
-                {
-                    "code": "extra_columns",
-                    "count": len(extra),
-                    "facts": [str(head)[:40] for head in extra[:20]],
-                }
-            )
-        write_text_parquet(
-            staged, names, _numbered_records(rows, reader, len(header), staged), target
-        )
+        names = check_header(path.name, header, file_format)
+        types = {name: "text" for name in names if name}
+        staged = StagedFile(path.name, target, types, 0, native=False)
+        staged.note_extra_columns(header, names)
+        records = _records(rows, reader, len(header), staged)
+        write_text_parquet(staged, names, records, target)
+    is_last_row_short = staged.skipped.pop("cut", 0)
     if not _ends_with_line_end(path, encoding):
-        if staged.skipped.pop("cut", 0):
+        if is_last_row_short:
             raise UserError("cut", file=path.name, line=reader.line_num)
         staged.notes.append({"code": "no_line_end", "count": 1})
-    staged.skipped.pop("cut", None)
-    if not staged.rows and not layout.may_be_empty:
+    if not staged.rows and not file_format.may_be_empty:
         raise UserError("header_only", file=path.name)
     return staged
 
 
-def _records(reader, path: Path) -> Iterator[list[str]]:
+def _rows(reader: _CsvReader, path: Path) -> Iterator[list[str]]:
+    """Yield the rows of a reader; its errors become `UserError`s."""
     while True:
         start = reader.line_num + 1
         try:
@@ -122,31 +162,39 @@ def _records(reader, path: Path) -> Iterator[list[str]]:
         yield row
 
 
-def _numbered_records(
-    rows: Iterator[list[str]], reader, width: int, staged: StagedFile
-) -> Iterator[tuple[int, str | None, list[str]]]:
-    """(first line, problem, values) of each record; blank lines and trailers are counted and left out."""
+def _records(
+    rows: Iterator[list[str]], reader: _CsvReader, width: int, staged: StagedFile
+) -> Iterator[Record]:
+    """Yield each row with its first line and problem; blank lines are counted and left out.
+
+    `skipped` has the entry `cut` while the last row is shorter than the header.
+    """
     last = reader.line_num
     for row in rows:
-        line, last = last + 1, reader.line_num
+        line = last + 1
+        last = reader.line_num
         staged.skipped.pop("cut", None)
-        if not row or (width > 1 and len(row) == 1 and not row[0].strip()) or not any(row):
-            staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
+        is_blank_line = width > 1 and len(row) == 1 and not row[0].strip()
+        if is_blank_line or not any(row):
+            staged.skip("blank_lines")
             continue
-        problem = None
-        if row[0].strip() in TOTAL_ROW_LABELS:
-            problem = "trailer"
-        elif len(row) < width:
-            problem = "too_few_columns"
+        problem = _row_problem(row, width)
+        if problem == "too_few_columns":
             staged.skipped["cut"] = 1
-        elif len(row) > width:
-            problem = "too_many_columns"
-        elif any("\0" in value for value in row):
-            problem = "nul_byte"
         yield line, problem, row
 
 
-def check_header(file: str, header: list, format: FileFormat) -> list[str | None]:
+def _row_problem(row: list[str], width: int) -> str | None:
+    if row[0].strip() in TOTAL_ROW_LABELS:
+        return "trailer"
+    if len(row) < width:
+        return "too_few_columns"
+    if len(row) > width:
+        return "too_many_columns"
+    return "nul_byte" if any("\0" in value for value in row) else None
+
+
+def check_header(file: str, header: Sequence[Any], file_format: FileFormat) -> list[str | None]:
     """Return the declared name of each column, None for a column that is not declared.
 
     Raises
@@ -156,25 +204,25 @@ def check_header(file: str, header: list, format: FileFormat) -> list[str | None
     """
     if len(header) > MAX_COLUMNS:
         raise UserError("too_wide", file=file, count=len(header))
-    cleaned = [unicodedata.normalize("NFKC", str(head or "")).strip() for head in header]
-    declared = [name if name in format.columns else None for name in cleaned]
-    if double := _first_double([name for name in declared if name]):
-        raise UserError("header_duplicate", file=file, column=double)
-    double = _first_double([name for name in cleaned if name])
-    if not any(declared):
-        if double is None and len(header) == 1:
-            _check_delimiter(file, cleaned[0], format.delimiter)
-        want = ", ".join((format.required or format.columns)[:8])
+    titles = [unicodedata.normalize("NFKC", str(title or "")).strip() for title in header]
+    names = [title if title in file_format.columns else None for title in titles]
+    if repeated := _first_repeated([name for name in names if name]):
+        raise UserError("header_duplicate", file=file, column=repeated)
+    repeated = _first_repeated([title for title in titles if title])
+    if not any(names):
+        if repeated is None and len(header) == 1:
+            _check_delimiter(file, titles[0], file_format.delimiter)
+        want = ", ".join((file_format.required or file_format.columns)[:8])
         raise UserError("header_missing", file=file, want=want)
-    if double:
-        raise UserError("header_duplicate", file=file, column=double[:40])
-    for name in format.required:
-        if name not in declared:
+    if repeated:
+        raise UserError("header_duplicate", file=file, column=repeated[:40])
+    for name in file_format.required:
+        if name not in names:
             raise UserError("header_column", file=file, column=name)
-    return declared
+    return names
 
 
-def _first_double(names: list[str]) -> str | None:
+def _first_repeated(names: list[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
@@ -187,90 +235,95 @@ def _check_delimiter(file: str, header: str, declared: str) -> None:
 
 def write_text_parquet(
     staged: StagedFile,
-    names: list[str | None],
-    rows: Iterator[tuple[int, str | None, list]],
+    names: Sequence[str | None],
+    records: Iterator[Record],
     target: Path,
 ) -> None:
-    places = [(index, name) for index, name in enumerate(names) if name]
-    schema = pa.schema(
-        [
-            ("line", pa.int64()),
-            ("problem", pa.string()),
-            *((name, pa.string()) for _, name in places),
-        ]
-    )
+    """Write records as a Parquet file of line, problem and the named columns as text.
+
+    Counts rows and trailer lines in `staged`; the values of a trailer line are stored there.
+    """
+    columns = [(index, name) for index, name in enumerate(names) if name]
+    fields = [("line", pa.int64()), ("problem", pa.string())]
+    fields += [(name, pa.string()) for _, name in columns]
+    schema = pa.schema(fields)
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.close(handle)
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
-        batch: list[tuple[int, str | None, list]] = []
-        for line, problem, values in rows:
+        batch: list[Record] = []
+        for line, problem, values in records:
             if problem == "trailer":
                 staged.trailer = {
-                    name: values[index] for index, name in places if index < len(values)
+                    name: values[index] or "" for index, name in columns if index < len(values)
                 }
-                staged.skipped["trailer_lines"] = staged.skipped.get("trailer_lines", 0) + 1
+                staged.skip("trailer_lines")
                 continue
             batch.append((line, problem, values))
             if len(batch) == BATCH_ROWS:
-                staged.rows += _flush(writer, schema, places, batch)
-        staged.rows += _flush(writer, schema, places, batch)
+                staged.rows += _write_batch(writer, schema, columns, batch)
+                batch = []
+        if batch:
+            staged.rows += _write_batch(writer, schema, columns, batch)
 
 
-def _flush(writer, schema: pa.Schema, places: list[tuple[int, str]], batch: list) -> int:
-    count = len(batch)
-    if count:
-        lines, problems, records = zip(*batch, strict=True)
-        columns = [pa.array(lines, pa.int64()), pa.array(problems, pa.string())]
+def _write_batch(
+    writer: pq.ParquetWriter,
+    schema: pa.Schema,
+    columns: list[tuple[int, str]],
+    batch: list[Record],
+) -> int:
+    """Write a batch and return its number of rows."""
+    lines, problems, rows = zip(*batch, strict=True)
+    arrays = [pa.array(lines, pa.int64()), pa.array(problems, pa.string())]
+    for index, _ in columns:
         if any(problems):
-            columns += [
-                pa.array([row[at] if at < len(row) else None for row in records], pa.string())
-                for at, _ in places
-            ]
+            values = [row[index] if index < len(row) else None for row in rows]
         else:
-            columns += [pa.array([row[at] for row in records], pa.string()) for at, _ in places]
-        writer.write_table(pa.table(columns, schema=schema))
-        batch.clear()
-    return count
+            values = [row[index] for row in rows]
+        arrays.append(pa.array(values, pa.string()))
+    writer.write_table(pa.table(arrays, schema=schema))
+    return len(batch)
 
 
 def _ends_with_line_end(path: Path, encoding: str) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 2))
         tail = file.read()
-    return (
-        (b"\n" in tail or b"\r" in tail)
-        if encoding.startswith("utf-16")
-        else tail[-1:] in (b"\n", b"\r")
-    )
+    if encoding.startswith("utf-16"):
+        return b"\n" in tail or b"\r" in tail
+    return tail[-1:] in (b"\n", b"\r")
 
 
-def stage_parquet(path: Path, layout: FileFormat) -> StagedFile:
-    """Look at one Parquet file's own schema; the engine reads the file itself. UserError when cut or not Parquet."""
+def stage_parquet(path: Path, file_format: FileFormat) -> StagedFile:
+    """Check the schema of a Parquet file; the engine reads the file itself.
+
+    Raises
+    ------
+    UserError
+        For a file that is cut or no Parquet, a wrong header and a file without rows.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
+            schema = file.schema_arrow
+            rows = file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(
-            "parquet_bad", file=path.name, error=str(error).split("\n", 1)[0][:120]
-        ) from None
-    names = check_header(path.name, schema.names, layout)
-    staged = StagedFile(
-        path.name,
-        path,
-        {name: arrow_family(schema.field(name).type) for name in names if name},
-        rows,
-        native=True,
-    )
-    if extra := [head for head, name in zip(schema.names, names, strict=True) if name is None]:
-        staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
-    if not rows and not layout.may_be_empty:
+        problem = str(error).split("\n", 1)[0][:120]
+        raise UserError("parquet_bad", file=path.name, error=problem) from None
+    names = check_header(path.name, schema.names, file_format)
+    types = {name: arrow_family(schema.field(name).type) for name in names if name}
+    staged = StagedFile(path.name, path, types, rows, native=True)
+    staged.note_extra_columns(schema.names, names)
+    if not rows and not file_format.may_be_empty:
         raise UserError("header_only", file=path.name)
     return staged
 
 
 def arrow_family(kind: pa.DataType) -> str:
-    """text, date, timestamp, timestamptz, bool, int, decimal(p,s), float, or the type's own name where none of
-    these."""
+    """Return the SQL type family of an Arrow type.
+
+    One of text, date, timestamp, timestamptz, bool, int, decimal(p,s) and float, else the type's
+    own name.
+    """
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -291,7 +344,7 @@ def arrow_family(kind: pa.DataType) -> str:
 
 
 def require_same_schema(parts: list[StagedFile]) -> None:
-    """Refused when the files of one table differ in a column's presence or type."""
+    """Raise UserError when the files of one table differ in the presence or type of a column."""
     first = parts[0]
     for part in parts[1:]:
         for column in sorted(set(first.types) | set(part.types)):

@@ -1,15 +1,15 @@
-"""A PostgreSQL database as a source: all tables read over ADBC in one REPEATABLE READ snapshot, each counted in it.
+"""A PostgreSQL database as a source: all tables over ADBC in one REPEATABLE READ snapshot.
 
-The address is libpq's, postgresql://user@host:port/name?…; a password is better left to ~/.pgpass or PGPASSWORD.
-Nothing of the
-address but the table names appears in a message.
+The address is libpq's, postgresql://user@host:port/name?…; a password is better left to ~/.pgpass or
+PGPASSWORD. Messages contain nothing of the address but the names of tables.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import adbc_driver_manager
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from data.contract.schema import Table
 from data.errors import UserError
-from data.ingest.files import FileFormat, StagedFile, arrow_family, check_header
+from data.ingest.files import FileFormat, Progress, StagedFile, arrow_family, check_header
 
 TIMEOUT_SECONDS = 600
 MAX_TRIES = 3
@@ -39,63 +39,92 @@ CREDENTIAL_ERRORS = ("password", "authentication", "role", "pg_hba")
 class _ConnectionLost(Exception):
     """The connection broke while a table was read."""
 
-    def __init__(self, table: str, cause: str):
+    def __init__(self, table: str, cause: str) -> None:
         super().__init__(cause)
         self.table = table
 
 
+@dataclass(frozen=True)
+class DatabaseTable:
+    """A table to read: its name in the database, its declared columns, and whether it must exist."""
+
+    name: str
+    declared: Table
+    required: bool
+
+
 def stage_database(
     address: str,
-    wanted: Mapping[str, tuple[str, Table, bool]],
+    tables: Mapping[str, DatabaseTable],
     work: Path,
-    progress: Callable[[str, int, float], None],
+    progress: Progress,
     *,
     timeout: float = TIMEOUT_SECONDS,
     tries: int = MAX_TRIES,
     pause: float = RETRY_PAUSE_SECONDS,
 ) -> dict[str, StagedFile]:
-    """Read the wanted tables, name → (table in the database, its columns, whether it must be there).
+    """Read tables into Parquet files in a folder below `work`.
 
-    A connection that breaks is opened again and everything is read anew, since a new snapshot may differ. Raises
-    UserError: no
-    connection, wrong password, a table slower than `timeout` seconds, a missing table or column, a count that differs.
+    When the connection breaks, everything is read again: a new snapshot may differ.
+
+    Parameters
+    ----------
+    timeout
+        Seconds for one statement.
+    pause
+        Seconds before the second try; longer before each further one.
+
+    Raises
+    ------
+    UserError
+        For no connection, a wrong password, a table slower than `timeout`, a missing table or
+        column and a number of rows that differs from the count.
     """
     for number in range(1, tries + 1):
         try:
-            return _read_all(address, wanted, work / f"database-{number}", progress, timeout)
-        except _ConnectionLost as lost:
+            return _read_all(address, tables, work / f"database-{number}", progress, timeout)
+        except _ConnectionLost as error:
             if number == tries:
                 raise UserError(
-                    "database_lost", table=lost.table, tries=tries, error=lost
+                    "database_lost", table=error.table, tries=tries, error=error
                 ) from None
             time.sleep(pause * number)
-    raise AssertionError("a try ends with an answer or a refusal")
+    raise AssertionError("each try ends with a result or an error")
 
 
 def _read_all(
-    address: str, wanted, folder: Path, progress, timeout: float
+    address: str,
+    tables: Mapping[str, DatabaseTable],
+    folder: Path,
+    progress: Progress,
+    timeout: float,
 ) -> dict[str, StagedFile]:
     folder.mkdir(mode=0o700)
-    table = "-"
+    current = "-"
     try:
         with postgres.connect(address) as connection, connection.cursor() as cursor:
-            # The first statement of the transaction: all that follows sees the database as of this moment.
+            # The first statement of the transaction: all others see the database as of this moment.
             cursor.execute("set transaction isolation level repeatable read, read only")
             cursor.execute(f"set local statement_timeout = {int(timeout * 1000)}")
             cursor.execute("set local timezone = 'Asia/Shanghai'")
             staged = {}
-            for name, (table, declared, must) in wanted.items():
+            for name, table in tables.items():
+                current = table.name
                 started = time.monotonic()
-                part = _read_table(cursor, name, table, declared, must, folder / f"{name}.parquet")
+                part = _read_table(cursor, table, folder / f"{name}.parquet")
                 if part:
                     staged[name] = part
                     progress(f"{name}: reading", part.rows, time.monotonic() - started)
             return staged
     except adbc_driver_manager.Error as error:
-        raise _describe_error(error, address, table, timeout) from None
+        raise _describe_error(error, address, current, timeout) from None
 
 
 def _describe_error(error: Exception, address: str, table: str, timeout: float) -> Exception:
+    """Return the error to raise for one of the driver's, without address and password.
+
+    `table` is "-" before the first table is read.
+    """
     text = re.sub(
         r"postgres(ql)?://\S+", "postgresql://…", str(error).replace(address, "postgresql://…")
     )
@@ -115,51 +144,42 @@ def _describe_error(error: Exception, address: str, table: str, timeout: float) 
     return UserError("database_error", table=table, error=first)
 
 
-def _read_table(
-    cursor, name: str, table: str, declared: Table, must: bool, target: Path
-) -> StagedFile | None:
+def _read_table(cursor: postgres.Cursor, table: DatabaseTable, target: Path) -> StagedFile | None:
+    """Write a table as a Parquet file; return None when it does not exist and is not required."""
     cursor.execute(
-        "select column_name from information_schema.columns where table_name = $1 and table_schema = "
-        "any(current_schemas(false))",
-        parameters=[table],
+        "select column_name from information_schema.columns "
+        "where table_name = $1 and table_schema = any(current_schemas(false))",
+        parameters=[table.name],
     )
-    found = cursor.fetch_arrow_table().column(0).to_pylist()
-    if not found:
-        if must:
-            raise UserError("no_table", table=table)
+    existing = cursor.fetch_arrow_table().column(0).to_pylist()
+    if not existing:
+        if table.required:
+            raise UserError("no_table", table=table.name)
         return None
-    names = [column for column in declared.columns if column in found]
-    check_header(table, found, FileFormat(tuple(declared.columns), declared.required_columns))
-    columns = ", ".join(f'"{column}"' for column in names)
-    cursor.execute(f'select count(*) from "{table}"')
-    count = cursor.fetchone()[0]
-    cursor.execute(f'select {columns} from "{table}"')
+    columns = tuple(table.declared.columns)
+    check_header(table.name, existing, FileFormat(columns, table.declared.required_columns))
+    select_list = ", ".join(f'"{column}"' for column in columns if column in existing)
+    cursor.execute(f'select count(*) from "{table.name}"')
+    count = cursor.fetch_arrow_table().column(0).to_pylist()[0]
+    cursor.execute(f'select {select_list} from "{table.name}"')
     reader = cursor.fetch_record_batch()
     schema = pa.schema([(field.name, _storage_type(field.type)) for field in reader.schema])
     rows = 0
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
         for batch in reader:
-            writer.write_batch(
-                pa.record_batch(
-                    [
-                        _column(column, field.type)
-                        for column, field in zip(batch.columns, schema, strict=True)
-                    ],
-                    schema=schema,
-                )
-            )
+            columns_of_batch = [_storage(column) for column in batch.columns]
+            writer.write_batch(pa.record_batch(columns_of_batch, schema=schema))
             rows += batch.num_rows
     if rows != count:
-        raise UserError("database_counts", table=table, got=rows, want=count)
-    return StagedFile(
-        table, target, {field.name: arrow_family(field.type) for field in schema}, rows, native=True
-    )
+        raise UserError("database_counts", table=table.name, got=rows, want=count)
+    types = {field.name: arrow_family(field.type) for field in schema}
+    return StagedFile(table.name, target, types, rows, native=True)
 
 
 def _storage_type(kind: pa.DataType) -> pa.DataType:
-    """NUMERIC, enums and the like come as an opaque extension over text."""
+    """Return the type under an extension: NUMERIC, enums and others come as opaque text."""
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
-def _column(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def _storage(column: pa.Array) -> pa.Array:
     return column.storage if isinstance(column, pa.ExtensionArray) else column

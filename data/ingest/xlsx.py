@@ -1,10 +1,13 @@
-"""XLSX files: looked at before anything is unpacked, then read cell by cell with openpyxl in read-only mode."""
+"""XLSX files: checked before they are unpacked, then read by openpyxl in read-only mode."""
 
 from __future__ import annotations
 
 import datetime as dt
 import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import openpyxl
 from defusedxml import DefusedXmlException
@@ -14,20 +17,30 @@ from data.ingest.files import (
     MAX_COLUMNS,
     TOTAL_ROW_LABELS,
     FileFormat,
+    Record,
     StagedFile,
     check_header,
     write_text_parquet,
 )
 
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell
+    from openpyxl.workbook import Workbook
+
 MAX_UNPACKED_BYTES = 200 * 1024**2
+MIN_SUSPICIOUS_BYTES = 10 * 1024**2
 MAX_COMPRESSION_RATIO = 100
 MAX_MEMBERS = 2000
+# Numbers above are not exact to the unit in Excel.
+MIN_INEXACT = 1e15
+# Serial numbers of days up to the year 2200.
+MAX_DAY_NUMBER = 110_000
 ERROR_MARK = "#ERROR "
 DIGITS_MARK = "#DIGITS "
 
 
 def check_xlsx(path: Path) -> None:
-    """Refused unless the file is an unencrypted workbook of sane size: looked at before anything is unpacked."""
+    """Raise UserError unless the file is an unencrypted workbook of an acceptable unpacked size."""
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(b"\xd0\xcf\x11\xe0"):
@@ -39,9 +52,8 @@ def check_xlsx(path: Path) -> None:
             packed = max(1, sum(member.compress_size for member in members))
             if len(members) > MAX_MEMBERS:
                 raise UserError("xlsx_bomb", file=path.name, what=f"{len(members)} members")
-            if unpacked > MAX_UNPACKED_BYTES or (
-                unpacked > 10 * 1024**2 and unpacked / packed > MAX_COMPRESSION_RATIO
-            ):
+            is_dense = unpacked / packed > MAX_COMPRESSION_RATIO
+            if unpacked > MAX_UNPACKED_BYTES or (unpacked > MIN_SUSPICIOUS_BYTES and is_dense):
                 raise UserError("xlsx_bomb", file=path.name, what=f"{unpacked // 1024**2} MB")
             if "xl/workbook.xml" not in archive.namelist():
                 raise UserError("xlsx_no_workbook", file=path.name)
@@ -49,107 +61,150 @@ def check_xlsx(path: Path) -> None:
         raise UserError("xlsx_not_zip", file=path.name) from None
 
 
-def stage_xlsx(path: Path, layout: FileFormat, target: Path) -> StagedFile:
-    """Read one sheet and write it as a Parquet file of text columns. Dates become ISO text, numbers their
-    shortest text."""
+def stage_xlsx(path: Path, file_format: FileFormat, target: Path) -> StagedFile:
+    """Read one sheet and write it as a Parquet file of text columns.
+
+    Dates become ISO text, numbers their shortest text.
+
+    Raises
+    ------
+    UserError
+        For a file that cannot be read, an unknown sheet, a wrong header, a formula without its
+        value and a sheet without rows.
+    """
     check_xlsx(path)
-    workbooks = []
+    workbooks: list[Workbook] = []
     try:
         for data_only in (True, False):
             workbooks.append(openpyxl.load_workbook(path, read_only=True, data_only=data_only))
-        return _read_sheet(path, layout, target, *workbooks)
+        return _read_sheet(path, file_format, target, *workbooks)
     except UserError:
         raise
     except DefusedXmlException as error:
         raise UserError("xlsx_xml", file=path.name, error=type(error).__name__) from None
     except Exception as error:
-        # A hostile workbook can make openpyxl fail in any way; every one of them means that the file cannot be read.
-        raise UserError(
-            "reading_failed", file=path.name, error=f"{type(error).__name__}: {str(error)[:120]}"
-        ) from None
+        # A hostile workbook can make openpyxl fail in any way; each means that it cannot be read.
+        problem = f"{type(error).__name__}: {str(error)[:120]}"
+        raise UserError("reading_failed", file=path.name, error=problem) from None
     finally:
         for workbook in workbooks:
             workbook.close()
 
 
-def _read_sheet(path: Path, layout: FileFormat, target: Path, values, formulas) -> StagedFile:
-    sheets = values.sheetnames
-    if layout.sheet is None and len(sheets) != 1:
-        raise UserError("xlsx_sheets", file=path.name, sheets=", ".join(sheets[:10]))
-    name = layout.sheet or sheets[0]
-    if name not in sheets:
-        raise UserError("xlsx_no_sheet", file=path.name, sheet=name)
-    pair = values[name], formulas[name]
-    for sheet in pair:
-        # The declared dimension is the file's claim; only the cells that are there count.
+def _read_sheet(
+    path: Path, file_format: FileFormat, target: Path, values: Workbook, formulas: Workbook
+) -> StagedFile:
+    name = _sheet_name(path, file_format, values.sheetnames)
+    sheets: list[Any] = [values[name], formulas[name]]
+    for sheet in sheets:
+        # The declared dimension may be wrong; only existing cells count.
         sheet.reset_dimensions()
-    rows = zip(*(sheet.iter_rows(min_row=layout.header_row) for sheet in pair), strict=True)
+    rows = zip(*(sheet.iter_rows(min_row=file_format.header_row) for sheet in sheets), strict=True)
     header = next(rows, (None, None))[0]
     if header is None:
         raise UserError("empty_file", file=path.name)
-    heads = [cell.value for cell in header]
-    while heads and heads[-1] is None:
-        heads.pop()
-    names = check_header(path.name, heads, layout)
-    staged = StagedFile(
-        path.name, target, {name: "text" for name in names if name}, 0, native=False
-    )
-    if extra := [str(head)[:40] for head, known in zip(heads, names, strict=True) if known is None]:
-        staged.notes.append({"code": "extra_columns", "count": len(extra), "facts": extra[:20]})
-    serial = {index for index, known in enumerate(names) if known in layout.dates}
-    write_text_parquet(
+    titles = [cell.value for cell in header]
+    while titles and titles[-1] is None:
+        titles.pop()
+    names = check_header(path.name, titles, file_format)
+    types = {name: "text" for name in names if name}
+    staged = StagedFile(path.name, target, types, 0, native=False)
+    staged.note_extra_columns(titles, names)
+    reader = _RowReader(
         staged,
-        names,
-        _cells(path, rows, len(heads), serial, values.epoch, layout.header_row, staged),
-        target,
+        width=len(titles),
+        dates={index for index, name in enumerate(names) if name in file_format.dates},
+        epoch=values.epoch,
     )
-    if not staged.rows and not layout.may_be_empty:
+    records = reader.records(rows, file_format.header_row + 1)
+    write_text_parquet(staged, names, records, target)
+    if not staged.rows and not file_format.may_be_empty:
         raise UserError("header_only", file=path.name)
     return staged
 
 
-def _cells(
-    path: Path, rows, width: int, serial: set[int], epoch, header_row: int, staged: StagedFile
-):
-    for line, (shown, written) in enumerate(rows, header_row + 1):
-        if len(shown) > MAX_COLUMNS:
-            raise UserError("too_wide", file=path.name, count=len(shown))
-        texts: list[str | None] = []
-        for index, (cell, origin) in enumerate(zip(shown, written, strict=True)):
-            if origin.data_type == "f" and cell.value is None:
-                raise UserError(
-                    "xlsx_formula", file=path.name, cell=f"{origin.column_letter}{line}"
-                )
-            texts.append(_cell_text(cell, index in serial, epoch))
-        if not any(texts):
-            staged.skipped["blank_lines"] = staged.skipped.get("blank_lines", 0) + 1
-            continue
-        problem = None
-        if (texts[0] or "").strip() in TOTAL_ROW_LABELS:
-            problem = "trailer"
-        elif any(texts[width:]):
-            problem = "too_many_columns"
-        yield line, problem, (texts + [None] * width)[:width]
+def _sheet_name(path: Path, file_format: FileFormat, names: list[str]) -> str:
+    if file_format.sheet is None and len(names) != 1:
+        raise UserError("xlsx_sheets", file=path.name, sheets=", ".join(names[:10]))
+    name = file_format.sheet or names[0]
+    if name not in names:
+        raise UserError("xlsx_no_sheet", file=path.name, sheet=name)
+    return name
 
 
-def _cell_text(cell, is_date: bool, epoch: dt.datetime) -> str | None:
+@dataclass(frozen=True)
+class _RowReader:
+    """Reads the rows of a sheet as text.
+
+    Parameters
+    ----------
+    width
+        Columns of the header.
+    dates
+        Positions of the columns that may hold serial numbers of days.
+    epoch
+        The day of serial number 0.
+    """
+
+    staged: StagedFile
+    width: int
+    dates: set[int]
+    epoch: dt.datetime
+
+    def records(
+        self, rows: Iterator[tuple[tuple[Cell, ...], tuple[Cell, ...]]], first_line: int
+    ) -> Iterator[Record]:
+        """Yield the records of rows given as (cells with values, cells with formulas)."""
+        for line, (value_cells, formula_cells) in enumerate(rows, first_line):
+            if len(value_cells) > MAX_COLUMNS:
+                raise UserError("too_wide", file=self.staged.file, count=len(value_cells))
+            self._check_formulas(line, value_cells, formula_cells)
+            texts = [
+                _cell_text(cell, self.epoch if index in self.dates else None)
+                for index, cell in enumerate(value_cells)
+            ]
+            if not any(texts):
+                self.staged.skip("blank_lines")
+                continue
+            problem = None
+            if (texts[0] or "").strip() in TOTAL_ROW_LABELS:
+                problem = "trailer"
+            elif any(texts[self.width :]):
+                problem = "too_many_columns"
+            padding: list[str | None] = [None] * self.width
+            yield line, problem, (texts + padding)[: self.width]
+
+    def _check_formulas(
+        self, line: int, value_cells: tuple[Cell, ...], formula_cells: tuple[Cell, ...]
+    ) -> None:
+        for cell, formula in zip(value_cells, formula_cells, strict=True):
+            if formula.data_type == "f" and cell.value is None:
+                address = f"{formula.column_letter}{line}"
+                raise UserError("xlsx_formula", file=self.staged.file, cell=address)
+
+
+def _cell_text(cell: Cell, epoch: dt.datetime | None) -> str | None:
+    """Return a cell as text; `epoch` for a column of dates, where numbers are days."""
     value = cell.value
     if value is None or isinstance(value, str):
         return ERROR_MARK + value if value and cell.data_type == "e" else value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
-        return (
-            value.isoformat(sep=" ", timespec="seconds")
-            if value.time() != dt.time()
-            else value.date().isoformat()
-        )
+        if value.time() == dt.time():
+            return value.date().isoformat()
+        return value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, int | float):
-        if is_date and 0 < value < 110_000 and value == int(value):
-            return (epoch + dt.timedelta(days=int(value))).date().isoformat()
-        if abs(value) >= 1e15:
-            return DIGITS_MARK + format(value, ".15g")
-        return str(int(value)) if value == int(value) else format(value, ".15g")
+        return _number_text(value, epoch)
     return str(value)
+
+
+def _number_text(value: float, epoch: dt.datetime | None) -> str:
+    is_whole = float(value).is_integer()
+    if epoch and 0 < value < MAX_DAY_NUMBER and is_whole:
+        return (epoch + dt.timedelta(days=int(value))).date().isoformat()
+    if abs(value) >= MIN_INEXACT:
+        return DIGITS_MARK + format(value, ".15g")
+    return str(int(value)) if is_whole else format(value, ".15g")

@@ -1,15 +1,19 @@
-"""Parquet and Excel files, sound and hostile."""
+"""Faulty and hostile Parquet and Excel files."""
 
 import datetime as dt
 import zipfile
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
+from data.editions.manifest import Edition
 from data.errors import UserError
 from tests.support.deliveries import LENIENT, load_tiny, manifest, refused, rows, write
 
@@ -18,7 +22,8 @@ HEAD = ["as_of", "loan_id", "balance", "days_past_due"]
 MARCH = dt.datetime(2024, 3, 31)  # noqa: DTZ001 - a spreadsheet knows no zone
 
 
-def loans(**columns):
+def loans(**columns: pa.Array) -> pa.Table:
+    """Return two loans with some columns replaced."""
     plain = {
         "loan_id": pa.array(["L1", "L2"]),
         "customer_id": pa.array(["C1", "C2"]),
@@ -28,35 +33,38 @@ def loans(**columns):
     return pa.table(plain | columns)
 
 
-def with_loans(tmp_path, table):
+def with_loans(tmp_path: Path, table: pa.Table) -> Path:
+    """Write a delivery whose loans are a Parquet file."""
     delivery = write(tmp_path / "d", loan=None)
     pq.write_table(table, delivery / "loan.parquet")
     return delivery
 
 
-def with_sheet(tmp_path, lines, **how):
-    """A delivery whose loan_snapshot is a workbook with these rows."""
+def with_sheet(tmp_path: Path, lines: list[list], **options: bool) -> Path:
+    """Write a delivery whose loan_snapshot is a workbook with these rows."""
     delivery = write(tmp_path / "d", loan_snapshot=None)
     book = openpyxl.Workbook()
-    if how.get("epoch_1904"):
-        book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    if options.get("epoch_1904"):
+        book.epoch = CALENDAR_MAC_1904
     for line in lines:
         book.active.append(line)
-    if how.get("second"):
+    if options.get("second"):
         book.create_sheet("备注")
     book.save(delivery / "loan_snapshot.xlsx")
     return delivery
 
 
-def snapshots(edition, home):
-    found = rows(
+def snapshots(edition: Edition, home: Path) -> list[tuple]:
+    result = rows(
         edition, home, "select as_of, balance, days_past_due from loan_snapshot order by loan_key"
     )
-    return [tuple(row.values()) for row in found]
+    return [tuple(row.values()) for row in result]
 
 
 @pytest.mark.parametrize("damage", ["cut", "renamed"])
-def test_a_cut_or_renamed_parquet_file_is_refused(tmp_path, damage):
+def test_a_cut_or_renamed_parquet_file_is_refused(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     """Fault 71."""
     delivery = with_loans(tmp_path, loans())
     path = delivery / "loan.parquet"
@@ -67,7 +75,7 @@ def test_a_cut_or_renamed_parquet_file_is_refused(tmp_path, damage):
         load_tiny(delivery, tmp_path / "h")
 
 
-def test_a_flipped_bit_in_a_parquet_file_is_found_by_its_sha256(tmp_path):
+def test_a_flipped_bit_in_a_parquet_file_is_detected_by_its_sha256(tmp_path: Path) -> None:
     """Fault 72."""
     delivery = manifest(with_loans(tmp_path, loans()))
     path = delivery / "loan.parquet"
@@ -88,8 +96,8 @@ def test_a_flipped_bit_in_a_parquet_file_is_found_by_its_sha256(tmp_path):
     ],
 )
 def test_a_parquet_column_that_cannot_hold_the_contracts_type_is_refused(
-    tmp_path, column, values, family
-):
+    tmp_path: Path, column: str, values: pa.Array, family: str
+) -> None:
     """Fault 73."""
     with pytest.raises(
         UserError, match=rf"column {column} of loan\.parquet is {family}.*the contract wants"
@@ -111,7 +119,9 @@ def test_a_parquet_column_that_cannot_hold_the_contracts_type_is_refused(
         (pa.array(["1.2万", "2"]), "not_a_number"),
     ],
 )
-def test_a_parquet_amount_is_taken_exactly_or_its_row_refused(tmp_path, values, reason):
+def test_a_parquet_amount_is_read_exactly_or_its_row_rejected(
+    tmp_path: Path, values: pa.Array, reason: str
+) -> None:
     """Fault 73."""
     edition = load_tiny(
         with_loans(tmp_path, loans(principal=values)), tmp_path / "h", limits=LENIENT
@@ -120,7 +130,8 @@ def test_a_parquet_amount_is_taken_exactly_or_its_row_refused(tmp_path, values, 
     assert edition.facts["tables"]["loan"]["loaded"] == 1
 
 
-def stamp(*days):
+def timestamps(*days: dt.date | None) -> pa.Array:
+    """Return nine o'clock of each day."""
     return pa.array(
         [day and dt.datetime.combine(day, dt.time(9)) for day in days], pa.timestamp("us")
     )
@@ -145,7 +156,7 @@ TYPED = {
             ]
         ),
         "loan_id": pa.array(["L1", "L2", "L9", None, " L1 ", *["L1"] * 12]),
-        "paid_at": stamp(DAY, DAY, DAY, DAY, DAY, None, LONG_AGO, LATE, *[DAY] * 9),
+        "paid_at": timestamps(DAY, DAY, DAY, DAY, DAY, None, LONG_AGO, LATE, *[DAY] * 9),
         "amount": pa.array([Decimal(10)] * 4 + [None] + [Decimal(-3)] * 12, pa.decimal128(18, 2)),
     },
     "instalment": {
@@ -169,7 +180,9 @@ TYPED = {
 
 
 @pytest.mark.parametrize("table", TYPED)
-def test_a_typed_row_of_parquet_is_judged_as_the_same_row_in_text(tmp_path, table):
+def test_a_typed_row_of_parquet_is_validated_as_the_same_row_in_text(
+    tmp_path: Path, table: str
+) -> None:
     other = {
         "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\n",
         "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\n",
@@ -202,7 +215,7 @@ def test_a_typed_row_of_parquet_is_judged_as_the_same_row_in_text(tmp_path, tabl
     assert min(len(kept), len(refusals)) > 1
 
 
-def junk(path, kind):
+def damage_workbook(path: Path, kind: str) -> None:
     if kind == "encrypted":
         path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
     elif kind == "renamed":
@@ -223,15 +236,17 @@ def junk(path, kind):
         ("other zip", "is a zip archive but no workbook"),
     ],
 )
-def test_what_only_looks_like_a_workbook_is_told_by_its_real_cause(tmp_path, kind, message):
+def test_a_file_that_is_no_workbook_is_refused_with_its_cause(
+    tmp_path: Path, kind: str, message: str
+) -> None:
     """Fault 74."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]])
-    junk(delivery / "loan_snapshot.xlsx", kind)
+    damage_workbook(delivery / "loan_snapshot.xlsx", kind)
     with pytest.raises(UserError, match=rf"loan_snapshot\.xlsx {message}"):
         load_tiny(delivery, tmp_path / "h")
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     """Fault 75: 300 MB of zeros pack into 0.3 MB."""
     delivery = with_sheet(tmp_path, [HEAD])
     with (
@@ -244,7 +259,8 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
         load_tiny(delivery, tmp_path / "h")
 
 
-def replace_in(path, member, change):
+def replace_in(path: Path, member: str, change: Callable[[bytes], bytes]) -> None:
+    """Change one member of a zip archive."""
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     content[member] = change(content[member])
@@ -253,7 +269,7 @@ def replace_in(path, member, change):
             archive.writestr(name, body)
 
 
-def test_an_entity_bomb_is_refused(tmp_path):
+def test_an_entity_bomb_is_refused(tmp_path: Path) -> None:
     """Fault 76."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]])
     lol = b'<!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -268,7 +284,7 @@ def test_an_entity_bomb_is_refused(tmp_path):
         load_tiny(delivery, tmp_path / "h")
 
 
-def test_a_sheet_that_claims_a_million_rows_is_read_by_its_cells(tmp_path):
+def test_a_sheet_that_claims_a_million_rows_is_read_by_its_cells(tmp_path: Path) -> None:
     """Fault 77."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0], [MARCH, "L2", 2000, 31]])
     claim = b'<dimension ref="A1:XFD1048576"'
@@ -284,7 +300,7 @@ def test_a_sheet_that_claims_a_million_rows_is_read_by_its_cells(tmp_path):
     ]
 
 
-def test_a_cell_in_the_last_column_refuses_the_workbook(tmp_path):
+def test_a_cell_in_the_last_column_refuses_the_workbook(tmp_path: Path) -> None:
     """Fault 77."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]])
     book = openpyxl.load_workbook(delivery / "loan_snapshot.xlsx")
@@ -294,7 +310,7 @@ def test_a_cell_in_the_last_column_refuses_the_workbook(tmp_path):
         load_tiny(delivery, tmp_path / "h")
 
 
-def test_a_formula_without_its_value_refuses_the_workbook(tmp_path):
+def test_a_formula_without_its_value_refuses_the_workbook(tmp_path: Path) -> None:
     """Fault 78."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", "=1+1", 0]])
     with pytest.raises(
@@ -304,21 +320,21 @@ def test_a_formula_without_its_value_refuses_the_workbook(tmp_path):
 
 
 @pytest.mark.parametrize("error", ["#REF!", "#N/A"])
-def test_an_excel_error_refuses_its_row(tmp_path, error):
+def test_an_excel_error_refuses_its_row(tmp_path: Path, error: str) -> None:
     """Fault 79."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", error, 0], [MARCH, "L2", 2000, 31]])
     edition = load_tiny(delivery, tmp_path / "h", limits=LENIENT)
     assert refused(edition, tmp_path / "h") == [("loan_snapshot", 2, "balance", "excel_error")]
 
 
-def test_a_workbook_with_a_second_sheet_is_asked_about(tmp_path):
+def test_a_workbook_with_a_second_sheet_is_refused(tmp_path: Path) -> None:
     """Fault 80."""
     delivery = with_sheet(tmp_path, [HEAD, [MARCH, "L1", 900, 0]], second=True)
     with pytest.raises(UserError, match="has several sheets"):
         load_tiny(delivery, tmp_path / "h")
 
 
-def test_a_title_above_the_header_refuses_the_workbook(tmp_path):
+def test_a_title_above_the_header_refuses_the_workbook(tmp_path: Path) -> None:
     """Fault 80."""
     with pytest.raises(UserError, match=r"first line of loan_snapshot\.xlsx is no header"):
         load_tiny(
@@ -327,14 +343,16 @@ def test_a_title_above_the_header_refuses_the_workbook(tmp_path):
 
 
 @pytest.mark.parametrize(("epoch_1904", "serial"), [(False, 45382), (True, 43920)])
-def test_a_serial_number_in_a_date_column_is_its_day(tmp_path, epoch_1904, serial):
+def test_a_serial_number_in_a_date_column_is_its_day(
+    tmp_path: Path, epoch_1904: bool, serial: int
+) -> None:
     """Fault 45: 45,382 days after 1899-12-30, or 43,920 after 1904-01-01, is 2024-03-31."""
     delivery = with_sheet(tmp_path, [HEAD, [serial, "L1", 900.5, 0]], epoch_1904=epoch_1904)
     edition = load_tiny(delivery, tmp_path / "h")
     assert snapshots(edition, tmp_path / "h") == [(dt.date(2024, 3, 31), Decimal("900.50"), 0)]
 
 
-def test_a_long_number_that_lost_its_digits_in_excel_refuses_its_row(tmp_path):
+def test_a_long_number_that_lost_its_digits_in_excel_refuses_its_row(tmp_path: Path) -> None:
     """Fault 56."""
     edition = load_tiny(
         with_sheet(tmp_path, [HEAD, [MARCH, 110101199003071234, 900, 0]]),

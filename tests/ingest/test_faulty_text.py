@@ -1,22 +1,24 @@
 """Encodings and characters of delivered files: what loads, what is refused, and that nothing loads wrong."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
+from data.editions.manifest import Edition
 from data.errors import UserError
 from tests.support.deliveries import CUSTOMER, LENIENT, LOAN, load_tiny, refused, rows, write
 
 BRANCH = "branch_id,name\nB1,总行营业部\nB2,澜江分行\n"
 
 
-def branches(edition, home):
+def branches(edition: Edition, home: Path) -> list[str]:
     return [
         row["name"] for row in rows(edition, home, "select name from branch order by branch_key")
     ]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
     """Fault 1."""
     edition = load_tiny(
         write(tmp_path / "d", customer=b"\xef\xbb\xbf" + CUSTOMER.encode()), tmp_path / "h"
@@ -25,7 +27,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "gbk"])
-def test_a_file_in_gb18030_loads_with_its_names_right(tmp_path, encoding):
+def test_a_file_in_gb18030_loads_with_its_names_right(tmp_path: Path, encoding: str) -> None:
     """Fault 2."""
     edition = load_tiny(write(tmp_path / "d", branch=BRANCH.encode(encoding)), tmp_path / "h")
     assert branches(edition, tmp_path / "h") == ["总行营业部", "澜江分行"]
@@ -33,7 +35,7 @@ def test_a_file_in_gb18030_loads_with_its_names_right(tmp_path, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_a_utf_16_file_with_its_mark_loads(tmp_path, encoding):
+def test_a_utf_16_file_with_its_mark_loads(tmp_path: Path, encoding: str) -> None:
     """Fault 3."""
     mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
     edition = load_tiny(
@@ -42,13 +44,13 @@ def test_a_utf_16_file_with_its_mark_loads(tmp_path, encoding):
     assert branches(edition, tmp_path / "h") == ["总行营业部", "澜江分行"]
 
 
-def test_a_utf_16_file_without_its_mark_is_refused_for_its_encoding(tmp_path):
+def test_a_utf_16_file_without_its_mark_is_refused_for_its_encoding(tmp_path: Path) -> None:
     """Fault 4."""
     with pytest.raises(UserError, match=r"loan\.csv.*UTF-16.*encoding"):
         load_tiny(write(tmp_path / "d", loan=LOAN.encode("utf-16-le")), tmp_path / "h")
 
 
-def test_one_bad_byte_refuses_the_file_with_its_place(tmp_path):
+def test_one_bad_byte_refuses_the_file_with_its_place(tmp_path: Path) -> None:
     """Fault 5."""
     text = BRANCH.encode()
     place = text.index("澜".encode()) + 1
@@ -58,7 +60,7 @@ def test_one_bad_byte_refuses_the_file_with_its_place(tmp_path):
         load_tiny(write(tmp_path / "d", branch=bad), tmp_path / "h")
 
 
-def test_utf_8_declared_as_gbk_is_still_read_as_utf_8(tmp_path):
+def test_utf_8_declared_as_gbk_is_still_read_as_utf_8(tmp_path: Path) -> None:
     """Fault 6."""
     edition = load_tiny(write(tmp_path / "d", branch=BRANCH), tmp_path / "h", encoding="gbk")
     assert branches(edition, tmp_path / "h") == ["总行营业部", "澜江分行"]
@@ -72,7 +74,9 @@ def test_utf_8_declared_as_gbk_is_still_read_as_utf_8(tmp_path):
 BOTH = b"manager_id,name\nM1," + "牛".encode("gb18030") + b"\n"
 
 
-def test_a_file_valid_in_two_encodings_follows_the_declared_one_where_the_others_prove_it(tmp_path):
+def test_a_file_valid_in_two_encodings_follows_the_declared_one_if_another_file_needs_it(
+    tmp_path: Path,
+) -> None:
     """Fault 7."""
     delivery = write(tmp_path / "d", branch=BRANCH.encode("gb18030"), manager=BOTH)
     edition = load_tiny(delivery, tmp_path / "h", encoding="gb18030")
@@ -81,7 +85,7 @@ def test_a_file_valid_in_two_encodings_follows_the_declared_one_where_the_others
     ]
 
 
-def test_a_file_valid_in_two_encodings_beside_gb18030_is_asked_about(tmp_path):
+def test_a_file_valid_in_two_encodings_beside_gb18030_is_refused(tmp_path: Path) -> None:
     """Fault 7."""
     with pytest.raises(UserError, match=r"manager\.csv.*branch\.csv.*--encoding"):
         load_tiny(
@@ -89,7 +93,7 @@ def test_a_file_valid_in_two_encodings_beside_gb18030_is_asked_about(tmp_path):
         )
 
 
-def test_a_nul_within_a_field_refuses_the_row(tmp_path):
+def test_a_nul_within_a_field_refuses_the_row(tmp_path: Path) -> None:
     """Fault 8."""
     edition = load_tiny(
         write(tmp_path / "d", branch=BRANCH + "B3,a\0b\n"), tmp_path / "h", limits=LENIENT
@@ -97,7 +101,7 @@ def test_a_nul_within_a_field_refuses_the_row(tmp_path):
     assert refused(edition, tmp_path / "h") == [("branch", 4, None, "nul_byte")]
 
 
-def test_invisible_characters_are_not_shown_and_names_keep_their_letters(tmp_path):
+def test_invisible_characters_are_not_shown_and_names_keep_their_letters(tmp_path: Path) -> None:
     """Fault 9."""
     edition = load_tiny(
         write(tmp_path / "d", branch="branch_id,name\nB1,总\u200b行\u202e营\x01业😀部\n"),
@@ -106,7 +110,7 @@ def test_invisible_characters_are_not_shown_and_names_keep_their_letters(tmp_pat
     assert branches(edition, tmp_path / "h") == ["总行营业😀部"]
 
 
-def test_full_width_digits_and_letters_are_the_half_width_ones(tmp_path):
+def test_full_width_digits_and_letters_are_the_half_width_ones(tmp_path: Path) -> None:
     """Fault 10."""
     loan = LOAN.replace("L1,C1,1000.00", "Ｌ１,Ｃ１,１０００．００")
     edition = load_tiny(write(tmp_path / "d", loan=loan), tmp_path / "h")
@@ -122,7 +126,7 @@ def test_full_width_digits_and_letters_are_the_half_width_ones(tmp_path):
     assert {"code": "cleaned_keys", "count": 1} in edition.facts["tables"]["loan"]["notes"]
 
 
-def test_half_width_agrees_with_unicode_on_every_full_width_form():
+def test_half_width_agrees_with_unicode_on_every_full_width_form() -> None:
     """Fault 10."""
     from data.loading.pipeline import CASTING_SQL
 
@@ -132,7 +136,7 @@ def test_half_width_agrees_with_unicode_on_every_full_width_form():
     assert unicodedata.normalize("NFKC", forms).replace("'", "''") in text
 
 
-def test_spaces_around_a_key_are_no_part_of_it(tmp_path):
+def test_spaces_around_a_key_are_no_part_of_it(tmp_path: Path) -> None:
     """Fault 11."""
     loan = LOAN.replace("L1,C1,", " L1 ,\u3000C1\u00a0,")
     edition = load_tiny(write(tmp_path / "d", loan=loan), tmp_path / "h")
@@ -141,7 +145,7 @@ def test_spaces_around_a_key_are_no_part_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["", "NULL", "N/A", "-", "无", "#N/A"])
-def test_the_agreed_words_for_nothing_are_null(tmp_path, word):
+def test_the_agreed_words_for_no_value_are_null(tmp_path: Path, word: str) -> None:
     """Fault 12."""
     customer = "customer_id,valid_from,monthly_income,education\n"
     customer += f"C1,2024-01-01,{word},{word}\nC2,2024-01-01,5000,bachelor\n"
@@ -156,14 +160,14 @@ def test_the_agreed_words_for_nothing_are_null(tmp_path, word):
     }
 
 
-def test_another_word_for_nothing_refuses_the_row(tmp_path):
+def test_another_word_for_no_value_rejects_the_row(tmp_path: Path) -> None:
     """Fault 12."""
     customer = CUSTOMER.replace("C2,2024-01-01", "C2,unknown")
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h", limits=LENIENT)
     assert ("customer", 3, "valid_from", "not_a_date") in refused(edition, tmp_path / "h")
 
 
-def test_a_variant_of_a_code_that_nobody_mapped_is_other_and_counted(tmp_path):
+def test_an_unknown_code_is_other_and_counted(tmp_path: Path) -> None:
     """Fault 13."""
     customer = "customer_id,valid_from,education\nC1,2024-01-01,大專\nC2,2024-01-01,college\n"
     edition = load_tiny(write(tmp_path / "d", customer=customer), tmp_path / "h")

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,11 @@ insert into payment values ('P1', 'L1', '2024-02-10 16:30+00', 105, 'instalment'
 
 
 class Server:
-    def __init__(self, folder: Path, binaries: Path):
-        self.folder, self.binaries = folder, binaries
+    """A PostgreSQL server in a folder, reached by its socket."""
+
+    def __init__(self, folder: Path, binaries: Path) -> None:
+        self.folder = folder
+        self.binaries = binaries
 
     def run(self, program: str, *arguments: str, text: str | None = None) -> str:
         command = [str(self.binaries / program), *arguments]
@@ -67,15 +71,15 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server():
+def server() -> Iterator[Server]:
     if not BINARIES:
         pytest.skip("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="pg"))
-    made = Server(folder, BINARIES[-1].parent)
+    running = Server(folder, BINARIES[-1].parent)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     data = str(folder / "data")
-    made.run(
+    running.run(
         "initdb",
         "-D",
         data,
@@ -91,21 +95,22 @@ def server():
         "local all guarded scram-sha-256\nlocal all all trust\n", encoding="utf-8"
     )
     options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    made.run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
-    made.sql("create database bank", "postgres")
-    yield made
-    made.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    running.run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
+    running.sql("create database bank", "postgres")
+    yield running
+    running.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def bank(server):
+def database(server: Server) -> Server:
+    """The server with a fresh copy of the tables."""
     server.sql("drop schema public cascade; create schema public;" + SCHEMA)
     return server
 
 
-def test_a_database_loads_like_files(bank, tmp_path):
-    edition = load_tiny(bank.address(), tmp_path / "h")
+def test_a_database_loads_like_files(database: Server, tmp_path: Path) -> None:
+    edition = load_tiny(database.address(), tmp_path / "h")
     loans = rows(
         edition,
         tmp_path / "h",
@@ -131,76 +136,88 @@ def test_a_database_loads_like_files(bank, tmp_path):
     )
 
 
-def test_a_bad_row_of_a_database_is_refused_with_its_number(bank, tmp_path):
-    bank.sql("insert into loan values ('L3', 'C1', 10.005, '2024-01-10')")
-    edition = load_tiny(bank.address(), tmp_path / "h", limits=LENIENT)
+def test_a_bad_row_of_a_database_is_refused_with_its_number(
+    database: Server, tmp_path: Path
+) -> None:
+    database.sql("insert into loan values ('L3', 'C1', 10.005, '2024-01-10')")
+    edition = load_tiny(database.address(), tmp_path / "h", limits=LENIENT)
     assert refused(edition, tmp_path / "h") == [("loan", 3, "principal", "too_many_decimals")]
 
 
-def test_a_connection_that_breaks_is_read_anew_in_one_snapshot(bank, tmp_path):
+def test_after_a_broken_connection_everything_is_read_again_in_one_snapshot(
+    database: Server, tmp_path: Path
+) -> None:
     """Fault 81."""
     broken = []
 
-    def breaking(step, count, seconds):
+    def breaking(step: str, count: int, seconds: float) -> None:
         if step == "loan: reading" and not broken:
             broken.append(step)
-            bank.sql(
+            database.sql(
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'bank' and pid <> "
                 "pg_backend_pid();"
                 "insert into payment values ('P2', 'L2', '2024-03-10', 105, 'instalment')"
             )
 
-    edition = load_tiny(bank.address(), tmp_path / "h", progress=breaking)
+    edition = load_tiny(database.address(), tmp_path / "h", progress=breaking)
     assert broken
     assert edition.facts["tables"]["payment"]["loaded"] == 2
 
 
-def test_a_table_that_takes_too_long_is_refused(bank, tmp_path):
+def test_a_table_that_takes_too_long_is_refused(database: Server, tmp_path: Path) -> None:
     """Fault 82."""
     from data.contract.schema import read_contract
-    from data.ingest.postgres import stage_database
+    from data.ingest.postgres import DatabaseTable, stage_database
 
-    bank.sql(
+    database.sql(
         "alter table loan rename to slow; create view loan as select slow.* from slow, pg_sleep(5)"
     )
     tables = read_contract().tables
-    wanted = {name: (name, tables[name], True) for name in ("customer", "loan")}
+    wanted = {
+        name: DatabaseTable(name, tables[name], required=True) for name in ("customer", "loan")
+    }
     with pytest.raises(UserError, match=r"did not finish table loan within 0\.3 seconds"):
-        stage_database(bank.address(), wanted, tmp_path, lambda *step: None, timeout=0.3)
+        stage_database(
+            database.address(), wanted, tmp_path, lambda step, rows, seconds: None, timeout=0.3
+        )
 
 
-def test_a_wrong_password_is_told_without_the_password(bank, tmp_path):
+def test_a_wrong_password_is_refused_without_showing_it(database: Server, tmp_path: Path) -> None:
     """Fault 83."""
-    bank.sql("drop role if exists guarded; create role guarded login password 'right'")
-    with pytest.raises(UserError, match="refused the user or password") as told:
-        load_tiny(bank.address("guarded", "s3cret"), tmp_path / "h")
-    assert "s3cret" not in str(told.value)
+    database.sql("drop role if exists guarded; create role guarded login password 'right'")
+    with pytest.raises(UserError, match="refused the user or password") as caught:
+        load_tiny(database.address("guarded", "s3cret"), tmp_path / "h")
+    assert "s3cret" not in str(caught.value)
 
 
-def test_a_database_that_is_not_there_is_told_in_one_sentence(tmp_path):
+def test_an_unreachable_database_is_refused_in_one_sentence(tmp_path: Path) -> None:
     """Fault 83."""
-    with pytest.raises(UserError, match="the database cannot be reached") as told:
+    with pytest.raises(UserError, match="the database cannot be reached") as caught:
         load_tiny(f"postgresql://me:s3cret@/bank?host={tmp_path}", tmp_path / "h")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(caught.value)
 
 
-def test_a_column_whose_type_changed_is_refused(bank, tmp_path):
+def test_a_column_whose_type_changed_is_refused(database: Server, tmp_path: Path) -> None:
     """Fault 84."""
-    bank.sql("alter table payment alter column payment_id type bigint using 1")
+    database.sql("alter table payment alter column payment_id type bigint using 1")
     with pytest.raises(
         UserError, match=r"column payment_id of payment is int; the contract wants key"
     ):
-        load_tiny(bank.address(), tmp_path / "h")
+        load_tiny(database.address(), tmp_path / "h")
 
 
-def test_rows_that_come_while_reading_belong_to_the_next_load(bank, tmp_path):
+def test_rows_that_come_while_reading_belong_to_the_next_load(
+    database: Server, tmp_path: Path
+) -> None:
     """Fault 85."""
 
-    def changing(step, count, seconds):
+    def changing(step: str, count: int, seconds: float) -> None:
         if step == "customer: reading":
-            bank.sql("insert into loan values ('L3', 'C1', 10, '2024-01-10'); delete from payment")
+            database.sql(
+                "insert into loan values ('L3', 'C1', 10, '2024-01-10'); delete from payment"
+            )
 
-    edition = load_tiny(bank.address(), tmp_path / "h", progress=changing)
+    edition = load_tiny(database.address(), tmp_path / "h", progress=changing)
     assert edition.facts["tables"]["loan"]["loaded"] == 2
     assert edition.facts["tables"]["payment"]["loaded"] == 1
     assert edition.as_of == AS_OF

@@ -1,19 +1,23 @@
-"""The shipped sources on the real extracts: every record accounted for, nothing fanned out, the published figures."""
+"""The shipped sources on the real extracts: no record lost or multiplied, and the published figures."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from data.contract.schema import read_contract
+from data.editions.manifest import Edition
 from data.errors import UserError
 from data.ingest.source import read_source, source_names
 from data.loading.pipeline import load
 from tests.support.deliveries import rows
 
+Loaded = tuple[Edition, Callable[[str], list[tuple]]]
 REAL = Path(__file__).parents[3] / "shared" / "real"
 
 
-def loaded(name, tmp_path_factory):
+def load_real(name: str, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Load a real extract; return the edition and a function that runs SQL on it."""
     if not (REAL / name).is_dir():
         pytest.skip(f"the real extract ../shared/real/{name} is not here")
     home = tmp_path_factory.mktemp(name) / "h"
@@ -22,18 +26,18 @@ def loaded(name, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def superlender(tmp_path_factory):
-    return loaded("superlender", tmp_path_factory)
+def superlender(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load_real("superlender", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
-def berka(tmp_path_factory):
-    return loaded("berka", tmp_path_factory)
+def berka(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load_real("berka", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
-def ondeck(tmp_path_factory):
-    return loaded("ondeck", tmp_path_factory)
+def ondeck(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load_real("ondeck", tmp_path_factory)
 
 
 BUCKETS = """
@@ -43,7 +47,7 @@ select
 from ({})"""
 
 
-def test_every_shipped_source_can_be_read():
+def test_every_shipped_source_can_be_read() -> None:
     assert source_names() == ["berka", "contract", "ondeck", "superlender"]
     for name in source_names():
         assert read_source(name, read_contract()).name == name
@@ -63,14 +67,14 @@ def test_a_source_with_an_unknown_key_is_refused_with_its_path(tmp_path: Path) -
         read_source("bank", read_contract(), tmp_path)
 
 
-def test_an_unknown_source_is_refused_with_the_known_ones():
+def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         UserError, match="no source named nobank; known are berka, contract, ondeck, superlender"
     ):
         read_source("nobank", read_contract())
 
 
-def test_superlenders_twelve_double_customers_do_not_fan_out(superlender):
+def test_superlenders_twelve_double_customers_do_not_fan_out(superlender: Loaded) -> None:
     edition, ask = superlender
     assert edition.facts["files"]["demographics"]["skips"] == {"duplicate_same": 12}
     assert ask("select count(*), count(distinct customer_key) from customer") == [(5433, 5433)]
@@ -79,7 +83,7 @@ def test_superlenders_twelve_double_customers_do_not_fan_out(superlender):
     ) == [(4368,)]
 
 
-def test_superlenders_borrowers_without_demographics_are_kept(superlender):
+def test_superlenders_borrowers_without_demographics_are_kept(superlender: Loaded) -> None:
     _, ask = superlender
     borrowers = (
         "select count(*) from loan join customer using (customer_key) where outcome is not null"
@@ -87,7 +91,7 @@ def test_superlenders_borrowers_without_demographics_are_kept(superlender):
     assert ask(f"{borrowers} and account_type is null") == [(1099,)]
 
 
-def test_superlenders_outcomes_are_the_published_ones(superlender):
+def test_superlenders_outcomes_are_the_published_ones(superlender: Loaded) -> None:
     _, ask = superlender
     assert ask(
         "select outcome, count(*) from loan where outcome is not null group by 1 order by 1"
@@ -97,7 +101,9 @@ def test_superlenders_outcomes_are_the_published_ones(superlender):
     ]
 
 
-def test_superlenders_borrowers_with_earlier_loans_have_the_published_rates(superlender):
+def test_superlenders_borrowers_with_earlier_loans_have_the_published_rates(
+    superlender: Loaded,
+) -> None:
     """Savings 618 of 2,565 = 24.09 %, permanent employment 479 of 2,335 = 20.51 %, of 3,264 loans of described
     borrowers."""
     _, ask = superlender
@@ -114,13 +120,13 @@ where outcome is not null and account_type is not null
     ) == [(2335, 479)]
 
 
-def test_superlenders_earlier_loans_closed_as_late_as_published(superlender):
+def test_superlenders_earlier_loans_closed_as_late_as_published(superlender: Loaded) -> None:
     _, ask = superlender
     late = "select closed_on - matures_on as days from loan where outcome is null"
     assert ask(BUCKETS.format(late)) == [(13742, 4308, 91, 25, 17)]
 
 
-def test_superlenders_first_instalments_came_as_late_as_published(superlender):
+def test_superlenders_first_instalments_came_as_late_as_published(superlender: Loaded) -> None:
     _, ask = superlender
     late = """
 select min(paid_on) - due_on as days
@@ -130,20 +136,22 @@ group by loan_key, due_on"""
     assert ask(BUCKETS.format(late)) == [(15022, 3038, 85, 21, 17)]
 
 
-def test_superlenders_borrowers_with_two_or_more_earlier_loans_are_as_published(superlender):
+def test_superlenders_borrowers_with_two_or_more_earlier_loans_are_as_published(
+    superlender: Loaded,
+) -> None:
     _, ask = superlender
     each = "select customer_key, count(*) as loans from loan where outcome is null group by 1"
     assert ask(f"select count(*) filter (loans >= 2), count(*) from ({each})") == [(2966, 4359)]
 
 
-def test_superlenders_schedule_and_payments_add_up_to_what_was_due(superlender):
+def test_superlenders_schedule_and_payments_add_up_to_what_was_due(superlender: Loaded) -> None:
     _, ask = superlender
     due = "select sum(principal + interest) from instalment"
     assert ask(f"select ({due}) = (select sum(amount) from payment)") == [(True,)]
     assert ask("select count(*) from payment where amount < 0") == [(0,)]
 
 
-def test_berkas_loans_by_status_are_the_published_ones(berka):
+def test_berkas_loans_by_status_are_the_published_ones(berka: Loaded) -> None:
     _, ask = berka
     assert ask(
         "select status_code, count(*), sum(principal)::bigint from loan group by 1 order by 1"
@@ -155,7 +163,7 @@ def test_berkas_loans_by_status_are_the_published_ones(berka):
     ]
 
 
-def test_berkas_bad_loans_by_region_are_the_published_ones(berka):
+def test_berkas_bad_loans_by_region_are_the_published_ones(berka: Loaded) -> None:
     _, ask = berka
     regions = ask(
         "select branch_1, count(*), count(*) filter (outcome = 'bad') from loan join branch using "
@@ -173,20 +181,20 @@ def test_berkas_bad_loans_by_region_are_the_published_ones(berka):
     ]
 
 
-def test_berkas_owner_is_the_borrower_and_every_client_is_a_customer(berka):
+def test_berkas_owner_is_the_borrower_and_every_client_is_a_customer(berka: Loaded) -> None:
     edition, ask = berka
     assert ask("select count(*) from customer") == [(5369,)]
     assert ask("select count(distinct customer_key) from loan") == [(682,)]
     assert edition.facts["files"]["transactions"]["loaded"] == 49102
 
 
-def test_berkas_days_past_due_are_the_least_that_is_certain(berka):
+def test_berkas_days_past_due_are_the_least_that_is_certain(berka: Loaded) -> None:
     _, ask = berka
-    found = ask("""
+    result = ask("""
 select status_code, min(days_past_due) >= 1, max(days_past_due) > 31, bool_and(balance > 0)
 from loan_snapshot join loan using (loan_key) group by 1 order by 1""")
     # D misses at least the latest monthly instalment, at most 31 days old; B the last one, on the day the loan matured.
-    assert found == [
+    assert result == [
         ("A", False, False, False),
         ("B", True, True, True),
         ("C", False, False, True),
@@ -194,7 +202,7 @@ from loan_snapshot join loan using (loan_key) group by 1 order by 1""")
     ]
 
 
-def test_ondecks_three_incomplete_rows_are_refused_with_their_reason(ondeck):
+def test_ondecks_three_incomplete_rows_are_refused_with_their_reason(ondeck: Loaded) -> None:
     edition, ask = ondeck
     assert edition.facts["files"]["loans"]["rejected"] == 3
     assert ask("select line, column_name, reason from rejected order by line") == [
@@ -204,11 +212,11 @@ def test_ondecks_three_incomplete_rows_are_refused_with_their_reason(ondeck):
     ]
 
 
-def test_ondecks_count_roll_matrix_is_the_published_one(ondeck):
+def test_ondecks_count_roll_matrix_is_the_published_one(ondeck: Loaded) -> None:
     """Buckets [1, 5) [5, 10) [10, 30) [30, 60) [60, …): of 126 loans in the first, 27 cured: .21 .41 .12 .25."""
     _, ask = ondeck
     bucket = "(({0} >= 1)::int + ({0} >= 5)::int + ({0} >= 10)::int + ({0} >= 30)::int + ({0} >= 60)::int)"
-    found = ask(f"""
+    result = ask(f"""
 with pair as (
     select {bucket.format("old.days_past_due")} as was, {bucket.format("new.days_past_due")} as now
     from loan_snapshot as old
@@ -217,7 +225,7 @@ with pair as (
 )
 select was, now, round(count(*) / sum(count(*)) over (partition by was), 2) from pair group by was, now order by
 was, now""")
-    assert found == [
+    assert result == [
         (1, 0, 0.21), (1, 1, 0.41), (1, 2, 0.12), (1, 3, 0.25),
         (2, 0, 0.06), (2, 1, 0.03), (2, 2, 0.38), (2, 3, 0.53),
         (3, 0, 0.08), (3, 2, 0.02), (3, 3, 0.38), (3, 4, 0.53),

@@ -1,7 +1,9 @@
-"""Numbers and dates as banks write them. One delivery holds every bad row; each test looks at its own."""
+"""Faulty numbers and dates: one delivery has every bad row, each test looks at its own."""
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from data.errors import UserError
 from data.loading.pipeline import load
 from tests.support.deliveries import AS_OF, CUSTOMER, LENIENT, load_tiny, refused, rows, write
 
+Outcome = dict[str, Any]
 MONEY = {
     "comma": '"1,234,567,890.12"',
     "comma_wrong": '"12,34"',
@@ -39,7 +42,8 @@ DATES = {
 
 
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory):
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Load the delivery; return loaded rows, rejections by table and line, and the facts."""
     folder = tmp_path_factory.mktemp("values")
     loan = "loan_id,customer_id,principal,disbursed_on,matures_on,closed_on\n"
     loan += "".join(f"M_{name},C1,{text},2024-01-10,,\n" for name, text in MONEY.items())
@@ -84,57 +88,60 @@ def bank(tmp_path_factory):
     }
 
 
-def why(bank, loan):
-    assert loan not in bank["loan"]
-    return bank["bad"]["loan", bank["line"][loan]][:2]
+def rejection(outcome: Outcome, loan: str) -> tuple[str, str]:
+    """Return the column and reason for which a loan was rejected."""
+    assert loan not in outcome["loan"]
+    return outcome["bad"]["loan", outcome["line"][loan]][:2]
 
 
-def test_thousands_separators_are_taken_only_where_they_stand_right(bank):
+def test_thousands_separators_are_accepted_only_between_groups_of_three_digits(
+    outcome: Outcome,
+) -> None:
     """Fault 33."""
-    assert bank["loan"]["M_comma"]["principal"] == Decimal("1234567890.12")
-    assert why(bank, "M_comma_wrong") == ("principal", "not_a_number")
+    assert outcome["loan"]["M_comma"]["principal"] == Decimal("1234567890.12")
+    assert rejection(outcome, "M_comma_wrong") == ("principal", "not_a_number")
 
 
 @pytest.mark.parametrize("name", ["brackets", "yuan", "unit", "wan", "dot"])
-def test_a_number_in_anybodys_own_notation_refuses_the_row(bank, name):
+def test_a_number_in_another_notation_rejects_the_row(outcome: Outcome, name: str) -> None:
     """Fault 34."""
-    assert why(bank, f"M_{name}") == ("principal", "not_a_number")
+    assert rejection(outcome, f"M_{name}") == ("principal", "not_a_number")
 
 
-def test_a_negative_principal_is_refused_and_a_reversal_is_not(bank):
+def test_a_negative_principal_is_refused_and_a_reversal_is_not(outcome: Outcome) -> None:
     """Fault 35."""
-    assert why(bank, "M_negative") == ("principal", "below_min")
-    assert bank["payment"]["P2"]["amount"] == Decimal("-1.00")
+    assert rejection(outcome, "M_negative") == ("principal", "below_min")
+    assert outcome["payment"]["P2"]["amount"] == Decimal("-1.00")
 
 
 @pytest.mark.parametrize("name", ["nan", "inf"])
-def test_what_is_not_a_number_never_reaches_a_sum(bank, name):
+def test_nan_and_infinity_are_rejected(outcome: Outcome, name: str) -> None:
     """Fault 36."""
-    assert why(bank, f"M_{name}") == ("principal", "not_a_number")
+    assert rejection(outcome, f"M_{name}") == ("principal", "not_a_number")
 
 
-def test_an_exponent_is_refused(bank):
+def test_an_exponent_is_refused(outcome: Outcome) -> None:
     """Fault 37."""
-    assert why(bank, "M_exponent") == ("principal", "not_a_number")
+    assert rejection(outcome, "M_exponent") == ("principal", "not_a_number")
 
 
-def test_half_a_fen_is_refused_not_rounded(bank):
+def test_half_a_fen_is_refused_not_rounded(outcome: Outcome) -> None:
     """Fault 38."""
-    assert why(bank, "M_half_fen") == ("principal", "too_many_decimals")
-    assert bank["loan"]["M_zeros"]["principal"] == Decimal("30000.00")
+    assert rejection(outcome, "M_half_fen") == ("principal", "too_many_decimals")
+    assert outcome["loan"]["M_zeros"]["principal"] == Decimal("30000.00")
 
 
-def test_an_amount_too_large_for_the_column_is_refused(bank):
+def test_an_amount_too_large_for_the_column_is_refused(outcome: Outcome) -> None:
     """Fault 39."""
-    assert why(bank, "M_huge") == ("principal", "out_of_range")
-    assert bank["loan"]["M_largest"]["principal"] == Decimal("9999999999999.99")
-    assert why(bank, "M_larger") == ("principal", "above_max")
+    assert rejection(outcome, "M_huge") == ("principal", "out_of_range")
+    assert outcome["loan"]["M_largest"]["principal"] == Decimal("9999999999999.99")
+    assert rejection(outcome, "M_larger") == ("principal", "above_max")
 
 
-def test_a_change_of_unit_is_held(tmp_path):
+def test_a_change_of_unit_stops_the_load(tmp_path: Path) -> None:
     """Fault 40."""
 
-    def loans(amount):
+    def loans(amount: str):
         head = "loan_id,customer_id,principal,disbursed_on\n"
         return head + "".join(f"L{number},C1,{amount},2024-01-10\n" for number in range(1, 1201))
 
@@ -144,60 +151,60 @@ def test_a_change_of_unit_is_held(tmp_path):
         load_tiny(write(tmp_path / "b", loan=loans("1.00"), loan_snapshot=snapshot), tmp_path / "h")
 
 
-def test_a_thousand_and_three_tenths_sum_exactly(bank):
+def test_a_thousand_and_three_tenths_sum_exactly(outcome: Outcome) -> None:
     """Fault 42: 1003 × 0.10 = 100.30; P1, P2 add 1.00 − 1.00, the refused P3 and P4 1.00 each."""
-    assert bank["facts"]["tables"]["payment"]["totals"]["amount"] == "102.30"
+    assert outcome["facts"]["tables"]["payment"]["totals"]["amount"] == "102.30"
 
 
 @pytest.mark.parametrize("name", ["dash", "slash", "plain", "chinese"])
-def test_the_agreed_formats_of_a_date_mean_the_same_day(bank, name):
+def test_the_agreed_formats_of_a_date_mean_the_same_day(outcome: Outcome, name: str) -> None:
     """Fault 43."""
-    assert bank["loan"][f"D_{name}"]["disbursed_on"] == dt.date(2024, 1, 5)
+    assert outcome["loan"][f"D_{name}"]["disbursed_on"] == dt.date(2024, 1, 5)
 
 
-def test_a_date_that_may_be_january_or_may_is_refused(bank):
+def test_a_date_that_may_be_january_or_may_is_refused(outcome: Outcome) -> None:
     """Fault 44."""
-    assert why(bank, "D_ambiguous") == ("disbursed_on", "ambiguous_date")
+    assert rejection(outcome, "D_ambiguous") == ("disbursed_on", "ambiguous_date")
 
 
 @pytest.mark.parametrize("name", ["serial", "seven"])
-def test_a_bare_number_is_no_date_in_a_text_file(bank, name):
+def test_a_bare_number_is_no_date_in_a_text_file(outcome: Outcome, name: str) -> None:
     """Fault 45."""
-    assert why(bank, f"D_{name}") == ("disbursed_on", "not_a_date")
+    assert rejection(outcome, f"D_{name}") == ("disbursed_on", "not_a_date")
 
 
 @pytest.mark.parametrize("name", ["feb30", "zeros"])
-def test_a_day_that_no_calendar_has_is_refused(bank, name):
+def test_a_date_that_does_not_exist_is_refused(outcome: Outcome, name: str) -> None:
     """Fault 46."""
-    assert why(bank, f"D_{name}") == ("disbursed_on", "not_a_date")
+    assert rejection(outcome, f"D_{name}") == ("disbursed_on", "not_a_date")
 
 
-def test_the_year_9999_means_open_and_1066_is_refused(bank):
+def test_the_year_9999_means_open_and_1066_is_refused(outcome: Outcome) -> None:
     """Fault 47."""
-    assert bank["loan"]["D_open"]["matures_on"] is None
-    assert why(bank, "D_old") == ("disbursed_on", "date_out_of_range")
+    assert outcome["loan"]["D_open"]["matures_on"] is None
+    assert rejection(outcome, "D_old") == ("disbursed_on", "date_out_of_range")
 
 
-def test_a_time_of_day_in_a_date_column_is_refused_unless_midnight(bank):
+def test_a_time_of_day_in_a_date_column_is_refused_unless_midnight(outcome: Outcome) -> None:
     """Fault 48."""
-    assert why(bank, "D_morning") == ("disbursed_on", "time_in_date")
-    assert bank["loan"]["D_midnight"]["disbursed_on"] == dt.date(2024, 1, 5)
+    assert rejection(outcome, "D_morning") == ("disbursed_on", "time_in_date")
+    assert outcome["loan"]["D_midnight"]["disbursed_on"] == dt.date(2024, 1, 5)
 
 
-def test_what_has_not_happened_yet_is_refused(bank):
+def test_a_date_after_the_as_of_date_is_refused(outcome: Outcome) -> None:
     """Fault 49."""
-    assert why(bank, "D_future") == ("disbursed_on", "after_as_of")
-    assert bank["bad"]["payment", 5][:2] == ("paid_at", "after_as_of")
+    assert rejection(outcome, "D_future") == ("disbursed_on", "after_as_of")
+    assert outcome["bad"]["payment", 5][:2] == ("paid_at", "after_as_of")
 
 
-def test_a_birth_after_the_as_of_date_is_refused(tmp_path):
+def test_a_birth_after_the_as_of_date_is_refused(tmp_path: Path) -> None:
     """Fault 49."""
     text = "customer_id,valid_from,birth_on\nC1,2024-01-01,2024-04-01\nC2,2024-01-01,1990-05-20\n"
     edition = load_tiny(write(tmp_path / "in", customer=text), tmp_path / "home", limits=LENIENT)
     assert ("customer", 2, "birth_on", "after_as_of") in refused(edition, tmp_path / "home")
 
 
-def test_who_is_not_yet_born_at_a_month_end_has_no_age(tmp_path):
+def test_a_customer_born_after_a_month_end_has_no_age(tmp_path: Path) -> None:
     """Known from January, born on 20 March: no age at the end of February, none yet full at the end of March."""
     text = "customer_id,valid_from,birth_on\nC1,2024-01-01,2024-03-20\nC2,2024-01-01,1990-05-20\n"
     told = "as_of,loan_id,balance,days_past_due\n2024-02-29,L1,950.00,0\n2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
@@ -211,7 +218,7 @@ def test_who_is_not_yet_born_at_a_month_end_has_no_age(tmp_path):
     assert [row["age"] for row in found] == [None, 0]
 
 
-def test_a_term_of_999_999_months_stands_for_an_open_end_and_stops_nothing(tmp_path):
+def test_a_term_of_999_999_months_stands_for_an_open_end_and_stops_nothing(tmp_path: Path) -> None:
     text = (
         "loan_id,customer_id,principal,disbursed_on,term_months\nL1,C1,1000.00,2024-01-10,999999\n"
     )
@@ -226,26 +233,26 @@ def test_a_term_of_999_999_months_stands_for_an_open_end_and_stops_nothing(tmp_p
     ]
 
 
-def test_what_lies_before_the_disbursement_is_refused(bank):
+def test_a_date_before_the_disbursement_is_refused(outcome: Outcome) -> None:
     """Fault 49."""
-    assert why(bank, "D_early") == ("matures_on", "before_disbursement")
-    assert why(bank, "D_closed") == ("closed_on", "before_disbursement")
-    assert bank["bad"]["instalment", 2][:2] == ("due_on", "before_disbursement")
-    assert bank["bad"]["payment", 4][:2] == ("paid_at", "before_disbursement")
+    assert rejection(outcome, "D_early") == ("matures_on", "before_disbursement")
+    assert rejection(outcome, "D_closed") == ("closed_on", "before_disbursement")
+    assert outcome["bad"]["instalment", 2][:2] == ("due_on", "before_disbursement")
+    assert outcome["bad"]["payment", 4][:2] == ("paid_at", "before_disbursement")
 
 
-def test_a_moment_with_a_zone_falls_on_the_banks_own_day(bank):
+def test_a_time_with_a_zone_falls_on_the_day_in_china(outcome: Outcome) -> None:
     """Fault 50: 16:30 UTC is half past midnight of the next day in Shanghai."""
-    assert bank["payment"]["P1"]["paid_on"] == dt.date(2024, 2, 2)
-    assert bank["payment"]["P2"]["paid_on"] == dt.date(2024, 2, 10)
+    assert outcome["payment"]["P1"]["paid_on"] == dt.date(2024, 2, 2)
+    assert outcome["payment"]["P2"]["paid_on"] == dt.date(2024, 2, 10)
 
 
-def test_refused_values_are_kept_as_they_came(bank):
-    assert bank["bad"]["loan", bank["line"]["M_wan"]][2] == "1.2万"
-    assert bank["loan"]["M_wide"]["principal"] == Decimal("123.45")
+def test_rejected_values_are_stored_as_delivered(outcome: Outcome) -> None:
+    assert outcome["bad"]["loan", outcome["line"]["M_wan"]][2] == "1.2万"
+    assert outcome["loan"]["M_wide"]["principal"] == Decimal("123.45")
 
 
-def test_every_row_is_accounted_for(bank):
-    for tally in bank["facts"]["tables"].values():
-        assert tally["read"] == tally["loaded"] + tally["rejected"] + tally["skipped"]
-    assert CUSTOMER.count("\n") - 1 == bank["facts"]["tables"]["customer"]["loaded"]
+def test_every_row_is_loaded_rejected_or_skipped(outcome: Outcome) -> None:
+    for counts in outcome["facts"]["tables"].values():
+        assert counts["read"] == counts["loaded"] + counts["rejected"] + counts["skipped"]
+    assert CUSTOMER.count("\n") - 1 == outcome["facts"]["tables"]["customer"]["loaded"]

@@ -1,4 +1,4 @@
-"""Loading whole deliveries: what is kept, how keys stay, what an increment adds, what the command line says."""
+"""Loading whole deliveries: stored rows, stable keys, increments, dry run, command line."""
 
 import hmac
 import json
@@ -13,18 +13,22 @@ from hypothesis import strategies as st
 
 from data.__main__ import main
 from data.editions.hash_key import secret_key
+from data.editions.manifest import Edition
 from data.errors import UserError
+from data.loading.dimensions import lineage
 from data.loading.events import load_events
 from data.loading.pipeline import dry_run
-from data.loading.dimensions import lineage
+from data.loading.validation import RowValidator, StagedTable
 from tests.support.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write
 
+Grown = tuple[Edition, Path]
 ROOT = Path(__file__).parents[2]
 APRIL = "as_of,loan_id,balance,days_past_due\n"
 APRIL += "2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00,0\n"
 
 
-def command(*arguments, home):
+def command(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run `python -m data` with a home."""
     done = subprocess.run(
         [sys.executable, "-m", "data", *map(str, arguments)],
         cwd=ROOT,
@@ -37,7 +41,7 @@ def command(*arguments, home):
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory):
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """A bank of March with the increment of April: customer C2 changed, C3 and loan L3 are new, loan L1 is settled."""
     folder = tmp_path_factory.mktemp("grown")
     branch = (
@@ -54,11 +58,11 @@ def grown(tmp_path_factory):
     return edition, folder / "h"
 
 
-def ask(grown, sql):
+def ask(grown: Grown, sql: str) -> list[tuple]:
     return [tuple(row.values()) for row in rows(*grown, sql)]
 
 
-def test_keys_are_dense_and_keep_their_meaning_across_increments(grown):
+def test_keys_are_dense_and_stable_across_increments(grown: Grown) -> None:
     assert ask(grown, "select customer_key, customer_id from customer_number order by 1") == [
         (1, "C1"),
         (2, "C2"),
@@ -71,7 +75,7 @@ def test_keys_are_dense_and_keep_their_meaning_across_increments(grown):
     ]
 
 
-def test_a_loan_handed_over_again_is_a_row_of_its_delivery(grown):
+def test_a_loan_that_is_delivered_again_is_a_row_of_its_delivery(grown: Grown) -> None:
     assert ask(
         grown, "select loan_key, delivery, closed_on is not null from loan order by 1, 2"
     ) == [
@@ -82,13 +86,13 @@ def test_a_loan_handed_over_again_is_a_row_of_its_delivery(grown):
     ]
 
 
-def test_a_changed_customer_is_a_new_version(grown):
-    found = ask(grown, "select customer_key, valid_from::varchar from customer order by 1, 2")
-    assert found == [(1, "2024-01-01"), (2, "2024-01-01"), (2, "2024-04-10"), (3, "2024-04-11")]
+def test_a_changed_customer_is_a_new_version(grown: Grown) -> None:
+    result = ask(grown, "select customer_key, valid_from::varchar from customer order by 1, 2")
+    assert result == [(1, "2024-01-01"), (2, "2024-01-01"), (2, "2024-04-10"), (3, "2024-04-11")]
 
 
-def test_the_head_office_is_level_zero_and_each_branch_knows_its_ancestors(grown):
-    """O2 is in use but in no delivered tree: it hangs under the head office, by its own name."""
+def test_the_head_office_is_level_zero_and_each_branch_has_its_ancestors(grown: Grown) -> None:
+    """O2 is in use but in no delivered tree: it is a child of the head office, named by its number."""
     tree = ask(
         grown,
         "select branch_id, level, branch_1, branch_2, branch_3, name from branch order by branch_key",
@@ -102,51 +106,54 @@ def test_the_head_office_is_level_zero_and_each_branch_knows_its_ancestors(grown
     ]
 
 
-def test_a_tree_that_goes_round_in_a_circle_is_refused():
+def test_a_circle_of_branches_is_refused() -> None:
     with pytest.raises(UserError, match="goes round in a circle"):
         lineage("A", {"A": "B", "B": "C", "C": "A"})
 
 
-def test_personal_columns_are_masked_and_hashed_as_rfc_2104_says(grown):
+def test_personal_columns_are_masked_and_hashed_as_in_rfc_2104(grown: Grown) -> None:
     key = secret_key(grown[1])
     phones = [
         hmac.digest(key, number.encode(), "sha256") for number in ("13812345678", "13812345679")
     ]
-    found = ask(
+    result = ask(
         grown,
         "select name_masked, id_number_masked, phone_masked, phone_hash from customer "
         "where valid_from < '2024-04-01' order by customer_key",
     )
-    assert found == [
+    assert result == [
         ("张**", "9****************7", "138******78", phones[0]),
         ("李**", None, "138******79", phones[1]),
     ]
 
 
-def test_nothing_personal_is_readable_in_any_file_of_the_home(grown):
-    held = b"".join(
+def test_nothing_personal_is_readable_in_any_file_of_the_home(grown: Grown) -> None:
+    content = b"".join(
         path.read_bytes() for path in grown[1].rglob("*") if path.is_file() and path.name != "key"
     )
     for secret in ("张三", "李四", "990101199003071237", "13812345678", "13812345679"):
-        assert secret.encode() not in held
+        assert secret.encode() not in content
 
 
-def test_the_delivery_is_on_record_with_its_reconciliation(grown):
-    found = ask(grown, "select delivery, kind, as_of::varchar, tables from delivery order by 1")
-    assert [row[:3] for row in found] == [(1, "full", "2024-03-31"), (2, "increment", "2024-04-30")]
-    assert json.loads(found[1][3])["loan"] | {"seconds": 0} == {
+def test_the_delivery_is_recorded_with_its_reconciliation(grown: Grown) -> None:
+    result = ask(grown, "select delivery, kind, as_of::varchar, tables from delivery order by 1")
+    assert [row[:3] for row in result] == [
+        (1, "full", "2024-03-31"),
+        (2, "increment", "2024-04-30"),
+    ]
+    assert json.loads(result[1][3])["loan"] | {"seconds": 0} == {
         "read": 2, "loaded": 2, "rejected": 0, "skipped": 0, "orphans": 0, "rejects": {}, "skips": {},
         "totals": {"principal": "1500.00"}, "notes": [], "seconds": 0,
     }  # fmt: skip
 
 
-def test_tables_not_delivered_are_there_and_empty(grown):
+def test_tables_that_are_not_delivered_exist_and_are_empty(grown: Grown) -> None:
     assert ask(grown, "select (select count(*) from payment), (select count(*) from survey)") == [
         (0, 0)
     ]
 
 
-def test_both_histories_at_once_are_refused(tmp_path):
+def test_two_kinds_of_history_are_refused(tmp_path: Path) -> None:
     events = {
         "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,1\n",
         "payment": "payment_id,loan_id,paid_at,amount\nP,L1,2024-02-10,1\n",
@@ -155,7 +162,7 @@ def test_both_histories_at_once_are_refused(tmp_path):
         load_tiny(write(tmp_path / "d", **events), tmp_path / "h")
 
 
-def test_half_a_history_is_refused(tmp_path):
+def test_instalments_without_payments_are_refused(tmp_path: Path) -> None:
     instalment = "loan_id,number,due_on,principal\nL1,1,2024-02-10,1\n"
     with pytest.raises(UserError, match="no history"):
         load_tiny(write(tmp_path / "d", loan_snapshot=None, instalment=instalment), tmp_path / "h")
@@ -167,31 +174,35 @@ EVENTS = {
 }
 
 
-def test_tables_kept_by_two_hands_are_reconciled_in_the_order_of_the_contract(tmp_path):
+def test_tables_loaded_by_two_threads_are_reconciled_in_the_order_of_the_contract(
+    tmp_path: Path,
+) -> None:
     more = {
         "survey": "survey_id,customer_id,asked_on,score\n1,C1,2024-03-01,9\n2,C2,2024-03-01,9\n3,C2,2024-03-02,9\n",
         "deposit_balance": "as_of,customer_id,balance\n2024-03-31,C1,7.00\n",
     }
     edition = load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS, **more), tmp_path / "h")
-    told = {name: table["loaded"] for name, table in edition.facts["tables"].items()}
+    loaded = {name: table["loaded"] for name, table in edition.facts["tables"].items()}
     events = {"instalment": 2, "payment": 1, "deposit_balance": 1, "survey": 3}
-    assert list(told.items())[-len(events) :] == list(events.items())
+    assert list(loaded.items())[-len(events) :] == list(events.items())
 
 
 @pytest.mark.parametrize("failing", EVENTS)
-def test_a_table_that_fails_stops_the_load_whichever_hand_has_it(tmp_path, monkeypatch, failing):
-    def keep(keeper, given):
-        if given.table.name == failing:
+def test_a_table_that_fails_in_either_thread_stops_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def load_or_fail(validator: RowValidator, staged: StagedTable) -> None:
+        if staged.table.name == failing:
             raise UserError("no_table", table=failing)
-        load_events(keeper, given)
+        load_events(validator, staged)
 
-    monkeypatch.setattr("data.loading.pipeline.load_events", keep)
+    monkeypatch.setattr("data.loading.pipeline.load_events", load_or_fail)
     with pytest.raises(UserError, match=f"required table {failing}"):
         load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
     assert not (tmp_path / "h" / "CURRENT").exists()
 
 
-def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
+def test_an_event_that_an_increment_delivers_again_counts_once(tmp_path: Path) -> None:
     load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS), tmp_path / "h")
     again = {
         "customer": "customer_id,valid_from\nC9,2024-04-01\n",
@@ -209,7 +220,7 @@ def test_an_event_handed_over_again_by_an_increment_counts_once(tmp_path):
     ]
 
 
-def test_a_rehearsal_says_what_a_load_would_and_publishes_nothing(tmp_path):
+def test_a_dry_run_returns_the_facts_and_publishes_nothing(tmp_path: Path) -> None:
     facts = dry_run(manifest(write(tmp_path / "d")), "contract", tmp_path / "h")
     assert facts["tables"]["loan"]["loaded"] == 2
     assert not (tmp_path / "h" / "CURRENT").exists()
@@ -217,7 +228,9 @@ def test_a_rehearsal_says_what_a_load_would_and_publishes_nothing(tmp_path):
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=10**13), min_size=1, max_size=30))
-def test_amounts_come_through_to_the_fen(tmp_path_factory, fen):
+def test_amounts_are_stored_to_the_fen(
+    tmp_path_factory: pytest.TempPathFactory, fen: list[int]
+) -> None:
     folder = tmp_path_factory.mktemp("fen")
     loan = "loan_id,customer_id,principal,disbursed_on\n"
     loan += "".join(
@@ -259,19 +272,23 @@ SIZE = ("--customers", "100", "--months", "2")
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_asked_is_one_line_and_exit_code_two(
-    tmp_path, monkeypatch, capsys, arguments, message
-):
+def test_an_invalid_request_is_one_line_and_exit_code_two(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
     monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
-    assert _ended(arguments) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
+    assert _exit_code(arguments) == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert text.count("\n") == 1
 
 
-def test_what_was_handed_over_is_refused_with_one_line_and_exit_code_one(
-    tmp_path, monkeypatch, capsys
-):
+def test_a_rejected_delivery_is_one_line_and_exit_code_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tmp_path / "h"))
     delivery = write(tmp_path / "d", customer=CUSTOMER, loan=LOAN)
     (tmp_path / "closed").write_text("a file where a folder should come")
@@ -279,25 +296,25 @@ def test_what_was_handed_over_is_refused_with_one_line_and_exit_code_one(
         ("load", str(delivery)),
         ("demo", *SIZE, "--to", str(tmp_path / "closed" / "d")),
     ):
-        assert _ended(arguments) == 1
+        assert _exit_code(arguments) == 1
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_program_itself_ends_with_the_code_of_its_answer(tmp_path):
+def test_the_program_ends_with_the_exit_code_of_its_command(tmp_path: Path) -> None:
     done = command("load", "nowhere", home=tmp_path / "h")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
 
 
-def _ended(arguments: tuple[str, ...]) -> int:
-    """The exit code of a command."""
+def _exit_code(arguments: tuple[str, ...]) -> int:
+    """Run a command in this process."""
     try:
         return main(list(arguments))
-    except SystemExit as ended:
-        return ended.code
+    except SystemExit as error:
+        return int(error.code or 0)
 
 
-def test_the_command_line_checks_loads_recognises_and_lists(tmp_path):
+def test_the_command_line_checks_loads_and_lists(tmp_path: Path) -> None:
     delivery, home = manifest(write(tmp_path / "d", customer=CUSTOMER, loan=LOAN)), tmp_path / "h"
     assert command("check", delivery, home=home).returncode == 0
     loaded = command("load", delivery, "--report", "json", home=home)

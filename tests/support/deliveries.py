@@ -1,14 +1,18 @@
-"""Tiny deliveries for the tests of loading: a bank of two customers and two loans, told by month-end snapshots."""
+"""Tiny deliveries for the tests of loading: two customers, two loans, one month-end snapshot."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from data.editions.manifest import Edition
 from data.editions.reader import EditionReader
-from data.loading.pipeline import Overrides, load
+from data.loading.pipeline import load
+from data.loading.plan import Overrides
 
 CUSTOMER = "customer_id,valid_from\nC1,2024-01-01\nC2,2024-01-01\n"
 LOAN = "loan_id,customer_id,principal,disbursed_on\nL1,C1,1000.00,2024-01-10\nL2,C2,2000.00,2024-02-10\n"
@@ -18,66 +22,79 @@ LENIENT = {"rejects": 1.0, "orphans": 1.0, "conflicts": 1.0}
 
 
 def write(folder: Path, **tables: str | bytes | None) -> Path:
-    """A delivery of CSV files; name=None leaves a table out."""
+    """Write a delivery of CSV files; None leaves a table out."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        {"customer": CUSTOMER, "loan": LOAN, "loan_snapshot": SNAPSHOT} | tables
-    ).items():
+    files = {"customer": CUSTOMER, "loan": LOAN, "loan_snapshot": SNAPSHOT} | tables
+    for name, text in files.items():
         if text is not None:
             (folder / f"{name}.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return folder
 
 
-def manifest(folder: Path, as_of: str = "2024-03-31", **more) -> Path:
-    """manifest.json over the files of the folder. more: kind, first, rows (table → rows), totals (table →
-    {column: sum})."""
+def manifest(
+    folder: Path,
+    as_of: str = "2024-03-31",
+    *,
+    kind: str = "full",
+    first: str | None = None,
+    rows: Mapping[str, int] | None = None,
+    totals: Mapping[str, Mapping[str, str]] | None = None,
+) -> Path:
+    """Write manifest.json over the files of the folder; return the folder.
+
+    Parameters
+    ----------
+    first
+        The first month end.
+    rows
+        Declared rows by table.
+    totals
+        Declared sums by table and column.
+    """
     tables = {}
     for path in sorted(folder.iterdir()):
         if path.name == "manifest.json":
             continue
-        entry = {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        if path.stem in more.get("rows", {}):
-            entry["rows"] = more["rows"][path.stem]
-        tables[path.stem] = {"files": [entry], "totals": more.get("totals", {}).get(path.stem, {})}
-    body = {
-        "source": "contract",
-        "kind": more.get("kind", "full"),
-        "as_of": as_of,
-        "tables": tables,
-    }
-    if "first" in more:
-        body["from"] = more["first"]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        entry: dict[str, str | int] = {"name": path.name, "sha256": digest}
+        if rows and path.stem in rows:
+            entry["rows"] = rows[path.stem]
+        tables[path.stem] = {"files": [entry], "totals": (totals or {}).get(path.stem, {})}
+    body = {"source": "contract", "kind": kind, "as_of": as_of, "tables": tables}
+    if first:
+        body["from"] = first
     (folder / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
     return folder
 
 
 def load_tiny(
-    folder: Path, home: Path, *, as_of: dt.date | None = AS_OF, limits: dict | None = None, **how
-):
-    """Load without marts. limits: LENIENT lets refused rows pass, to look at them."""
-    overrides = Overrides(limits or {}, how.pop("volume_by", None), how.pop("encoding", None))
+    delivery: Path | str,
+    home: Path,
+    *,
+    as_of: dt.date | None = AS_OF,
+    limits: Mapping[str, float] | None = None,
+    volume_by: str | None = None,
+    encoding: str | None = None,
+    source: str = "contract",
+    **options: Any,
+) -> Edition:
+    """Load without marts; `limits` LENIENT loads the valid rows whatever the share of others."""
+    overrides = Overrides(limits or {}, volume_by, encoding)
     return load(
-        folder,
-        how.pop("source", "contract"),
-        home,
-        build_marts=None,
-        as_of=as_of,
-        overrides=overrides,
-        **how,
+        delivery, source, home, build_marts=None, as_of=as_of, overrides=overrides, **options
     )
 
 
-def rows(edition, home: Path, sql: str) -> list[dict]:
-    view = EditionReader(edition.paths(home))
+def rows(edition: Edition, home: Path, sql: str) -> list[dict[str, Any]]:
+    """Run a query on an edition."""
+    reader = EditionReader(edition.paths(home))
     try:
-        return view.arrow(sql).to_pylist()
+        return reader.arrow(sql).to_pylist()
     finally:
-        view.close()
+        reader.close()
 
 
-def refused(edition, home: Path) -> list[tuple]:
-    """(table, line, column, reason) of every refused row."""
-    found = rows(
-        edition, home, "select table_name, line, column_name, reason from rejected order by all"
-    )
-    return [tuple(row.values()) for row in found]
+def refused(edition: Edition, home: Path) -> list[tuple]:
+    """Return (table, line, column, reason) of every rejected row."""
+    sql = "select table_name, line, column_name, reason from rejected order by all"
+    return [tuple(row.values()) for row in rows(edition, home, sql)]
