@@ -175,7 +175,7 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
     disbursed = loans["disbursed_on"].values
     settlement_date = now["closed_on"]
     written_off = now["written_off_on"]
-    starts_due = loans["starts_due_on"]
+    first_instalment = loans["first_instalment_on"]
     assessed_on = assessment_date(now)
     is_assessment_reported = assessed_on.is_valid & (assessed_on.values > days.quarter_before)
     has_row = (
@@ -185,7 +185,9 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
         | is_assessment_reported
     )
     awaits_first_due = (
-        ~now["first_due_on"].is_valid & starts_due.is_valid & (starts_due.values > days.as_of)
+        ~now["first_due_on"].is_valid
+        & first_instalment.is_valid
+        & (first_instalment.values > days.as_of)
     )
     is_newly_closed = (settlement_date.values > days.previous) | (
         had_row & ~loans["closed_on"].is_valid

@@ -8,7 +8,7 @@ create or replace temp table loan_merged as
 with
 
 schedule as (
-    select loan_key, min(due_on) filter (where number = 1) as starts_due_on
+    select loan_key, min(due_on) filter (where number = 1) as first_instalment_on
     from part.history.instalment group by loan_key
 ),
 
@@ -34,11 +34,11 @@ merged_delivery as (
         loan.rollover_of_key is not null as is_rollover,
         -- Days past due are unknown for a loan of which no instalment was ever delivered.
         coalesce(before.is_scheduled, false) or schedule.loan_key is not null as is_scheduled,
-        coalesce(schedule.starts_due_on, before.starts_due_on) as starts_due_on,
+        coalesce(schedule.first_instalment_on, before.first_instalment_on) as first_instalment_on,
         before.* exclude (
             loan_key, customer_key, product_key, branch_key, manager_key, channel, guarantee, principal, rate,
             funding_rate, term_months, disbursed_on, matures_on, closes_on, ends_on, writes_off_on, restructures_on,
-            is_rollover, is_scheduled, starts_due_on
+            is_rollover, is_scheduled, first_instalment_on
         ),
     from part.history.loan as loan
     left join loan_previous as before on before.loan_key = loan.loan_key
@@ -50,7 +50,7 @@ union all by name
 select
     before.* replace (
         before.is_scheduled or schedule.loan_key is not null as is_scheduled,
-        coalesce(schedule.starts_due_on, before.starts_due_on) as starts_due_on,
+        coalesce(schedule.first_instalment_on, before.first_instalment_on) as first_instalment_on,
     )
 from loan_previous as before
 left join schedule on schedule.loan_key = before.loan_key

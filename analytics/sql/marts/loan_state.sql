@@ -27,7 +27,7 @@ create or replace temp table loan_previous (
     restructures_on date,
     is_rollover boolean,
     is_scheduled boolean,
-    starts_due_on date,
+    first_instalment_on date,
     has_row boolean,
     closed_on date,
     ended_on date,
