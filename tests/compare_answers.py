@@ -268,7 +268,7 @@ PARTS = (ask_segments, ask_rulebooks, ask_cohorts, ask_moves, ask_changes, ask_f
 
 def record(home: Path, to: Path, newest: date | None) -> None:
     """Ask everything of a home and write the answers to a file."""
-    begun = time.monotonic()
+    started = time.monotonic()
     warnings.simplefilter("ignore")
     with gzip.open(to, "wt", encoding="utf-8", compresslevel=3) as file:
         recorder = Recorder(home, file)
@@ -281,7 +281,7 @@ def record(home: Path, to: Path, newest: date | None) -> None:
         scope = Scope(newest or find_newest_month(home), splits, editions)
         for part in PARTS:
             part(recorder.ask, scope)
-            spent = time.monotonic() - begun
+            spent = time.monotonic() - started
             print(f"{len(recorder.codes)} questions, {spent:.0f} s after {part.__name__}")
     counts = Counter(recorder.codes.values())
     print(", ".join(f"exit code {code}: {counts[code]}" for code in sorted(counts, key=str)))

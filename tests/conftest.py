@@ -1,9 +1,12 @@
-"""What several test files share: banks that are loaded once for all workers."""
+"""Fixtures of several test files: banks that are loaded once for all workers."""
+
+from __future__ import annotations
 
 import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,95 +18,95 @@ from data.loading.pipeline import load
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app.py"
+FillHome = Callable[[Path], object]
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory):
-    """Makes a home by name, by the first worker that asks: once("demo", make) calls make(home)."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, FillHome], Path]:
+    """Create a home by name, in the first worker that needs it: once("demo", fill) calls fill(home)."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def made(name: str, make) -> Path:
+    def create_once(name: str, fill: FillHome) -> Path:
         home = shared / name / "home"
         home.parent.mkdir(exist_ok=True)
+        complete = home.parent / "complete"
         with (home.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (home.parent / "made").exists():
-                make(home)
-                (home.parent / "made").touch()
+            if not complete.exists():
+                fill(home)
+                complete.touch()
         return home
 
-    return made
+    return create_once
 
 
-def invented(customers: int, months: int, seed: int):
-    """What fills a home with an invented bank, through the command line."""
+def invented(customers: int, months: int, seed: int) -> FillHome:
+    """Return a function that fills a home with an invented bank, through the command line."""
 
-    def make(home: Path) -> None:
-        delivery, size = (
-            str(home.parent / "delivery"),
-            ("--customers", str(customers), "--months", str(months)),
-        )
-        _run("data", "demo", *size, "--seed", str(seed), "--to", delivery)
+    def fill(home: Path) -> None:
+        delivery = str(home.parent / "delivery")
+        size = ("--customers", str(customers), "--months", str(months), "--seed", str(seed))
+        _run("data", "demo", *size, "--to", delivery)
         _run("data", "load", delivery, "--source", "contract", "--home", str(home))
 
-    return make
+    return fill
 
 
 @pytest.fixture(scope="session")
-def demo_home(once) -> Path:
+def demo_home(once: Callable[[str, FillHome], Path]) -> Path:
     """The home of an invented bank of 1,500 customers and 16 months up to 2026-10-31 (seed 7)."""
     return once("demo", invented(1_500, 16, 7))
 
 
 @pytest.fixture(scope="session")
-def fitted_home(once) -> Path:
-    """An invented bank of 3,000 customers and 28 months (seed 11), its segments fitted month by month."""
+def fitted_home(once: Callable[[str, FillHome], Path]) -> Path:
+    """An invented bank of 3,000 customers and 28 months (seed 11), with segments for every month."""
 
-    def make(home: Path) -> None:
+    def fill(home: Path) -> None:
         invented(3_000, 28, 11)(home)
         _run("analytics", "segments", "fit", "--monthly", "--home", str(home))
 
-    return once("fitted", make)
+    return once("fitted", fill)
 
 
 @pytest.fixture(scope="session")
-def small_home(once) -> Path:
+def small_home(once: Callable[[str, FillHome], Path]) -> Path:
     """The home of the bank of tests/small_bank."""
-    return once(
-        "small",
-        lambda home: load(ROOT / "tests" / "small_bank", "contract", home, build_marts=build),
-    )
+    delivery = ROOT / "tests" / "small_bank"
+    return once("small", lambda home: load(delivery, "contract", home, build_marts=build))
 
 
 @pytest.fixture(scope="session")
-def small_bank(small_home) -> Warehouse:
+def small_bank(small_home: Path) -> Iterator[Warehouse]:
     """The bank of tests/small_bank; its README works every number out."""
-    bank = Warehouse(small_home)
-    yield bank
-    bank.close()
+    warehouse = Warehouse(small_home)
+    yield warehouse
+    warehouse.close()
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert process.returncode == 0, process.stderr[-2000:]
 
 
 @pytest.fixture(scope="session")
-def bank(demo_home):
+def bank(demo_home: Path) -> Iterator[Warehouse]:
     """The invented bank, opened for reading."""
-    opened = Warehouse(demo_home)
-    yield opened
-    opened.close()
+    warehouse = Warehouse(demo_home)
+    yield warehouse
+    warehouse.close()
 
 
 @pytest.fixture
-def app(demo_home, monkeypatch):
-    """Opens a page of the app in the frame: app("overall/tiers", lang="en", f__channel="partner")."""
+def app(demo_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of the app in the frame: app("overall/tiers", lang="en", f__channel="partner")."""
 
-    def opened(page="overall/overview", home=demo_home, **address):
+    def open_page(
+        page: str = "overall/overview", home: Path = demo_home, **address: str
+    ) -> AppTest:
         monkeypatch.setenv("LOAN_PANORAMA_HOME", str(home))
         test = AppTest.from_file(APP, default_timeout=60)
         for name, value in address.items():
@@ -115,4 +118,4 @@ def app(demo_home, monkeypatch):
         assert not test.error, test.error
         return test
 
-    return opened
+    return open_page

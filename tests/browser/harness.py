@@ -1,4 +1,4 @@
-"""A real server and a real Chromium: start the app on a free port, look at pages, and note what should never happen."""
+"""A real server and a real Chromium: start the app on a free port, open pages, collect faults."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FloatRect,
+    Locator,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -30,13 +38,13 @@ FLAGS = [
 
 
 def chromium() -> str | None:
-    """The path of the browser, None where it is not installed."""
+    """Return the path of the browser, None where it is not installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @contextmanager
-def server(home: Path, log: Path) -> Iterator[str]:
-    """The app over `home` on a free loopback port; gives its address, and ends the server afterwards."""
+def server(home: Path, log: Path) -> Generator[str]:
+    """Run the app over `home` on a free loopback port; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,7 +67,7 @@ def server(home: Path, log: Path) -> Iterator[str]:
 
 
 def wait_for(address: str, running: subprocess.Popen, seconds: float = 30) -> None:
-    """Until the address answers. Raises RuntimeError when the server ended or stays silent."""
+    """Wait until the address answers. Raises RuntimeError when the server ended or is silent."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if running.poll() is not None:
@@ -74,16 +82,24 @@ def wait_for(address: str, running: subprocess.Popen, seconds: float = 30) -> No
 
 
 class Reader:
-    """One browser window with an empty cache; `faults` collects console errors, page errors and foreign requests."""
+    """One browser window with an empty cache.
+
+    Attributes
+    ----------
+    faults
+        Console errors, errors of the page, and requests to other hosts, in order.
+    """
 
     def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address, self.faults = page, address, []
-        page.on("console", self._heard)
+        self.page = page
+        self.address = address
+        self.faults: list[str] = []
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
-        page.on("request", self._asked)
+        page.on("request", self._on_request)
 
     def open(self, path: str = "/") -> Reader:
-        """Go to an address of the app and wait until the page stands."""
+        """Go to an address of the app and wait until the page is complete."""
         self.page.goto(self.address + path)
         return self.settle()
 
@@ -95,34 +111,40 @@ class Reader:
         )
         return self
 
-    def until(self, holds: Callable[[], bool], seconds: float = 15) -> Reader:
-        """Wait until something holds. Raises AssertionError when it never does."""
+    def until(self, condition: Callable[[], bool], seconds: float = 15) -> Reader:
+        """Wait until a condition is true. Raises AssertionError after `seconds`."""
         end = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < end, f"waited {seconds} seconds in vain at {self.page.url}"
+        while not condition():
+            assert time.monotonic() < end, f"still false after {seconds} seconds at {self.page.url}"
             self.page.wait_for_timeout(50)
         return self
 
     def text(self) -> str:
-        """What the page says."""
+        """Return the text of the page."""
         return self.page.inner_text("[data-testid=stApp]")
 
-    def _heard(self, message) -> None:
-        # A deep link lets Streamlit probe for its own base path once; the two 404s of that are no fault of the page.
-        probing = "_stcore/" in (message.location or {}).get("url", "") and "404" in message.text
-        if message.type == "error" and not probing:
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # On a deep link Streamlit probes once for its base path; the two 404s of that are no fault.
+        is_probe = "_stcore/" in message.location.get("url", "") and "404" in message.text
+        if message.type == "error" and not is_probe:
             self.faults.append(f"console: {message.text}")
 
-    def _asked(self, request) -> None:
-        if not request.url.startswith(
-            (self.address, self.address.replace("http", "ws"), "data:", "blob:")
-        ):
+    def _on_request(self, request: Request) -> None:
+        own = (self.address, self.address.replace("http", "ws"), "data:", "blob:")
+        if not request.url.startswith(own):
             self.faults.append(f"foreign request: {request.url}")
 
 
+def box_of(locator: Locator) -> FloatRect:
+    """Return the rectangle of a visible element in pixels. Raises AssertionError without one."""
+    box = locator.bounding_box()
+    assert box is not None, "the element is not visible"
+    return box
+
+
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A Chromium without a window."""
+def browser() -> Generator[Browser]:
+    """Run a Chromium without a window."""
     with sync_playwright() as play:
         chrome = play.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
@@ -134,10 +156,13 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def reader(
     chrome: Browser, address: str, *, width: int = 1280, height: int = 1100, dark: bool = False
-) -> Iterator[Reader]:
-    """A fresh reader of the app: empty cache, no history."""
-    size, scheme = {"width": width, "height": height}, "dark" if dark else "light"
-    context = chrome.new_context(viewport=size, color_scheme=scheme, locale="zh-CN")
+) -> Generator[Reader]:
+    """Open the app for one new reader: empty cache, no history."""
+    context = chrome.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        locale="zh-CN",
+    )
     try:
         yield Reader(context.new_page(), address)
     finally:

@@ -1,6 +1,8 @@
-"""The map of customers in a real Chromium: drawn by WebGL under the strict policy; a click says who."""
+"""The map of customers in a real Chromium: drawn by WebGL under the strict policy, and clickable."""
 
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from analytics.presentation.theme import theme_for
 from analytics.segments import definitions, report
 from data.editions.reader import Warehouse
 from tests.browser import harness
+from tests.browser.harness import Reader
 
 pytestmark = [
     pytest.mark.browser,
@@ -23,72 +26,75 @@ CANVAS = "[data-testid=stDeckGlJsonChart] canvas"
 
 
 @pytest.fixture(scope="module")
-def address(fitted_home, tmp_path_factory):
+def address(fitted_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with harness.server(fitted_home, tmp_path_factory.mktemp("server") / "log.txt") as address:
         yield address
 
 
-def inked(reader, colour: str) -> int:
-    """How many pixels of the canvas have about this colour."""
+def count_pixels(reader: Reader, colour: str) -> int:
+    """Return how many pixels of the canvas have about this colour (#rrggbb)."""
     shot = Image.open(io.BytesIO(reader.page.locator(CANVAS).screenshot())).convert("RGB")
-    wanted = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return sum(
-        count
-        for count, found in shot.getcolors(1 << 24)
-        if all(abs(a - b) < 24 for a, b in zip(found, wanted, strict=True))
-    )
+    target = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+    distance = np.abs(np.asarray(shot, dtype=int) - target)
+    return int((distance < 24).all(axis=2).sum())
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_map_is_drawn_without_eval_and_without_another_host(address, dark):
-    """`faults` would hold what the policy refused, a failing shader, or a request beyond this machine."""
+def test_the_map_is_drawn_without_eval_and_without_another_host(address: str, dark: bool) -> None:
+    """Faults would be a refusal of the policy, a failing shader, or a request to another host."""
     with harness.browser() as chrome, harness.reader(chrome, address, dark=dark) as reader:
-        answer = reader.page.goto(f"{address}/segments?why=map")
-        policy = answer.headers["content-security-policy"]
+        response = reader.page.goto(f"{address}/segments?why=map")
+        assert response is not None
+        policy = response.headers["content-security-policy"]
         assert "'unsafe-eval'" not in policy.replace("'wasm-unsafe-eval'", "")
         reader.settle()
         reader.page.locator(CANVAS).scroll_into_view_if_needed()
-        reader.until(lambda: inked(reader, theme_for(dark).accent) > 200)
+        reader.until(lambda: count_pixels(reader, theme_for(dark).accent) > 200)
         assert reader.faults == []
 
 
-def test_a_click_on_a_dot_says_who_it_is_and_opens_the_card(address, fitted_home):
-    bank = Warehouse(fitted_home)
-    of = report.read(bank)
-    names = {code: of.name(code, "en") for code in of.order if code != definitions.INACTIVE}
-    picked = list(names)[-1]
-    scene = segment_charts.customer_map(of.payload["map"], names, picked, "en").payload
+def test_a_click_on_a_dot_names_the_customer_and_opens_the_card(
+    address: str, fitted_home: Path
+) -> None:
+    warehouse = Warehouse(fitted_home)
+    segments = report.read(warehouse)
+    names = {
+        code: segments.name(code, "en") for code in segments.order if code != definitions.INACTIVE
+    }
+    segment = list(names)[-1]
+    scene = segment_charts.customer_map(segments.payload["map"], names, segment, "en").payload
     layers = [layer["data"] for layer in scene["layers"] if layer["@@type"] == "ScatterplotLayer"]
     every = np.array([dot["p"] for layer in layers for dot in layer])
-    # the loneliest dot of the picked segment: no other one lies on it
+    # The dot of the segment that is farthest from its nearest neighbour: no other one covers it.
     dot = max(layers[-1], key=lambda dot: np.sort(np.hypot(*(every - dot["p"]).T))[1])
     number = (
-        of.customer(bank, "abcd", of.payload["map"]["key"][dot["i"]])
-        .rows(bank, "en")["customer_id"]
+        segments.customer(warehouse, "abcd", segments.payload["map"]["key"][dot["i"]])
+        .rows(warehouse, "en")["customer_id"]
         .iloc[0]
     )
-    bank.close()
+    warehouse.close()
     with harness.browser() as chrome, harness.reader(chrome, address) as reader:
         reader.open("/segments?lang=en&why=map")
         canvas = reader.page.locator(CANVAS)
         canvas.scroll_into_view_if_needed()
-        reader.until(lambda: inked(reader, theme_for(False).accent) > 200)
+        reader.until(lambda: count_pixels(reader, theme_for(False).accent) > 200)
         reader.settle()
 
-        def clicked() -> bool:
-            box, scale = canvas.bounding_box(), 2**segment_charts.ZOOM
+        def click_shows_customer() -> bool:
+            box = harness.box_of(canvas)
+            scale = 2**segment_charts.ZOOM
             x = box["x"] + box["width"] / 2 + dot["p"][0] * scale
             y = box["y"] + box["height"] / 2 + dot["p"][1] * scale
             reader.page.mouse.move(x, y)
             reader.page.mouse.click(x, y)
-            # What is drawn above it may still push the canvas: look long enough before another click.
+            # Elements above may still move the canvas: wait before another click.
             for _ in range(50):
                 reader.page.wait_for_timeout(100)
                 if number in reader.text():
                     return True
             return False
 
-        reader.until(clicked, 30)
+        reader.until(click_shows_customer, 30)
         reader.settle().page.get_by_role("button", name="Open the customer card").last.click()
         reader.until(lambda: "/customer" in reader.page.url)
         assert number in reader.settle().page.content()

@@ -40,7 +40,7 @@ def check_attempts(attempts: list[dict]) -> None:
         assert attempt["outcome"] in allowed, attempt
         assert look.get("served") in allowed[attempt["outcome"]], attempt
         assert look["reason"] is None, attempt
-        assert attempt["outcome"] == "killed" or attempt["left"] == [], attempt
+        assert attempt["outcome"] == "killed" or attempt["remaining"] == [], attempt
         load = look["served"]
 
 

@@ -2,10 +2,13 @@
 
     LD_PRELOAD=LIBRARY python tests/support/crash_loads.py HOME FIRST SECOND LIBRARY N SEED
 
-FIRST is loaded whole, then N times SECOND, an increment: killed at a random moment, killed at a random disk operation,
-or with a disk that is full from a random operation on. After each attempt another process looks at what readers see; a
-month that got through is rolled back before the next attempt. One JSON object per attempt goes to stdout.
+FIRST is loaded completely, then N times SECOND, an increment: killed at a random moment, killed at a
+random disk operation, or with a disk that is full from a random operation on. After each attempt
+another process reads what readers get; a published month is rolled back before the next attempt. One
+JSON object per attempt goes to stdout.
 """
+
+from __future__ import annotations
 
 import ctypes
 import errno
@@ -15,6 +18,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -26,74 +30,79 @@ from analytics.metrics.question import Question
 from data.editions import store
 from data.editions.reader import Warehouse
 from data.loading.pipeline import load
-from tests.support.disk_faults import ended, forked
+from tests.support.disk_faults import Answer, answer_of, run_in_child
+
+MODES = ("moment", "operation", "full")
 
 
-def seen(home: Path) -> dict:
-    """What a reader sees: the edition, and the last month's balance as summed by the mart and as asked for."""
-    bank = Warehouse(home)
+def read_home(home: Path) -> Answer:
+    """Return what a reader gets: the edition, and the last month's balance (CNY) from mart and query."""
+    warehouse = Warehouse(home)
     try:
-        edition = bank.edition
-        answer = ask(bank, Question("balance", edition.as_of, by=("class",), opening=0))
-        sql = "select cast(sum(balance) as double), count(*) from loan_month where as_of = $day"
-        rows = bank.one(sql, day=edition.as_of)
+        edition = warehouse.edition
+        as_of = edition.as_of
+        assert as_of is not None
+        answer = ask(warehouse, Question("balance", as_of, by=("class",), opening=0))
+        sql = (
+            "select cast(sum(balance) as double) as balance, count(*) as loans "
+            "from loan_month where as_of = $day"
+        )
+        mart = warehouse.query(sql, day=as_of).iloc[0]
+        reason = warehouse.degraded_reason
         return {
             "edition": edition.id,
-            "alarm": bank.degraded_reason and str(bank.degraded_reason),
-            "balance": round(float(rows[0]), 2),
-            "loans": rows[1],
-            "asked": round(float(answer["value"].sum()), 2),
+            "reason": str(reason) if reason else None,
+            "balance": round(float(mart["balance"]), 2),
+            "loans": int(mart["loans"]),
+            "query_balance": round(float(answer["value"].sum()), 2),
         }
     finally:
-        bank.close()
+        warehouse.close()
 
 
 def main(home: Path, first: Path, second: Path, library: str, count: int, seed: int) -> None:
-    shim, chance = ctypes.CDLL(library), random.Random(seed)
+    """Load FIRST, then break `count` loads of SECOND."""
+    shim = ctypes.CDLL(library)
+    chance = random.Random(seed)
+    folder = str(home).encode()
 
-    def once(delivery: Path, arm=lambda: None) -> dict:
+    def load_once(delivery: Path, arm: Callable[[], object] = lambda: None) -> Answer:
         arm()
         edition = load(delivery, "contract", home, build_marts=build)
-        return {
-            "outcome": "published",
-            "message": edition.id,
-            "operations": shim.disk_faults_operations(),
-        }
+        operations = shim.disk_faults_operations()
+        return {"outcome": "published", "message": edition.id, "operations": operations}
 
-    assert ended(*forked(lambda: once(first)))["outcome"] == "published"
-    old = ended(*forked(lambda: seen(home)))
-    begun = time.monotonic()
-    whole = ended(
-        *forked(lambda: once(second, lambda: shim.disk_faults_arm(str(home).encode(), 0, 0, 0, 0)))
-    )
-    seconds = time.monotonic() - begun
-    new = ended(*forked(lambda: seen(home)))
-    print(json.dumps({"old": old, "new": new, "whole": whole, "seconds": seconds}), flush=True)
+    def look() -> Answer:
+        return answer_of(*run_in_child(lambda: read_home(home)))
+
+    def arm_for(mode: str, operations: int) -> Callable[[], object]:
+        if mode == "moment":
+            return lambda: None
+        at = chance.randint(1, operations)
+        fault = (errno.ENOSPC, 1, 0) if mode == "full" else (0, 0, 1)
+        return lambda: shim.disk_faults_arm(folder, at, *fault)
+
+    def count_operations() -> None:
+        shim.disk_faults_arm(folder, 0, 0, 0, 0)
+
+    assert answer_of(*run_in_child(lambda: load_once(first)))["outcome"] == "published"
+    old = look()
+    started = time.monotonic()
+    whole = answer_of(*run_in_child(lambda: load_once(second, count_operations)))
+    seconds = time.monotonic() - started
+    print(json.dumps({"old": old, "new": look(), "whole": whole, "seconds": seconds}), flush=True)
     for number in range(count):
-        ended(*forked(lambda: {"id": store.rollback(home, old["edition"]).id}))
-        mode = ("moment", "operation", "full")[number % 3]
-        at = chance.randint(1, whole["operations"])
-        point = (
-            (str(home).encode(), at, errno.ENOSPC, 1, 0)
-            if mode == "full"
-            else (str(home).encode(), at, 0, 0, 1)
-        )
-        arm = (
-            (lambda: None)
-            if mode == "moment"
-            else (lambda point=point: shim.disk_faults_arm(*point))
-        )
-        child, pipe = forked(lambda arm=arm: once(second, arm))
+        answer_of(*run_in_child(lambda: {"id": store.rollback(home, old["edition"]).id}))
+        mode = MODES[number % len(MODES)]
+        arm = arm_for(mode, whole["operations"])
+        child, pipe = run_in_child(lambda arm=arm: load_once(second, arm))
         if mode == "moment":
             time.sleep(chance.uniform(0, 1.1 * seconds))
             os.kill(child, signal.SIGKILL)
-        result = ended(child, pipe)
-        print(
-            json.dumps({"mode": mode, **result, "look": ended(*forked(lambda: seen(home)))}),
-            flush=True,
-        )
+        result = answer_of(child, pipe)
+        print(json.dumps({"mode": mode, **result, "look": look()}), flush=True)
 
 
 if __name__ == "__main__":
-    place, one, more, shim_path, times, start = sys.argv[1:]
-    main(Path(place), Path(one), Path(more), shim_path, int(times), int(start))
+    home, first, second, library, count, seed = sys.argv[1:]
+    main(Path(home), Path(first), Path(second), library, int(count), int(seed))

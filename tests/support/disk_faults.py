@@ -89,7 +89,7 @@ def served(home: Path) -> tuple[int, str | None]:
     return lowest, str(reason) if reason else None
 
 
-def forked(work: Callable[[], Answer]) -> tuple[int, int]:
+def run_in_child(work: Callable[[], Answer]) -> tuple[int, int]:
     """Start work() in a child; return its process id and the pipe of its answer, in JSON."""
     pipe, end = os.pipe()
     child = os.fork()
@@ -107,7 +107,7 @@ def forked(work: Callable[[], Answer]) -> tuple[int, int]:
     return child, pipe
 
 
-def ended(child: int, pipe: int) -> Answer:
+def answer_of(child: int, pipe: int) -> Answer:
     """Wait for a child and return its answer; the outcome is `killed` without one."""
     with os.fdopen(pipe, "rb") as answer:
         text = answer.read()
@@ -140,26 +140,28 @@ def attempt(
         return {"outcome": "published", "message": edition.id, "hits": hits()}
 
     started = time.monotonic()
-    child, pipe = forked(publish_under_fault)
+    child, pipe = run_in_child(publish_under_fault)
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
-    result = ended(child, pipe)
+    result = answer_of(child, pipe)
     seconds = round(time.monotonic() - started, 4)
     building = home / "building"
-    left = sorted(path.name for path in building.iterdir()) if building.exists() else []
-    look = ended(*forked(lambda: dict(zip(("served", "reason"), served(home), strict=True))))
-    return result | {"seconds": seconds, "load": load, "left": left, "look": look}
+    remaining = sorted(path.name for path in building.glob("*"))
+    look = answer_of(
+        *run_in_child(lambda: dict(zip(("served", "reason"), served(home), strict=True)))
+    )
+    return result | {"seconds": seconds, "load": load, "remaining": remaining, "look": look}
 
 
 def faults(home: Path, library: str) -> None:
-    """Break each operation of a load in turn, until a load has none left to break.
+    """Break each operation of a load in turn, until a load has no more of them.
 
     The faults: one I/O error, no space from the operation on, killed at the operation.
     """
     shim = ctypes.CDLL(library)
     load = 1
-    ended(*forked(lambda: {"id": publish(home, 1).id}))
+    answer_of(*run_in_child(lambda: {"id": publish(home, 1).id}))
     for name, code, persist, mode in [
         ("EIO", errno.EIO, 0, 0),
         ("ENOSPC", errno.ENOSPC, 1, 0),
@@ -184,7 +186,7 @@ def faults(home: Path, library: str) -> None:
 def kills(home: Path, count: int, seed: int) -> None:
     """Kill `count` loads, each at a random moment of the time that a whole one takes."""
     moments = random.Random(seed)
-    ended(*forked(lambda: {"id": publish(home, 1).id}))
+    answer_of(*run_in_child(lambda: {"id": publish(home, 1).id}))
     whole = attempt(home, 2)
     print(json.dumps(whole), flush=True)
     for load in range(3, 3 + count):
