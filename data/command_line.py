@@ -1,4 +1,4 @@
-"""What both command lines share: options that repeat, and errors as one line with exit code 2."""
+"""Shared by both command lines: repeated options; errors as one line with exit code 2."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import click
 
 
 class RepeatedOption(click.Option):
-    """An option that takes one or more values after one flag, and may stand several times: --where a=b c=d."""
+    """An option that takes one or more values after each flag: --where a=b c=d."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, multiple=True, **attributes)
 
 
 class Command(click.Command):
-    """A command that knows repeated options and unambiguous abbreviations of long ones: --form for --format."""
+    """A command with repeated options and unambiguous abbreviations: --form for --format."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; a flag is repeated before each further value that follows it."""

@@ -1,4 +1,4 @@
-"""Errors that a user reads: a code and its facts. The sentences stand in data/messages, one catalogue per language."""
+"""Errors that a user reads: a code and its facts. data/messages has the sentences."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from data.messages import both_languages, error_text
 
 
 class UserError(Exception):
-    """What was refused, why, and what to do. Base of every refusal of the product.
+    """Base of every error of the product that a user reads.
+
+    `str()` gives Chinese and English in one line, `text(language)` one of them.
 
     Parameters
     ----------
-    code : a key of the sections `load` or `question` of the catalogues in data/messages
-    facts : what the sentence names; a mapping of languages is given in the reader's language, a list is joined
-
-    `str()` gives Chinese and English in one line, `text(language)` one of them.
+    code
+        A key of the sections `load` or `question` of the catalogues in data/messages.
+    facts
+        Values of the names in the sentence. A mapping by language is shown in the reader's
+        language, a list is joined.
     """
 
     def __init__(self, code: str, /, **facts: Any) -> None:
@@ -29,4 +32,4 @@ class UserError(Exception):
 
 
 class InvalidRequest(UserError):
-    """What was asked for does not exist or cannot be done; nothing was read. The command line exits with 2, not 1."""
+    """The request names something that does not exist or is not possible: exit code 2, not 1."""

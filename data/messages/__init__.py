@@ -1,4 +1,4 @@
-"""The sentences of errors and of the load report: one catalogue per language, the same codes in each."""
+"""Sentences of errors and of the load report: one catalogue per language with the same codes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ REASONS = tuple(_CATALOGUES["en"]["reason"])
 def error_text(code: str, facts: Mapping[str, Any], language: str) -> str:
     """Return the sentence of an error in one language.
 
-    A fact that is a mapping of languages is given in that language; a list is joined; nothing reads 无 or none.
-    Raises KeyError for an unknown code or a missing fact.
+    A fact that is a mapping by language is shown in that language; a list is joined; None and an
+    empty list are 无 or none.
+
+    Raises
+    ------
+    KeyError
+        For an unknown code or a missing fact.
     """
-    words = {name: _in_language(value, language) for name, value in facts.items()}
-    return _ERRORS[language][code].format(**words)
+    texts = {name: _in_language(value, language) for name, value in facts.items()}
+    return _ERRORS[language][code].format(**texts)
 
 
 def both_languages(code: str, **facts: Any) -> str:
@@ -40,7 +45,7 @@ def both_languages(code: str, **facts: Any) -> str:
 
 
 def in_both(chinese: str, english: str) -> str:
-    """Return both languages in one line, Chinese first; a slash stands between them unless a full stop does."""
+    """Return both languages in one line, Chinese first, with a slash unless a full stop divides them."""
     separator = "" if chinese.endswith("。") else " / "
     return f"{chinese}{separator}{english}"
 

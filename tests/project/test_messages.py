@@ -1,4 +1,4 @@
-"""The catalogues of sentences: the same codes and facts in both languages, and every code that is raised."""
+"""The catalogues of sentences: same codes and facts in both languages, every raised code."""
 
 import ast
 import re
@@ -17,47 +17,51 @@ CATALOGUES = {
     for language in LANGUAGES
 }
 CODES = {code for section in ("load", "question") for code in CATALOGUES["en"][section]}
+ERRORS = {
+    "UserError",
+    "InvalidRequest",
+    "BadContract",
+    "BadDeclaration",
+    "OlderFormat",
+    "InvalidContract",
+    "QueryError",
+    "TooSlow",
+    "DiskFull",
+    "Busy",
+}
 SOURCES = [path for room in ("analytics", "data", "pages") for path in (ROOT / room).rglob("*.py")]
 
 
 def fact_names(sentence: str) -> set[str]:
-    """The names in braces of a sentence."""
+    """Return the names in braces of a sentence."""
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 
 def raised_codes(path: Path) -> list[tuple[str, set[str]]]:
-    """The codes given as text to an error class of the product, with the names of their facts."""
-    errors = {
-        "UserError",
-        "InvalidRequest",
-        "InvalidContract",
-        "QueryError",
-        "TooSlow",
-        "DiskFull",
-        "Busy",
-    }
-    calls = [
-        node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
-    ]
-    return [
-        (node.args[0].value, {keyword.arg for keyword in node.keywords if keyword.arg})
-        for node in calls
-        if isinstance(node.func, ast.Name)
-        and node.func.id in errors
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and not any(keyword.arg is None for keyword in node.keywords)
-    ]
+    """Return each code that is raised with a literal, with the names of its facts."""
+    codes: list[tuple[str, set[str]]] = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(
+                func=ast.Name(id=name),
+                args=[ast.Constant(value=str() as code), *_],
+                keywords=keywords,
+            ) if name in ERRORS:
+                facts = {keyword.arg for keyword in keywords if keyword.arg}
+                has_unpacked_facts = len(facts) < len(keywords)
+                if not has_unpacked_facts:
+                    codes.append((code, facts))
+    return codes
 
 
-def test_both_languages_have_the_same_sections_and_codes():
+def test_both_languages_have_the_same_sections_and_codes() -> None:
     chinese, english = (CATALOGUES[language] for language in LANGUAGES)
     assert {section: set(codes) for section, codes in chinese.items()} == {
         section: set(codes) for section, codes in english.items()
     }
 
 
-def test_a_chinese_sentence_names_no_fact_that_the_english_one_lacks():
+def test_a_chinese_sentence_names_no_fact_that_the_english_one_lacks() -> None:
     chinese, english = (CATALOGUES[language] for language in LANGUAGES)
     strays = {
         code
@@ -71,14 +75,20 @@ def test_a_chinese_sentence_names_no_fact_that_the_english_one_lacks():
 @pytest.mark.parametrize(
     "path", [p for p in SOURCES if raised_codes(p)], ids=lambda p: p.relative_to(ROOT).as_posix()
 )
-def test_every_error_that_is_raised_has_a_sentence_and_its_facts(path):
+def test_every_error_that_is_raised_has_a_sentence_and_its_facts(path: Path) -> None:
     for code, facts in raised_codes(path):
         assert code in CODES, code
         section = "load" if code in CATALOGUES["en"]["load"] else "question"
         assert fact_names(CATALOGUES["en"][section][code]) <= facts, code
 
 
-def test_no_source_file_holds_an_error_sentence():
+def test_every_sentence_of_a_load_error_is_used() -> None:
+    texts = "\n".join(path.read_text("utf-8") for path in SOURCES)
+    unused = {code for code in CATALOGUES["en"]["load"] if f'"{code}"' not in texts}
+    assert not unused
+
+
+def test_no_source_file_holds_an_error_sentence() -> None:
     two_languages = re.compile(r"[一-鿿][^\"\n]*。[A-Z{]")
     strays = {
         path.relative_to(ROOT).as_posix()
@@ -88,7 +98,7 @@ def test_no_source_file_holds_an_error_sentence():
     assert not strays
 
 
-def test_nothing_and_lists_are_written_in_the_language_of_the_reader():
+def test_none_and_lists_are_shown_in_the_language_of_the_reader() -> None:
     error = UserError("unknown_edition", id="ab", editions=["a1", "b2"])
     assert error.text("zh-CN").endswith("a1、b2。")
     assert error.text("en").endswith("a1, b2.")

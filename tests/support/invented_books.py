@@ -1,11 +1,14 @@
-"""Two month ends of an invented book, as sums per customer, to see what the noise check says of them."""
+"""Two month ends of an invented loan book as sums per customer, for tests of significance."""
+
+from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
 from analytics.analysis.bootstrap import CustomerSums
 
-KEPT = 0.7  # of the customers stay overdue or not, as they were, from one month to the other
+# The share of customers whose status, overdue or not, does not change; the others are drawn again.
+PERSISTENCE = 0.7
 
 
 def book(
@@ -16,16 +19,25 @@ def book(
     parts: int = 4,
     money: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, CustomerSums]:
-    """The whole, the parts and the sums of customers of whom `rate` are overdue, and `rate + rise` the month after.
+    """Return the total, the parts and the sums per customer of a book.
 
-    `money` weighs each by a lognormal balance. The truth is told by the chances, so that with `rise` 0 nothing changed.
+    Parameters
+    ----------
+    rate, rise
+        The probability of being overdue in the first month and its true increase.
+    parts
+        Number of parts to which customers belong at random.
+    money
+        Whether to weigh each customer by a lognormal balance.
     """
     rng = np.random.default_rng(seed)
     part = rng.integers(0, parts, customers)
     before = rng.random(customers) < rate
-    # KEPT · rate + (1 − KEPT) · again = rate + rise
-    again = rate + rise / (1 - KEPT)
-    after = np.where(rng.random(customers) < KEPT, before, rng.random(customers) < again)
+    # PERSISTENCE · rate + (1 − PERSISTENCE) · redrawn_rate = rate + rise
+    redrawn_rate = rate + rise / (1 - PERSISTENCE)
+    after = np.where(
+        rng.random(customers) < PERSISTENCE, before, rng.random(customers) < redrawn_rate
+    )
     weight = rng.lognormal(11, 1, customers) if money else np.ones(customers)
     later = weight * 0.95 if money else weight
     sums = np.stack([weight * before, weight, later * after, later], axis=1)
@@ -37,21 +49,28 @@ def book(
 
 
 def errors(sums: CustomerSums, rate: float = 0.05, rise: float = 0.0) -> np.ndarray:
-    """The standard error of each part's change, by the chances that made the book and the balances as they are."""
-    again = rate + rise / (1 - KEPT)
-    # One customer's change: up by one, down by one, or none; on average `rise`.
-    spread = (1 - rate) * (1 - KEPT) * again + rate * (1 - KEPT) * (1 - again) - rise**2
+    """Return the true standard error of each part's change, given the balances."""
+    redrawn_rate = rate + rise / (1 - PERSISTENCE)
+    # Variance of one customer's change, which is 1, -1 or 0 and `rise` on average.
+    variance = (
+        (1 - rate) * (1 - PERSISTENCE) * redrawn_rate
+        + rate * (1 - PERSISTENCE) * (1 - redrawn_rate)
+        - rise**2
+    )
     weight = sums.sums[:, 1]
-    return np.sqrt(spread * np.bincount(sums.part, weight**2)) / np.bincount(sums.part, weight)
+    return np.sqrt(variance * np.bincount(sums.part, weight**2)) / np.bincount(sums.part, weight)
 
 
 def _answer(part: np.ndarray, sums: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame(
         sums, columns=["numerator_before", "denominator_before", "numerator", "denominator"]
     )
-    told = table.groupby(part).sum()
-    n = np.bincount(part)
-    return told.assign(
-        value_before=told["numerator_before"] / told["denominator_before"],
-        value=told["numerator"] / told["denominator"], n_before=n, n=n,
-    ).reset_index(drop=True)  # fmt: skip
+    answer = table.groupby(part).sum()
+    counts = np.bincount(part)
+    answer = answer.assign(
+        value_before=answer["numerator_before"] / answer["denominator_before"],
+        value=answer["numerator"] / answer["denominator"],
+        n_before=counts,
+        n=counts,
+    )
+    return answer.reset_index(drop=True)
