@@ -28,9 +28,9 @@ from analytics.rulebooks.model import (
     Parameter,
     TraceStep,
 )
-from analytics.rulebooks.parser import parse_rulebook
 from analytics.rulebooks.rulebook import Rulebook
-from analytics.rulebooks.source_lines import LARGEST_FILE, decode
+from analytics.rulebooks.syntax.parser import parse_rulebook
+from analytics.rulebooks.syntax.source_lines import LARGEST_FILE, decode
 
 __all__ = [
     "FOLDER",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.conditions import NO_NOTE, Group, Note, Rule
+from analytics.rulebooks.conditions import NO_NOTE, ColumnSql, Env, Group, Note, Rule
 from analytics.rulebooks.facts import Fact
 
 UNRATED = "unrated"
@@ -53,6 +53,41 @@ class ScoreItem:
     bands: tuple[tuple[Rule | Group, int], ...]
     otherwise: int = 0
     note: Note = NO_NOTE
+
+    def points(self, env: Env) -> int | None:
+        """Return the points for the facts of `env`; None where a missing fact leaves them open."""
+        for band, points in self.bands:
+            result = band.evaluate(env)
+            if result:
+                return points
+            if result is None:
+                return None
+        return self.otherwise
+
+    def sql(self, column: ColumnSql) -> str:
+        """Return the SQL of the points; null where a missing fact leaves them open."""
+        fact = self._only_fact
+        if fact is None or fact.type == "number":
+            arms = [
+                f"when {band.not_false_sql(column)} then case when {band.sql(column)} then {points} end"
+                for band, points in self.bands
+            ]
+        else:
+            # All bands test one fact: where it is missing, none of them is decided.
+            name = column(fact)
+            is_unknown = f" or {name} = '{fact.unknown}'" if fact.type == "code" else ""
+            arms = [f"when {name} is null{is_unknown} then null"]
+            arms += [f"when {band.sql(column)} then {points}" for band, points in self.bands]
+        return f"case {' '.join(arms)} else {self.otherwise} end"
+
+    @property
+    def _only_fact(self) -> Fact | None:
+        """The fact that every band tests by one rule; None where they test several."""
+        rules = [band for band, _ in self.bands if isinstance(band, Rule)]
+        if len(rules) < len(self.bands):
+            return None
+        fact = rules[0].fact
+        return fact if all(rule.fact is fact for rule in rules) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from analytics.rulebooks.model import (
     ScoreItem,
     TraceStep,
 )
+from analytics.rulebooks.nearest_change import nearest_changes
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Rulebook:
         """
         env = self.env(facts)
         code, missing = self._decide(env)
-        boundary = {} if code == self.unrated else self._boundary(env, code)
+        boundary = {} if code == self.unrated else self._nearest_changes(env, code)
         return Decision(
             code,
             self.class_names(code),
@@ -227,7 +228,7 @@ class Rulebook:
     def _score(self, env: Env) -> int | None:
         total = 0
         for item in self.score:
-            points = _points(item, env)
+            points = item.points(env)
             if points is None:
                 return None
             total += points
@@ -239,7 +240,7 @@ class Rulebook:
         behind = [
             name
             for item in self.score
-            if _points(item, env) is None
+            if item.points(env) is None
             for band, _ in item.bands
             for name in missing_of(band, env)
         ]
@@ -281,32 +282,14 @@ class Rulebook:
                     downgrade.when, "downgrade", target, env, downgrade.note.clause, applied=True
                 )
 
-    def _boundary(self, env: dict[str, Any], code: str) -> dict[str, NearestChange]:
-        order = {c.code: rank for rank, c in enumerate(self.classes)}
-        nearest: dict[str, tuple[float, NearestChange]] = {}
-        for name, fact in self.fact_index.items():
-            if env[name] is None:
-                continue
-            for candidate in self._candidates[name]:
-                if candidate == env[name]:
-                    continue
-                changed = {**env, name: candidate}
-                if self.score:
-                    changed["score"] = self._score(changed)
-                new_code = self._decide(changed)[0]
-                if new_code in (code, self.unrated):
-                    continue
-                direction = "up" if order[new_code] < order[code] else "down"
-                cost = _distance(fact, env[name], candidate)
-                if direction not in nearest or cost < nearest[direction][0]:
-                    difference = candidate - env[name] if fact.is_numeric else None
-                    if isinstance(difference, float):
-                        difference = round(difference, 9)
-                    nearest[direction] = (
-                        cost,
-                        NearestChange(direction, fact, env[name], candidate, difference, new_code),
-                    )
-        return {direction: change for direction, (_, change) in nearest.items()}
+    def _nearest_changes(self, env: Env, code: str) -> dict[str, NearestChange]:
+        def decide(changed: Env) -> str:
+            if self.score:
+                changed = {**changed, "score": self._score(changed)}
+            return self.decide(changed)
+
+        ranks = {class_.code: rank for rank, class_ in enumerate(self.classes)}
+        return nearest_changes(env, code, self.fact_index, self._candidates, decide, ranks)
 
     @property
     def _candidates(self) -> dict[str, list[Any]]:
@@ -378,7 +361,7 @@ class Rulebook:
         return [*lines, f"    else {written(code)}", "end"]
 
     def _score_sql(self, column: ColumnSql) -> str:
-        return " + ".join(_item_sql(item, column) for item in self.score)
+        return " + ".join(item.sql(column) for item in self.score)
 
 
 def _qualified(prefix: str | None) -> ColumnSql:
@@ -388,43 +371,8 @@ def _qualified(prefix: str | None) -> ColumnSql:
     return lambda fact: qualify + fact.name
 
 
-def _item_sql(item: ScoreItem, column: ColumnSql) -> str:
-    bands = [band for band, _ in item.bands]
-    fact = bands[0].fact if isinstance(bands[0], Rule) else None
-    if (
-        fact is not None
-        and fact.type != "number"
-        and all(isinstance(b, Rule) and b.fact is fact for b in bands)
-    ):
-        # All bands test one fact: where it is missing, none of them is decided.
-        name = column(fact)
-        missing = f"{name} is null" + (
-            f" or {name} = '{fact.unknown}'" if fact.type == "code" else ""
-        )
-        arms = [
-            f"when {missing} then null",
-            *(f"when {band.sql(column)} then {points}" for band, points in item.bands),
-        ]
-    else:
-        arms = [
-            f"when {band.not_false_sql(column)} then case when {band.sql(column)} then {points} end"
-            for band, points in item.bands
-        ]
-    return f"case {' '.join(arms)} else {item.otherwise} end"
-
-
 def _indent(lines: list[str], levels: int) -> list[str]:
     return ["    " * levels + line for line in lines]
-
-
-def _points(item: ScoreItem, env: Env) -> int | None:
-    for band, points in item.bands:
-        result = band.evaluate(env)
-        if result:
-            return points
-        if result is None:
-            return None
-    return item.otherwise
 
 
 def _trace_steps(
@@ -445,17 +393,3 @@ def _trace_steps(
     if isinstance(node, Group):
         for member in node.members:
             yield from _trace_steps(member, stage, code, env, clause, depth + 1, applied)
-
-
-def _distance(fact: Fact, value: Any, candidate: Any) -> float:
-    """Return the distance of two values of a fact, comparable between facts.
-
-    Numbers are relative to their size, ordered codes differ by rank; other values are 1 apart.
-    """
-    if fact.is_numeric:
-        return float(abs(candidate - value)) / max(float(abs(candidate)), float(abs(value)), 1.0)
-    if fact.ascending:
-        return abs(fact.ascending.index(candidate) - fact.ascending.index(value)) / len(
-            fact.ascending
-        )
-    return 1.0

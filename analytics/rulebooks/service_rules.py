@@ -13,9 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from analytics.rulebooks.conditions import Group, Note, Rule, parse_rule
+from analytics.rulebooks.conditions import Group, Note, Rule
 from analytics.rulebooks.errors import RulebookError, RuleSyntaxError
 from analytics.rulebooks.facts import STEPS, Fact, read_labels
+from analytics.rulebooks.syntax.rule_text import parse_rule
 
 FILE = "service.toml"
 _PARAMETER = re.compile(r"\{([a-z_]+)\.([a-z0-9_]+)\}")

@@ -65,7 +65,7 @@ def with_thresholds(
     """
     lines = book.text.split("\n")
     known = {threshold.key: threshold for threshold in thresholds(book)}
-    changed: dict[tuple[int, str], dict[int, Any]] = {}
+    changed: dict[tuple[int | None, str], dict[int, Any]] = {}
     for key, value in values.items():
         threshold = known[key]
         if value != threshold.value:
@@ -78,9 +78,12 @@ def with_thresholds(
         )
         # a rule stands in quotes of either kind; one line holds the same rule twice only where both
         # mean the same
-        lines[line - 1] = re.sub(
-            rf"([\"']){re.escape(text)}\1", lambda m, new=new: m[1] + new + m[1], lines[line - 1]
-        )
+        if line is not None:
+            lines[line - 1] = re.sub(
+                rf"([\"']){re.escape(text)}\1",
+                lambda quoted, new=new: quoted[1] + new + quoted[1],
+                lines[line - 1],
+            )
     if effective_on is not None:
         at = next(n for n, text in enumerate(lines) if re.match(r"\s*effective_on\s*=", text))
         lines[at] = re.sub(r"\d{4}-\d{2}-\d{2}", effective_on.isoformat(), lines[at], count=1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from analytics.rulebooks.conditions import Group, Rule
 from analytics.rulebooks.errors import RulebookError
 from analytics.rulebooks.home_loan import CALCULATIONS
 from analytics.rulebooks.rulebook import Rulebook
-from analytics.rulebooks.source_lines import SourceLines
+from analytics.rulebooks.syntax.source_lines import SourceLines
 
 
 def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None:
@@ -31,8 +31,9 @@ def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None
         if found.code not in given:
             _refuse(book, "class_unreached", found.note.line, found.note.clause, code=found.code)
     for rank, code in enumerate(book.evaluation_order):
-        found = next(c for c in book.classes if c.code == code)
-        reach = _reach(found.rules)
+        found = book.class_of(code)
+        rules = book.rules_of(code)
+        reach = _reach(rules)
         for name, values in reach.items():
             if not values:
                 _refuse(
@@ -44,7 +45,7 @@ def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None
                     name=name,
                 )
         for earlier in book.evaluation_order[:rank]:
-            if _takes_all(next(c for c in book.classes if c.code == earlier).rules, found.rules):
+            if _takes_all(book.rules_of(earlier), rules):
                 _refuse(
                     book,
                     "class_shadowed",
@@ -195,5 +196,7 @@ def _domain(name: str, rules: list[Rule]) -> set[Any]:
     return {value for rule in rules if rule.fact.name == name for value in rule.candidates()}
 
 
-def _refuse(book: Rulebook, key: str, line: int | None, clause: str = "", /, **fields: Any) -> None:
+def _refuse(
+    book: Rulebook, key: str, line: int | None, clause: str = "", /, **fields: Any
+) -> NoReturn:
     raise RulebookError(key, book.path, line, clause, **fields)

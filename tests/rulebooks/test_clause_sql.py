@@ -12,7 +12,8 @@ import sqlglot
 
 from analytics import rulebooks
 from analytics.__main__ import main
-from analytics.rulebooks.conditions import parse_rule, plain_text
+from analytics.rulebooks.conditions import plain_text
+from analytics.rulebooks.syntax.rule_text import parse_rule
 from data.editions.part_writer import open_build_session
 from tests.support.rulebook_oracle import consumer_five
 

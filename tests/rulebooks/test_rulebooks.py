@@ -405,7 +405,7 @@ VALUES = st.sampled_from(["x", "", 5, True, [], {}, [[]], [5], {"a": 1}, ["x"], 
 @given(st.data())
 def test_whatever_value_stands_where_the_refusal_is_a_sentence(data):
     """A spoiled document is refused as a rulebook or read; nothing else may be raised."""
-    from analytics.rulebooks import parser
+    from analytics.rulebooks.syntax import parser
 
     document = tomllib.loads(
         (rulebooks.FOLDER / "rating" / "1990-01-01.toml").read_text(encoding="utf-8")

@@ -19,6 +19,8 @@ REGULAR_EMPLOYERS = {
     "listed_firm",
 }
 
+ONE_DOWN = {"one": "two", "two": "three", "three": "four"}
+
 
 def every(*answers):
     """All of them: a single no decides, whatever is not known."""
@@ -188,19 +190,23 @@ def consumer_five(fact):
             is_in("employment", "employed"), every(self_employed, at_least("years_in_business", 1))
         ),
     )
-    one_down = {"one": "two", "two": "three", "three": "four"}
-    for code, meets in [
+    classes = [
         ("one", class_one),
         ("two", class_two),
         ("three", class_three),
         ("four", class_four),
         ("five", class_five),
-    ]:
+    ]
+    return _first_class(classes, is_in("own_credit_record", "substandard"))
+
+
+def _first_class(classes, is_substandard):
+    """The first class that holds, one step lower for a substandard credit record."""
+    for code, meets in classes:
         if meets is None:
             return "unrated"
         if meets:
-            substandard = is_in("own_credit_record", "substandard")
-            if code not in one_down or substandard is False:
+            if code not in ONE_DOWN or is_substandard is False:
                 return code
-            return "unrated" if substandard is None else one_down[code]
+            return "unrated" if is_substandard is None else ONE_DOWN[code]
     return "outside"

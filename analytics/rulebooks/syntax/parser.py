@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.conditions import Group, Note, Rule, parse_rule
-from analytics.rulebooks.errors import FactError, Refusal, RulebookError, RuleSyntaxError
+from analytics.rulebooks.conditions import Group, Note
+from analytics.rulebooks.errors import FactError
 from analytics.rulebooks.facts import SCORE, Fact
 from analytics.rulebooks.model import (
     UNRATED,
@@ -23,12 +22,9 @@ from analytics.rulebooks.model import (
     ScoreItem,
 )
 from analytics.rulebooks.rulebook import Rulebook
-from analytics.rulebooks.source_lines import DEEPEST, SourceLines, load
+from analytics.rulebooks.syntax.entries import CODE, NOTE_KEYS, TABLES, EntryReader
 from analytics.rulebooks.validation import check_calculations, check_examples, check_reach
 
-CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-NOTE_KEYS = {"clause", "zh", "en", "ours"}
-RULE_KEYS = {"when", "meets", "all", "any"} | NOTE_KEYS
 HEAD = {
     "id",
     "name",
@@ -41,17 +37,6 @@ HEAD = {
     "otherwise",
     "barred",
     "look_in_order",
-}
-TABLES = {
-    "class",
-    "criterion",
-    "bar",
-    "downgrade",
-    "score",
-    "parameter",
-    "person",
-    "example",
-    "calculation",
 }
 
 
@@ -67,13 +52,10 @@ def parse_rulebook(
     return _Parser(text, facts, path).rulebook(examples)
 
 
-class _Parser:
+class _Parser(EntryReader):
     def __init__(self, text: str, facts: Mapping[str, Mapping[str, Fact]], path: str) -> None:
-        self.text, self.path, self.lines = text, path, SourceLines(text)
-        self.document = load(self.lines, path)
+        super().__init__(text, path)
         self.all_facts = facts
-        self.criteria: dict[str, Group] = {}
-        self.where: tuple[str, int] = ("", 0)
 
     def rulebook(self, run_examples: bool) -> Rulebook:
         head = self._head()
@@ -149,11 +131,7 @@ class _Parser:
             self._refuse("head_id", self.lines.key("id"))
         if str(head["grain"]) not in self.all_facts:
             self._refuse("head_grain", self.lines.key("grain"))
-        for key in ("effective_on", "repealed_on"):
-            if key in head and type(head[key]) is not date:
-                self._refuse("head_date", self.lines.key(key), key=key)
-        if "repealed_on" in head and head["repealed_on"] <= head["effective_on"]:
-            self._refuse("head_repealed", self.lines.key("repealed_on"))
+        self._check_dates(head)
         for key in ("name", "document", "source"):
             if key in head:
                 head[key] = self._names(head[key], key, self.lines.key(key))
@@ -161,6 +139,13 @@ class _Parser:
             if key in head and not isinstance(head[key], str):
                 self._refuse("head_text", self.lines.key(key), key=key)
         return head
+
+    def _check_dates(self, head: Mapping[str, Any]) -> None:
+        for key in ("effective_on", "repealed_on"):
+            if key in head and type(head[key]) is not date:
+                self._refuse("head_date", self.lines.key(key), key=key)
+        if "repealed_on" in head and head["repealed_on"] <= head["effective_on"]:
+            self._refuse("head_repealed", self.lines.key("repealed_on"))
 
     def _list(self, name: str) -> list[dict[str, Any]]:
         entries = self.document.get(name, [])
@@ -283,12 +268,10 @@ class _Parser:
         rule = self._rule(
             {k: v for k, v in entry.items() if k not in ("by", "to", "from")}, "downgrade", index
         )
-        clause, by, to, origins = (
-            rule.note.clause,
-            entry.get("by"),
-            entry.get("to"),
-            self._texts(entry, "from", line),
-        )
+        clause = rule.note.clause
+        by = entry.get("by")
+        to = entry.get("to")
+        origins = self._texts(entry, "from", line)
         if (by is None) == (to is None):
             self._refuse("downgrade_kind", line, clause)
         if by is not None and (type(by) is not int or by < 1):
@@ -347,9 +330,11 @@ class _Parser:
     def _calculations(self) -> tuple[Calculation, ...]:
         found = []
         for index, entry in enumerate(self._list("calculation")):
-            line, clause = self.lines.header("calculation", index), str(entry.get("clause", ""))
+            line = self.lines.header("calculation", index)
+            clause = str(entry.get("clause", ""))
             self._only(entry, {"case", "asks", "given", "gives", "clause"}, line, clause)
-            given, gives = entry.get("given"), entry.get("gives")
+            given = entry.get("given")
+            gives = entry.get("gives")
             if (
                 not isinstance(given, dict)
                 or isinstance(gives, bool)
@@ -371,116 +356,3 @@ class _Parser:
             except FactError as error:
                 self._pass_on(error, line)
         return facts
-
-    def _rule(self, entry: dict[str, Any], kind: str, index: int) -> Rule | Group:
-        self.where = (kind, index)
-        return self._node(entry, 0)
-
-    def _node(self, entry: Any, depth: int) -> Rule | Group:
-        line = (
-            self.lines.header(*self.where)
-            if self.where[0] in TABLES
-            else self.lines.table(self.where[0])
-        )
-        if isinstance(entry, str):
-            entry = {"when": entry}
-        if not isinstance(entry, dict):
-            self._refuse("rule_shape", line)
-        clause = str(entry.get("clause", ""))
-        self._only(entry, RULE_KEYS, line, clause)
-        ways = [key for key in ("when", "meets", "all", "any") if key in entry]
-        if len(ways) != 1:
-            self._refuse("rule_one_of", line, clause)
-        if ways[0] == "when":
-            text = entry["when"]
-            if not isinstance(text, str):
-                self._refuse("rule_when_text", line, clause)
-            line = self.lines.find(self.where, text) or line
-            try:
-                return parse_rule(text, self.facts, self._note(entry, clause, line))
-            except RuleSyntaxError as error:
-                self._pass_on(error, line, clause)
-        if ways[0] == "meets":
-            name = str(entry["meets"])
-            line = self.lines.find(self.where, name) or line
-            if name not in self.criteria:
-                self._refuse("rule_criterion", line, clause, name=name)
-            known = self.criteria[name]
-            note = self._note(entry, clause or known.note.clause, line)
-            note = Note(
-                note.clause,
-                note.zh or known.note.zh,
-                note.en or known.note.en,
-                note.is_ours or known.note.is_ours,
-                line,
-            )
-            return Group(known.kind, known.members, note, name, f"meets {name}")
-        if depth + 1 > DEEPEST:
-            self._refuse("rule_too_deep", line, clause, deepest=DEEPEST)
-        return self._group(entry, depth + 1)
-
-    def _group(
-        self, entry: dict[str, Any], depth: int = 0, name: str = "", allowed: set[str] = RULE_KEYS
-    ) -> Group:
-        line = (
-            self.lines.header(*self.where)
-            if self.where[0] in TABLES
-            else self.lines.table(self.where[0])
-        )
-        clause = str(entry.get("clause", ""))
-        self._only(entry, allowed, line, clause)
-        kinds = [kind for kind in ("all", "any") if kind in entry]
-        members = entry[kinds[0]] if len(kinds) == 1 else None
-        if not isinstance(members, list) or not members:
-            self._refuse("group_list", line, clause)
-        return Group(
-            kinds[0],
-            tuple(self._node(member, depth) for member in members),
-            self._note(entry, clause, line),
-            name,
-            kinds[0],
-        )
-
-    def _note(self, entry: Mapping[str, Any], clause: str, line: int | None) -> Note:
-        if not isinstance(entry.get("ours", False), bool):
-            self._refuse("ours_bool", line, clause)
-        return Note(
-            clause,
-            str(entry.get("zh", "")),
-            str(entry.get("en", "")),
-            entry.get("ours", False),
-            line,
-        )
-
-    # refusals
-    def _names(self, value: Any, key: str, line: int | None) -> dict[str, str]:
-        if (
-            not isinstance(value, dict)
-            or set(value) != {"zh", "en"}
-            or not all(isinstance(v, str) and v.strip() for v in value.values())
-        ):
-            self._refuse("both_languages", line, key=key)
-        return dict(value)
-
-    def _texts(self, entry: Mapping[str, Any], key: str, line: int | None) -> tuple[str, ...]:
-        value = entry.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            self._refuse("list_of_texts", line, key=key)
-        return tuple(value)
-
-    def _only(
-        self, entry: Mapping[str, Any], allowed: set[str], line: int | None, clause: str = ""
-    ) -> None:
-        for key in entry:
-            if key not in allowed:
-                self._refuse("unknown_key", line, clause, key=key, allowed=allowed)
-
-    def _refuse(
-        self, key: str, line: int | None = None, clause: str = "", /, **fields: Any
-    ) -> None:
-        raise RulebookError(key, self.path, line, clause, **fields)
-
-    def _pass_on(self, error: Refusal, line: int | None, clause: str = "") -> None:
-        raise RulebookError(
-            "passed_on", self.path, line, clause, said={"zh": error.zh, "en": error.en}
-        ) from error

@@ -7,8 +7,8 @@ import tomllib
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.conditions import FULL_WIDTH
 from analytics.rulebooks.errors import RulebookError
+from analytics.rulebooks.syntax.rule_text import FULL_WIDTH
 
 LARGEST_FILE = 512 * 1024
 DEEPEST = 12

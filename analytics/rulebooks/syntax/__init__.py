@@ -1,0 +1,1 @@
+"""The text of rulebooks: source lines, rules, the parser of a file."""
