@@ -1,1 +1,1 @@
-"""Why a figure changed and whether it is real: attribution, significance, migration, cohorts, forecast, narrative."""
+"""Why a metric changed: attribution, significance, migration, cohorts, forecast, narrative."""

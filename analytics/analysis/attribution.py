@@ -2,13 +2,14 @@
 
 Part i, months 0 → 1, share w of the denominator, value r, whole R = Σ w·r:
 
-    rate effect = (r1 − r0)·(w1 + w0)/2        mix effect = (w1 − w0)·[(r1 + r0)/2 − (R1 + R0)/2]
+    rate effect = (r1 − r0)·(w1 + w0)/2
+    mix effect  = (w1 − w0)·[(r1 + r0)/2 − (R1 + R0)/2]
 
 Their sum over the parts is R1 − R0. A part that is new or gone takes the other month's r, so that
-all of it is mix. A part with a numerator but no denominator in a month has no r: all of it counts as
-rate. A metric without a denominator (balance, customers) has one effect per part, its own change. By
-a second dimension the same is done with the cells, so that the effects of a part's cells add up to
-the two effects of that part.
+all of it is mix. A part with a numerator but no denominator in a month has no r: all of it counts
+as rate. A metric without a denominator (balance, customers) has one effect per part, its own
+change. By a second dimension the same is done with the cells, so that the effects of a part's cells
+add up to the two effects of that part.
 """
 
 from __future__ import annotations

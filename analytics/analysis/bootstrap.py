@@ -1,4 +1,4 @@
-"""The paired bootstrap: what each customer adds to each part in both months, and draws of customers."""
+"""The paired bootstrap of customers: their sums in both months, and draws of customers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cohorts of loans: vintage and first-payment default; the lists behind them and behind the reloan curve."""
+"""Cohorts of loans: vintage, first-payment default, and the lists behind all cohort charts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from data.errors import UserError
 PERIODS = ("month", "quarter", "year")
 DAYS = (0, 30, 60, 90)
 LATE = ("ever", "now")
-JUDGED = {"yes": "is_missed is not null", "missed": "is_missed"}
+FIRST_PAYMENT_OUTCOMES = {"yes": "is_missed is not null", "missed": "is_missed"}
 _IS_LATE_SQL = "((fact.balance > 0 and fact.days_past_due > $days) or fact.balance_written_off > 0)"
 # Each loan once, at the first month on book at which it was late.
 _FIRST_LATE_SQL = (
@@ -190,7 +190,7 @@ def _cohort(reader: EditionReader, question: Question, metric: str, period: str)
         "questions/cohort",
         period=period,
         part=part,
-        asked=conditions,
+        conditions=conditions,
         joins=builder.joins_sql,
     )
     params = builder.params | {"records_from": month_end(months[0], -1)}
@@ -221,7 +221,7 @@ def list_rows(
     layout = _SETTLEMENTS if query.kind == "curve" else _LOANS
     with warehouse.session() as reader:
         rows = _select(reader, query, cell)
-        page = layout.sql("select *\nfrom picked")
+        page = layout.sql("select *\nfrom cell_rows")
         sql = f"{rows.sql},\n\n{page}"
         params = rows.params | {"until": query.question.as_of, "limit": limit, "offset": offset}
         return reader.query(sql, None, **params)
@@ -234,12 +234,12 @@ def count_rows(warehouse: Warehouse, query: CohortQuery, cell: Mapping[str, str]
         params = rows.params
         if "$until" in rows.sql:
             params = params | {"until": query.question.as_of}
-        row = reader.one(f"{rows.sql}\nselect count(*) from picked", None, **params)
+        row = reader.one(f"{rows.sql}\nselect count(*) from cell_rows", None, **params)
         return int(row[0]) if row else 0
 
 
 def _select(reader: EditionReader, query: CohortQuery, cell: Mapping[str, str]) -> Relation:
-    """Return the text up to and with the table expression `picked`, the rows of the cell."""
+    """Return the text up to and with the table expression `cell_rows`, the rows of the cell."""
     _check_option("kind", query.kind, _CELL_KEYS)
     if unknown := set(cell) - set(_CELL_KEYS[query.kind]):
         raise UserError("unknown_cohort_cell", unknown=min(unknown), kind=query.kind)
@@ -260,7 +260,7 @@ def _select_settlements(
         conditions.append("part = $part")
         params["part"] = cell["part"]
     sql = f"with\n\nspells as (\n{spells.sql}\n)"
-    return Relation(f"{sql},\n\n{_picked_sql('spells', conditions)}", params)
+    return Relation(f"{sql},\n\n{_cell_rows_sql('spells', conditions)}", params)
 
 
 def _select_loans(reader: EditionReader, query: CohortQuery, cell: Mapping[str, str]) -> Relation:
@@ -279,22 +279,22 @@ def _select_loans(reader: EditionReader, query: CohortQuery, cell: Mapping[str, 
             f" and {_IS_LATE_SQL} and fact.months_on_book {comparison} $month)"
         )
     if "judged" in cell:
-        _check_option("judged", cell["judged"], JUDGED)
+        _check_option("judged", cell["judged"], FIRST_PAYMENT_OUTCOMES)
         sql += f",\n\n{load('questions/first_payment_outcomes').rstrip()}"
-        outcome = JUDGED[cell["judged"]]
-        conditions.append(f"loan_key in (select loan_key from judged where {outcome})")
+        outcome = FIRST_PAYMENT_OUTCOMES[cell["judged"]]
+        conditions.append(f"loan_key in (select loan_key from outcome where {outcome})")
     if "cohort" in cell:
         conditions.append("cohort = $cohort")
         params["cohort"] = _day(cell["cohort"])
     if "part" in cell:
         conditions.append("part = $part")
         params["part"] = cell["part"]
-    return Relation(f"{sql},\n\n{_picked_sql('cohort', conditions)}", params)
+    return Relation(f"{sql},\n\n{_cell_rows_sql('cohort', conditions)}", params)
 
 
-def _picked_sql(source: str, conditions: list[str]) -> str:
+def _cell_rows_sql(source: str, conditions: list[str]) -> str:
     where = "\n        and ".join(conditions) or "true"
-    return f"picked as (\n    select *\n    from {source}\n    where {where}\n)"
+    return f"cell_rows as (\n    select *\n    from {source}\n    where {where}\n)"
 
 
 def _day(text: str) -> date:

@@ -2,8 +2,9 @@
 
 A Markov chain of monthly moves: the mean matrix of the last twelve months carries today's stock
 forward, with the joiners of a mean month added and the leavers taken out. The band draws months of
-those twelve with replacement. The back-test makes the same forecast at each of the last twelve month
-ends whose outcome is in the data, from what the data showed then, and compares it with "no change".
+those twelve with replacement. The back-test makes the same forecast at each of the last twelve
+month ends whose outcome is in the data, from the data of that day, and compares it with "no
+change".
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Forecast:
 
 
 class Positions(NamedTuple):
-    """The book at one month end, one value per loan or customer: key, slot of its state, balance."""
+    """The book at one month end, by loan or customer: key, slot of its state, balance."""
 
     key: np.ndarray
     slot: np.ndarray
@@ -165,7 +166,7 @@ def _positions(
         balance="balance" if is_of_loans else "loan_balance",
         mart="loan_month" if is_of_loans else "customer_month",
         state=state,
-        asked=conditions,
+        conditions=conditions,
         joins=builder.joins_sql,
     )
     table = reader.arrow(sql, None, **builder.params)

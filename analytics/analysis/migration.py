@@ -48,7 +48,8 @@ RATES = ("normal_loans", "normal", "special_mention", "substandard", "doubtful")
 _TERM_SQL = """case
             when before = 'late' and after = 'late' then 'stayed'
             when after = 'late' and before = 'joined' then 'new'
-            when after = 'late' and before = 'moved_in' and days_past_due_before > $days then 'moved_in'
+            when after = 'late' and before = 'moved_in' and days_past_due_before > $days
+                then 'moved_in'
             when after = 'late' then 'rolled_in'
             when after = 'moved_out' and days_past_due > $days then 'moved_out'
             when after in ('current', 'moved_out') then 'cured'
@@ -107,7 +108,7 @@ class MigrationQuery:
 
     @property
     def of_loans(self) -> bool:
-        """Whether loans are counted: always but for the classes of a scheme that grades customers."""
+        """Whether loans are counted: always except by a scheme that grades customers."""
         return self.by != "class" or schemes()[self.question.scheme].grain == "loan"
 
 
@@ -135,7 +136,7 @@ def _moves(reader: EditionReader, query: MigrationQuery) -> _Selection:
         at_day = question.with_changes(as_of=day)
         builder = SqlBuilder(reader, metric_named(question.metric), at_day, params)
         placeholders[f"state_{side}"] = _state_sql(builder, query)
-        placeholders[f"asked_{side}"] = f"({builder.conditions([day])})"
+        placeholders[f"filters_{side}"] = f"({builder.conditions([day])})"
         placeholders[f"joins_{side}"] = builder.joins_sql
     if query.by == "late":
         params["days"] = query.days
@@ -268,7 +269,7 @@ def list_rows(
     ----------
     cell
         {before: …, after: …} of the matrix (either may be left out), {term: …} of the roll-forward
-        (opening and closing are its stocks), or {rate: …} for the opening loans of a migration rate.
+        (opening and closing are its stocks), or {rate: …}: the opening loans of a rate.
 
     Raises
     ------

@@ -211,6 +211,6 @@ def context(edition: Edition, question: Question, lang: str) -> str:
         lang,
         edition=edition.id[:8],
         as_of=text.day(edition.as_of, lang) if edition.as_of else text.NOTHING,
-        scheme=scheme.names["zh" if lang == "zh-CN" else "en"],
+        scheme=scheme.names[lang],
         since=since,
     )

@@ -91,7 +91,9 @@ def settlement_spells(reader: EditionReader, question: Question) -> Relation:
     builder = SqlBuilder(reader, metric_named("customers"), narrowed)
     part = part_sql(builder)
     conditions = builder.conditions(months)
-    text = load("questions/reloan_spells", part=part, asked=conditions, joins=builder.joins_sql)
+    text = load(
+        "questions/reloan_spells", part=part, conditions=conditions, joins=builder.joins_sql
+    )
     return Relation(text.rstrip(), builder.params)
 
 
@@ -159,5 +161,6 @@ def narrow_question(reader: EditionReader, question: Question, metric: str) -> Q
 
 
 def part_sql(builder: SqlBuilder) -> str:
+    """Return the SQL of the question's dimension, or of the one part without a dimension."""
     by = builder.question.by
     return builder.expression(by[0]) if by else f"'{WHOLE}'"

@@ -35,8 +35,8 @@ def stock_roll_rates(
 
     Returns
     -------
-    as_of, bucket (k), into (k+1), n (loans in k one month ago), numerator, denominator (CNY), value;
-    value_loans is the same in loans.
+    as_of, bucket (k), into (k+1), n (loans in k one month ago), numerator, denominator (CNY),
+    value; value_loans is the same in loans.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def _stocks(
     text = load(
         "questions/bucket_stocks",
         state=bucket_set.sql,
-        asked=conditions,
+        conditions=conditions,
         joins=builder.joins_sql,
     )
     return reader.query(text, None, **builder.params)

@@ -55,7 +55,7 @@ class SignificanceResult:
         order of the answer.
     customers
         Number of customers in either month.
-    drawn
+    sample_size
         Number of customers that were drawn from.
     """
 
@@ -65,7 +65,7 @@ class SignificanceResult:
     parts: pd.DataFrame
     draws: int
     customers: int
-    drawn: int
+    sample_size: int
     seed: int
 
 

@@ -95,7 +95,7 @@ def _noise(request: Request, draws: int, seed: int) -> Answer:
         request.warehouse, request.question, request.before, draws, seed
     )
     head = request.head | {"draws": result.draws, "seed": result.seed}
-    head |= {"customers": result.customers, "drawn": result.drawn} | result.whole.to_dict()
+    head |= {"customers": result.customers, "drawn": result.sample_size} | result.whole.to_dict()
     return head, {"parts": result.parts}
 
 

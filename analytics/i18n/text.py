@@ -47,7 +47,7 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def say(key: str, lang: str, **values: object) -> str:
-    """Return the text of a dotted key, its placeholders filled. Raises KeyError for an unknown key."""
+    """Return the text of a key with its placeholders filled. Raises KeyError if unknown."""
     return words(lang)[key].format(**values)
 
 

@@ -1,1 +1,1 @@
-"""The semantic layer: declared metrics and dimensions, a Question compiled to one SQL text, drill-through, targets."""
+"""The semantic layer: metrics, dimensions, questions compiled to SQL, drill-through, targets."""

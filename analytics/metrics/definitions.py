@@ -52,6 +52,7 @@ class Source(Declaration, frozen=True):
 
     @property
     def is_monthly(self) -> bool:
+        """Whether the mart has one row per `grain` and month end."""
         return self.when == "month"
 
 
@@ -79,6 +80,7 @@ class Dimension(Declaration, frozen=True):
 
     @property
     def is_yes_no(self) -> bool:
+        """Whether `sql` is a condition, answered by yes and no."""
         return set(self.values) == {"yes", "no"}
 
     @cached_property
@@ -149,16 +151,19 @@ class Metric(Declaration, frozen=True):
 
     @property
     def grain(self) -> str:
+        """What a row of the mart stands for: loan or customer."""
         return self.source.grain
 
     @cached_property
     def numerator_sql(self) -> str:
+        """The aggregate over the rows of the mart that gives the numerator."""
         if self.numerator:
             return self.numerator
         return f"{self._sum} filter (where ({self.population}) and ({self.numerator_filter}))"
 
     @cached_property
     def denominator_sql(self) -> str | None:
+        """The aggregate that gives the denominator; None where there is none."""
         if self.numerator:
             return self.denominator
         return f"{self._sum} filter (where {self.population})"
@@ -170,6 +175,7 @@ class Metric(Declaration, frozen=True):
 
     @cached_property
     def n_sql(self) -> str:
+        """The aggregate that gives n, the number of rows of the population."""
         if self.numerator and "distinct" in self.numerator:
             return self.numerator
         return f"count(*) filter (where {self.population})"
@@ -181,6 +187,7 @@ class Metric(Declaration, frozen=True):
 
     @property
     def is_additive(self) -> bool:
+        """Whether the numerators of the parts add up to that of the whole."""
         return "distinct" not in self.numerator_sql
 
     @property

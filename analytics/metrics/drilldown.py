@@ -1,4 +1,4 @@
-"""The customers or loans behind a cell: exactly the n rows of the answer, or those of its numerator."""
+"""The customers or loans behind a cell: the n rows of the answer, or those of its numerator."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def list_rows(
     Parameters
     ----------
     cell
-        Code of each dimension of the question, such as {"class": "C"}; one left out is not filtered.
+        Code by dimension, such as {"class": "C"}; a dimension left out is not filtered.
     hit
         Only the rows in the numerator.
     order

@@ -1,4 +1,4 @@
-"""What one edition can answer: months, nonempty tables, columns, and the codes of each dimension."""
+"""What one edition can answer: months, nonempty tables, columns, codes of each dimension."""
 
 from __future__ import annotations
 
@@ -33,8 +33,13 @@ _TABLES = (
 _MARTS = ("loan_month", "customer_month", "loan_life")
 # Code and names of the dimensions that a table of the contract lists.
 _NAMES_SQL = {
-    "branch": "select branch_id as code, name, name_en from branch where level = $level order by branch_id",
-    "manager": "select manager_id as code, name_masked as name, name_masked as name_en from manager order by 1",
+    "branch": (
+        "select branch_id as code, name, name_en from branch where level = $level order by 1"
+    ),
+    "manager": (
+        "select manager_id as code, name_masked as name, name_masked as name_en from manager "
+        "order by 1"
+    ),
     "product": "select product_id as code, name, name_en from product order by 1",
 }
 
@@ -159,8 +164,7 @@ def _labels(reader: EditionReader, dimension: str, lang: str, scheme: str) -> di
 def _class_labels(lang: str, scheme: str) -> dict[str, str]:
     declared = schemes()[scheme]
     is_chinese = lang == "zh-CN"
-    key = "zh" if is_chinese else "en"
-    names = {code: declared.class_names(code)[key] for code in declared.class_codes}
+    names = {code: declared.class_names(code)[lang] for code in declared.class_codes}
     no_loan = {NONE: "无贷款" if is_chinese else "No loan"}
     return names | no_loan | {NEW: "新增" if is_chinese else "New"}
 

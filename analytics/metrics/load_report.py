@@ -1,4 +1,4 @@
-"""What the loads recorded: counts by table, rejected rows, and the tables that the bank does not deliver."""
+"""What the loads recorded: row counts by table, rejected rows, and tables without rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The answer to a question: one SQL text, one frame.
 
-The columns of `ask`: the dimensions (language-free codes as text), numerator, denominator, value, n;
-`as_of` first when several month ends are asked for; with a comparison also numerator_before,
+The columns of `ask`: the dimensions (language-free codes as text), numerator, denominator, value,
+n; `as_of` first for several month ends; with a comparison also numerator_before,
 denominator_before, value_before, n_before and change. Sums are exact in the database and double in
 the frame; rates are shares of one.
 """
@@ -143,7 +143,7 @@ def _check_history(reader: EditionReader, metric: Metric, question: Question) ->
 
 
 def _with_comparison(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
-    """Return one row per cell: the month beside the one compared with, null where it has no cell."""
+    """Return one row per cell: both months side by side, null where a month has no cell."""
     keys = list(question.by)
     is_later = frame["as_of"] == pd.Timestamp(question.as_of)
     later = frame[is_later].drop(columns="as_of").reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""A question to the warehouse: metric, month end, dimensions and filters, in language-free codes."""
+"""A question to the warehouse: metric, month end, dimensions, filters, as language-free codes."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Question:
 
     @property
     def uses_class(self) -> bool:
+        """Whether the answer depends on the class of a customer or loan."""
         return "class" in self.dimensions
 
     def with_changes(self, metric: str | None = None, **changes: Any) -> Question:

@@ -1,4 +1,4 @@
-"""The SQL of a question, made from the declarations: identifiers come from there alone, values are bound."""
+"""The SQL of a question: identifiers come from the declarations alone, values are bound."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class SqlBuilder:
         return "\n".join(self.joins.values())
 
     def relation(self, months: Sequence[date], *conditions: str, table: str | None = None) -> str:
-        """Return from, joins and where: the rows of the question at `months` that pass `conditions`.
+        """Return from, joins and where: the question's rows at `months` that pass `conditions`.
 
         `table` stands in for the metric's mart. Ask for the expressions of the select list before.
         """
@@ -212,7 +212,7 @@ class SqlBuilder:
         return f"customer.{column}"
 
     def _fact_month(self) -> str:
-        """The month end of a row of the mart; loan_life has one row per loan, as of the question."""
+        """The month end of a row of the mart; loan_life has one row per loan, as of the day."""
         if self.metric.source.is_monthly:
             return "fact.as_of"
         self.params["as_of"] = self.question.as_of

@@ -1,4 +1,4 @@
-"""Targets and red lines beside the values: the bank's own (table target), else data/red_lines.toml."""
+"""Targets and red lines: the bank's own (table target), else those of data/red_lines.toml."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def targets_at(warehouse: Warehouse, as_of: date) -> dict[tuple[str, str], Targe
 
 
 def _with_delivered(declared: Target, row: Mapping[Any, Any]) -> Target:
-    """The delivered target, with the delivered red line where there is one, else the declared one."""
+    """The delivered target, with the delivered red line, or the declared one without it."""
     has_direction = METRICS[row["metric"]].better != "neither"
     if has_direction and not is_missing(row["red_line"]):
         return Target(row["target"], row["red_line"])
@@ -164,13 +164,13 @@ def breaches(warehouse: Warehouse, question: Question, by: str) -> pd.DataFrame:
     """Return the values beyond their red line or short of their target.
 
     Of the branch that the question is about and of those below it by the dimension `by`; values of
-    fewer than 30 are left out. Red lines come first, then by distance: as a share of the way from
-    target to red line.
+    fewer than 30 are left out. Red lines come first, then the largest distance, as a share of the
+    way from target to red line.
 
     Returns
     -------
-    metric, branch ('' for the question's own), value, n, target, red_line, is_beyond (the red line),
-    gap (from the red line where it is crossed, else from the target, positive).
+    metric, branch ('' for the question's own), value, n, target, red_line, is_beyond (the red
+    line), gap (from the red line where it is crossed, else from the target, positive).
     """
     if target_scope(question) is None:
         return pd.DataFrame(columns=list(_BREACH_COLUMNS))

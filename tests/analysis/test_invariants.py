@@ -1,9 +1,11 @@
-"""Truths that hold in every bank, asked for on the invented and the real ones; the real banks' published figures."""
+"""Invariants of every bank, on the invented and the real ones; published figures of the real banks."""
 
+from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analytics.marts.build import build
@@ -23,8 +25,8 @@ SOURCES = ("superlender", "berka", "ondeck")
 
 
 @pytest.fixture(scope="module")
-def load_warehouse(once):
-    """Open a bank by name: one that is loaded already, or a real source, loaded once for all workers."""
+def load_warehouse(once: Callable[..., Path]) -> Iterator[Callable[..., Warehouse]]:
+    """Open a bank by name: the invented ones, or a real source, loaded once for all workers."""
     banks: dict[str, Warehouse] = {}
 
     def by_name(name: str, home: Path | None = None) -> Warehouse:
@@ -40,31 +42,31 @@ def load_warehouse(once):
         bank.close()
 
 
-def _loaded(source: str, once) -> Path:
+def _loaded(source: str, once: Callable[..., Path]) -> Path:
     if not (REAL / source).is_dir():
         pytest.skip(f"../shared/real/{source} is not there")
     return once(f"real_{source}", lambda home: load(REAL / source, source, home, build_marts=build))
 
 
 @pytest.fixture(params=["demo", "small", *SOURCES])
-def bank(request, load_warehouse) -> Warehouse:
+def bank(request: pytest.FixtureRequest, load_warehouse: Callable[..., Warehouse]) -> Warehouse:
     if request.param in SOURCES:
         return load_warehouse(request.param)
     return load_warehouse(request.param, request.getfixturevalue(f"{request.param}_home"))
 
 
 @pytest.fixture
-def superlender(load_warehouse) -> Warehouse:
+def superlender(load_warehouse: Callable[..., Warehouse]) -> Warehouse:
     return load_warehouse("superlender")
 
 
 @pytest.fixture
-def berka(load_warehouse) -> Warehouse:
+def berka(load_warehouse: Callable[..., Warehouse]) -> Warehouse:
     return load_warehouse("berka")
 
 
 @pytest.fixture
-def ondeck(load_warehouse) -> Warehouse:
+def ondeck(load_warehouse: Callable[..., Warehouse]) -> Warehouse:
     return load_warehouse("ondeck")
 
 
@@ -75,7 +77,7 @@ def _months(bank: Warehouse) -> list[date]:
     return sorted({months[0], months[len(months) // 2], months[-1]})
 
 
-def _answer(bank: Warehouse, question: Question):
+def _answer(bank: Warehouse, question: Question) -> pd.DataFrame | None:
     """The answer, or None where this bank has not delivered what the figure needs."""
     try:
         return ask(bank, question)
@@ -89,7 +91,7 @@ def _answer(bank: Warehouse, question: Question):
 
 
 @pytest.mark.parametrize("scheme", sorted(schemes()))
-def test_the_tiers_add_up_to_the_whole(bank, scheme):
+def test_the_tiers_add_up_to_the_whole(bank: Warehouse, scheme: str) -> None:
     for month in _months(bank):
         for metric in ("customers", "loans", "balance", "overdue_rate", "contribution_net"):
             whole = _answer(bank, Question(metric, month))
@@ -104,7 +106,7 @@ def test_the_tiers_add_up_to_the_whole(bank, scheme):
                 )
 
 
-def test_the_tiers_at_the_opening_add_up_to_the_whole(bank):
+def test_the_tiers_at_the_opening_add_up_to_the_whole(bank: Warehouse) -> None:
     for opening in (1, 3, 12):
         for metric in ("customers", "balance", "overdue_rate_30"):
             month = _months(bank)[-1]
@@ -119,7 +121,7 @@ def test_the_tiers_at_the_opening_add_up_to_the_whole(bank):
 @pytest.mark.parametrize(
     "split", ["branch_1", "product", "channel", "education", "bucket", "manager"]
 )
-def test_the_parts_of_other_splits_add_up_to_the_whole(bank, split):
+def test_the_parts_of_other_splits_add_up_to_the_whole(bank: Warehouse, split: str) -> None:
     for month in _months(bank):
         whole, parts = (
             ask(bank, Question("balance", month)),
@@ -129,7 +131,7 @@ def test_the_parts_of_other_splits_add_up_to_the_whole(bank, split):
         assert parts["n"].sum() == whole["n"][0]
 
 
-def test_loans_and_customers_have_the_same_balance(bank):
+def test_loans_and_customers_have_the_same_balance(bank: Warehouse) -> None:
     for month in _months(bank):
         of_loans = bank.one(
             "select coalesce(sum(balance), 0) from loan_month where as_of = $month", month=month
@@ -148,7 +150,7 @@ def test_loans_and_customers_have_the_same_balance(bank):
 # ---------- 3: NPL = provision ratio ÷ coverage
 
 
-def test_the_npl_ratio_is_the_provision_ratio_over_coverage(bank):
+def test_the_npl_ratio_is_the_provision_ratio_over_coverage(bank: Warehouse) -> None:
     for month in _months(bank):
         npl, ratio, coverage = (
             ask(bank, Question(metric, month)).value[0]
@@ -165,7 +167,7 @@ def test_the_npl_ratio_is_the_provision_ratio_over_coverage(bank):
 
 
 @pytest.mark.parametrize("kind", ["", "_customers", "_loans"])
-def test_more_days_past_due_never_have_a_larger_balance(bank, kind):
+def test_more_days_past_due_never_have_a_larger_balance(bank: Warehouse, kind: str) -> None:
     for month in _months(bank):
         for by in ((), ("branch_1",)):
             steps = [
@@ -185,7 +187,7 @@ def test_more_days_past_due_never_have_a_larger_balance(bank, kind):
     "metric",
     ["overdue_rate", "customers", "settled_loans", "deposit_penetration", "reloan_rate_90"],
 )
-def test_a_cell_opens_the_rows_that_it_counts(bank, metric):
+def test_a_cell_opens_the_rows_that_it_counts(bank: Warehouse, metric: str) -> None:
     by = ("branch_1",) if metric == "settled_loans" else ("class",)
     question = Question(metric, _months(bank)[-1], by=by, opening=0)
     answer = _answer(bank, question)
@@ -203,15 +205,15 @@ def test_a_cell_opens_the_rows_that_it_counts(bank, metric):
 
 
 @pytest.mark.parametrize("scheme", sorted(schemes()))
-def test_every_customer_has_exactly_one_class_on_every_day(bank, scheme):
-    twice, without = bank.one(
-        f"select count(*) - count(distinct (as_of, customer_key)), count(*) filter ({scheme} is null) "
-        "from customer_month"
+def test_every_customer_has_exactly_one_class_on_every_day(bank: Warehouse, scheme: str) -> None:
+    sql = (
+        "select count(*) - count(distinct (as_of, customer_key)),"
+        f" count(*) filter ({scheme} is null) from customer_month"
     )
-    assert (twice, without) == (0, 0)
+    assert bank.one(sql) == (0, 0)
 
 
-def test_every_loan_has_exactly_one_row_on_every_day(bank):
+def test_every_loan_has_exactly_one_row_on_every_day(bank: Warehouse) -> None:
     assert bank.one("select count(*) - count(distinct (as_of, loan_key)) from loan_month") == (0,)
 
 
@@ -228,32 +230,34 @@ def _by(bank: Warehouse, question: Question) -> dict:
     return {row[question.by[0]]: (row["numerator"], row["n"]) for row in frame.to_dict("records")}
 
 
-def test_superlenders_bad_loans_are_as_published(superlender):
+def test_superlenders_bad_loans_are_as_published(superlender: Warehouse) -> None:
     answer = ask(superlender, Question("bad_rate", JULY_2017)).iloc[0]
     assert (answer.numerator, answer.denominator) == (952, 4368)
     assert answer.value == pytest.approx(0.2179, abs=5e-5)
     assert ask(superlender, Question("judged_loans", JULY_2017)).value[0] == 4368
 
 
-def test_superlenders_bad_loans_by_account_type_are_not_fanned_out(superlender):
+def test_superlenders_bad_loans_by_account_type_are_not_fanned_out(superlender: Warehouse) -> None:
     parts = _by(superlender, Question("bad_rate", JULY_2017, by=("account_type",), where=REPEAT))
     described = sum(n for code, (_, n) in parts.items() if code != "unknown")
     # published with duplicates resolved: 24.09 % of 2,565; the fanned-out join gives 24.06 %
     assert (described, parts["Savings"]) == (3264, (618, 2565))
 
 
-def test_superlenders_bad_loans_by_employment_are_as_published(superlender):
+def test_superlenders_bad_loans_by_employment_are_as_published(superlender: Warehouse) -> None:
     parts = _by(superlender, Question("bad_rate", JULY_2017, by=("employment",), where=REPEAT))
     # 20.51 %
     assert parts["employed"] == (479, 2335)
 
 
-def test_superlenders_borrowers_without_demographics_are_reported(superlender):
+def test_superlenders_borrowers_without_demographics_are_reported(superlender: Warehouse) -> None:
     parts = _by(superlender, Question("judged_loans", JULY_2017, by=("account_type",)))
     assert parts["unknown"][0] == 1099
 
 
-def test_superlenders_earlier_loans_by_days_late_at_close_are_as_published(superlender):
+def test_superlenders_earlier_loans_by_days_late_at_close_are_as_published(
+    superlender: Warehouse,
+) -> None:
     parts = _by(superlender, Question("settled_loans", JULY_2017, by=("lateness",)))
     assert {code: n for code, (_, n) in parts.items()} == {
         "on_time": 13_742,
@@ -264,7 +268,7 @@ def test_superlenders_earlier_loans_by_days_late_at_close_are_as_published(super
     }
 
 
-def test_superlenders_repeat_borrowers_are_as_published(superlender):
+def test_superlenders_repeat_borrowers_are_as_published(superlender: Warehouse) -> None:
     answer = ask(superlender, Question("repeat_rate", JULY_2017)).iloc[0]
     assert (answer.numerator, answer.denominator) == (2966, 4359)
 
@@ -272,7 +276,7 @@ def test_superlenders_repeat_borrowers_are_as_published(superlender):
 DECEMBER_1998 = date(1998, 12, 31)
 
 
-def test_berkas_loans_by_status_are_as_published(berka):
+def test_berkas_loans_by_status_are_as_published(berka: Warehouse) -> None:
     counts = _by(berka, Question("judged_loans", DECEMBER_1998, by=("status",)))
     assert {code: n for code, (_, n) in counts.items()} == {"A": 203, "B": 31, "C": 403, "D": 45}
     lent = _by(berka, Question("lent", DECEMBER_1998, by=("status",)))
@@ -285,7 +289,7 @@ def test_berkas_loans_by_status_are_as_published(berka):
     assert ask(berka, Question("lent", DECEMBER_1998)).value[0] == 103_261_740
 
 
-def test_berkas_bad_loans_by_region_are_as_published(berka):
+def test_berkas_bad_loans_by_region_are_as_published(berka: Warehouse) -> None:
     bad = _by(berka, Question("bad_rate", DECEMBER_1998, by=("branch_1",)))
     assert bad == {
         "Prague": (7, 84),
@@ -302,14 +306,14 @@ def test_berkas_bad_loans_by_region_are_as_published(berka):
     assert (whole.numerator, whole.denominator) == (76, 682)
 
 
-def test_ondecks_loans_are_counted_at_both_month_ends(ondeck):
+def test_ondecks_loans_are_counted_at_both_month_ends(ondeck: Warehouse) -> None:
     frame = ask(ondeck, Question("loans", date(2012, 11, 30), last=2))
     # 474 loans after the three set aside, five of them without a balance
     assert frame.as_of.dt.date.tolist() == [month_end(date(2012, 10, 1)), date(2012, 11, 30)]
     assert frame.value.tolist() == [469, 469]
 
 
-def test_a_metric_without_its_tables_is_refused(ondeck):
+def test_a_metric_without_its_tables_is_refused(ondeck: Warehouse) -> None:
     for metric in (
         "first_payment_default",
         "contribution_gross",
@@ -320,7 +324,7 @@ def test_a_metric_without_its_tables_is_refused(ondeck):
             ask(ondeck, Question(metric, date(2012, 11, 30)))
 
 
-def test_loans_without_a_schedule_do_not_count_as_paid_on_time(superlender):
+def test_loans_without_a_schedule_do_not_count_as_paid_on_time(superlender: Warehouse) -> None:
     # all 4,368 current loans came with an outcome only: neither schedule nor payments
     answer = ask(superlender, Question("overdue_rate", JULY_2017)).iloc[0]
     assert (answer.denominator, answer.n) == (0, 0)
@@ -330,7 +334,7 @@ def test_loans_without_a_schedule_do_not_count_as_paid_on_time(superlender):
     assert buckets == {"unknown": (4368, 4368)}
 
 
-def test_a_month_without_deposit_balances_is_refused(berka):
+def test_a_month_without_deposit_balances_is_refused(berka: Warehouse) -> None:
     # the deposits at hand end in March 1994
     with pytest.raises(UserError, match="needs the deposit balances of 1998-12-31"):
         ask(berka, Question("deposit_penetration", DECEMBER_1998))

@@ -1,5 +1,6 @@
-"""Moves between two dates: the small bank by hand, the invariants on the invented bank, ondeck's published matrix."""
+"""Moves between two dates: the small bank by hand, invariants, ondeck's published matrix."""
 
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -26,15 +27,22 @@ from data.editions.reader import Warehouse
 from data.errors import UserError
 from data.loading.pipeline import load
 
+Filters = tuple[tuple[str, tuple[str, ...]], ...]
+
+
 REAL = Path(__file__).parents[3] / "shared" / "real"
-OCT, NOV = date(2025, 10, 31), date(2025, 11, 30)
-MAR, APR, MAY, LAST = date(2026, 3, 31), date(2026, 4, 30), date(2026, 5, 31), date(2026, 10, 31)
+OCT = date(2025, 10, 31)
+NOV = date(2025, 11, 30)
+MAR = date(2026, 3, 31)
+APR = date(2026, 4, 30)
+MAY = date(2026, 5, 31)
+LAST = date(2026, 10, 31)
 MONTHS = [date(2025, 8, 31), OCT, NOV, date(2026, 2, 28), APR, MAY, LAST]
 PAIRS = [(a, b) for a in MONTHS for b in MONTHS if a < b]
 
 
 @pytest.fixture(scope="module")
-def bank(demo_home):
+def bank(demo_home: Path) -> Iterator[Warehouse]:
     bank = Warehouse(demo_home, verify="fingerprint")
     yield bank
     bank.close()
@@ -53,7 +61,14 @@ def bank(demo_home):
         (OCT, LAST, 10_000, 34_000, {"rolled_in": (1, 34_000), "written_off": (1, -10_000)}),
     ],
 )
-def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, closing, terms):
+def test_the_money_bridge_of_the_small_bank(
+    small_bank: Warehouse,
+    before: date,
+    after: date,
+    opening: int,
+    closing: int,
+    terms: dict[str, tuple[int, int]],
+) -> None:
     result = overdue_rollforward(small_bank, MigrationQuery(Question("loans", after), before))
     assert (result.opening, result.closing, result.residual) == (opening, closing, 0)
     values = {
@@ -77,7 +92,9 @@ def test_the_money_bridge_of_the_small_bank(small_bank, before, after, opening, 
         ]
     ),
 )
-def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home, pair, days, where):
+def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(
+    demo_home: Path, pair: tuple[date, date], days: int, where: Filters
+) -> None:
     bank = Warehouse(demo_home, verify="fingerprint")
     try:
         narrowed = MigrationQuery(
@@ -103,8 +120,8 @@ def test_the_money_bridge_leaves_no_fen_and_each_term_opens_its_loans(demo_home,
     where=st.sampled_from([(), (("branch_1", ("01", "03")),), (("payroll", ("yes",)),)]),
 )
 def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
-    demo_home, pair, scheme, where
-):
+    demo_home: Path, pair: tuple[date, date], scheme: str, where: Filters
+) -> None:
     bank = Warehouse(demo_home, verify="fingerprint")
     try:
         question = Question(
@@ -124,7 +141,7 @@ def test_rows_of_the_matrix_are_the_opening_and_columns_the_closing_counts(
         bank.close()
 
 
-def test_a_cell_of_the_matrix_opens_exactly_its_customers(bank):
+def test_a_cell_of_the_matrix_opens_exactly_its_customers(bank: Warehouse) -> None:
     narrowed = MigrationQuery(Question("customers", LAST), APR)
     for row in matrix(bank, narrowed).to_dict("records"):
         cell = {"before": row["before"], "after": row["after"]}
@@ -134,9 +151,11 @@ def test_a_cell_of_the_matrix_opens_exactly_its_customers(bank):
         assert float(lines["balance"].sum()) == pytest.approx(row["balance"], abs=0.01)
 
 
-def test_the_migration_rates_of_the_small_bank(small_bank):
-    # 2025-10-31: L6 34,000 (16 days) and L7 10,000 (87 days) special mention; L1 105,000, L3 23,000, L4 10,000 and
-    # L9 8,000 normal. A month later L7, 117 days, is substandard; L1 has paid 5,000, L3 1,000 and L4 1,000
+def test_the_migration_rates_of_the_small_bank(small_bank: Warehouse) -> None:
+    # 2025-10-31: L6 34,000 (16 days) and L7 10,000 (87 days) special mention; L1 105,000, L3
+    # 23,000, L4 10,000 and
+    # L9 8,000 normal. A month later L7, 117 days, is substandard; L1 has paid 5,000, L3 1,000 and
+    # L4 1,000
     result = five_category_rates(small_bank, Question("loans", NOV), OCT).set_index("rate")
     values = {
         rate: tuple(result.loc[rate, ["n", "opening", "decrease", "numerator", "denominator"]])
@@ -151,7 +170,7 @@ def test_the_migration_rates_of_the_small_bank(small_bank):
     assert result.loc["substandard", "n"] == 0
 
 
-def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank):
+def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank: Warehouse) -> None:
     narrowed = MigrationQuery(Question("loans", LAST, scheme="loan_five"), APR)
     for row in five_category_rates(bank, narrowed.question, APR).to_dict("records"):
         assert count_rows(bank, narrowed, {"rate": row["rate"]}) == row["n"]
@@ -160,7 +179,9 @@ def test_the_n_of_a_migration_rate_opens_the_loans_of_its_opening_classes(bank):
         assert float(lines["balance_before"].sum()) == pytest.approx(row["opening"], abs=0.01)
 
 
-def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank):
+def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(
+    bank: Warehouse,
+) -> None:
     result = stock_roll_rates(bank, Question("loans", LAST), 3)
     stocks = {
         day: ask(bank, Question("balance", day, by=("bucket",))).set_index("bucket")["value"]
@@ -171,7 +192,7 @@ def test_the_stock_roll_rate_is_the_next_bucket_now_by_this_one_a_month_ago(bank
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
-def test_the_published_roll_matrix_of_ondeck(tmp_path):
+def test_the_published_roll_matrix_of_ondeck(tmp_path: Path) -> None:
     load(REAL / "ondeck", "ondeck", tmp_path / "home", build_marts=build)
     bank = Warehouse(tmp_path / "home", verify="fingerprint")
     result = roll_matrix(bank, Question("loans", date(2012, 11, 30)), date(2012, 10, 31), "short")
@@ -224,11 +245,13 @@ def test_the_published_roll_matrix_of_ondeck(tmp_path):
         ),
     ],
 )
-def test_an_unknown_option_is_refused_by_name(bank, call, message):
+def test_an_unknown_option_is_refused_by_name(
+    bank: Warehouse, call: Callable[[Warehouse], object], message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         call(bank)
 
 
-def test_every_term_is_listed_even_when_nothing_moved(bank):
+def test_every_term_is_listed_even_when_nothing_moved(bank: Warehouse) -> None:
     result = overdue_rollforward(bank, MigrationQuery(Question("loans", LAST), APR))
     assert list(result.terms["term"]) == list(TERMS)

@@ -1,5 +1,6 @@
-"""The declarations of metrics, dimensions, buckets and assumptions: what is wrong is refused with its path."""
+"""Errors in the declarations of metrics, buckets and assumptions are refused with their path."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def edited(path: Path, folder: Path, old: str, new: str) -> Path:
     return copy
 
 
-def refusal(read, path: Path) -> BadDeclaration:
+def refusal(read: Callable[[Path], object], path: Path) -> BadDeclaration:
     with pytest.raises(BadDeclaration) as caught:
         read(path)
     return caught.value
@@ -36,7 +37,9 @@ def refusal(read, path: Path) -> BadDeclaration:
         ("[source.loan_month]", "[sources]\n[source.loan_month]", "sources"),
     ],
 )
-def test_a_wrong_entry_of_metrics_toml_is_refused_with_its_path(tmp_path, old, new, place):
+def test_a_wrong_entry_of_metrics_toml_is_refused_with_its_path(
+    tmp_path: Path, old: str, new: str, place: str
+) -> None:
     path = edited(definitions.DECLARATIONS, tmp_path, old, new)
     error = refusal(definitions.read, path)
     assert error.facts["place"] == place
@@ -51,7 +54,9 @@ def test_a_wrong_entry_of_metrics_toml_is_refused_with_its_path(tmp_path, old, n
         ('numerator_filter = "fact.days_past_due > 0"\n', "", "without numerator_filter"),
     ],
 )
-def test_a_metric_that_breaks_a_rule_is_refused(tmp_path, old, new, problem):
+def test_a_metric_that_breaks_a_rule_is_refused(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
     error = refusal(definitions.read, edited(definitions.DECLARATIONS, tmp_path, old, new))
     assert error.facts["place"].startswith("metric.")
     assert problem in error.text("en")
@@ -68,7 +73,9 @@ def test_a_metric_that_breaks_a_rule_is_refused(tmp_path, old, new, problem):
         ("[set.months]", "[sets]\n[set.months]", "sets"),
     ],
 )
-def test_a_wrong_set_of_buckets_is_refused_with_its_path(tmp_path, old, new, place):
+def test_a_wrong_set_of_buckets_is_refused_with_its_path(
+    tmp_path: Path, old: str, new: str, place: str
+) -> None:
     path = edited(buckets.DECLARATIONS, tmp_path, old, new)
     assert refusal(buckets.bucket_sets, path).facts["place"] == place
 
@@ -81,6 +88,8 @@ def test_a_wrong_set_of_buckets_is_refused_with_its_path(tmp_path, old, new, pla
         ("funding_rate = 0.024", "", "edition[0].funding_rate"),
     ],
 )
-def test_a_wrong_assumption_is_refused_with_its_path(tmp_path, old, new, place):
+def test_a_wrong_assumption_is_refused_with_its_path(
+    tmp_path: Path, old: str, new: str, place: str
+) -> None:
     path = edited(assumptions.ASSUMPTIONS, tmp_path, old, new)
     assert refusal(assumptions.read_assumptions, path).facts["place"] == place

@@ -1,22 +1,26 @@
-"""The command line of the metrics: what cannot be asked gets one line and exit code 2; the printed formats."""
+"""`ask` on the command line: one line and exit code 2 for an invalid question; the formats."""
 
 import csv
 import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from analytics.__main__ import main
 
+Ask = Callable[..., tuple[int, str, str]]
+
+
 ROOT = Path(__file__).parents[2]
 TODAY = "2026-10-31"
 
 
 @pytest.fixture
-def query(small_home, capsys):
+def query(small_home: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
     """Run `ask` with the given words; exit code, stdout, stderr."""
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -79,7 +83,9 @@ def query(small_home, capsys):
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
-def test_an_invalid_question_gets_one_line_and_exit_code_2(query, words, actual):
+def test_an_invalid_question_gets_one_line_and_exit_code_2(
+    query: Ask, words: list[str], actual: str
+) -> None:
     code, out, err = query(*words)
     assert (code, out) == (2, "")
     assert actual in err
@@ -88,7 +94,9 @@ def test_an_invalid_question_gets_one_line_and_exit_code_2(query, words, actual)
 
 
 @pytest.mark.parametrize("scheme", ["value_three", "risk_four", "consumer_five"])
-def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(query, scheme):
+def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(
+    query: Ask, scheme: str
+) -> None:
     code, _, err = query(
         "balance", "--as-of", TODAY, "--by", "class", "--scheme", scheme, "--opening", "0"
     )
@@ -108,20 +116,22 @@ def test_a_scheme_is_answered_or_refused_by_name_and_never_by_the_database(query
         "％",
     ],
 )
-def test_a_value_is_never_read_as_sql(query, value):
+def test_a_value_is_never_read_as_sql(query: Ask, value: str) -> None:
     code, out, err = query("balance", "--as-of", TODAY, "--where", f"family={value}")
     assert (code, out) == (2, "")
     assert "has no value" in err
     assert err.count("\n") == 1
 
 
-def test_a_split_is_never_read_as_sql(query):
+def test_a_split_is_never_read_as_sql(query: Ask) -> None:
     code, _, err = query("balance", "--as-of", TODAY, "--by", "family from loan_month --")
     assert code == 2
     assert "There is no split" in err
 
 
-def test_a_home_without_an_edition_is_one_line(tmp_path, capsys):
+def test_a_home_without_an_edition_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = main(["ask", "balance", "--as-of", TODAY, "--home", str(tmp_path / "nowhere")])
     err = capsys.readouterr().err
     assert code == 2
@@ -129,7 +139,7 @@ def test_a_home_without_an_edition_is_one_line(tmp_path, capsys):
     assert err.count("\n") == 1
 
 
-def test_the_program_itself_ends_with_exit_code_2_and_no_traceback(small_home):
+def test_the_program_itself_ends_with_exit_code_2_and_no_traceback(small_home: Path) -> None:
     words = [
         "ask",
         "balance",
@@ -150,7 +160,7 @@ def test_the_program_itself_ends_with_exit_code_2_and_no_traceback(small_home):
 # ---------- the formats
 
 
-def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(query):
+def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(query: Ask) -> None:
     code, out, _ = query(
         "overdue_rate",
         "--as-of",
@@ -178,12 +188,12 @@ def test_json_is_a_list_of_objects_with_the_splits_and_the_four_figures(query):
     } in answer
 
 
-def test_json_has_null_for_an_unknown_value(query):
+def test_json_has_null_for_an_unknown_value(query: Ask) -> None:
     _, out, _ = query("reloan_rate_365", "--as-of", "2026-09-30", "--format", "json")
     assert json.loads(out) == [{"numerator": 0, "denominator": 0, "value": None, "n": 0}]
 
 
-def test_json_of_several_months_gives_dates(query):
+def test_json_of_several_months_gives_dates(query: Ask) -> None:
     _, out, _ = query("loans", "--as-of", TODAY, "--last", "2", "--format", "json")
     # September: L1, L2, L3, L5, L6, L8, L10, L12; October the same
     assert [(row["as_of"], row["value"], row["denominator"]) for row in json.loads(out)] == [
@@ -192,7 +202,7 @@ def test_json_of_several_months_gives_dates(query):
     ]
 
 
-def test_json_of_a_comparison_sets_both_months_side_by_side(query):
+def test_json_of_a_comparison_sets_both_months_side_by_side(query: Ask) -> None:
     _, out, _ = query(
         "loans", "--as-of", "2026-07-31", "--by", "family", "--compare", "mom", "--format", "json"
     )
@@ -206,18 +216,18 @@ def test_json_of_a_comparison_sets_both_months_side_by_side(query):
     )
 
 
-def test_csv_holds_the_same_figures(query):
+def test_csv_holds_the_same_figures(query: Ask) -> None:
     _, out, _ = query("balance", "--as-of", TODAY, "--by", "family", "--format", "csv")
     table = {row["family"]: float(row["value"]) for row in csv.DictReader(io.StringIO(out))}
     assert table == {"home": 45_000, "consumer": 24_550, "car": 12_000, "business": 34_000}
 
 
-def test_an_empty_answer_says_so(query):
+def test_an_empty_answer_says_so(query: Ask) -> None:
     code, out, _ = query("new_customers", "--as-of", TODAY, "--by", "class")
     assert (code, out) == (0, "(no rows)\n")
 
 
-def test_the_sql_option_prints_the_query_with_values_bound(query):
+def test_the_sql_option_prints_the_query_with_values_bound(query: Ask) -> None:
     code, out, _ = query("balance", "--as-of", TODAY, "--where", "family=home", "--sql")
     body, values = out.split("\n-- ")
     assert code == 0
@@ -225,7 +235,7 @@ def test_the_sql_option_prints_the_query_with_values_bound(query):
     assert "home" in values
 
 
-def test_metrics_lists_every_metric_with_its_splits(capsys):
+def test_metrics_lists_every_metric_with_its_splits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["metrics", "--format", "json"]) == 0
     listed = {row["metric"]: row for row in json.loads(capsys.readouterr().out)}
     assert "product" in listed["overdue_rate"]["splits"].split(",")

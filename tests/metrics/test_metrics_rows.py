@@ -1,6 +1,8 @@
-"""The list behind a cell holds exactly the rows that the cell counted; the trend cubes say what the marts say."""
+"""The list behind a cell has the rows that the cell counts; the cubes give the marts' answers."""
 
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -25,14 +27,14 @@ ALL = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def demo_bank(demo_home):
+def demo_bank(demo_home: Path) -> Iterator[Warehouse]:
     bank = Warehouse(demo_home)
     yield bank
     bank.close()
 
 
 @st.composite
-def questions(draw) -> Question:
+def questions(draw: st.DrawFn) -> Question:
     """A question of any metric, with up to two honest splits, a scheme, an opening and a month."""
     metric = METRICS[draw(st.sampled_from(LIVE))]
     honest = [split.id for split in DIMENSIONS.values() if metric.supports(split)]
@@ -50,7 +52,9 @@ def questions(draw) -> Question:
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=questions(), data=st.data())
-def test_a_cell_opens_exactly_the_n_rows_of_the_answer(demo_bank, question, data):
+def test_a_cell_opens_exactly_the_n_rows_of_the_answer(
+    demo_bank: Warehouse, question: Question, data: st.DataObject
+) -> None:
     answer = ask(demo_bank, question)
     assume(len(answer))
     row = answer.iloc[data.draw(st.integers(0, len(answer) - 1))]
@@ -61,7 +65,9 @@ def test_a_cell_opens_exactly_the_n_rows_of_the_answer(demo_bank, question, data
 
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=questions(), data=st.data())
-def test_the_numerators_list_holds_the_rows_of_the_numerator(demo_bank, question, data):
+def test_the_numerators_list_holds_the_rows_of_the_numerator(
+    demo_bank: Warehouse, question: Question, data: st.DataObject
+) -> None:
     metric = METRICS[question.metric]
     assume(metric.numerator_filter is not None)
     answer = ask(demo_bank, question)
@@ -76,7 +82,7 @@ def test_the_numerators_list_holds_the_rows_of_the_numerator(demo_bank, question
         assert listed["balance"].sum() == pytest.approx(row["numerator"], abs=0.005)
 
 
-def test_a_list_in_pages_holds_every_row_once(demo_bank):
+def test_a_list_in_pages_holds_every_row_once(demo_bank: Warehouse) -> None:
     question = Question("loans", TODAY, by=("class",), opening=0)
     n = count_rows(demo_bank, question, {"class": "B"})
     pages = [
@@ -95,24 +101,24 @@ def test_a_list_in_pages_holds_every_row_once(demo_bank):
         for order in ORDERS[source]
     ],
 )
-def test_a_list_can_be_sorted_by_each_order(demo_bank, metric, order):
+def test_a_list_can_be_sorted_by_each_order(demo_bank: Warehouse, metric: str, order: str) -> None:
     listed = list_rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
     if order in listed:
         known_values = listed[order].dropna()
         assert known_values.is_monotonic_decreasing
 
 
-def test_a_list_in_an_unknown_order_is_refused(demo_bank):
+def test_a_list_in_an_unknown_order_is_refused(demo_bank: Warehouse) -> None:
     with pytest.raises(UserError, match="cannot be put in order by 'name'"):
         list_rows(demo_bank, Question("loans", TODAY), order="name")
 
 
-def test_a_cell_of_another_split_is_refused(demo_bank):
+def test_a_cell_of_another_split_is_refused(demo_bank: Warehouse) -> None:
     with pytest.raises(UserError, match="not split by"):
         list_rows(demo_bank, Question("loans", TODAY, by=("family",)), {"branch_1": "N"})
 
 
-def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
+def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank: Warehouse) -> None:
     question = Question("overdue_rate", TODAY, by=("family",))
     listed = list_rows(
         small_bank, question, {"family": "consumer"}, hit=True, order="days_past_due"
@@ -124,14 +130,14 @@ def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank):
     ]
 
 
-def test_a_borrower_with_two_loans_is_listed_once(small_bank):
+def test_a_borrower_with_two_loans_is_listed_once(small_bank: Warehouse) -> None:
     question = Question("borrowers", TODAY, by=("branch_1",))
     listed = list_rows(small_bank, question, {"branch_1": "N"})
     # C1 (L1 and L2), C4, C6, C7, C9
     assert sorted(listed["customer_id"]) == ["C1", "C4", "C6", "C7", "C9"]
 
 
-def test_a_list_has_the_class_of_the_day_and_of_the_opening(small_bank):
+def test_a_list_has_the_class_of_the_day_and_of_the_opening(small_bank: Warehouse) -> None:
     listed = list_rows(small_bank, Question("customers", TODAY, opening=12)).set_index(
         "customer_id"
     )
@@ -142,7 +148,7 @@ def test_a_list_has_the_class_of_the_day_and_of_the_opening(small_bank):
     ]
 
 
-def test_a_list_shows_no_full_name(small_bank):
+def test_a_list_shows_no_full_name(small_bank: Warehouse) -> None:
     listed = list_rows(small_bank, Question("customers", TODAY))
     assert listed["name"].str.contains("*", regex=False).all()
 
@@ -150,7 +156,7 @@ def test_a_list_shows_no_full_name(small_bank):
 # ---------- cubes
 
 
-def _answers(bank, question: Question) -> tuple[bool, pd.DataFrame]:
+def _answers(bank: Warehouse, question: Question) -> tuple[bool, pd.DataFrame]:
     with bank.session() as session:
         builder = SqlBuilder(session, METRICS[question.metric], question)
         from_cube = builder._cube() is not None
@@ -163,7 +169,9 @@ CUBED = [
 
 
 @pytest.mark.parametrize("metric", CUBED)
-def test_the_trend_cubes_give_the_answers_of_the_marts(demo_bank, metric, monkeypatch):
+def test_the_trend_cubes_give_the_answers_of_the_marts(
+    demo_bank: Warehouse, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sets = [(), ("branch_1",), ("class",), ("class", "branch_2")]
     narrowed = [
         Question(metric, TODAY, by=by, opening=opening, scheme=scheme, last=2)
@@ -179,13 +187,16 @@ def test_the_trend_cubes_give_the_answers_of_the_marts(demo_bank, metric, monkey
         pd.testing.assert_frame_equal(quick, slow, check_exact=False, rtol=0, atol=0.001)
 
 
-def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(demo_bank, monkeypatch):
+def test_a_filter_on_the_branch_is_the_same_from_cube_and_mart(
+    demo_bank: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with demo_bank.session() as session:
-        some = session.one(
+        row = session.one(
             "select branch_1 from branch where branch_1 is not null order by 1 limit 1"
-        )[0]
+        )
+        assert row
         assert metadata(session).cubes
-    question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (some,)),))
+    question = Question("overdue_rate", TODAY, by=("class",), where=(("branch_1", (row[0],)),))
     quick = ask(demo_bank, question)
     monkeypatch.setattr(SqlBuilder, "_cube", lambda self: None)
     pd.testing.assert_frame_equal(

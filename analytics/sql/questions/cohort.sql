@@ -2,7 +2,7 @@
 -- grain: fragment before select; one row per loan disbursed within the records (loan_key)
 -- parameters: records_from (month end before the first month of the records)
 -- placeholders: period (month, quarter or year); part (the dimension, or one constant); joins (tables that the
---   dimension and filters need); asked (month ends and filters)
+--   dimension and filters need); conditions (month ends and filters)
 -- columns: cohort is the first day of the period; part is 'unknown' where the dimension is null; principal in CNY
 with
 
@@ -16,5 +16,5 @@ cohort as (
         fact.principal,
     from loan_month as fact
     {joins}
-    where {asked} and fact.is_new and fact.disbursed_on > $records_from
+    where {conditions} and fact.is_new and fact.disbursed_on > $records_from
 )

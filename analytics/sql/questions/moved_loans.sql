@@ -1,8 +1,8 @@
 -- Defines the table expression "moved": the state of every loan at the opening and at the closing month end.
 -- grain: fragment before select; one row per loan inside the filters at opening or closing (key)
 -- parameters: opening_on (opening month end); closing_on (closing month end)
--- placeholders: state_before (state at the opening); state_after (state at the closing); asked_before (filters at the
---   opening); asked_after (filters at the closing); joins_before (tables for the opening); joins_after (for the
+-- placeholders: state_before (state at the opening); state_after (state at the closing); filters_before (filters at the
+--   opening); filters_after (filters at the closing); joins_before (tables for the opening); joins_after (for the
 --   closing); in_book (whether a loan counts: a balance, or for buckets neither ended nor written off)
 -- columns: before is a state (class, bucket, late or current), joined or moved_in (there, but outside the filters);
 --   after is a state, settled, written_off, sold, gone (no row and no known reason) or moved_out; balances are exact
@@ -17,7 +17,7 @@ opening as (
         fact.balance,
         fact.days_past_due,
         {state_before} as state,
-        coalesce({asked_before}, false) as is_asked,
+        coalesce({filters_before}, false) as is_inside,
     from loan_month as fact
     {joins_before}
     where fact.as_of = $opening_on and {in_book}
@@ -30,7 +30,7 @@ closing as (
         fact.balance,
         fact.days_past_due,
         {state_after} as state,
-        coalesce({asked_after}, false) as is_asked,
+        coalesce({filters_after}, false) as is_inside,
         coalesce({in_book}, false) as is_in_book,
     from loan_month as fact
     {joins_after}
@@ -41,15 +41,15 @@ moved as (
     select
         coalesce(opening.loan_key, closing.loan_key) as key,
         coalesce(opening.customer_key, closing.customer_key) as customer_key,
-        coalesce(opening.is_asked, false) as was_in,
-        coalesce(closing.is_asked and closing.is_in_book, false) as is_in,
+        coalesce(opening.is_inside, false) as was_in,
+        coalesce(closing.is_inside and closing.is_in_book, false) as is_in,
         case
-            when opening.is_asked then opening.state
+            when opening.is_inside then opening.state
             when opening.loan_key is not null then 'moved_in'
             else 'joined'
         end as before,
         case
-            when closing.is_asked and closing.is_in_book then closing.state
+            when closing.is_inside and closing.is_in_book then closing.state
             when closing.is_in_book then 'moved_out'
             when life.written_off_on <= $closing_on then 'written_off'
             when life.sold_on <= $closing_on and coalesce(life.sold_on <= life.closed_on, true) then 'sold'
@@ -63,5 +63,5 @@ moved as (
     from opening
     full join closing on closing.loan_key = opening.loan_key
     left join loan_life as life on life.loan_key = opening.loan_key
-    where opening.is_asked or (closing.is_asked and closing.is_in_book)
+    where opening.is_inside or (closing.is_inside and closing.is_in_book)
 )

@@ -63,7 +63,7 @@ def show(
         "changes.how",
         lang,
         draws=f"{result.draws:,}",
-        drawn=f"{result.drawn:,}",
+        drawn=f"{result.sample_size:,}",
         customers=f"{result.customers:,}",
     )
     spot.html(f'<p class="lp-chips">{"".join(chips)}</p><p class="lp-note">{html.escape(how)}</p>')
