@@ -1,4 +1,4 @@
-"""The contract of a delivery: contract.toml as frozen dataclasses, refused with the place of a fault."""
+"""The contract of a delivery: contract.toml as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Bound = int | float | None
 
 
 class BadContract(BadDeclaration):
-    """contract.toml, or the columns of a source.toml, break a rule that their types cannot express."""
+    """contract.toml or the columns of a source.toml break a rule that types cannot express."""
 
 
 class _Described(Declaration, frozen=True):

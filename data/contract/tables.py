@@ -9,7 +9,7 @@ from data.contract.schema import OTHER, Column, Contract, Table
 DIMENSIONS = ("branch", "manager", "product")
 KEYED_TABLES = ("customer", "loan")
 VERSIONED_TABLES = ("loan", "application", "signal")
-"""Tables whose rows are delivered again when they change; the column `delivery` numbers versions."""
+"""Tables whose rows are delivered again on change; the column `delivery` numbers versions."""
 
 KEY_TYPES = {
     "customer": "integer",
@@ -151,30 +151,30 @@ def stored_name(table: Table, column: str) -> str:
 
 
 DIMENSION_COLUMNS = {
-    "branch": "branch_key smallint, branch_id varchar, parent_key smallint, name varchar, name_en varchar, "
-    "level tinyint, branch_1 varchar, branch_2 varchar, branch_3 varchar",
+    "branch": "branch_key smallint, branch_id varchar, parent_key smallint, name varchar, "
+    "name_en varchar, level tinyint, branch_1 varchar, branch_2 varchar, branch_3 varchar",
     "manager": "manager_key integer, manager_id varchar, branch_key smallint, name_masked varchar",
-    "product": "product_key smallint, product_id varchar, name varchar, name_en varchar, family {family}",
+    "product": "product_key smallint, product_id varchar, name varchar, name_en varchar, "
+    "family {family}",
 }
 REGISTER_COLUMNS = {
     "customer_number": "customer_key integer, customer_id varchar",
     "loan_number": "loan_key integer, loan_id varchar, customer_key integer",
-    "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, value_masked varchar, "
-    "reason varchar, sentence varchar, delivery smallint",
-    "delivery": "delivery smallint, source varchar, kind varchar, as_of date, loaded_at timestamp, tables json, "
-    "manifest json",
+    "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, "
+    "value_masked varchar, reason varchar, sentence varchar, delivery smallint",
+    "delivery": "delivery smallint, source varchar, kind varchar, as_of date, "
+    "loaded_at timestamp, tables json, manifest json",
 }
 
 
 def create_tables_sql(contract: Contract) -> str:
-    """Return the statements that create every table of `history` and `current` in catalog `part`."""
+    """Return the statements that create the empty tables of catalog `part`."""
     statements = []
     for name, table in contract.tables.items():
         if name in DIMENSION_COLUMNS:
             family = enum_type(table.columns["family"]) if name == "product" else ""
-            statements.append(
-                f"create table part.current.{name} ({DIMENSION_COLUMNS[name].format(family=family)})"
-            )
+            columns = DIMENSION_COLUMNS[name].format(family=family)
+            statements.append(f"create table part.current.{name} ({columns})")
         else:
             columns = ", ".join(f"{column.name} {column.type}" for column in stored_columns(table))
             statements.append(f"create table part.history.{name} ({columns})")

@@ -56,8 +56,8 @@ class Delivery:
 
     def check_unchanged(self) -> None:
         """Raise UserError when a file changed since it was listed."""
-        for path, listed in self.sizes_and_mtimes.items():
-            if _size_and_mtime(path) != listed:
+        for path, size_and_mtime in self.sizes_and_mtimes.items():
+            if _size_and_mtime(path) != size_and_mtime:
                 raise UserError("file_changed", file=path.name)
 
 

@@ -1,9 +1,9 @@
-"""Files of a delivery → Parquet files that the engine reads: CSV is converted, Parquet is left as it is.
+"""Files of a delivery → Parquet files that the engine reads.
 
-CSV (and XLSX, see data/ingest/xlsx.py) become Parquet files of text columns beside `line` (the
-physical line or sheet row) and `problem` (why the reader itself rejects the row, or null). Parsing
-is strict: a file that cannot be read completely is refused. Every refusal is a `UserError` that
-names file and line.
+A delivered Parquet file is read as it is. CSV and XLSX (data/ingest/xlsx.py) become Parquet files
+of text columns beside `line` (the physical line or sheet row) and `problem` (why the reader itself
+rejects the row, or null). Parsing is strict: a file that cannot be read completely is refused.
+Every refusal is a `UserError` that names file and line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A PostgreSQL database as a source: all tables over ADBC in one REPEATABLE READ snapshot.
 
-The address is libpq's, postgresql://user@host:port/name?…; a password is better left to ~/.pgpass or
-PGPASSWORD. Messages contain nothing of the address but the names of tables.
+The address is libpq's, postgresql://user@host:port/name?…; ~/.pgpass or PGPASSWORD are better
+places for a password. Messages contain nothing of the address but the names of tables.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _ConnectionLost(Exception):
 
 @dataclass(frozen=True)
 class DatabaseTable:
-    """A table to read: its name in the database, its declared columns, and whether it must exist."""
+    """A table to read: name in the database, declared columns, and whether it must exist."""
 
     name: str
     declared: Table

@@ -92,7 +92,7 @@ class Cast:
 
 
 def check_family(file: str, column: Column, family: str) -> None:
-    """Raise UserError when a delivered column of this type family cannot hold the contract's type."""
+    """Raise UserError when a column of this type family cannot hold the contract's type."""
     if _base_family(family) not in FAMILIES[column.type]:
         expected = column.type if column.type != "key" else "key (text)"
         raise UserError("column_type", file=file, column=column.name, got=family, want=expected)
@@ -107,7 +107,8 @@ def cast(column: Column, family: str, formats: tuple[str, ...] = DATE_FORMATS) -
         typed, type_faults = _text(column, formats)
         is_text = True
     else:
-        tidy, faults = f'"{column.name}"', []
+        tidy = f'"{column.name}"'
+        faults = []
         typed, type_faults = _typed(column, family)
         is_text = False
     faults += type_faults

@@ -1,4 +1,4 @@
-"""Control totals: sums of the delivered rows against those of manifest.json and of trailer lines."""
+"""Control totals: sums of the delivered rows against those of manifest and trailer lines."""
 
 from __future__ import annotations
 

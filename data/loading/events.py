@@ -37,7 +37,7 @@ TYPED_PATH_TYPES = (
 
 
 def load_events(validator: RowValidator, staged: StagedTable) -> None:
-    """Fill history.<table> with the valid rows, sorted by date, each key once; reject the others."""
+    """Fill history.<table> with the valid rows by date, each key once; reject the others."""
     remaining: StagedTable | None = staged
     if _is_typed(staged):
         _load_typed(validator, staged)
@@ -57,7 +57,7 @@ def _stored_rows(validator: RowValidator, staged: StagedTable) -> int:
 
 
 def _is_typed(staged: StagedTable) -> bool:
-    """Return whether every delivered column has the contract's type and no required one is missing."""
+    """Return whether all columns have the contract's types and no required one is missing."""
     columns = staged.table.columns
     is_complete = all(name in staged.families for name in staged.table.required_columns)
     return is_complete and all(
@@ -88,7 +88,8 @@ def _typed_query(staged: StagedTable) -> tuple[str, str, str]:
             key = f"ref_{name}.{column.refers}_key"
             sources[f"k_{name}"] = key
             joins.append(
-                f"left join {column.refers}_ref as ref_{name} on ref_{name}.{column.refers}_id = {raw}"
+                f"left join {column.refers}_ref as ref_{name} "
+                f"on ref_{name}.{column.refers}_id = {raw}"
             )
             optional = "" if column.required else f" or {raw} is null"
             conditions.append(f"{key} is not null{optional}")

@@ -1,4 +1,7 @@
-"""A delivery → checked, typed tables → marts → one new edition; nothing is published unless every rule holds."""
+"""A delivery → checked, typed tables → marts → one new edition.
+
+Nothing is published unless every rule holds.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ CASTING_SQL = Path(__file__).with_name("casting.sql")
 HISTORY_TABLES = {"events": ("instalment", "payment"), "snapshots": ("loan_snapshot",)}
 # The table and date by which a history begins.
 _FIRST_DATE = {"events": ("instalment", "due_on"), "snapshots": ("loan_snapshot", "as_of")}
-# Of an increment, only these are compared with the delivery before: others vary from month to month.
+# Of an increment, only these are compared with the delivery before; others vary by month.
 _VOLUME_CHECKED_TABLES = ("instalment", "payment", "loan_snapshot", "loan")
 
 BuildMarts = Callable[[BuildSession, list[dt.date]], None]
@@ -126,6 +129,7 @@ class _Load:
     def publish(
         self, *, memory: str | None = None, threads: int | None = None, dry_run: bool = False
     ) -> Edition:
+        """Build, check and publish the edition; see `data.editions.store.publish`."""
         plan = self.plan
         read_dirs = [plan.home / store.BUILDING]
         if plan.delivery:

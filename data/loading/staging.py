@@ -82,7 +82,7 @@ class Staging:
         return {name: tables[name] for name in self.plan.contract.tables if name in tables}
 
     def _declared_tables(self) -> Mapping[str, Table]:
-        """Return the tables of the files: of the source if it declares any, else of the contract."""
+        """Return the tables of the files: the source's if it declares any, else the contract's."""
         if self.source.files:
             return {key: file.table for key, file in self.source.files.items()}
         return self.plan.contract.tables
@@ -298,8 +298,8 @@ def _select(part: StagedFile, families: Mapping[str, str]) -> str:
     path = sql_literal(str(part.path.resolve()))
     if part.native:
         return (
-            f"select {file} as file, file_row_number + 1 as line, null::varchar as problem, {names} "
-            f"from read_parquet({path}, file_row_number = true)"
+            f"select {file} as file, file_row_number + 1 as line, null::varchar as problem, "
+            f"{names} from read_parquet({path}, file_row_number = true)"
         )
     return f"select {file} as file, line, problem, {names} from read_parquet({path})"
 

@@ -143,13 +143,13 @@ def _relation_faults(table: Table, delivered: Collection[str]) -> list[tuple[str
 
 
 def masked_value(table: Table, families: Mapping[str, str]) -> str:
-    """Return the SQL of a rejected row's faulty value: masked if personal, 60 characters at most."""
+    """Return the SQL of a row's faulty value: masked if personal, 60 characters at most."""
     cases = []
     for name, column in table.columns.items():
         if name in families:
             text = f'"{name}"::varchar'
-            shown = f"left(shown({text}), 60)"
+            display = f"left(shown({text}), 60)"
             if column.is_personal:
-                shown = f"{_MASKS[column.type]}({text})"
-            cases.append(f"when '{name}' then {shown}")
+                display = f"{_MASKS[column.type]}({text})"
+            cases.append(f"when '{name}' then {display}")
     return f"case split_part(fault, '|', 1) {' '.join(cases)} end" if cases else "null"

@@ -18,7 +18,7 @@ def _read(language: str) -> dict[str, dict[str, str]]:
 
 _CATALOGUES = {language: _read(language) for language in LANGUAGES}
 _ERRORS = {
-    language: catalogue["load"] | catalogue["question"]
+    language: catalogue["load"] | catalogue["question"] | catalogue["rulebook"]
     for language, catalogue in _CATALOGUES.items()
 }
 REASONS = tuple(_CATALOGUES["en"]["reason"])
@@ -45,7 +45,7 @@ def both_languages(code: str, **facts: Any) -> str:
 
 
 def in_both(chinese: str, english: str) -> str:
-    """Return both languages in one line, Chinese first, with a slash unless a full stop divides them."""
+    """Return both languages in one line, Chinese first, divided by its full stop or a slash."""
     separator = "" if chinese.endswith("。") else " / "
     return f"{chinese}{separator}{english}"
 
