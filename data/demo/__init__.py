@@ -1,12 +1,12 @@
 """A seeded invented bank of any size with a story to find: 澄岸银行, Cheng'an Bank.
 
-`write` lives the bank month by month from 26 months before the first delivered month end, so that arrears,
-settlements and new loans are in a steady state when the records begin, and writes the months asked for as one full
+`write` simulates the bank month by month from 26 months before the first delivered month end, so that arrears,
+settlements and new loans are in a steady state when the records begin, and writes the requested months as one full
 delivery of source `contract`. `write_next` writes the month after as an increment: the same bank, one month older.
 Nobody in it exists: identity numbers lie in area 99, which GB/T 2260 does not have, and telephone numbers begin
 with 100.
 
-What came before the records: a loan disbursed before the window begins with one instalment numbered as the last one
+The months before the records: a loan disbursed before the window begins with one instalment numbered as the last one
 paid in full before it, which holds all due up to it and is paid on its due day in the month before the window or
 earlier; instalments unpaid by then follow one by one.
 
@@ -22,8 +22,8 @@ telephone, card fees, no deposits), trader (8 %, seasonal deposits, business loa
 partner loans, several at once, pays days late or not at all), dormant (23 %, hardly anything). Credit grade and
 score follow the type imperfectly.
 
-The story, for the default as-of 2026-10-31; it hangs on the anchor (`as_of` of the full delivery) and moves with
-it. Sizes are those of 20,000 customers, seed 7; at any size and seed they are near.
+The story, for the default as-of 2026-10-31; its dates are relative to the anchor (`as_of` of the full delivery).
+Sizes are those of 20,000 customers, seed 7; at any size and seed they are near.
 
 1. A partner channel goes bad. Partner-channel loans disbursed in 2025Q1 and Q2 (the two calendar quarters that end
    at least 15 months before the anchor) in 沧北省分行 Cangbei (branch 03), mostly 综合消费贷 CS2: about 150 loans, of
@@ -58,18 +58,22 @@ it. Sizes are those of 20,000 customers, seed 7; at any size and seed they are n
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.demo.delivery import key
-from data.demo.people import LATER, draw_types
-from data.demo.simulation import World
+from data.demo.people import MAX_LATER_MONTHS, draw_types
+from data.demo.simulation import Simulation, SimulationPeriod
 from data.demo.story import TYPES, month_of
 
 __all__ = ["TYPES", "hidden_misgraded", "hidden_types", "write", "write_next"]
 
 DEFAULT_AS_OF = date(2026, 10, 31)
 FORMS = ("parquet", "csv")
+
+Progress = Callable[[int, int], None]
+"""Called after each simulated month with the number of months done and their total."""
 
 
 def write(
@@ -79,22 +83,30 @@ def write(
     seed: int,
     as_of: date = DEFAULT_AS_OF,
     form: str = "parquet",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     anchor: date | None = None,
-) -> dict:
-    """Write the full delivery of `months` month ends up to `as_of` into folder `to`; returns its manifest.
+) -> dict[str, Any]:
+    """Write the full delivery of `months` month ends up to `as_of` into folder `to`; return its manifest.
 
-    `progress(done, total)` is called after each month lived through. `anchor` is the month end on which the story
-    hangs, `as_of` unless told otherwise: the bank of a later as-of with the anchor of an earlier one is the same bank
-    grown older. Raises ValueError for sizes, dates or forms that make no bank.
+    Parameters
+    ----------
+    anchor
+        The month end to which the dates of the story are relative; default `as_of`. A later `as_of` with the same
+        anchor is the same bank some months later.
+
+    Raises
+    ------
+    ValueError
+        If a size, date or format is out of range.
     """
-    last = _check(customers, months, seed, as_of, form)
-    tied = last if anchor is None else _month_end(anchor)
-    if not 0 <= last - tied <= LATER:
+    last = _check_arguments(customers, months, seed, as_of, form)
+    story_month = last if anchor is None else _month_of_end(anchor)
+    if not 0 <= last - story_month <= MAX_LATER_MONTHS:
         raise ValueError(
-            f"anchor is {anchor}: it must lie 0 to {LATER} months before as_of {as_of}"
+            f"anchor is {anchor}: it must lie 0 to {MAX_LATER_MONTHS} months before as_of {as_of}"
         )
-    return World(customers, seed, last - months + 1, tied, last).live(to, form, False, progress)
+    period = SimulationPeriod(last - months + 1, story_month, last)
+    return Simulation(customers, seed, period).run(to, form, progress)
 
 
 def write_next(
@@ -104,36 +116,39 @@ def write_next(
     seed: int,
     as_of: date = DEFAULT_AS_OF,
     form: str = "parquet",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     step: int = 1,
-) -> dict:
+) -> dict[str, Any]:
     """Write the increment that follows `write(...)` of the same arguments: the month `step` months after `as_of`.
 
-    The bank is the one of `write`, lived one month further: new events, new and changed customers and loans; branches,
-    managers and products in full.
+    It contains the new events, new and changed customers and loans, and all branches, managers and products.
+    Raises ValueError as `write` does.
     """
-    last = _check(customers, months, seed, as_of, form)
-    if not 1 <= step <= LATER:
-        raise ValueError(f"step is {step}: an increment lies 1 to {LATER} months after as_of")
-    world = World(customers, seed, last - months + 1, last, last + step)
-    return world.live(to, form, True, progress)
+    last = _check_arguments(customers, months, seed, as_of, form)
+    if not 1 <= step <= MAX_LATER_MONTHS:
+        raise ValueError(
+            f"step is {step}: an increment lies 1 to {MAX_LATER_MONTHS} months after as_of"
+        )
+    period = SimulationPeriod(last - months + 1, last, last + step, increment=True)
+    return Simulation(customers, seed, period).run(to, form, progress)
 
 
 def hidden_types(customers: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """For tests only: customer_id and behavioural type (words of TYPES) of the customers of `write(...)`."""
+    """Return, for tests only, customer_id and behavioural type (words of TYPES) of the customers of `write(...)`."""
     kind, _, _ = draw_types(customers, seed)
     ids = key("C", np.arange(customers) + 1, 8).to_numpy(zero_copy_only=False)
     return ids, np.array(TYPES)[kind]
 
 
 def hidden_misgraded(customers: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """For tests only: customer_id of the hidden good in low grades, and of the hidden bad in high grades."""
+    """Return, for tests only, customer_id of the hidden good in low grades and of the hidden bad in high grades."""
     ids, _ = hidden_types(customers, seed)
     _, good, bad = draw_types(customers, seed)
     return ids[good], ids[bad]
 
 
-def _check(customers, months, seed, as_of, form) -> int:
+def _check_arguments(customers: int, months: int, seed: int, as_of: date, form: str) -> int:
+    """Check the arguments of a delivery and return the month of `as_of`."""
     if customers < 100:
         raise ValueError(f"customers is {customers}: a demo bank needs at least 100")
     if not 1 <= months <= 240:
@@ -142,10 +157,10 @@ def _check(customers, months, seed, as_of, form) -> int:
         raise ValueError(f"seed is {seed}: it must not be negative")
     if form not in FORMS:
         raise ValueError(f"form is {form!r}: it must be one of {', '.join(FORMS)}")
-    return _month_end(as_of)
+    return _month_of_end(as_of)
 
 
-def _month_end(day: date) -> int:
+def _month_of_end(day: date) -> int:
     month = int(month_of(np.datetime64(day, "D").astype(np.int64)))
     if np.datetime64(day, "D") + 1 != np.datetime64(month + 1, "M").astype("datetime64[D]"):
         raise ValueError(f"{day} is not the last day of a month: as-of dates are month ends")

@@ -1,11 +1,12 @@
-"""The loan book, month by month: schedules, payments, arrears, settlement, new loans. Amounts are whole fen."""
+"""The loan book, month by month: new loans and their schedules. Amounts are whole fen, dates days since 1970-01-01."""
 
 import numpy as np
 
-from data.demo import places as at
-from data.demo.attributes import pick
+from data.demo import loans as loan_terms
+from data.demo.attributes import draw_categories
 from data.demo.delivery import NEVER
-from data.demo.people import stream
+from data.demo.loans import Loans, UnpaidInstalments, annuity
+from data.demo.people import People, stream
 from data.demo.story import (
     BURN_IN,
     DORMANT,
@@ -14,434 +15,382 @@ from data.demo.story import (
     REVOLVER,
     STRETCHED,
     TRADER,
+    Story,
     first_day,
     last_day,
 )
-from data.demo.underwriting import excepted, on_credit
+from data.demo.underwriting import is_eligible_for_credit, is_exception
 
-BRANCH, MOBILE, PARTNER, DEVELOPER, DEALER, DECORATOR = range(6)
-CREDIT, GUARANTEED, PLEDGED, MORTGAGED = range(4)
-
-# ---- products, one row for each of places.PRODUCTS
-#           HM1      HM2      CS1     CS2     CS3     ED1     MD1     CR1      CR2     BS1      BS2      CD1    CD2
-MEDIAN = [
-    460_000,
-    380_000,
-    110_000,
-    70_000,
-    90_000,
-    42_000,
-    28_000,
-    115_000,
-    62_000,
-    180_000,
-    480_000,
-    9_000,
-    16_000,
-]
-SPREAD = [0.32, 0.32, 0.30, 0.40, 0.35, 0.35, 0.35, 0.25, 0.30, 0.45, 0.35, 0.45, 0.45]
-RATE = [350, 360, 480, 780, 450, 520, 690, 420, 560, 520, 400, 1250, 1380]
-"""Yearly rate of a middling customer, in units of 0.0001."""
-TERMS = [
-    (240, 300, 360),
-    (180, 240, 300),
-    (36, 48, 60),
-    (24, 36, 48),
-    (24, 36, 36),
-    (36, 48, 60),
-    (12, 18, 24),
-    (36, 48, 60),
-    (24, 36, 48),
-    (12, 24, 36),
-    (60, 84, 120),
-    (6, 12, 18),
-    (12, 18, 24),
-]
-RISK = [0.25, 0.28, 0.80, 1.20, 0.60, 0.80, 0.95, 0.65, 0.95, 1.00, 0.45, 1.05, 1.35]
-GUARANTEE = [
-    MORTGAGED,
-    MORTGAGED,
-    CREDIT,
-    CREDIT,
-    CREDIT,
-    GUARANTEED,
-    CREDIT,
-    MORTGAGED,
-    MORTGAGED,
-    GUARANTEED,
-    MORTGAGED,
-    CREDIT,
-    CREDIT,
-]
-CHANNEL = np.array(
-    [  # branch, mobile, partner, developer, dealer, decorator
-        [0.30, 0.05, 0.00, 0.65, 0.00, 0.00],
-        [0.85, 0.15, 0.00, 0.00, 0.00, 0.00],
-        [0.25, 0.20, 0.05, 0.00, 0.00, 0.50],
-        [0.30, 0.50, 0.20, 0.00, 0.00, 0.00],
-        [0.25, 0.75, 0.00, 0.00, 0.00, 0.00],
-        [0.50, 0.35, 0.15, 0.00, 0.00, 0.00],
-        [0.20, 0.40, 0.40, 0.00, 0.00, 0.00],
-        [0.15, 0.10, 0.00, 0.00, 0.75, 0.00],
-        [0.15, 0.10, 0.05, 0.00, 0.70, 0.00],
-        [0.75, 0.20, 0.05, 0.00, 0.00, 0.00],
-        [0.95, 0.05, 0.00, 0.00, 0.00, 0.00],
-        [0.05, 0.95, 0.00, 0.00, 0.00, 0.00],
-        [0.05, 0.90, 0.05, 0.00, 0.00, 0.00],
-    ]
-)
-
-# ---- hidden types: steady, saver, revolver, trader, stretched, dormant
-MIX = np.array(
-    [
-        [0.30, 0.16, 0.10, 0.05, 0.17, 0.05, 0.03, 0.12, 0.02, 0.00, 0.00, 0.00, 0.00],
-        [0.28, 0.14, 0.20, 0.10, 0.08, 0.05, 0.05, 0.10, 0.00, 0.00, 0.00, 0.00, 0.00],
-        [0.02, 0.02, 0.02, 0.12, 0.02, 0.03, 0.04, 0.02, 0.03, 0.00, 0.00, 0.45, 0.23],
-        [0.02, 0.04, 0.00, 0.02, 0.00, 0.00, 0.00, 0.02, 0.02, 0.60, 0.28, 0.00, 0.00],
-        [0.01, 0.03, 0.05, 0.51, 0.00, 0.04, 0.12, 0.02, 0.08, 0.03, 0.01, 0.02, 0.08],
-        [0.25, 0.20, 0.10, 0.20, 0.00, 0.10, 0.05, 0.05, 0.05, 0.00, 0.00, 0.00, 0.00],
-    ]
-)
-BORROWS = np.array([0.93, 0.34, 0.98, 0.96, 0.99, 0.06])
-HAS_LOAN_AT_START = np.array([0.95, 0.70, 0.92, 0.92, 0.94, 0.60])
-SECOND_LOAN = np.array([0.34, 0.04, 0.50, 0.32, 0.70, 0.00])
-TYPE_RISK = np.array([0.55, 0.40, 1.00, 0.85, 2.30, 0.90])
-EARLY = np.array([0.10, 0.45, 0.02, 0.55, 0.01, 0.05])
-LATE_IN_MONTH = np.array([0.01, 0.01, 0.06, 0.05, 0.85, 0.15])
-SPLIT = np.array([0.004, 0.004, 0.015, 0.02, 0.07, 0.01])
-SETTLES_EARLY = np.array([0.006, 0.010, 0.010, 0.018, 0.003, 0.006])
-RELOAN = np.array([0.17, 0.09, 0.35, 0.36, 0.30, 0.05])
-LATER_LOAN = np.array([0.46, 0.28, 0.78, 0.75, 0.62, 0.08])
-
-# ---- a month in arrears: rows are instalments behind 1, 2, 3, 4 or more
-CURE = np.array([0.665, 0.46, 0.24, 0.030])
-STAY = np.array([0.08, 0.10, 0.07, 0.020])
-PART = np.array([0.04, 0.06, 0.07, 0.030])
-HAZARD = 0.044
-GRADE_RISK = np.array([0.62, 0.66, 1.75, 1.65])
-PHI = 0.6180339887498949
 STRATA = 6 * 4 * 2 * 2
-
-LOAN_FIELDS = {
-    "cust": np.int32,
-    "product": np.int8,
-    "channel": np.int8,
-    "guarantee": np.int8,
-    "principal": np.int64,
-    "rate": np.int32,
-    "funding": np.int32,
-    "term": np.int16,
-    "disbursed": np.int32,
-    "matures": np.int32,
-    "closed": np.int32,
-    "written_off": np.int32,
-    "sold": np.int32,
-    "restructured": np.int32,
-    "rollover": np.int32,
-    "due_day": np.int8,
-    "equal": np.bool_,
-    "bad": np.bool_,
-    "risk": np.float32,
-    "limit": np.int8,
-    "count": np.int16,
-    "left": np.int64,
-    "pay": np.int64,
-    "due_principal": np.int64,
-    "due_interest": np.int64,
-    "arrears": np.int64,
-    "behind": np.int16,
-    "paid_principal": np.int64,
-    "paid_interest": np.int64,
-    "prepaid": np.int64,
-    "clean": np.int32,
-}
-"""left: scheduled principal after the instalments issued; count: instalments issued; due_…: the instalment issued for
-the coming month; clean: last month without arrears; paid_…: everything due in the months lived through, paid or not."""
+"""Strata of the monthly draw of arrears: instalments unpaid (0 to 5), grade group, large loan, bad partner loan."""
 
 
-def spread(rng, stratum, fine, phase) -> np.ndarray:
-    """Uniform draws that cover (0, 1) evenly within each stratum, over its loans and over the months.
+class LoanBook:
+    """All loans and the borrowing plans of the customers.
 
-    A Weyl sequence runs through the loans of a stratum, ordered by `fine` (0..4095) and else at random, and goes on in
-    the next month where it stopped (`phase`, one per stratum, changed in place). How many loans of a kind fall behind
-    is then all but certain, so that the story reads the same at 20,000 customers as at a million, while which loans
-    they are stays a matter of chance.
+    `loans` has spare rows at its end: the loans are the first `size` rows. `active` holds the indices of the loans
+    with a balance. Arrays over customers: `open_loans` (number), `next_loan_on` (day of the next planned loan, NEVER
+    for none), `renewed_loan` (loan that it continues, -1 for none), `grade_group` (0 to 3), `is_barred` (a loan was
+    written off: no further credit).
     """
-    n = len(stratum)
-    key = (
-        (stratum.astype(np.int64) << 44)
-        | (fine.astype(np.int64) << 32)
-        | rng.integers(0, 1 << 31, n)
-    )
-    order = np.argsort(key)
-    count = np.bincount(stratum, minlength=len(phase))
-    place = np.arange(n) - np.repeat(np.cumsum(count) - count, count)
-    draws = np.empty(n)
-    draws[order] = (phase[stratum[order]] + place * PHI) % 1.0
-    phase[:] = (phase + count * PHI) % 1.0
-    return draws
 
-
-def annuity(principal, rate, months) -> np.ndarray:
-    """Fixed payment a month in fen: P·r/(1-(1+r)^-n); `rate` in millionths a year."""
-    r = rate / 12e6
-    return np.rint(principal * r / -np.expm1(-months * np.log1p(r))).astype(np.int64)
-
-
-class Book:
-    """All loans as arrays (`self.<field>[:size]`) and the borrowing plans of the customers."""
-
-    def __init__(self, people, customers, seed, story, first_month):
-        self.customers, self.people, self.seed, self.story = customers, people, seed, story
-        self.first_month = first_month
+    def __init__(
+        self, people: People, customers: int, seed: int, story: Story, first_month: int
+    ) -> None:
+        self.customers = customers
+        self.people = people
+        self.seed = seed
+        self.story = story
         self.start = first_month - BURN_IN
         self.size = 0
-        self.room = max(1024, int(len(people) * 1.1))
-        for name, kind in LOAN_FIELDS.items():
-            setattr(self, name, np.zeros(self.room, dtype=kind))
-        self.live = np.empty(0, dtype=np.int64)
-        self.active = np.zeros(len(people), dtype=np.int16)
-        self.next_on = np.full(len(people), NEVER, dtype=np.int32)
-        self.rolls = np.full(len(people), -1, dtype=np.int32)
-        self.group = np.minimum(people.grade.clip(0) // 2, 3)
-        self.barred = np.zeros(len(people), dtype=bool)
-        self.unpaid = []
+        self.loans = Loans.of(max(1024, int(len(people) * 1.1)))
+        self.active = np.empty(0, dtype=np.int64)
+        self.open_loans = np.zeros(len(people), dtype=np.int16)
+        self.next_loan_on = np.full(len(people), NEVER, dtype=np.int32)
+        self.renewed_loan = np.full(len(people), -1, dtype=np.int32)
+        self.grade_group = np.minimum(people.grade.clip(0) // 2, 3)
+        self.is_barred = np.zeros(len(people), dtype=bool)
+        self.unpaid: list[UnpaidInstalments] = []
         self.phase = stream(seed, 24).random(STRATA)
-        self._begin()
+        self._open()
 
-    def _begin(self):
-        """The stock of loans and the plans at the start of the burn-in."""
-        people, rng = self.people, stream(self.seed, 20)
+    def _open(self) -> None:
+        """Draw the stock of loans and the borrowing plans at the start of the burn-in."""
+        people = self.people
+        rng = stream(self.seed, 20)
         n = len(people)
-        borrows = rng.random(n) < BORROWS[people.type]
-        here = people.since < first_day(self.start)
-        has = borrows & here & (rng.random(n) < HAS_LOAN_AT_START[people.type])
-        who = np.concatenate(
-            [np.flatnonzero(has), np.flatnonzero(has & (rng.random(n) < SECOND_LOAN[people.type]))]
+        borrows = rng.random(n) < loan_terms.BORROWER_SHARE[people.type]
+        has_joined = people.since < first_day(self.start)
+        has_loan = (
+            borrows & has_joined & (rng.random(n) < loan_terms.LOAN_AT_START_SHARE[people.type])
         )
+        has_second = has_loan & (rng.random(n) < loan_terms.SECOND_LOAN_SHARE[people.type])
+        who = np.concatenate([np.flatnonzero(has_loan), np.flatnonzero(has_second)])
         new = self._draw(rng, who, np.zeros(len(who), dtype=np.int32), self.start - 1)
-        age = 1 + (rng.random(len(who)) * np.minimum(new["term"] * 0.92, 110)).astype(np.int64)
-        months = self.start - age
-        new["disbursed"] = (first_day(months) + new["due_day"] - 1).astype(np.int32)
-        new["matures"] = (first_day(months + new["term"]) + new["due_day"] - 1).astype(np.int32)
-        done = age - 1
-        r = new["rate"] / 12e6
-        grown = np.expm1(done * np.log1p(r))
-        left = new["principal"] * (1 + grown) - new["pay"] * grown / r
-        left = np.where(new["equal"], new["principal"] - new["pay"] * done, np.rint(left)).astype(
-            np.int64
-        )
-        left = np.clip(left, 100, new["principal"])
-        new["paid_principal"] = new["principal"] - left
-        flat = np.rint((new["principal"] + left) / 2 * r * done)
-        new["paid_interest"] = np.where(
-            new["equal"], flat, np.maximum(new["pay"] * done - new["paid_principal"], 0)
-        ).astype(np.int64)
-        new["left"], new["count"] = left, done
+        age = 1 + (rng.random(len(who)) * np.minimum(new.term_months * 0.92, 110)).astype(np.int64)
+        self._age(new, age)
         self._append(new)
-        self.clean[: self.size] = self.start - 1
-        later = borrows & ~has
+        self.loans.last_clean_month[: self.size] = self.start - 1
+        later = borrows & ~has_loan
         horizon = int(last_day(self.story.anchor)) - int(first_day(self.start))
-        wait = np.where(here, rng.random(n) * horizon * 1.5, 5 + rng.exponential(70, n))
+        wait = np.where(has_joined, rng.random(n) * horizon * 1.5, 5 + rng.exponential(70, n))
         day = np.maximum(people.since, first_day(self.start)) + wait
-        self.next_on[later] = day[later]
-        self._more(rng, who, np.full(len(who), first_day(self.start)))
-        self.issue(self.start - 1)
+        self.next_loan_on[later] = day[later]
+        self._plan_second_loans(rng, who, np.full(len(who), first_day(self.start)))
+        self.issue_instalments(self.start - 1)
 
-    def _more(self, rng, who, day):
-        """A further loan beside the ones held, for some types."""
-        u, wait = rng.random(len(who)), 20 + rng.exponential(260, len(who))
-        again = u < SECOND_LOAN[self.people.type[who]] * 0.55
-        self.next_on[who[again]] = (day + wait)[again]
+    def _age(self, new: Loans, age: np.ndarray) -> None:
+        """Turn `new` loans into loans of `age` months (at least 1), with all instalments so far paid."""
+        months = self.start - age
+        new.disbursed_on[:] = first_day(months) + new.due_day - 1
+        new.matures_on[:] = first_day(months + new.term_months) + new.due_day - 1
+        issued = age - 1
+        r = new.rate / 12e6
+        growth = np.expm1(issued * np.log1p(r))
+        annuity_left = np.rint(new.principal * (1 + growth) - new.level_payment * growth / r)
+        equal_left = new.principal - new.level_payment * issued
+        left = np.where(new.equal_principal, equal_left, annuity_left).astype(np.int64)
+        left = np.clip(left, 100, new.principal)
+        principal_paid = new.principal - left
+        equal_interest = np.rint((new.principal + left) / 2 * r * issued)
+        annuity_interest = np.maximum(new.level_payment * issued - principal_paid, 0)
+        new.scheduled_principal_paid[:] = principal_paid
+        new.scheduled_interest_paid[:] = np.where(
+            new.equal_principal, equal_interest, annuity_interest
+        )
+        new.outstanding[:] = left
+        new.instalments_issued[:] = issued
+
+    def _plan_second_loans(
+        self, rng: np.random.Generator, who: np.ndarray, day: np.ndarray
+    ) -> None:
+        """Plan a further loan beside the existing ones for some of the customers `who`."""
+        u = rng.random(len(who))
+        wait = 20 + rng.exponential(260, len(who))
+        again = u < loan_terms.SECOND_LOAN_SHARE[self.people.type[who]] * 0.55
+        self.next_loan_on[who[again]] = (day + wait)[again]
 
     # ---- new loans
 
-    def _draw(self, rng, who, day, month, product=None, channel=None, factor=1.0) -> dict:
+    def _draw(
+        self,
+        rng: np.random.Generator,
+        who: np.ndarray,
+        day: np.ndarray,
+        month: int,
+        product: np.ndarray | None = None,
+        channel: np.ndarray | None = None,
+        factor: np.ndarray | float = 1.0,
+    ) -> Loans:
+        """Draw a new loan for each of the customers `who`; `factor` multiplies the principal."""
         people = self.people
         n = len(who)
-        kind = people.type[who]
         if product is None:
-            product = pick(rng, MIX, kind)
-            product = np.where(
-                people.hidden_bad[who] & (product <= at.HM2), at.CS2, product
-            ).astype(np.int8)
+            product = self._draw_product(rng, who)
         if channel is None:
-            channel = pick(rng, CHANNEL, product)
-            # Young and hurried customers borrow by telephone or through partners; older ones at the counter.
-            u = rng.random(n)
-            online = (channel == BRANCH) & (kind == REVOLVER) & (u < 0.7)
-            channel = np.where(online, MOBILE, channel)
-            partner = ((channel == BRANCH) | (channel == MOBILE)) & (kind == STRETCHED) & (u < 0.36)
-            channel = np.where(
-                partner & (product >= at.CS2) & (product <= at.MD1), PARTNER, channel
-            )
+            channel = self._draw_channel(rng, who, product)
         standing = people.standing[who]
-        size = (
-            np.array(MEDIAN)[product]
-            * np.exp(
-                np.array(SPREAD)[product] * rng.standard_normal(n) + 0.10 * np.clip(standing, -2, 2)
-            )
-            * factor
-        )
+        log_size = loan_terms.PRINCIPAL_SPREAD[product] * rng.standard_normal(n)
+        log_size = log_size + 0.10 * np.clip(standing, -2, 2)
+        size = loan_terms.MEDIAN_PRINCIPAL[product] * np.exp(log_size) * factor
         principal = np.maximum((size / 500).astype(np.int64) * 500, 2_000) * 100
-        term = np.array(TERMS, dtype=np.int16)[product, (rng.random(n) * 3).astype(np.int64)]
-        rate = np.array(RATE)[product] - np.rint(28 * np.clip(standing, -2.5, 2.0)).astype(np.int64)
-        rate = np.maximum((rate + (rng.random(n) * 40).astype(np.int64) - 20) // 5 * 5, 280) * 100
-        guarantee = np.array(GUARANTEE, dtype=np.int8)[product]
-        pledged = (rng.random(n) < 0.06) & (guarantee != MORTGAGED)
-        guarantee = np.where(pledged, PLEDGED, guarantee)
-        consumer = (product >= at.CS1) & (product <= at.CS3) & (guarantee == CREDIT)
-        bare = consumer & ~on_credit(people, who, day) & ~excepted(who, month, channel == PARTNER)
-        guarantee = np.where(bare, np.where(product == at.CS1, MORTGAGED, PLEDGED), guarantee)
-        long = term > 60
-        funding = np.where(long, 21_500, 18_500) + (rng.random(n) * 20).astype(np.int64) * 100
-        equal = (term >= 120) & (rng.random(n) < 0.3)
-        risk = TYPE_RISK[kind] * np.exp(-0.30 * standing) * GRADE_RISK[self.group[who]]
-        risk = HAZARD * np.array(RISK)[product] * np.where(people.hidden_good[who], 0.12, risk)
-        risk = risk * np.where(people.province[who] == FAILING_PROVINCE, 1.6, 1.0)
-        bad = (
-            (channel == PARTNER)
-            & (people.province[who] == PARTNER_PROVINCE)
-            & (month in self.story.partner)
-        )
-        due_day = (
-            (day - first_day(month) + 1).clip(1, 28)
-            if month >= self.start
-            else 1 + (rng.random(n) * 28)
-        )
+        term_months = loan_terms.TERMS[product, (rng.random(n) * 3).astype(np.int64)]
+        discount = np.rint(28 * np.clip(standing, -2.5, 2.0)).astype(np.int64)
+        rate = loan_terms.BASE_RATE[product] - discount + (rng.random(n) * 40).astype(np.int64) - 20
+        rate = np.maximum(rate // 5 * 5, 280) * 100
+        guarantee = self._draw_guarantee(rng, who, day, month, product, channel)
+        funding_rate = np.where(term_months > 60, 21_500, 18_500)
+        funding_rate = funding_rate + (rng.random(n) * 20).astype(np.int64) * 100
+        equal_principal = (term_months >= 120) & (rng.random(n) < 0.3)
+        if month >= self.start:
+            due_day = (day - first_day(month) + 1).clip(1, 28)
+        else:
+            due_day = 1 + (rng.random(n) * 28)
         due_day = np.asarray(due_day).astype(np.int8)
-        new = {name: np.zeros(n, dtype=kind_) for name, kind_ in LOAN_FIELDS.items()}
-        new |= {
-            "cust": who,
-            "product": product,
-            "channel": channel,
-            "guarantee": guarantee,
-            "principal": principal,
-            "rate": rate,
-            "funding": funding,
-            "term": term,
-            "disbursed": day,
-            "due_day": due_day,
-            "equal": equal,
-            "matures": first_day(month + term) + due_day - 1,
-            "bad": bad,
-            "risk": np.minimum(risk, 0.30),
-            "limit": 13 + (rng.random(n) * 6),
-            "left": principal,
-            "clean": np.full(n, month),
-            "pay": np.where(equal, principal // term, annuity(principal, rate, term)),
-        }
-        for name in ("closed", "written_off", "sold", "restructured"):
-            new[name] = np.full(n, NEVER)
-        new["rollover"] = np.full(n, -1)
-        return new
+        equal_payment = principal // term_months
+        return Loans.of(
+            n,
+            customer=who,
+            product=product,
+            channel=channel,
+            guarantee=guarantee,
+            principal=principal,
+            rate=rate,
+            funding_rate=funding_rate,
+            term_months=term_months,
+            disbursed_on=day,
+            due_day=due_day,
+            equal_principal=equal_principal,
+            matures_on=first_day(month + term_months) + due_day - 1,
+            bad_partner=(channel == loan_terms.PARTNER)
+            & (people.province[who] == PARTNER_PROVINCE)
+            & (month in self.story.partner_months),
+            hazard=self._hazard(who, product),
+            write_off_after=13 + (rng.random(n) * 6),
+            outstanding=principal,
+            last_clean_month=month,
+            level_payment=np.where(
+                equal_principal, equal_payment, annuity(principal, rate, term_months)
+            ),
+            closed_on=NEVER,
+            written_off_on=NEVER,
+            sold_on=NEVER,
+            restructured_on=NEVER,
+            rollover_of=-1,
+        )
 
-    def _append(self, new) -> np.ndarray:
-        n = len(new["cust"])
-        if self.size + n > self.room:
-            self.room = int(self.room * 1.3) + n
-            for name in LOAN_FIELDS:
-                setattr(self, name, np.resize(getattr(self, name), self.room))
+    def _draw_product(self, rng: np.random.Generator, who: np.ndarray) -> np.ndarray:
+        product = draw_categories(rng, loan_terms.PRODUCT_SHARE, self.people.type[who])
+        no_home_loan = self.people.hidden_bad[who] & (product <= loan_terms.HM2)
+        return np.where(no_home_loan, loan_terms.CS2, product).astype(np.int8)
+
+    def _draw_channel(
+        self, rng: np.random.Generator, who: np.ndarray, product: np.ndarray
+    ) -> np.ndarray:
+        kind = self.people.type[who]
+        channel = draw_categories(rng, loan_terms.CHANNEL_SHARE, product)
+        # Young and hurried customers borrow by telephone or through partners; older ones at the counter.
+        u = rng.random(len(who))
+        online = (channel == loan_terms.BRANCH) & (kind == REVOLVER) & (u < 0.7)
+        channel = np.where(online, loan_terms.MOBILE, channel)
+        own_channel = (channel == loan_terms.BRANCH) | (channel == loan_terms.MOBILE)
+        partner = own_channel & (kind == STRETCHED) & (u < 0.36)
+        partner &= (product >= loan_terms.CS2) & (product <= loan_terms.MD1)
+        return np.where(partner, loan_terms.PARTNER, channel)
+
+    def _draw_guarantee(
+        self,
+        rng: np.random.Generator,
+        who: np.ndarray,
+        day: np.ndarray,
+        month: int,
+        product: np.ndarray,
+        channel: np.ndarray,
+    ) -> np.ndarray:
+        guarantee = loan_terms.PRODUCT_GUARANTEE[product]
+        pledged = (rng.random(len(who)) < 0.06) & (guarantee != loan_terms.MORTGAGED)
+        guarantee = np.where(pledged, loan_terms.PLEDGED, guarantee)
+        is_consumer = (product >= loan_terms.CS1) & (product <= loan_terms.CS3)
+        refused = is_consumer & (guarantee == loan_terms.CREDIT)
+        refused &= ~is_eligible_for_credit(self.people, who, day)
+        refused &= ~is_exception(who, month, channel == loan_terms.PARTNER)
+        security = np.where(product == loan_terms.CS1, loan_terms.MORTGAGED, loan_terms.PLEDGED)
+        return np.where(refused, security, guarantee)
+
+    def _hazard(self, who: np.ndarray, product: np.ndarray) -> np.ndarray:
+        people = self.people
+        factor = loan_terms.TYPE_RISK[people.type[who]] * np.exp(-0.30 * people.standing[who])
+        factor = factor * loan_terms.GRADE_RISK[self.grade_group[who]]
+        factor = np.where(people.hidden_good[who], 0.12, factor)
+        hazard = loan_terms.BASE_HAZARD * loan_terms.PRODUCT_RISK[product] * factor
+        hazard = hazard * np.where(people.province[who] == FAILING_PROVINCE, 1.6, 1.0)
+        return np.minimum(hazard, 0.30)
+
+    def _append(self, new: Loans) -> np.ndarray:
+        n = len(new)
+        if self.size + n > len(self.loans):
+            self.loans.resize(int(len(self.loans) * 1.3) + n)
         rows = np.arange(self.size, self.size + n)
-        for name in LOAN_FIELDS:
-            getattr(self, name)[self.size : self.size + n] = new[name]
+        self.loans.write(self.size, new)
         self.size += n
-        self.live = np.concatenate([self.live, rows])
-        np.add.at(self.active, new["cust"], 1)
+        self.active = np.concatenate([self.active, rows])
+        np.add.at(self.open_loans, new.customer, 1)
         return rows
 
-    def disburse(self, month) -> np.ndarray:
-        """The loans of a month: plans that come due, the partner boom and the shift to weaker grades."""
-        people, story, rng = self.people, self.story, stream(self.seed, 21, month)
-        start, end = int(first_day(month)), int(last_day(month))
-        in_trouble = self.barred.copy()
-        in_trouble[self.cust[self.live[self.arrears[self.live] > 0]]] = True
-        who = np.flatnonzero((self.next_on <= end) & ~in_trouble)
-        day = np.maximum(self.next_on[who], start)
-        rolls = self.rolls[who]
-        self.next_on[self.next_on <= end] = NEVER
-        self.rolls[who] = -1
-        new = self._draw(rng, who, day, month)
-        rolling = rolls >= 0
-        for name in ("product", "principal", "rate", "term", "channel", "guarantee"):
-            new[name] = np.where(rolling, getattr(self, name)[rolls.clip(0)], new[name])
-        new["rollover"], new["left"] = rolls, new["principal"]
-        new["matures"] = first_day(month + new["term"]) + new["due_day"] - 1
-        new["equal"] = new["equal"] & ~rolling
-        new["pay"] = np.where(
-            new["equal"],
-            new["principal"] // new["term"],
-            annuity(new["principal"], new["rate"], new["term"]),
-        )
-        rows = [self._append(new)]
-        self._more(rng, who, day)
-
-        free = ~in_trouble & (people.since < start) & (self.next_on == NEVER)
-        if month in story.partner:
-            pool = np.flatnonzero(
-                free
-                & (people.province == PARTNER_PROVINCE)
-                & ((people.type == REVOLVER) | (people.type == STRETCHED))
-            )
-            chosen = self._some(rng, pool, self.customers * 0.0011)
-            new = self._draw(
-                rng,
-                chosen,
-                self._days(rng, chosen, start, end),
-                month,
-                product=np.full(len(chosen), at.CS2),
-                channel=np.full(len(chosen), PARTNER),
-                factor=0.55,
-            )
-            rows.append(self._append(new))
-        if month >= story.shift:
-            # Towards the grades BB, B and C.
-            weak = (people.grade >= 4) & (people.grade <= 6) & ~people.hidden_good
-            pool = np.flatnonzero(free & weak & (people.type != DORMANT) & (self.active <= 1))
-            chosen = self._some(rng, pool, self.customers * 0.0108)
-            trader = people.type[chosen] == TRADER
-            new = self._draw(
-                rng,
-                chosen,
-                self._days(rng, chosen, start, end),
-                month,
-                product=np.where(trader, at.BS1, at.CS1),
-                channel=np.where(trader, BRANCH, MOBILE),
-                factor=np.where(trader, 2.3, 3.0),
-            )
-            rows.append(self._append(new))
+    def disburse(self, month: int) -> np.ndarray:
+        """Add the loans of a month: due plans, the partner boom and the shift to weaker grades; return their rows."""
+        people = self.people
+        story = self.story
+        rng = stream(self.seed, 21, month)
+        in_trouble = self.is_barred.copy()
+        in_arrears = self.active[self.loans.arrears[self.active] > 0]
+        in_trouble[self.loans.customer[in_arrears]] = True
+        rows = [self._disburse_plans(rng, month, in_trouble)]
+        has_plan = self.next_loan_on != NEVER
+        free = ~in_trouble & (people.since < int(first_day(month))) & ~has_plan
+        if month in story.partner_months:
+            rows.append(self._disburse_partner_boom(rng, month, free))
+        if month >= story.shift_month:
+            rows.append(self._disburse_weak_grades(rng, month, free))
         return np.concatenate(rows)
 
-    def _some(self, rng, pool, count):
-        count = min(len(pool), int(count + rng.random()))
-        return np.sort(rng.choice(pool, count, replace=False)) if count else pool[:0]
+    def _disburse_plans(
+        self, rng: np.random.Generator, month: int, in_trouble: np.ndarray
+    ) -> np.ndarray:
+        end = int(last_day(month))
+        who = np.flatnonzero((self.next_loan_on <= end) & ~in_trouble)
+        day = np.maximum(self.next_loan_on[who], int(first_day(month)))
+        renewed = self.renewed_loan[who]
+        self.next_loan_on[self.next_loan_on <= end] = NEVER
+        self.renewed_loan[who] = -1
+        new = self._draw(rng, who, day, month)
+        is_renewal = renewed >= 0
+        for name in ("product", "principal", "rate", "term_months", "channel", "guarantee"):
+            former = getattr(self.loans, name)[renewed.clip(0)]
+            column = getattr(new, name)
+            column[:] = np.where(is_renewal, former, column)
+        new.rollover_of[:] = renewed
+        new.outstanding[:] = new.principal
+        new.matures_on[:] = first_day(month + new.term_months) + new.due_day - 1
+        new.equal_principal &= ~is_renewal
+        new.level_payment[:] = np.where(
+            new.equal_principal,
+            new.principal // new.term_months,
+            annuity(new.principal, new.rate, new.term_months),
+        )
+        rows = self._append(new)
+        self._plan_second_loans(rng, who, day)
+        return rows
 
-    def _days(self, rng, who, start, end):
-        return start + (rng.random(len(who)) * (end - start + 1)).astype(np.int32)
+    def _disburse_partner_boom(
+        self, rng: np.random.Generator, month: int, free: np.ndarray
+    ) -> np.ndarray:
+        people = self.people
+        hurried = (people.type == REVOLVER) | (people.type == STRETCHED)
+        pool = np.flatnonzero(free & (people.province == PARTNER_PROVINCE) & hurried)
+        who = _sample(rng, pool, self.customers * 0.0011)
+        day = _draw_days(rng, len(who), month)
+        product = np.full(len(who), loan_terms.CS2)
+        channel = np.full(len(who), loan_terms.PARTNER)
+        return self._append(self._draw(rng, who, day, month, product, channel, factor=0.55))
+
+    def _disburse_weak_grades(
+        self, rng: np.random.Generator, month: int, free: np.ndarray
+    ) -> np.ndarray:
+        """Lend to the grades BB, B and C."""
+        people = self.people
+        weak = (people.grade >= 4) & (people.grade <= 6) & ~people.hidden_good
+        pool = np.flatnonzero(free & weak & (people.type != DORMANT) & (self.open_loans <= 1))
+        who = _sample(rng, pool, self.customers * 0.0108)
+        is_trader = people.type[who] == TRADER
+        day = _draw_days(rng, len(who), month)
+        product = np.where(is_trader, loan_terms.BS1, loan_terms.CS1)
+        channel = np.where(is_trader, loan_terms.BRANCH, loan_terms.MOBILE)
+        factor = np.where(is_trader, 2.3, 3.0)
+        return self._append(self._draw(rng, who, day, month, product, channel, factor))
 
     # ---- the schedule
 
-    def issue(self, month) -> dict:
-        """Fix the instalments due in month + 1 for every loan on the book; returns them in order of due_on."""
-        i = self.live
-        left, count = self.left[i], self.count[i]
-        remaining = self.term[i] - count
-        interest = np.rint(left * (self.rate[i] / 12e6)).astype(np.int64)
-        principal = np.where(self.equal[i], self.pay[i], self.pay[i] - interest)
+    def issue_instalments(self, month: int) -> dict[str, np.ndarray]:
+        """Fix the instalments due in `month` + 1 for every active loan; return them in order of due_on."""
+        i = self.active
+        loans = self.loans
+        left = loans.outstanding[i]
+        issued = loans.instalments_issued[i]
+        remaining = loans.term_months[i] - issued
+        interest = np.rint(left * (loans.rate[i] / 12e6)).astype(np.int64)
+        payment = loans.level_payment[i]
+        principal = np.where(loans.equal_principal[i], payment, payment - interest)
         principal = np.clip(principal, 0, left)
         principal = np.where(remaining == 1, left, principal)
-        going = remaining > 0
-        principal, interest = np.where(going, principal, 0), np.where(going, interest, 0)
-        self.due_principal[i], self.due_interest[i] = principal, interest
-        self.left[i] = left - principal
-        self.count[i] = count + going
-        due_on = first_day(month + 1) + self.due_day[i] - 1
-        rows = np.flatnonzero(going)
-        rows = rows[np.argsort(self.due_day[i][rows], kind="stable")]
+        is_running = remaining > 0
+        principal = np.where(is_running, principal, 0)
+        interest = np.where(is_running, interest, 0)
+        loans.due_principal[i] = principal
+        loans.due_interest[i] = interest
+        loans.outstanding[i] = left - principal
+        loans.instalments_issued[i] = issued + is_running
+        due_on = first_day(month + 1) + loans.due_day[i] - 1
+        rows = np.flatnonzero(is_running)
+        rows = rows[np.argsort(loans.due_day[i][rows], kind="stable")]
         return {
             "loan": i[rows],
-            "number": self.count[i][rows],
+            "number": loans.instalments_issued[i][rows],
             "due_on": due_on[rows],
             "principal": principal[rows],
             "interest": interest[rows],
         }
+
+
+def _sample(rng: np.random.Generator, pool: np.ndarray, mean: float) -> np.ndarray:
+    """Draw about `mean` elements of `pool` without replacement, in order."""
+    count = min(len(pool), int(mean + rng.random()))
+    if not count:
+        return pool[:0]
+    return np.sort(rng.choice(pool, count, replace=False))
+
+
+def _draw_days(rng: np.random.Generator, n: int, month: int) -> np.ndarray:
+    start = int(first_day(month))
+    end = int(last_day(month))
+    return start + (rng.random(n) * (end - start + 1)).astype(np.int32)
+
+
+def plan_next_loans(book: LoanBook, month: int, closed: np.ndarray) -> dict[str, np.ndarray]:
+    """Decide whether and when customers whose last loan was settled in `month` borrow again.
+
+    Returns arrays of shape (settled customers,): customer, again (within 90 days), called (by the win-back campaign)
+    and won (by it).
+    """
+    people = book.people
+    rng = stream(book.seed, 23, month)
+    customer = book.loans.customer
+    settled_on = book.loans.closed_on
+    last = closed[book.open_loans[customer[closed]] == 0]
+    last = last[np.lexsort((settled_on[last], customer[last]))]
+    is_latest = np.ones(len(last), dtype=bool)
+    is_latest[:-1] = customer[last][1:] != customer[last][:-1]
+    last = last[is_latest]
+    who = customer[last]
+    day = settled_on[last]
+    n = len(who)
+    kind = people.type[who]
+    u, v, w, x = (rng.random(n) for _ in range(4))
+    probability = loan_terms.RELOAN[kind]
+    probability = probability * np.where(people.province[who] == FAILING_PROVINCE, 0.5, 1.0)
+    again = (u < probability) & ~book.is_barred[who]
+    in_campaign = month in book.story.campaign_months
+    called = x < (0.88 if in_campaign else 0.05)
+    won = in_campaign & called & ~again & ~book.is_barred[who]
+    won &= v < np.clip(1.25 * probability / (1 - probability), 0, 0.8)
+    product = book.loans.product[last]
+    is_business = (product == loan_terms.BS1) | (product == loan_terms.BS2)
+    renews = again & is_business & (w < 0.25)
+    later = ~again & ~won & (w < loan_terms.LATER_LOAN[kind])
+    after = np.where(renews, (v * 4).astype(np.int64), 4 + (v * 84).astype(np.int64))
+    after = np.where(won, 40 + (w * 48).astype(np.int64), after)
+    after = np.where(later, 95 + rng.exponential(250, n).astype(np.int64), after)
+    plans = again | won | later
+    book.next_loan_on[who[plans]] = (day + after)[plans]
+    book.renewed_loan[who[renews]] = last[renews]
+    return {"customer": who, "again": (again & ~renews) | won, "called": called, "won": won}

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.demo import delivery
+from data.demo.loans import PRODUCTS
 from data.demo.names import draw_names, name_texts
 
 PROVINCES = (
@@ -34,101 +35,138 @@ PROVINCES = (
 )
 OUTLETS = (("城东", "East"), ("高新", "Hi-tech"), ("江湾", "Riverside"))
 
-PRODUCTS = (
-    ("HM1", "一手住房按揭", "New-home mortgage", "home"),
-    ("HM2", "二手住房按揭", "Resale-home mortgage", "home"),
-    ("CS1", "装修贷", "Renovation loan", "consumer"),
-    ("CS2", "综合消费贷", "Consumer loan", "consumer"),
-    ("CS3", "薪享信用贷", "Payroll credit loan", "consumer"),
-    ("ED1", "教育贷", "Education loan", "education"),
-    ("MD1", "医疗分期", "Medical instalments", "medical"),
-    ("CR1", "新车贷", "New-car loan", "car"),
-    ("CR2", "二手车贷", "Used-car loan", "car"),
-    ("BS1", "个体经营贷", "Small-business loan", "business"),
-    ("BS2", "房抵经营贷", "Home-backed business loan", "business"),
-    ("CD1", "信用卡账单分期", "Card bill instalments", "card"),
-    ("CD2", "信用卡现金分期", "Card cash instalments", "card"),
-)
-HM1, HM2, CS1, CS2, CS3, ED1, MD1, CR1, CR2, BS1, BS2, CD1, CD2 = range(13)
+OUTLET_WEIGHTS = (1.2, 1.0, 0.8)
+CITY_WEIGHTS = (1.25, 1.0, 0.75)
 
 
 @dataclass
-class Places:
-    """Outlets and managers as arrays: outlet → city and province index, manager → outlet index."""
+class BranchNetwork:
+    """Branches and managers as arrays; branches are positions in `branch_ids`, outlets and managers indices."""
 
-    province_of_outlet: np.ndarray
     branch_ids: np.ndarray
+    """Identifiers of all branches, head office first; shape (branches,)."""
+    province_of_outlet: np.ndarray
+    """Index of the province; shape (outlets,)."""
     outlet_branch: np.ndarray
+    """Position of the outlet's branch; shape (outlets,)."""
+    outlet_share: np.ndarray
+    """Share of the customers, sum one; shape (outlets,)."""
     province_branch: np.ndarray
+    """Position of the province's branch; shape (provinces,)."""
     manager_outlet: np.ndarray
+    """Outlet of each manager; shape (managers,)."""
     first_manager: np.ndarray
-    managers_at: np.ndarray
-    tables: dict
+    """First manager; shape (outlets,)."""
+    manager_count: np.ndarray
+    """Number of managers; shape (outlets,)."""
+    tables: dict[str, dict[str, pa.Array]]
+    """Columns of the tables branch, manager and product."""
+
+    def branches_of(self, outlet: np.ndarray) -> pa.Array:
+        """Return the branch_id of each of these outlets."""
+        return pa.array(self.branch_ids).take(pa.array(self.outlet_branch[outlet]))
+
+    def product_ids(self, product: np.ndarray) -> pa.Array:
+        """Return the product_id of each of these positions in PRODUCTS."""
+        return self.tables["product"]["product_id"].take(pa.array(product))
 
 
-def build(customers: int, seed: int) -> tuple[Places, np.ndarray]:
-    """Three levels under the head office: 8 provinces, 2 or 3 cities each, 1 to 3 outlets each, by size of the bank.
+class _Branches:
+    """The branches in order, and the outlets among them."""
 
-    Returns the places and the share of the customers at each outlet.
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.parents: list[str | None] = []
+        self.names: list[str] = []
+        self.names_en: list[str] = []
+        self.outlet_branch: list[int] = []
+        self.outlet_province: list[int] = []
+        self.outlet_weight: list[float] = []
+
+    def add(self, branch_id: str, parent: str | None, name: str, name_en: str) -> int:
+        """Append a branch and return its position."""
+        self.ids.append(branch_id)
+        self.parents.append(parent)
+        self.names.append(name)
+        self.names_en.append(name_en)
+        return len(self.ids) - 1
+
+    def add_outlet(self, branch: int, province: int, weight: float) -> None:
+        """Record that a branch is an outlet of a province."""
+        self.outlet_branch.append(branch)
+        self.outlet_province.append(province)
+        self.outlet_weight.append(weight)
+
+    def table(self) -> dict[str, pa.Array]:
+        """Return the columns of the table branch."""
+        return {
+            "branch_id": pa.array(self.ids),
+            "parent_id": pa.array(self.parents, pa.string()),
+            "name": pa.array(self.names),
+            "name_en": pa.array(self.names_en),
+        }
+
+
+def build_network(customers: int, seed: int) -> BranchNetwork:
+    """Build the three levels below the head office, by size of the bank.
+
+    There are 8 provinces, 2 or 3 cities in each and 1 to 3 outlets in each city.
     """
+    branches = _Branches()
+    branches.add("00", None, "澄岸银行总行", "Cheng'an Bank head office")
     cities = 2 if customers < 10_000 else 3
-    outlets = 1 if customers < 10_000 else 2 if customers < 50_000 else 3
-    ids, parents, zh, en = ["00"], [None], ["澄岸银行总行"], ["Cheng'an Bank head office"]
-    province_of_outlet, outlet_branch, weights, province_branch = [], [], [], []
-    for p, (name, name_en, weight, *towns) in enumerate(PROVINCES):
-        province = f"{p + 1:02d}"
-        province_branch.append(len(ids))
-        ids.append(province)
-        parents.append("00")
-        zh.append(f"{name}省分行")
-        en.append(f"{name_en} provincial branch")
-        for c, (town, town_en) in enumerate(towns[:cities]):
-            city = f"{province}{c + 1:02d}"
-            ids.append(city)
-            parents.append(province)
-            zh.append(f"{town}分行")
-            en.append(f"{town_en} branch")
-            for o, (spot, spot_en) in enumerate(OUTLETS[:outlets]):
-                outlet_branch.append(len(ids))
-                province_of_outlet.append(p)
-                weights.append(weight * (1.25, 1.0, 0.75)[c] * (1.2, 1.0, 0.8)[o])
-                ids.append(f"{city}{o + 1:02d}")
-                parents.append(city)
-                zh.append(f"{town}{spot}支行")
-                en.append(f"{town_en} {spot_en} outlet")
-    weights = np.array(weights) / sum(weights)
-    managers_at = np.maximum(1, np.round(weights * customers / 400)).astype(np.int64)
-    manager_outlet = np.repeat(np.arange(len(weights)), managers_at)
-    names = name_texts(
-        *draw_names(
-            np.random.Generator(np.random.SFC64([seed, 2])), np.arange(len(manager_outlet)) % 2
-        )
-    )
-    ids_array = pa.array(ids)
-    tables = {
-        "branch": {
-            "branch_id": ids_array,
-            "parent_id": pa.array(parents, pa.string()),
-            "name": pa.array(zh),
-            "name_en": pa.array(en),
-        },
-        "manager": {
-            "manager_id": delivery.key("M", np.arange(len(manager_outlet)) + 1, 5),
-            "branch_id": ids_array.take(pa.array(np.array(outlet_branch)[manager_outlet])),
-            "name": names,
-        },
-        "product": {
-            name: pa.array([row[i] for row in PRODUCTS])
-            for i, name in enumerate(("product_id", "name", "name_en", "family"))
-        },
+    outlets = _outlets_per_city(customers)
+    province_branch = [
+        _add_province(branches, province, cities, outlets) for province in range(len(PROVINCES))
+    ]
+    share = np.array(branches.outlet_weight) / sum(branches.outlet_weight)
+    manager_count = np.maximum(1, np.round(share * customers / 400)).astype(np.int64)
+    manager_outlet = np.repeat(np.arange(len(share)), manager_count)
+    manager_branch = np.array(branches.outlet_branch)[manager_outlet]
+    rng = np.random.Generator(np.random.SFC64([seed, 2]))
+    surname, forename = draw_names(rng, np.arange(len(manager_outlet)) % 2)
+    branch = branches.table()
+    manager = {
+        "manager_id": delivery.key("M", np.arange(len(manager_outlet)) + 1, 5),
+        "branch_id": branch["branch_id"].take(pa.array(manager_branch)),
+        "name": name_texts(surname, forename),
     }
-    return Places(
-        province_of_outlet=np.array(province_of_outlet, dtype=np.int8),
-        branch_ids=np.array(ids),
-        outlet_branch=np.array(outlet_branch, dtype=np.int32),
+    product = {
+        name: pa.array([getattr(item, name) for item in PRODUCTS])
+        for name in ("product_id", "name", "name_en", "family")
+    }
+    return BranchNetwork(
+        branch_ids=np.array(branches.ids),
+        province_of_outlet=np.array(branches.outlet_province, dtype=np.int8),
+        outlet_branch=np.array(branches.outlet_branch, dtype=np.int32),
+        outlet_share=share,
         province_branch=np.array(province_branch, dtype=np.int32),
         manager_outlet=manager_outlet.astype(np.int32),
-        first_manager=(np.cumsum(managers_at) - managers_at).astype(np.int32),
-        managers_at=managers_at.astype(np.int32),
-        tables=tables,
-    ), weights
+        first_manager=(np.cumsum(manager_count) - manager_count).astype(np.int32),
+        manager_count=manager_count.astype(np.int32),
+        tables={"branch": branch, "manager": manager, "product": product},
+    )
+
+
+def _outlets_per_city(customers: int) -> int:
+    if customers < 10_000:
+        return 1
+    return 2 if customers < 50_000 else 3
+
+
+def _add_province(branches: _Branches, province: int, cities: int, outlets: int) -> int:
+    """Add a province with its cities and outlets; return the position of its branch."""
+    name, name_en, weight, *towns = PROVINCES[province]
+    province_id = f"{province + 1:02d}"
+    position = branches.add(province_id, "00", f"{name}省分行", f"{name_en} provincial branch")
+    for c, (town, town_en) in enumerate(towns[:cities]):
+        city_id = f"{province_id}{c + 1:02d}"
+        branches.add(city_id, province_id, f"{town}分行", f"{town_en} branch")
+        for o, (site, site_en) in enumerate(OUTLETS[:outlets]):
+            outlet_id = f"{city_id}{o + 1:02d}"
+            branch = branches.add(
+                outlet_id, city_id, f"{town}{site}支行", f"{town_en} {site_en} outlet"
+            )
+            outlet_weight = weight * CITY_WEIGHTS[c] * OUTLET_WEIGHTS[o]
+            branches.add_outlet(branch, province, outlet_weight)
+    return position

@@ -1,12 +1,13 @@
 """When and where the planted story happens; all months are counted from January 1970.
 
-The months hang on the anchor, the as-of month of the bank's first full delivery, so that later months leave the
-past as it was.
+The months are relative to the anchor, the as-of month of the first full delivery, so that adding later months does
+not change the past.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 TYPES = ("steady", "saver", "revolver", "trader", "stretched", "dormant")
 STEADY, SAVER, REVOLVER, TRADER, STRETCHED, DORMANT = range(6)
@@ -19,46 +20,56 @@ SILENT_PROVINCE = 0
 """Province of the manager who leaves warnings unhandled (Lanjiang, 澜江)."""
 
 BURN_IN = 26
-"""Months lived through before the first delivered one, so that arrears and settlements are in a steady state."""
+"""Months simulated before the first delivered one, so that arrears and settlements are in a steady state."""
 
-_DAYS = (
+_MONTH_STARTS = (
     np.arange("1890-01", "2120-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int32)
 )
-_ZERO = (1970 - 1890) * 12
+_OFFSET = (1970 - 1890) * 12
 
 
-def first_day(month):
-    """First day (days since 1970-01-01) of a month or an array of months."""
-    return _DAYS[np.asarray(month, dtype=np.int64) + _ZERO]
+def first_day(month: npt.ArrayLike) -> np.ndarray:
+    """Return the first day (days since 1970-01-01) of a month or an array of months; scalars give shape ()."""
+    return _MONTH_STARTS[np.asarray(month, dtype=np.int64) + _OFFSET]
 
 
-def last_day(month):
+def last_day(month: npt.ArrayLike) -> np.ndarray:
+    """Return the last day (days since 1970-01-01) of a month or an array of months."""
     return first_day(np.asarray(month) + 1) - 1
 
 
-def month_of(days):
-    """Month of days since 1970-01-01."""
+def month_of(days: npt.ArrayLike) -> np.ndarray:
+    """Return the month of days since 1970-01-01."""
     return np.asarray(days).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
-def iso(day) -> str:
-    return str(np.datetime64(int(day), "D"))
+def iso(day: npt.ArrayLike) -> str:
+    """Return a day since 1970-01-01 as YYYY-MM-DD."""
+    return str(np.datetime64(int(np.asarray(day)), "D"))
 
 
 @dataclass(frozen=True)
 class Story:
-    anchor: int
-    partner: range = field(init=False)
-    shift: int = field(init=False)
-    campaign: range = field(init=False)
+    """Months of the story's events for an anchor month."""
 
-    def __post_init__(self):
-        # The two calendar quarters that end at least 15 months before the anchor: old enough for 12 months on book.
+    anchor: int
+
+    @property
+    def partner_months(self) -> range:
+        """Two calendar quarters that end at least 15 months before the anchor: old enough for 12 months on book."""
         end = (self.anchor - 15 + 1) // 3 * 3
-        object.__setattr__(self, "partner", range(end - 6, end))
-        object.__setattr__(self, "shift", self.anchor - 15)
-        object.__setattr__(self, "campaign", range(self.anchor - 7, self.anchor - 4))
+        return range(end - 6, end)
+
+    @property
+    def shift_month(self) -> int:
+        """Month from which the bank lends more to weak grades."""
+        return self.anchor - 15
+
+    @property
+    def campaign_months(self) -> range:
+        """Settlement months whose customers the win-back campaign calls."""
+        return range(self.anchor - 7, self.anchor - 4)
 
     def improvement(self, month: int) -> float:
-        """How far underwriting and collection improved: 0 until a year before the anchor, 1 from the anchor on."""
+        """Return the improvement of underwriting and collection: 0 a year before the anchor, 1 from the anchor on."""
         return min(max((month - (self.anchor - 13)) / 13, 0.0), 1.0)
