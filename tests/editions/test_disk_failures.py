@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data.editions import disk, store
+from data.editions.part_writer import BuildSession
 from data.errors import UserError
 from tests.support.disk_faults import publish, served
 
@@ -44,7 +47,9 @@ def check_attempts(attempts: list[dict]) -> None:
         load = look["served"]
 
 
-def test_a_disk_that_fails_at_any_operation_leaves_the_old_edition_or_the_new(tmp_path):
+def test_a_disk_that_fails_at_any_operation_leaves_the_old_edition_or_the_new(
+    tmp_path: Path,
+) -> None:
     if not shutil.which("gcc"):
         pytest.skip(
             "gcc is missing: the library that makes disk operations fail cannot be built "
@@ -73,7 +78,7 @@ def test_a_disk_that_fails_at_any_operation_leaves_the_old_edition_or_the_new(tm
     assert all("is full" in message and "bytes were left" in message for message in messages)
 
 
-def test_a_load_killed_at_a_random_moment_leaves_the_old_edition_or_the_new(tmp_path):
+def test_a_load_killed_at_a_random_moment_leaves_the_old_edition_or_the_new(tmp_path: Path) -> None:
     count = int(os.environ.get("KILLS", "15"))
     attempts = run_driver(tmp_path / "home", "kills", str(count), os.environ.get("SEED", "7"))
     assert len(attempts) == 1 + count
@@ -82,7 +87,7 @@ def test_a_load_killed_at_a_random_moment_leaves_the_old_edition_or_the_new(tmp_
 
 
 @pytest.fixture
-def tiny_volume(tmp_path):
+def tiny_volume(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("mounting a small volume needs root")
     folder = tmp_path / "volume"
@@ -98,12 +103,14 @@ def tiny_volume(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_volume_is_reported_and_freed_and_the_old_edition_is_served(tiny_volume):
+def test_a_full_volume_is_reported_and_freed_and_the_old_edition_is_served(
+    tiny_volume: Path,
+) -> None:
     home = tiny_volume / "home"
     publish(home, 1)
     free = shutil.disk_usage(tiny_volume).free
 
-    def too_much(session):
+    def too_much(session: BuildSession) -> dict[str, Any]:
         # 30 million random 8-byte numbers = 240 MB on a volume of 80 MB
         session.run(
             "create table part.history.loan_month as "
@@ -120,7 +127,7 @@ def test_a_full_volume_is_reported_and_freed_and_the_old_edition_is_served(tiny_
     assert publish(home, 2).number == 2
 
 
-def test_too_little_space_is_refused_before_anything_is_built(home):
+def test_too_little_space_is_refused_before_anything_is_built(home: Path) -> None:
     publish(home, 1)
     # three times an exabyte of input
     with pytest.raises(
@@ -130,7 +137,7 @@ def test_too_little_space_is_refused_before_anything_is_built(home):
     assert served(home) == (1, None)
 
 
-def test_a_read_only_volume_refuses_loads_and_serves_readers(tiny_volume):
+def test_a_read_only_volume_refuses_loads_and_serves_readers(tiny_volume: Path) -> None:
     home = tiny_volume / "home"
     publish(home, 1)
     subprocess.run(["mount", "-o", "remount,ro", tiny_volume], check=True)
@@ -139,7 +146,7 @@ def test_a_read_only_volume_refuses_loads_and_serves_readers(tiny_volume):
     assert served(home) == (1, None)
 
 
-def test_a_home_that_is_a_file_is_refused(tmp_path):
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("x")
     with pytest.raises(UserError, match="cannot be written: Not a directory"):
         publish(tmp_path / "home", 1)
@@ -160,11 +167,13 @@ MOUNTS = """22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
         ("/srvbank", ("/", "ext4")),
     ],
 )
-def test_the_volume_of_a_home_is_the_longest_mount_above_it(path, volume):
+def test_the_volume_of_a_home_is_the_longest_mount_above_it(
+    path: str, volume: tuple[str, str]
+) -> None:
     assert disk.volume_of(Path(path), MOUNTS) == volume
 
 
-def test_network_file_systems_are_refused_by_type(home):
+def test_network_file_systems_are_refused_by_type(home: Path) -> None:
     system = disk.volume_of(Path("/srv/bank"), MOUNTS)[1]
     with pytest.raises(UserError, match=r"network volume \(/srv, nfs4\)"):
         disk.refuse_remote(home, "/srv", system)

@@ -1,10 +1,13 @@
 """SQL can reach neither files nor the network nor settings; only a single SELECT is accepted."""
 
+from pathlib import Path
+
 import pytest
 
 from data.editions import connection
 from data.editions.connection import QueryError
 from data.editions.part_writer import open_build_session
+from data.editions.reader import Warehouse
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,9 @@ from data.editions.part_writer import open_build_session
         "select getenv('HOME')",
     ],
 )
-def test_a_select_cannot_reach_a_file_the_network_or_a_setting(warehouse, sql):
+def test_a_select_cannot_reach_a_file_the_network_or_a_setting(
+    warehouse: Warehouse, sql: str
+) -> None:
     with pytest.raises(QueryError):
         warehouse.query(sql)
 
@@ -63,7 +68,7 @@ def test_a_select_cannot_reach_a_file_the_network_or_a_setting(warehouse, sql):
         "drop table p0.current.branch",
     ],
 )
-def test_the_reading_connection_itself_refuses(warehouse, sql):
+def test_the_reading_connection_itself_refuses(warehouse: Warehouse, sql: str) -> None:
     # The second wall: the locked connection, without the first one that lets only SELECT through.
     with warehouse.session() as reader:
         cursor = reader._root.cursor()
@@ -84,12 +89,12 @@ def test_the_reading_connection_itself_refuses(warehouse, sql):
         "pivot loan_month on load using count(*)", "", "-- nothing",
     ],
 )  # fmt: skip
-def test_only_a_single_select_is_accepted(warehouse, sql):
+def test_only_a_single_select_is_accepted(warehouse: Warehouse, sql: str) -> None:
     with pytest.raises(QueryError, match="single SELECT"):
         warehouse.query(sql)
 
 
-def test_a_build_session_reads_files_of_the_delivery_only(tmp_path):
+def test_a_build_session_reads_files_of_the_delivery_only(tmp_path: Path) -> None:
     inbox = tmp_path / "it's"
     inbox.mkdir()
     (inbox / "a.csv").write_text("a\n1\n")

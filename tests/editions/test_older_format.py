@@ -1,5 +1,6 @@
 """A home whose editions are of an older format: readers refuse it, a full load makes it usable."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def set_format(home: Path, form: int) -> Edition:
 
 
 @pytest.fixture
-def home(tmp_path) -> Path:
+def home(tmp_path: Path) -> Path:
     """A home of two editions of the older format."""
     home = tmp_path / "home"
     publish(home, 1)
@@ -49,21 +50,21 @@ def files(home: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths}
 
 
-def test_a_reader_says_in_both_languages_what_to_do(home):
+def test_a_reader_says_in_both_languages_what_to_do(home: Path) -> None:
     with pytest.raises(OlderFormat) as refusal:
         Warehouse(home)
     for language, advice in ADVICE.items():
         assert advice in refusal.value.text(language)
 
 
-def test_an_increment_is_refused_and_changes_nothing(home):
+def test_an_increment_is_refused_and_changes_nothing(home: Path) -> None:
     before = files(home)
     with pytest.raises(OlderFormat):
         publish(home, 3, MARCH, kind="increment")
     assert files(home) == before
 
 
-def test_a_full_load_publishes_the_next_edition_beside_the_older_files(home):
+def test_a_full_load_publishes_the_next_edition_beside_the_older_files(home: Path) -> None:
     older = files(home)
     edition = publish(home, 3, FEBRUARY)
     assert (edition.number, edition.format) == (3, FORMAT)
@@ -73,7 +74,7 @@ def test_a_full_load_publishes_the_next_edition_beside_the_older_files(home):
     assert older.items() <= files(home).items()
 
 
-def test_an_increment_follows_the_full_load(home):
+def test_an_increment_follows_the_full_load(home: Path) -> None:
     publish(home, 3)
     edition = publish(home, 4, FEBRUARY, kind="increment")
     assert (edition.number, len(edition.parts)) == (4, 2)
@@ -82,7 +83,7 @@ def test_an_increment_follows_the_full_load(home):
     warehouse.close()
 
 
-def test_older_editions_count_among_the_twelve_that_stay(home):
+def test_older_editions_count_among_the_twelve_that_stay(home: Path) -> None:
     older_parts = {path.name for path in (home / "parts").iterdir()}
     for load in range(3, 15):
         publish(home, load)
@@ -90,7 +91,7 @@ def test_older_editions_count_among_the_twelve_that_stay(home):
     assert len(list((home / "editions").iterdir())) == store.MAX_EDITIONS
 
 
-def test_an_older_edition_cannot_be_made_current(home):
+def test_an_older_edition_cannot_be_made_current(home: Path) -> None:
     older = manifest.read(home / "CURRENT", any_format=True)
     edition = publish(home, 3)
     with pytest.raises(OlderFormat):
@@ -98,14 +99,14 @@ def test_an_older_edition_cannot_be_made_current(home):
     assert store.current(home) == edition
 
 
-def test_a_rollback_leaves_no_older_edition_to_fall_back_to(home):
+def test_a_rollback_leaves_no_older_edition_to_fall_back_to(home: Path) -> None:
     first = publish(home, 3)
     publish(home, 4)
     store.rollback(home, first.id)
     assert manifest.read(home / "PREVIOUS").id == first.id
 
 
-def test_a_newer_format_asks_for_the_newer_release(home):
+def test_a_newer_format_asks_for_the_newer_release(home: Path) -> None:
     publish(home, 3)
     newer = replace(served_edition(home), format=FORMAT + 1)
     (home / "CURRENT").write_text(manifest.dumps(newer), encoding="utf-8")
@@ -119,7 +120,7 @@ def test_a_newer_format_asks_for_the_newer_release(home):
 
 
 @pytest.fixture
-def tiny_home(tmp_path) -> Path:
+def tiny_home(tmp_path: Path) -> Path:
     """A home of the older format made by a real load."""
     home = tmp_path / "home"
     deliveries.load_tiny(deliveries.manifest(deliveries.write(tmp_path / "delivery")), home)
@@ -127,7 +128,7 @@ def tiny_home(tmp_path) -> Path:
     return home
 
 
-def test_the_same_full_delivery_can_be_loaded_again(tiny_home, tmp_path):
+def test_the_same_full_delivery_can_be_loaded_again(tiny_home: Path, tmp_path: Path) -> None:
     edition = deliveries.load_tiny(tmp_path / "delivery", tiny_home)
     assert (edition.kind, edition.number) == ("full", 2)
     warehouse = Warehouse(tiny_home)
@@ -135,7 +136,7 @@ def test_the_same_full_delivery_can_be_loaded_again(tiny_home, tmp_path):
     warehouse.close()
 
 
-def test_the_load_of_an_increment_is_refused(tiny_home, tmp_path):
+def test_the_load_of_an_increment_is_refused(tiny_home: Path, tmp_path: Path) -> None:
     april = deliveries.write(tmp_path / "april", customer=None, loan=None)
     deliveries.manifest(april, "2024-04-30", kind="increment")
     with pytest.raises(OlderFormat):
@@ -151,7 +152,13 @@ def test_the_load_of_an_increment_is_refused(tiny_home, tmp_path):
     ],
     ids=["editions", "rollback", "ask"],
 )
-def test_a_command_fails_with_the_advice(tiny_home, capsys, command, arguments, exit_code):
+def test_a_command_fails_with_the_advice(
+    tiny_home: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: Callable[[list[str]], int],
+    arguments: list[str],
+    exit_code: int,
+) -> None:
     older = manifest.read(tiny_home / "CURRENT", any_format=True)
     filled = [argument.format(id=older.id) for argument in arguments]
     assert command([*filled, "--home", str(tiny_home)]) == exit_code
@@ -161,7 +168,9 @@ def test_a_command_fails_with_the_advice(tiny_home, capsys, command, arguments, 
 
 
 @pytest.mark.parametrize("language", ADVICE)
-def test_the_app_shows_the_advice(tiny_home, monkeypatch, language):
+def test_the_app_shows_the_advice(
+    tiny_home: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
     monkeypatch.setenv("LOAN_PANORAMA_HOME", str(tiny_home))
     test = AppTest.from_file(APP, default_timeout=60)
     test.query_params["lang"] = language

@@ -4,6 +4,7 @@ import datetime
 import threading
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -15,23 +16,23 @@ from tests.support.disk_faults import publish
 SLOW = "select count(*) from range(100000000000) as r(i) where i % 7 = 3"
 
 
-def test_a_value_is_bound_and_never_read_as_sql(warehouse):
+def test_a_value_is_bound_and_never_read_as_sql(warehouse: Warehouse) -> None:
     text = "'; drop table loan_month; --"
     assert warehouse.one("select $text as t", text=text) == (text,)
 
 
-def test_a_missing_parameter_is_refused_by_name(warehouse):
+def test_a_missing_parameter_is_refused_by_name(warehouse: Warehouse) -> None:
     with pytest.raises(QueryError, match="as_of"):
         warehouse.query("select * from loan_month where as_of = $as_of")
 
 
-def test_a_parameter_that_the_text_does_not_use_is_refused(warehouse):
+def test_a_parameter_that_the_text_does_not_use_is_refused(warehouse: Warehouse) -> None:
     # A filter that is given but not applied would be a wrong number.
     with pytest.raises(QueryError, match="branch"):
         warehouse.query("select count(*) from loan_month", branch=1)
 
 
-def test_frame_types_are_as_documented(warehouse):
+def test_frame_types_are_as_documented(warehouse: Warehouse) -> None:
     frame = warehouse.query(
         "select 1 as i, null::integer as n, date '2024-01-31' as d, 'x' as t, 'a'::enum('a', 'b') as e, "
         "1.25::decimal(18, 2) as m, sum(1::bigint) as s, count(*) as c"
@@ -43,7 +44,7 @@ def test_frame_types_are_as_documented(warehouse):
     }  # fmt: skip
 
 
-def test_a_money_sum_in_a_frame_is_exact_to_the_fen(warehouse):
+def test_a_money_sum_in_a_frame_is_exact_to_the_fen(warehouse: Warehouse) -> None:
     # 7,036 rows of 9,999,999,999.97 = 70,359,999,999,788.92, just below 2**46 = 70,368,744,177,664
     frame = warehouse.query("select sum(9999999999.97::decimal(18, 2)) as total from range(7036)")
     assert f"{frame['total'][0]:.2f}" == "70359999999788.92"
@@ -51,14 +52,14 @@ def test_a_money_sum_in_a_frame_is_exact_to_the_fen(warehouse):
     assert table["total"][0].as_py() == Decimal("100.30")
 
 
-def test_a_day_boundary_is_that_of_shanghai(warehouse):
+def test_a_day_boundary_is_that_of_shanghai(warehouse: Warehouse) -> None:
     # 2024-01-31 17:00 UTC is 01:00 on 1 February in Shanghai
     assert warehouse.one("select cast(timestamptz '2024-01-31 17:00:00+00' as date)") == (
         datetime.date(2024, 2, 1),
     )
 
 
-def test_a_slow_query_is_stopped_soon_after_its_time_limit(warehouse):
+def test_a_slow_query_is_stopped_soon_after_its_time_limit(warehouse: Warehouse) -> None:
     started = time.monotonic()
     with pytest.raises(TooSlow, match=r"0\.3 seconds"):
         warehouse.query(SLOW, 0.3)
@@ -68,7 +69,7 @@ def test_a_slow_query_is_stopped_soon_after_its_time_limit(warehouse):
     assert warehouse.one("select count(*) from loan_month") == (1000,)
 
 
-def test_a_third_query_waits_and_is_refused_as_busy(warehouse):
+def test_a_third_query_waits_and_is_refused_as_busy(warehouse: Warehouse) -> None:
     slow = [
         threading.Thread(target=pytest.raises, args=(TooSlow, warehouse.query, SLOW, 1.0))
         for _ in range(2)
@@ -83,13 +84,15 @@ def test_a_third_query_waits_and_is_refused_as_busy(warehouse):
     assert warehouse.one("select 1") == (1,)
 
 
-def test_exhausted_memory_is_an_error_and_the_warehouse_answers_afterwards(warehouse):
+def test_exhausted_memory_is_an_error_and_the_warehouse_answers_afterwards(
+    warehouse: Warehouse,
+) -> None:
     with pytest.raises(QueryError, match="memory"):
         warehouse.query("select length(list(i::varchar)::varchar) from range(40000000) as r(i)")
     assert warehouse.one("select count(*) from loan_month") == (1000,)
 
 
-def test_data_above_the_memory_limit_spills_and_leaves_no_file(tmp_path):
+def test_data_above_the_memory_limit_spills_and_leaves_no_file(tmp_path: Path) -> None:
     publish(tmp_path / "home", 1)
     spill = tmp_path / "spill"
     spill.mkdir()
@@ -103,7 +106,7 @@ def test_data_above_the_memory_limit_spills_and_leaves_no_file(tmp_path):
     assert list(spill.iterdir()) == []
 
 
-def test_each_thread_gets_its_own_answer(warehouse):
+def test_each_thread_gets_its_own_answer(warehouse: Warehouse) -> None:
     wrong = []
 
     def ask(me: int) -> None:
@@ -122,7 +125,7 @@ def test_each_thread_gets_its_own_answer(warehouse):
     assert wrong == []
 
 
-def test_two_warehouses_over_one_home_can_be_open_in_one_process(warehouse):
+def test_two_warehouses_over_one_home_can_be_open_in_one_process(warehouse: Warehouse) -> None:
     other = Warehouse(warehouse.home)
     assert other.one("select count(*) from loan_month") == warehouse.one(
         "select count(*) from loan_month"

@@ -1,11 +1,13 @@
 """Which parts stay: twelve editions, and no file of a killed load."""
 
+from pathlib import Path
+
 from data.editions import store
 from data.editions.reader import Warehouse
 from tests.support.disk_faults import ROWS, publish
 
 
-def test_twelve_editions_stay_and_an_open_reader_can_read_on(home):
+def test_twelve_editions_stay_and_an_open_reader_can_read_on(home: Path) -> None:
     publish(home, 1)
     warehouse = Warehouse(home)
     for load in range(2, 16):
@@ -19,7 +21,7 @@ def test_twelve_editions_stay_and_an_open_reader_can_read_on(home):
     warehouse.close()
 
 
-def test_files_of_a_killed_load_are_deleted_by_the_next(home):
+def test_files_of_a_killed_load_are_deleted_by_the_next(home: Path) -> None:
     publish(home, 1)
     (home / "building" / "99.duckdb").write_bytes(b"half")
     (home / "building" / "spill").mkdir()

@@ -1,5 +1,7 @@
 """Making an older edition current again."""
 
+from pathlib import Path
+
 import pytest
 
 from data.editions import store
@@ -9,7 +11,7 @@ from tests.support.damage import flip_bit, newest_part
 from tests.support.disk_faults import publish, served
 
 
-def test_a_rollback_serves_the_old_edition_and_the_next_number_goes_on(home):
+def test_a_rollback_serves_the_old_edition_and_the_next_number_goes_on(home: Path) -> None:
     first, second = publish(home, 1), publish(home, 2)
     warehouse = Warehouse(home)
     assert store.rollback(home, first.id[:8]).number == 1
@@ -22,7 +24,7 @@ def test_a_rollback_serves_the_old_edition_and_the_next_number_goes_on(home):
     warehouse.close()
 
 
-def test_after_a_rollback_nothing_falls_back_to_the_withdrawn_edition(home):
+def test_after_a_rollback_nothing_falls_back_to_the_withdrawn_edition(home: Path) -> None:
     publish(home, 1)
     target, _ = publish(home, 2), publish(home, 3)
     store.rollback(home, target.id)
@@ -31,13 +33,13 @@ def test_after_a_rollback_nothing_falls_back_to_the_withdrawn_edition(home):
 
 
 @pytest.mark.parametrize("id", ["zzzz", ""])
-def test_a_rollback_to_an_unknown_edition_lists_the_editions(home, id):
+def test_a_rollback_to_an_unknown_edition_lists_the_editions(home: Path, id: str) -> None:
     edition = publish(home, 1)
     with pytest.raises(UserError, match=edition.id):
         store.rollback(home, id)
 
 
-def test_a_rollback_to_a_damaged_edition_is_refused(home):
+def test_a_rollback_to_a_damaged_edition_is_refused(home: Path) -> None:
     first = publish(home, 1)
     part = newest_part(home)
     publish(home, 2)

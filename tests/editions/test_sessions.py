@@ -17,7 +17,7 @@ from tests.support.disk_faults import ROWS, publish, small
 ROOT = Path(__file__).parents[2]
 
 
-def test_eight_readers_never_see_a_mix_while_editions_change(home):
+def test_eight_readers_never_see_a_mix_while_editions_change(home: Path) -> None:
     def change(load: int) -> None:
         store.publish(home, small(load), lambda candidate: {"load": load}, kind="full")
 
@@ -53,7 +53,7 @@ def test_eight_readers_never_see_a_mix_while_editions_change(home):
     warehouse.close()
 
 
-def test_a_session_stays_in_its_edition(home):
+def test_a_session_stays_in_its_edition(home: Path) -> None:
     publish(home, 1)
     warehouse = Warehouse(home)
     with warehouse.session() as reader:
@@ -64,12 +64,12 @@ def test_a_session_stays_in_its_edition(home):
     warehouse.close()
 
 
-def test_an_empty_home_says_what_to_do(tmp_path):
+def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="python -m data load"):
         Warehouse(tmp_path)
 
 
-def test_a_part_that_is_being_read_cannot_be_opened_for_writing(home):
+def test_a_part_that_is_being_read_cannot_be_opened_for_writing(home: Path) -> None:
     publish(home, 1)
     warehouse = Warehouse(home)
     other = (

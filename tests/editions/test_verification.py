@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,8 +69,8 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("what", ["part", "pointer"])
 def test_with_a_broken_part_or_pointer_the_previous_edition_is_served_with_a_reason(
-    home, what, damage
-):
+    home: Path, what: str, damage: Callable[[Path], None]
+) -> None:
     publish(home, 1)
     publish(home, 2)
     if what == "pointer" and damage is break_block:
@@ -85,7 +86,9 @@ def test_with_a_broken_part_or_pointer_the_previous_edition_is_served_with_a_rea
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_while_serving_is_reported_and_the_intact_edition_stays(home, damage):
+def test_damage_while_serving_is_reported_and_the_intact_edition_stays(
+    home: Path, damage: Callable[[Path], None]
+) -> None:
     publish(home, 1)
     warehouse = Warehouse(home)
     publish(home, 2)
@@ -100,7 +103,7 @@ def test_damage_while_serving_is_reported_and_the_intact_edition_stays(home, dam
     warehouse.close()
 
 
-def test_a_change_of_any_byte_of_a_pointer_is_noticed(home):
+def test_a_change_of_any_byte_of_a_pointer_is_noticed(home: Path) -> None:
     publish(home, 1)
     text = (home / "CURRENT").read_text(encoding="utf-8")
     for at in range(0, len(text) - 1, 7):
@@ -110,14 +113,14 @@ def test_a_change_of_any_byte_of_a_pointer_is_noticed(home):
                 manifest.loads(changed, "CURRENT")
 
 
-def json_or_none(text: str):
+def json_or_none(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
         return None
 
 
-def test_with_both_pointers_broken_nothing_is_served(home):
+def test_with_both_pointers_broken_nothing_is_served(home: Path) -> None:
     publish(home, 1)
     publish(home, 2)
     for name in ("CURRENT", "PREVIOUS"):
@@ -126,7 +129,7 @@ def test_with_both_pointers_broken_nothing_is_served(home):
         Warehouse(home)
 
 
-def test_a_part_of_a_newer_duckdb_is_refused_with_both_versions(home):
+def test_a_part_of_a_newer_duckdb_is_refused_with_both_versions(home: Path) -> None:
     publish(home, 1)
     publish(home, 2)
     edition = served_edition(home)
@@ -154,7 +157,7 @@ def block_sum(word: int) -> int:
     return word * 0xBF58476D1CE4E5B9 % 2**64
 
 
-def test_damage_below_the_file_system_never_gives_a_number(home):
+def test_damage_below_the_file_system_never_gives_a_number(home: Path) -> None:
     # Same fingerprint, other bytes: only DuckDB's block checksums can notice the damage.
     publish(home, 1)
     publish(home, 2, rows=200_000)
@@ -172,7 +175,7 @@ def test_damage_below_the_file_system_never_gives_a_number(home):
     warehouse.close()
 
 
-def test_verification_in_the_background_finds_the_damage(home):
+def test_verification_in_the_background_finds_the_damage(home: Path) -> None:
     publish(home, 1)
     publish(home, 2)
     flip_bit(newest_part(home), newest_part(home).stat().st_size - 10)
@@ -186,7 +189,7 @@ def test_verification_in_the_background_finds_the_damage(home):
     warehouse.close()
 
 
-def test_a_copied_home_is_verified_by_digest_and_served(home, tmp_path):
+def test_a_copied_home_is_verified_by_digest_and_served(home: Path, tmp_path: Path) -> None:
     publish(home, 1)
     shutil.copytree(home, tmp_path / "copy")
     assert served(tmp_path / "copy") == (1, None)

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from data.editions.part_writer import open_build_session
-from data.editions.reader import EditionReader
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 from tests.support.disk_faults import FEBRUARY, publish
 
 
-def test_history_tables_are_the_union_of_the_chain_and_current_tables_the_newest(warehouse):
+def test_history_tables_are_the_union_of_the_chain_and_current_tables_the_newest(
+    warehouse: Warehouse,
+) -> None:
     by_month = warehouse.query(
         "select as_of, max(load) as load, count(*) as n from loan_month group by all order by all"
     )
@@ -38,7 +40,7 @@ def offers(folder: Path, *parts: tuple[int, str]) -> EditionReader:
     return EditionReader(paths)
 
 
-def test_computed_columns_are_in_the_view_by_the_rule_of_each_part(tmp_path):
+def test_computed_columns_are_in_the_view_by_the_rule_of_each_part(tmp_path: Path) -> None:
     # `packed` is in pence in the first part, in pounds in the second, in pence in the third.
     reader = offers(tmp_path, (500, "packed / 100"), (7, "packed * 1.0"), (800, "packed / 100"))
     assert reader.query("select price, twice from offer order by price").values.tolist() == [
@@ -49,7 +51,7 @@ def test_computed_columns_are_in_the_view_by_the_rule_of_each_part(tmp_path):
     reader.close()
 
 
-def test_a_rule_that_several_parts_share_is_bound_once(tmp_path):
+def test_a_rule_that_several_parts_share_is_bound_once(tmp_path: Path) -> None:
     """Every query binds all columns of a view: twelve rules would cost twelve times as much."""
     reader = offers(tmp_path, (500, "packed / 100"), (700, "packed / 100"), (800, "packed / 100"))
     assert reader.query("select price from offer order by price")["price"].tolist() == [5, 7, 8]
@@ -58,7 +60,7 @@ def test_a_rule_that_several_parts_share_is_bound_once(tmp_path):
     reader.close()
 
 
-def test_a_reader_has_the_catalog_of_its_newest_part(tmp_path):
+def test_a_reader_has_the_catalog_of_its_newest_part(tmp_path: Path) -> None:
     publish(tmp_path, 1)
     edition = publish(tmp_path, 2, FEBRUARY, kind="increment")
     reader = EditionReader(edition.paths(tmp_path))
@@ -68,7 +70,7 @@ def test_a_reader_has_the_catalog_of_its_newest_part(tmp_path):
     reader.close()
 
 
-def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
+def test_a_column_that_older_parts_lack_is_null_there(tmp_path: Path) -> None:
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
     first = open_build_session(old)
     first.run(
@@ -90,7 +92,7 @@ def test_a_column_that_older_parts_lack_is_null_there(tmp_path):
     reader.close()
 
 
-def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
+def test_an_enum_of_all_parts_stays_an_enum(tmp_path: Path) -> None:
     parts = [tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
     for part in parts:
         session = open_build_session(part)
@@ -109,7 +111,7 @@ def test_an_enum_of_all_parts_stays_an_enum(tmp_path):
     reader.close()
 
 
-def test_a_table_cannot_be_in_history_in_one_part_and_in_current_in_another(tmp_path):
+def test_a_table_cannot_be_in_history_in_one_part_and_in_current_in_another(tmp_path: Path) -> None:
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
     for part, schema in [(old, "history"), (new, "current")]:
         session = open_build_session(part)
