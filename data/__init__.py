@@ -1,1 +1,1 @@
-"""What is kept and how it comes in. Knows no metric."""
+"""The warehouse and how data enters it; nothing here depends on a metric."""
