@@ -65,9 +65,11 @@ class Model:
 
     @property
     def count(self) -> int:
+        """Number of segments."""
         return len(self.centres)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the model as lists of numbers, None for what it does not have."""
         arrays = {"centres": self.centres, "roots": self.roots, "offsets": self.offsets}
         return {name: None if array is None else array.tolist() for name, array in arrays.items()}
 

@@ -144,6 +144,7 @@ class Space:
         return [axis.fact for axis in self.axes for _ in (axis.codes or [""])]
 
     def as_json(self) -> dict[str, Any]:
+        """Return the attributes, axes as dicts."""
         return asdict(self)
 
     @classmethod

@@ -52,6 +52,7 @@ class FitTables:
 
     @property
     def as_of(self) -> date:
+        """The fitted month end."""
         return date.fromisoformat(self.payload["as_of"])
 
     @property
