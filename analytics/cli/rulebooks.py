@@ -33,7 +33,7 @@ _OUTCOMES = {True: "yes", False: "no", None: "missing"}
 _SIGNS = {True: "+", False: "-", None: "?"}
 
 _NO_BOUNDARY = {
-    "zh": {
+    "zh-CN": {
         "up": "最近的上界：没有哪一项事实单独改变就能进入更好的类别",
         "down": "最近的下界：没有哪一项事实单独改变就会落入更差的类别",
     },
@@ -43,7 +43,7 @@ _NO_BOUNDARY = {
     },
 }
 _STAGES = {
-    "zh": {
+    "zh-CN": {
         "bar": "禁入",
         "class": "类别",
         "downgrade": "降级",
@@ -60,10 +60,6 @@ _STAGES = {
 }
 _REQUIRED_SCHEME = click.option("--scheme", required=True)
 _FILE = click.Path(path_type=Path)
-
-
-def _short(lang: str) -> str:
-    return "zh" if lang == "zh-CN" else "en"
 
 
 def _read() -> dict[str, Scheme]:
@@ -87,8 +83,7 @@ def _scheme(name: str) -> Scheme:
     language_option(),
 )
 def _schemes(format: str, lang: str) -> None:
-    language = _short(lang)
-    rows = [_edition_row(book, language) for scheme in _read().values() for book in scheme.editions]
+    rows = [_edition_row(book, lang) for scheme in _read().values() for book in scheme.editions]
     show(pd.DataFrame(rows), format)
 
 
@@ -150,7 +145,6 @@ def _classify(scheme: str, edition: str | None, facts_file: Path, format: str, l
     language_option(),
 )
 def _explain(customer: str, scheme: str, as_of: date, home: Path, format: str, lang: str) -> None:
-    language = _short(lang)
     try:
         book = _scheme(scheme).edition(as_of)
     except rulebooks.NoEdition as error:
@@ -160,14 +154,14 @@ def _explain(customer: str, scheme: str, as_of: date, home: Path, format: str, l
     if not results:
         raise UserError("nothing_to_grade", as_of=as_of)
     if format == "json":
-        answers = [_answer(result, language) for result in results]
+        answers = [_answer(result, lang) for result in results]
         print(json.dumps(answers, ensure_ascii=False, indent=1))
     elif format == "csv":
-        traces = [_trace(result, language) for result in results]
+        traces = [_trace(result, lang) for result in results]
         show(pd.concat(traces, ignore_index=True), "csv")
     else:
         for result in results:
-            _print(result, as_of, language)
+            _print(result, as_of, lang)
 
 
 def _trace(result: GradingResult, lang: str) -> pd.DataFrame:
@@ -210,7 +204,7 @@ def _answer(result: GradingResult, lang: str) -> dict[str, Any]:
 
 def _print(result: GradingResult, as_of: date, lang: str) -> None:
     """Print class, missing facts, nearest boundaries and trace of one customer or loan."""
-    zh = lang == "zh"
+    zh = lang == "zh-CN"
     book = result.book
     decision = result.decision
     edition = "版本" if zh else "edition"
@@ -255,7 +249,7 @@ def boundary(book: Rulebook, change: NearestChange, lang: str) -> str:
     then = f"{fact.value_words(change.needed, lang)}{unit}"
     difference = _difference(change, unit)
     name = book.class_names(change.code)[lang]
-    if lang == "zh":
+    if lang == "zh-CN":
         side = "上" if change.direction == "up" else "下"
         apart = f"（{difference}）" if difference else ""
         return f"最近的{side}界：{fact.words(lang)}由 {now} 变为 {then}{apart}，即为{name}"
@@ -276,7 +270,7 @@ def _difference(change: NearestChange, unit: str) -> str:
 def _value(book: Rulebook, step: TraceStep, lang: str) -> str:
     """The customer's value in the words and the unit of the fact."""
     if step.value is None:
-        return "缺失" if lang == "zh" else "missing"
+        return "缺失" if lang == "zh-CN" else "missing"
     fact = book.fact_index.get(step.fact)
     if fact is None:
         return plain_text(step.value)
@@ -329,19 +323,18 @@ def _compare(
     language_option(),
 )
 def _check(file: Path, lang: str) -> int:
-    language = _short(lang)
     if not file.is_file():
         raise UserError("no_rulebook_file", file=file)
     try:
         if file.name == service_rules.FILE:
-            return _check_service(file.parent, language)
+            return _check_service(file.parent, lang)
         book = rulebooks.read_rulebook_file(file)
     except rulebooks.RulebookError as error:
-        print(error.text(language), file=sys.stderr)
+        print(error.text(lang), file=sys.stderr)
         return 1
-    name = book.names[language]
+    name = book.names[lang]
     count = len(book.examples) + len(book.calculations)
-    if language == "zh":
+    if lang == "zh-CN":
         print(f"通过：{name}，自 {book.effective_on} 起施行，{count} 个示例全部符合。")
     else:
         print(f"Passed: {name}, in force from {book.effective_on}; all {count} examples hold.")
@@ -354,8 +347,8 @@ def _check(file: Path, lang: str) -> int:
 def _check_service(folder: Path, lang: str) -> int:
     """Check the rules of the compliance lists, with the newest parameters of the rulebooks."""
     rules = service_rules.read_service(folder, _read(), date.max)[0]
-    names = ("、" if lang == "zh" else ", ").join(rule.names[lang] for rule in rules.values())
-    print(f"通过：{names}。" if lang == "zh" else f"Passed: {names}.")
+    names = ("、" if lang == "zh-CN" else ", ").join(rule.names[lang] for rule in rules.values())
+    print(f"通过：{names}。" if lang == "zh-CN" else f"Passed: {names}.")
     return 0
 
 
@@ -378,10 +371,9 @@ def _compliance(
     if rule:
         show(compliance.breaches(warehouse, as_of, rule, limit=limit), format)
         return
-    language = _short(lang)
     rules = compliance.rules_in_force(as_of)
     counts = compliance.counts(warehouse, as_of)
-    words = [f"{rules[name].names[language]} ({rules[name].clause})" for name in counts["rule"]]
+    words = [f"{rules[name].names[lang]} ({rules[name].clause})" for name in counts["rule"]]
     show(counts.assign(words=words), format)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analytics import rulebooks
 from analytics.grading import facts
-from analytics.rulebooks.conditions import Group
+from analytics.metrics.list_layout import BRANCH, CUSTOMER, LOAN, NAME, ListLayout
+from analytics.rulebooks.conditions import Group, Rule
 from analytics.rulebooks.facts import Fact
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.service_rules import ServiceRule, read_service
@@ -18,20 +20,28 @@ from analytics.sql.templates import load
 from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
-_FACTS_NEEDED = {
+_FACTS = {
     "loan": (
-        "consumer_five", "has_payroll", "wage_account_pledged", "birth_on", "monthly_income", "spouse_monthly_income",
-        "provident_fund_monthly", "other_debt_monthly",
+        "consumer_five",
+        "has_payroll",
+        "wage_account_pledged",
+        "birth_on",
+        "monthly_income",
+        "spouse_monthly_income",
+        "provident_fund_monthly",
+        "other_debt_monthly",
     ),
     "customer": ("consumer_five", "owner_kind"),
-}  # fmt: skip
+}
+_LOAN_NUMBER_JOIN = "left join loan_number on loan_number.loan_key = page.loan_key"
 
 
 # State of a row under a rule: 0 not subject to it, 1 undecided (a fact is missing), 2 breach,
 # 3 compliant.
 _COUNTS_SQL = (
     "count(*) filter (where state_{0} > 0), count(*) filter (where state_{0} = 2), "
-    "count(*) filter (where state_{0} = 1), coalesce(sum(amount) filter (where state_{0} = 2), 0)::double"
+    "count(*) filter (where state_{0} = 1), "
+    "coalesce(sum(amount) filter (where state_{0} = 2), 0)::double"
 )
 
 
@@ -57,20 +67,22 @@ def counts(warehouse: Warehouse, as_of: date) -> pd.DataFrame:
     service_rules = rules_in_force(as_of)
     counts_by_rule = {}
     columns = ("looked_at", "breaches", "undecided", "amount")
-    with warehouse.session() as view:
+    with warehouse.session() as reader:
         for grain in dict.fromkeys(rule.grain for rule in service_rules.values()):
             own = [rule for rule in service_rules.values() if rule.grain == grain]
-            sql, params = _facts_sql(view, grain, as_of)
-            states = ", ".join(
-                f"{_state_sql(rule)} as state_{place}" for place, rule in enumerate(own)
+            facts_sql, params = _facts_sql(reader, grain, as_of)
+            states = [f"{_state_sql(rule)} as state_{place}" for place, rule in enumerate(own)]
+            sql = load(
+                "questions/service_counts",
+                facts=facts_sql,
+                rule_states=", ".join(states),
+                counts=", ".join(_COUNTS_SQL.format(place) for place, _ in enumerate(own)),
             )
-            sums = ", ".join(_COUNTS_SQL.format(place) for place, _ in enumerate(own))
-            states_sql = f"judged as (select amount, {states} from asked)"
-            row = view.one(f"with {sql}, {states_sql} select {sums} from judged", **params)
+            # An aggregate without groups always gives one row.
+            row = reader.one(sql, **params) or ()
             for place, rule in enumerate(own):
-                counts_by_rule[rule.id] = dict(
-                    zip(columns, row[4 * place : 4 * place + 4], strict=True)
-                )
+                values = row[4 * place : 4 * place + 4]
+                counts_by_rule[rule.id] = dict(zip(columns, values, strict=True))
     rows = []
     for rule in service_rules.values():
         row_counts = counts_by_rule[rule.id]
@@ -124,40 +136,29 @@ def breaches(
     if rule_id not in service_rules:
         raise UserError("unknown_service_rule", rule_id=rule_id, known=service_rules)
     rule = service_rules[rule_id]
-    with warehouse.session() as view:
-        sql, params = _facts_sql(view, rule.grain, as_of)
-        applies, breach = rule.applies.sql(_column), rule.breach.sql(_column)
-        names = dict.fromkeys(
-            leaf.fact.name for part in (rule.applies, rule.breach) for leaf in part.leaves()
-        )
-        shown = ", ".join(
-            f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}"
-            for name in names
-        )
-        loan = rule.grain == "loan"
-        return view.query(
-            f"with {sql}, page as (select * from asked where ({applies}) and ({breach}) "
-            f"order by amount desc nulls last, {rule.grain}_key limit $limit offset $offset),\n"
-            "named as (select customer_key, arg_max(name_masked, valid_from) as name_masked from customer\n"
-            "    where customer_key in (select customer_key from page) group by customer_key)\n"
-            f"select {'loan_number.loan_id, ' if loan else ''}customer_number.customer_id, named.name_masked as name,\n"
-            "    branch.branch_id as branch, manager.manager_id as manager, page.amount as balance, "
-            f"{shown}\nfrom page\nleft join customer_number on customer_number.customer_key = page.customer_key\n"
-            + ("left join loan_number on loan_number.loan_key = page.loan_key\n" if loan else "")
-            + "left join branch on branch.branch_key = page.branch_key\n"
-            "left join manager on manager.manager_key = page.manager_key\n"
-            "left join named on named.customer_key = page.customer_key\n"
-            f"order by page.amount desc nulls last, page.{rule.grain}_key",
-            None,
-            **params,
-            limit=limit,
-            offset=offset,
-        )
+    names = dict.fromkeys(leaf.fact.name for leaf in _leaves(rule))
+    shown = [
+        f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}"
+        for name in names
+    ]
+    numbers = LOAN if rule.grain == "loan" else CUSTOMER
+    layout = ListLayout(
+        columns=(*numbers, *NAME, *BRANCH, "page.amount as balance", *shown),
+        order=("amount desc nulls last", f"{rule.grain}_key"),
+        joins=(_LOAN_NUMBER_JOIN,) if rule.grain == "loan" else (),
+    )
+    rows = (
+        f"select * from asked where ({rule.applies.sql(_column)}) and ({rule.breach.sql(_column)})"
+    )
+    with warehouse.session() as reader:
+        facts_sql, params = _facts_sql(reader, rule.grain, as_of)
+        sql = f"with {facts_sql}, {layout.sql(rows)}"
+        return reader.query(sql, None, **params, limit=limit, offset=offset)
 
 
-def _facts_sql(view: EditionReader, grain: str, as_of: date) -> tuple[str, dict]:
+def _facts_sql(reader: EditionReader, grain: str, as_of: date) -> tuple[str, dict[str, Any]]:
     """Return table expressions that end in `asked`, the facts of the service rules, and parameters."""
-    query = facts.facts_query(view, "customer", _FACTS_NEEDED[grain], as_of)
+    query = facts.facts_query(reader, "customer", _FACTS[grain], as_of)
     params = dict(query.params)
     if grain == "loan":
         home = schemes()["home_loan"].edition(as_of)
@@ -166,5 +167,8 @@ def _facts_sql(view: EditionReader, grain: str, as_of: date) -> tuple[str, dict]
 
 
 def _is_code(rule: ServiceRule, name: str) -> bool:
-    leaves = [*rule.applies.leaves(), *rule.breach.leaves()]
-    return any(leaf.fact.name == name and leaf.fact.type == "code" for leaf in leaves)
+    return any(leaf.fact.name == name and leaf.fact.type == "code" for leaf in _leaves(rule))
+
+
+def _leaves(rule: ServiceRule) -> list[Rule]:
+    return [*rule.applies.leaves(), *rule.breach.leaves()]

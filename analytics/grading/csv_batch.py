@@ -65,9 +65,7 @@ def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> p
     graded.loc[unrated, "missing"] = [
         one.missing(line) for line in _lines(rows, unrated, list(known))
     ]
-    names = {
-        code: book.class_names(code)["zh" if lang == "zh-CN" else "en"] for code in book.class_codes
-    }
+    names = {code: book.class_names(code)[lang] for code in book.class_codes}
     graded["name"] = graded["class"].map(names).fillna("")
     carried = [name for name in ID_COLUMNS if name in header]
     graded = pd.concat([graded, pd.DataFrame(broken)], ignore_index=True).sort_values(
@@ -205,7 +203,7 @@ class _RowGrader:
             try:
                 read[name] = fact.read(row[name])
             except FactError as error:
-                wrong.append(error.zh if self.zh else error.en)
+                wrong.append(error.text("zh-CN" if self.zh else "en"))
         if wrong:
             return ["", "", "", ("；" if self.zh else "; ").join(wrong)]
         decision = self.book.classify(read)

@@ -36,7 +36,7 @@ class FactsQuery:
 
 
 def facts_query(
-    view: EditionReader,
+    reader: EditionReader,
     grain: str,
     names: Iterable[str],
     as_of: date,
@@ -49,19 +49,25 @@ def facts_query(
     select items over `month`, the row of the mart. Raises UserError for a month end that the
     edition does not have.
     """
-    if as_of not in view.edition.months:
-        raise UserError(
-            "no_month_end", as_of=as_of, first=view.edition.months[0], last=view.edition.months[-1]
-        )
+    months = months_of(reader)
+    if as_of not in months:
+        raise UserError("no_month_end", as_of=as_of, first=months[0], last=months[-1])
     build = _customers if grain == "customer" else _loans
-    return build(view, tuple(names), as_of, key, extra)
+    return build(reader, tuple(names), as_of, key, extra)
+
+
+def months_of(reader: EditionReader) -> Sequence[date]:
+    """Return the month ends of the edition that is read, ascending."""
+    if reader.edition is None:
+        raise ValueError("a candidate edition has no month ends before it is published")
+    return reader.edition.months
 
 
 def _customers(
-    view: EditionReader, names: tuple[str, ...], as_of: date, key: int | None, extra: str
+    reader: EditionReader, names: tuple[str, ...], as_of: date, key: int | None, extra: str
 ) -> FactsQuery:
-    mart = frozenset(view.query("select * from customer_month limit 0").columns)
-    attributes = frozenset(view.query("select * from customer limit 0").columns)
+    mart = frozenset(reader.query("select * from customer_month limit 0").columns)
+    attributes = frozenset(reader.query("select * from customer limit 0").columns)
     params: dict[str, Any] = {"as_of": as_of}
     selected = ["month.customer_key,"]
     joins = []
@@ -84,7 +90,7 @@ def _customers(
         selected.append(fragment("customer_signals_known"))
         joins.append("left join warned on warned.customer_key = month.customer_key")
         params |= {
-            "has_signals": view.one("select exists (select 1 from signal)")[0],
+            "has_signals": reader.one("select exists (select 1 from signal)") == (True,),
             "judged_after": month_end(as_of, -3),
         }
     query = _filled(
@@ -104,9 +110,9 @@ def _customers(
 
 
 def _loans(
-    view: EditionReader, names: tuple[str, ...], as_of: date, key: int | None, extra: str
+    reader: EditionReader, names: tuple[str, ...], as_of: date, key: int | None, extra: str
 ) -> FactsQuery:
-    mart = frozenset(view.query("select * from loan_month limit 0").columns) | set(_DATED)
+    mart = frozenset(reader.query("select * from loan_month limit 0").columns) | set(_DATED)
     selected = ["month.loan_key,", "month.customer_key,"]
     joins = []
     if extra:
@@ -146,21 +152,21 @@ def _filled(
 
 
 def facts_of(
-    view: EditionReader, grain: str, names: Iterable[str], as_of: date, key: int
+    reader: EditionReader, grain: str, names: Iterable[str], as_of: date, key: int
 ) -> dict[str, Any] | None:
     """Return facts of one customer or loan as `classify` takes them; None without a row."""
     names = tuple(dict.fromkeys(names))
-    query = facts_query(view, grain, names, as_of, key)
-    row = view.one(f"with {query.sql} select {', '.join(names)} from known", **query.params)
+    query = facts_query(reader, grain, names, as_of, key)
+    row = reader.one(f"with {query.sql} select {', '.join(names)} from known", **query.params)
     return None if row is None else dict(zip(names, row, strict=True))
 
 
-def customer_key_of(view: EditionReader, customer_id: str) -> int:
+def customer_key_of(reader: EditionReader, customer_id: str) -> int:
     """Return the key of a customer by the bank's number.
 
     Raises UserError for an unknown number, without repeating it.
     """
-    row = view.one(
+    row = reader.one(
         "select customer_key from customer_number where customer_id = $customer_id",
         customer_id=customer_id,
     )
@@ -183,22 +189,22 @@ class GradingResult:
 
 
 def explain_customer(
-    view: EditionReader, books: Sequence[Rulebook], as_of: date, customer_id: str
+    reader: EditionReader, books: Sequence[Rulebook], as_of: date, customer_id: str
 ) -> list[GradingResult]:
     """Classify one customer at a month end by several rulebooks, those of loans loan by loan.
 
     Raises UserError for an unknown customer or month end.
     """
-    customer_key = customer_key_of(view, customer_id)
+    customer_key = customer_key_of(reader, customer_id)
     results = []
     for grain in dict.fromkeys(book.grain for book in books):
         own = [book for book in books if book.grain == grain]
         names = [name for book in own for name in book.facts]
-        for key, number in _numbers(view, grain, customer_key, customer_id, as_of).items():
-            values = facts_of(view, grain, names, as_of, key)
+        for key, number in _numbers(reader, grain, customer_key, customer_id, as_of).items():
+            values = facts_of(reader, grain, names, as_of, key)
             if values is None:
                 continue
-            classes = view.one(
+            stored_classes = reader.one(
                 f"select {', '.join(f'cast({book.id} as varchar)' for book in own)} from {grain}_month "
                 f"where as_of = $as_of and {grain}_key = $key",
                 as_of=as_of,
@@ -206,18 +212,18 @@ def explain_customer(
             )
             results += [
                 GradingResult(book, number, stored_class, book.classify(values))
-                for book, stored_class in zip(own, classes, strict=True)
+                for book, stored_class in zip(own, stored_classes or (), strict=True)
             ]
     return results
 
 
 def _numbers(
-    view: EditionReader, grain: str, customer_key: int, customer_id: str, as_of: date
+    reader: EditionReader, grain: str, customer_key: int, customer_id: str, as_of: date
 ) -> dict[int, str]:
     """Return key → the bank's number, of the customer or of every loan with a row."""
     if grain == "customer":
         return {customer_key: customer_id}
-    loans = view.query(
+    loans = reader.query(
         "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = $key and loan_key in "
         "(select loan_key from loan_month where as_of = $as_of and customer_key = $key) group by 1 order by 1",
         key=customer_key,

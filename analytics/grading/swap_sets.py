@@ -110,11 +110,11 @@ def compare(warehouse: Warehouse, before: Rulebook, after: Rulebook, as_of: date
     # As enums the classes are cheaper to compute and to group by than as texts.
     enum_values = ", ".join(f"'{code}'" for code in codes)
     written = f"cast('{{}}' as enum({enum_values}))".format
-    with warehouse.session() as view:
+    with warehouse.session() as reader:
         query = facts.facts_query(
-            view, grain, names, as_of, extra=f"month.{balance} as outstanding"
+            reader, grain, names, as_of, extra=f"month.{balance} as outstanding"
         )
-        when = observation_window(view.edition.months, as_of)
+        when = observation_window(facts.months_of(reader), as_of)
         placeholders = {
             "facts": query.sql,
             "key": f"{grain}_key" if grain == "customer" else "loan_key",
@@ -127,7 +127,7 @@ def compare(warehouse: Warehouse, before: Rulebook, after: Rulebook, as_of: date
         if grain == "customer":
             twice = "        customer_key,\n        customer_key,\n"
             text = text.replace(twice, "        customer_key,\n")
-        frame = view.query(text, None, **query.params, first=when.first, last=when.last)
+        frame = reader.query(text, None, **query.params, first=when.first, last=when.last)
     frame = frame.astype({"class_from": str, "class_to": str})
     order = {code: rank for rank, code in enumerate(codes)}
     frame = frame.sort_values(

@@ -93,7 +93,7 @@ class Scheme:
         return (*codes, UNRATED)
 
     def class_names(self, code: str) -> Mapping[str, str]:
-        """The names (zh, en) of a code in the newest edition that has it.
+        """The names by language of a code in the newest edition that has it.
 
         Raises KeyError for an unknown one.
         """
@@ -202,10 +202,7 @@ def _facts(folder: Path, schemes: Mapping[str, Scheme]) -> dict[str, dict[str, F
     contract = folder.parent / "contract" / "contract.toml"
     contract = contract if contract.exists() else _CONTRACT
     classes = {
-        name: {
-            code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"])
-            for code in scheme.class_codes[:-1]
-        }
+        name: {code: scheme.class_names(code) for code in scheme.class_codes[:-1]}
         for name, scheme in schemes.items()
     }
     return read_facts(folder, contract, classes)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from analytics.rulebooks.facts import SCORE, Fact
+from analytics.rulebooks.facts import SCORE, Fact, Names
 
 Env = Mapping[str, Any]
 ColumnSql = Callable[[Fact], str]
@@ -24,7 +24,7 @@ ColumnSql = Callable[[Fact], str]
 # code
 _LONGEST_IN_LIST = 4
 SIGN_WORDS = {
-    "zh": {
+    "zh-CN": {
         "=": "为",
         "!=": "不为",
         "<": "小于",
@@ -54,8 +54,7 @@ class Note:
     """
 
     clause: str = ""
-    zh: str = ""
-    en: str = ""
+    words: Names = field(default_factory=dict, hash=False)
     is_ours: bool = False
     line: int | None = None
 
@@ -167,23 +166,23 @@ class Rule:
 
     def words(self, lang: str) -> str:
         """The rule as an officer reads it, in `lang`."""
-        if text := (self.note.zh if lang == "zh" else self.note.en):
+        if text := self.note.words.get(lang):
             return text
         name, unit = self.fact.words(lang), self.fact.unit(lang)
         if self.fact.type == "bool":
             yes = self.literals[0] == (self.sign == "=")
             return (
                 f"{name}：{'是' if yes else '否'}"
-                if lang == "zh"
+                if lang == "zh-CN"
                 else f"{name}: {'yes' if yes else 'no'}"
             )
         unit = f" {unit}" if unit else ""
         if self.sign == "between":
             low, high = (self.fact.value_words(literal, lang) for literal in self.literals)
-            return f"{name} {low}–{high}{unit}" + ("（含）" if lang == "zh" else " inclusive")
+            return f"{name} {low}–{high}{unit}" + ("（含）" if lang == "zh-CN" else " inclusive")
         told = [self.fact.value_words(literal, lang) for literal in self.literals]
         sign = SIGN_WORDS[lang][self.sign]
-        if lang == "zh":
+        if lang == "zh-CN":
             return f"{name}{sign}{' ' if self.fact.is_numeric else ''}{'、'.join(told)}{unit}"
         return f"{name} {sign} {', '.join(told)}{unit}"
 
@@ -248,17 +247,18 @@ class Group:
 
     def words(self, lang: str) -> str:
         """The group as an officer reads it, in `lang`."""
-        if text := (self.note.zh if lang == "zh" else self.note.en):
+        if text := self.note.words.get(lang):
             return text
-        joint = {"zh": {"all": "；且 ", "any": "；或 "}, "en": {"all": "; and ", "any": "; or "}}[
-            lang
-        ][self.kind]
-        brackets = "（{}）" if lang == "zh" else "({})"
+        joint = {
+            "zh-CN": {"all": "；且 ", "any": "；或 "},
+            "en": {"all": "; and ", "any": "; or "},
+        }[lang][self.kind]
+        brackets = "（{}）" if lang == "zh-CN" else "({})"
         return joint.join(
             brackets.format(member.words(lang))
             if isinstance(member, Group)
             and len(member.members) > 1
-            and not (member.note.zh or len(self.members) == 1)
+            and not (member.note.words.get("zh-CN") or len(self.members) == 1)
             else member.words(lang)
             for member in self.members
         )

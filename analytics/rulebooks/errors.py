@@ -1,28 +1,37 @@
-"""What a rulebook, or one fact, can be refused for; the sentences stand in messages.toml."""
+"""What a rulebook, or one fact, can be refused for.
+
+The sentences are in data/messages, section `rulebook`.
+"""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Any
 
-_SENTENCES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text(encoding="utf-8"))
+from data.messages import error_text
 
 
 class Refusal(ValueError):
-    """A sentence in both languages: `en`, `zh` and `str()` (English). A field that is a list is
-    joined, one with words is given its own.
+    """A rulebook, a rule or a fact is refused.
+
+    Parameters
+    ----------
+    code
+        A key of the section `rulebook` of the catalogues in data/messages.
+    fields
+        What the sentence names: a mapping of languages is given in the reader's language, a list is
+        joined, a set is sorted and joined.
+
+    `str()` gives the sentence in English, `text(language)` in one language.
     """
 
-    def __init__(self, key: str, /, **fields: Any) -> None:
-        self.key = key
-        self.en, self.zh = (
-            _SENTENCES[key][lang].format(
-                **{name: _field_text(value, lang) for name, value in fields.items()}
-            )
-            for lang in ("en", "zh")
-        )
-        super().__init__(self.en)
+    def __init__(self, code: str, /, **fields: Any) -> None:
+        self.code = code
+        self.fields = {name: _sorted(value) for name, value in fields.items()}
+        super().__init__(error_text(code, self.fields, "en"))
+
+    def text(self, language: str) -> str:
+        """Return the sentence in one language, `zh-CN` or `en`."""
+        return error_text(self.code, self.fields, language)
 
 
 class RuleSyntaxError(Refusal):
@@ -30,41 +39,43 @@ class RuleSyntaxError(Refusal):
 
 
 class RulebookError(Refusal):
-    """A rulebook is refused. `str()` names file, line and clause and says what to do; `text("zh")`
-    says it in Chinese.
+    """A rulebook is refused; `str()` and `text` name file, line and clause and say what to do.
 
     `path` is the file as the officer knows it (scheme folder / file); `line` counts from 1, None
     where the whole file is meant.
     """
 
     def __init__(
-        self, key: str, path: str = "", line: int | None = None, clause: str = "", /, **fields: Any
+        self, code: str, path: str = "", line: int | None = None, clause: str = "", /, **fields: Any
     ) -> None:
-        super().__init__(key, clause=clause, **fields)
-        self.path, self.line, self.clause = path, line, clause
+        super().__init__(code, clause=clause, **fields)
+        self.path = path
+        self.line = line
+        self.clause = clause
 
     def __str__(self) -> str:
         return self.text("en")
 
-    def text(self, lang: str) -> str:
-        """The refusal as one sentence in `lang` ("zh" or "en")."""
-        if lang.startswith("zh"):
+    def text(self, language: str) -> str:
+        """Return the refusal as one sentence in one language, `zh-CN` or `en`."""
+        sentence = super().text(language)
+        if language == "zh-CN":
             line = f" 第 {self.line} 行" if self.line else ""
             clause = f"（条款 {self.clause}）" if self.clause else ""
-            return f"{self.path}{line}{clause}：{self.zh}".removeprefix("：")
+            return f"{self.path}{line}{clause}：{sentence}".removeprefix("：")
         line = f", line {self.line}" if self.line else ""
         clause = f", clause {self.clause}" if self.clause else ""
-        return f"{self.path}{line}{clause}: {self.en}".removeprefix(": ")
+        return f"{self.path}{line}{clause}: {sentence}".removeprefix(": ")
 
 
 class FactError(Refusal):
     """One customer's fact has a value that its type does not allow.
 
-    `fact` names it; the value is not told (it may be personal).
+    `fact` names it; the value is not repeated (it may be personal).
     """
 
-    def __init__(self, fact: str, key: str, /, **fields: Any) -> None:
-        super().__init__(key, fact=fact, **fields)
+    def __init__(self, fact: str, code: str, /, **fields: Any) -> None:
+        super().__init__(code, **fields)
         self.fact = fact
 
 
@@ -72,13 +83,5 @@ class NoEdition(LookupError):
     """No edition of the scheme was in force on the day asked for."""
 
 
-def _field_text(value: Any, lang: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(lang, value)
-    if isinstance(value, (set, frozenset)):
-        value = sorted(value)
-    if isinstance(value, (list, tuple)):
-        return ("、" if lang == "zh" else ", ").join(map(str, value)) or (
-            "无" if lang == "zh" else "none"
-        )
-    return value
+def _sorted(value: Any) -> Any:
+    return sorted(value) if isinstance(value, (set, frozenset)) else value

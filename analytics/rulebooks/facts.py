@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from analytics.rulebooks.errors import FactError, RulebookError
+from data.declarations import BadDeclaration, Declaration, convert_entries, read_toml
 
 TYPES = ("int", "number", "money", "rate", "bool", "code")
 STEPS = {
@@ -24,7 +25,33 @@ STEPS = {
 # Decimals of money and rate in the marts; a finer threshold could never be met exactly.
 DIGITS = {"int": 0, "money": 2, "rate": 6}
 GRAIN_TABLES = {"customer": "customer", "loan": "loan"}
-KEYS = {"type", "step", "unit", "zh", "en", "how", "order", "scheme"}
+Names = Mapping[str, str]
+"""One text by language, `zh-CN` and `en`."""
+
+
+def by_language(zh: str, en: str) -> dict[str, str]:
+    """Return one text by language; rulebook files use the keys zh and en."""
+    return {"zh-CN": zh, "en": en}
+
+
+class UnitEntry(Declaration, frozen=True):
+    """The unit of a fact as declared."""
+
+    zh: str
+    en: str
+
+
+class FactEntry(Declaration, frozen=True):
+    """One fact as declared in facts.toml: a fact of the marts, or changes to a contract column."""
+
+    type: str | None = None
+    step: int | float | None = None
+    unit: UnitEntry | None = None
+    zh: str | None = None
+    en: str | None = None
+    how: str | None = None
+    order: str | None = None
+    scheme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +65,14 @@ class Fact:
 
     name: str
     type: str
-    zh: str
-    en: str
-    unit_zh: str = ""
-    unit_en: str = ""
+    names: Names = field(hash=False)
+    units: Names = field(default_factory=dict, hash=False)
     how: str = ""
     step: Decimal = Decimal(1)
     values: tuple[str, ...] = ()
     ascending: tuple[str, ...] = ()
     unknown: str = ""
-    labels: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+    labels: Mapping[str, Names] = field(default_factory=dict, compare=False)
 
     @property
     def is_numeric(self) -> bool:
@@ -55,21 +80,21 @@ class Fact:
         return self.type not in ("bool", "code")
 
     def words(self, lang: str) -> str:
-        """The fact's name in `lang` ("zh" or "en")."""
-        return self.zh if lang == "zh" else self.en
+        """The fact's name in one language."""
+        return self.names[lang]
 
     def unit(self, lang: str) -> str:
         """The fact's unit in `lang`, empty where it has none."""
-        return self.unit_zh if lang == "zh" else self.unit_en
+        return self.units.get(lang, "")
 
     def value_words(self, value: Any, lang: str) -> str:
         """A literal or value of the fact as an officer reads it: a code by its name, a number as it
         is written.
         """
         if isinstance(value, bool):
-            return ("是" if value else "否") if lang == "zh" else ("yes" if value else "no")
+            return BOOLEAN_WORDS[lang][value]
         if value in self.labels:
-            return self.labels[value][0 if lang == "zh" else 1]
+            return self.labels[value][lang]
         if isinstance(value, (float, Decimal)):
             return format(Decimal(str(value)).normalize(), "f")
         return str(value)
@@ -83,11 +108,8 @@ class Fact:
         """
         if is_missing(value):
             return None
-        value = (
-            value.item()
-            if hasattr(value, "item") and not isinstance(value, (str, Decimal))
-            else value
-        )
+        if hasattr(value, "item") and not isinstance(value, (str, Decimal)):
+            value = value.item()
         if self.type == "bool":
             return value if isinstance(value, bool) else self._refuse("must_be_bool")
         if self.type == "code":
@@ -99,7 +121,9 @@ class Fact:
         if self.type == "number":
             return float(value)
         exact = Decimal(str(value))
-        if not exact.is_finite() or -exact.normalize().as_tuple().exponent > DIGITS[self.type]:
+        exponent = exact.normalize().as_tuple().exponent
+        # The exponent of NaN and infinity is a letter.
+        if not isinstance(exponent, int) or -exponent > DIGITS[self.type]:
             self._refuse("must_be_exact", digits=DIGITS[self.type])
         return int(exact) if self.type == "int" else exact
 
@@ -111,8 +135,9 @@ class Fact:
         if not text:
             return None
         if self.type == "bool":
-            known = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
-            return known[text.lower()] if text.lower() in known else self._refuse("must_be_bool")
+            if text.lower() not in _BOOLEANS:
+                self._refuse("must_be_bool")
+            return _BOOLEANS[text.lower()]
         if self.type == "code":
             return self.normal(text)
         try:
@@ -120,11 +145,17 @@ class Fact:
         except InvalidOperation:
             return self._refuse("must_be_number")
 
-    def _refuse(self, key: str, /, **fields: Any) -> None:
-        raise FactError(self.name, key, words={"zh": self.zh, "en": self.en}, **fields)
+    def _refuse(self, key: str, /, **fields: Any) -> NoReturn:
+        fact_name = by_language(f"{self.name}（{self.names['zh-CN']}）", self.name)
+        raise FactError(self.name, key, fact_name=fact_name, **fields)
 
 
-SCORE = Fact("score", "int", "评分", "Score", "分", "points")
+SCORE = Fact("score", "int", by_language("评分", "Score"), by_language("分", "points"))
+BOOLEAN_WORDS = {
+    "zh-CN": {True: "是", False: "否"},
+    "en": {True: "yes", False: "no"},
+}
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
 
 
 def is_missing(value: Any) -> bool:
@@ -140,7 +171,7 @@ def is_missing(value: Any) -> bool:
 
 
 def read_facts(
-    folder: Path, contract: Path, scheme_codes: Mapping[str, Mapping[str, tuple[str, str]]] | None
+    folder: Path, contract: Path, scheme_codes: Mapping[str, Mapping[str, Names]] | None
 ) -> dict[str, dict[str, Fact]]:
     """The facts by grain ("customer", "loan") and name.
 
@@ -152,8 +183,8 @@ def read_facts(
     tables = tomllib.loads(contract.read_text(encoding="utf-8"))["table"]
     path = folder / "facts.toml"
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        declared = read_toml(path)
+    except (OSError, BadDeclaration) as error:
         raise RulebookError("cannot_be_read", path.name, error=error) from error
     labels = read_labels(folder)
     facts = {
@@ -163,22 +194,26 @@ def read_facts(
     for grain, entries in declared.items():
         if grain not in facts:
             raise RulebookError("unknown_grain", path.name, grain=grain)
-        for name, entry in entries.items():
-            if scheme_codes is None and "scheme" in entry:
+        try:
+            fact_entries = convert_entries(entries, FactEntry, path.name, grain)
+        except BadDeclaration as error:
+            raise RulebookError("passed_on", said=error) from error
+        for name, entry in fact_entries.items():
+            if scheme_codes is None and entry.scheme is not None:
                 continue
-            facts[grain][name] = _fact(name, entry, facts[grain].get(name), scheme_codes)
+            facts[grain][name] = _fact(name, entry, facts[grain].get(name), scheme_codes or {})
     return facts
 
 
-def read_labels(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """The words of codes by column: code → (zh, en). A folder without codes.toml has none."""
+def read_labels(folder: Path) -> dict[str, dict[str, Names]]:
+    """The names of codes by column: code → names. A folder without codes.toml has none."""
     path = folder / "codes.toml"
     if not path.exists():
         return {}
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
         return {
-            column: {code: (zh, en) for code, (zh, en) in codes.items()}
+            column: {code: by_language(zh, en) for code, (zh, en) in codes.items()}
             for column, codes in declared.items()
         }
     except (OSError, ValueError, AttributeError) as error:
@@ -186,20 +221,18 @@ def read_labels(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 def _contract_facts(
-    columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, tuple[str, str]]]
+    columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, Mapping[str, Names]]
 ) -> dict[str, Fact]:
     facts = {}
     for name, column in columns.items():
         if column["type"] not in TYPES:
             continue
-        unit = ("元", "CNY") if column["type"] == "money" else ("", "")
+        units = by_language("元", "CNY") if column["type"] == "money" else {}
         facts[name] = Fact(
             name=name,
             type=column["type"],
-            zh=column["zh"],
-            en=column["en"],
-            unit_zh=unit[0],
-            unit_en=unit[1],
+            names=by_language(column["zh"], column["en"]),
+            units=units,
             step=STEPS.get(column["type"], Decimal(1)),
             values=tuple(column.get("values", ())),
             unknown="other",
@@ -210,48 +243,55 @@ def _contract_facts(
 
 def _fact(
     name: str,
-    entry: Mapping[str, Any],
-    known: Fact | None,
-    scheme_codes: Mapping[str, Mapping] | None,
+    entry: FactEntry,
+    of_contract: Fact | None,
+    scheme_codes: Mapping[str, Mapping[str, Names]],
 ) -> Fact:
-    def refuse(key: str, /, **fields: Any) -> None:
-        raise RulebookError(key, "facts.toml", fact=name, **fields)
-
-    if extra := set(entry) - KEYS:
-        refuse("fact_unknown_key", extra=sorted(extra)[0])
-    if known is None:
-        if missing := {"type", "zh", "en", "how"} - set(entry):
-            refuse("fact_needs", missing=sorted(missing)[0])
-        if entry["type"] not in TYPES:
-            refuse("fact_type", types=TYPES)
-        known = Fact(
-            name,
-            entry["type"],
-            entry["zh"],
-            entry["en"],
-            how=entry["how"],
-            step=STEPS.get(entry["type"], Decimal(1)),
-        )
-    elif "type" in entry:
-        refuse("fact_of_contract")
+    if of_contract is None:
+        fact = _new_fact(name, entry)
     else:
-        # the rules speak of it more briefly than the contract, which explains its codes in the name
-        known = replace(known, zh=entry.get("zh", known.zh), en=entry.get("en", known.en))
-    unit = entry.get("unit", {})
-    if unit:
-        known = replace(known, unit_zh=unit["zh"], unit_en=unit["en"])
-    if "step" in entry:
-        known = replace(known, step=Decimal(str(entry["step"])))
-    if "scheme" in entry:
-        if entry["scheme"] not in scheme_codes:
-            refuse("fact_scheme", scheme=entry["scheme"])
-        classes = scheme_codes[entry["scheme"]]
-        known = replace(known, values=tuple(classes), unknown="unrated", labels=classes)
-    if known.type == "code" and not known.values:
-        refuse("fact_values")
-    if "order" in entry:
-        order = {"low_to_high": known.values, "high_to_low": known.values[::-1]}.get(entry["order"])
-        if order is None or known.type != "code":
-            refuse("fact_order")
-        known = replace(known, ascending=order)
-    return known
+        if entry.type is not None:
+            _refuse_fact(name, "fact_of_contract")
+        # The rules use a shorter name than the contract, whose name explains the codes.
+        names = by_language(
+            entry.zh or of_contract.names["zh-CN"], entry.en or of_contract.names["en"]
+        )
+        fact = replace(of_contract, names=names)
+    if entry.unit is not None:
+        fact = replace(fact, units=by_language(entry.unit.zh, entry.unit.en))
+    if entry.step is not None:
+        fact = replace(fact, step=Decimal(str(entry.step)))
+    if entry.scheme is not None:
+        if entry.scheme not in scheme_codes:
+            _refuse_fact(name, "fact_scheme", scheme=entry.scheme)
+        classes = scheme_codes[entry.scheme]
+        fact = replace(fact, values=tuple(classes), unknown="unrated", labels=classes)
+    if fact.type == "code" and not fact.values:
+        _refuse_fact(name, "fact_values")
+    return fact if entry.order is None else _ordered(fact, entry.order)
+
+
+def _new_fact(name: str, entry: FactEntry) -> Fact:
+    for key in ("en", "how", "type", "zh"):
+        if getattr(entry, key) is None:
+            _refuse_fact(name, "fact_needs", missing=key)
+    if entry.type not in TYPES:
+        _refuse_fact(name, "fact_type", types=TYPES)
+    return Fact(
+        name,
+        entry.type,
+        by_language(entry.zh or "", entry.en or ""),
+        how=entry.how or "",
+        step=STEPS.get(entry.type, Decimal(1)),
+    )
+
+
+def _ordered(fact: Fact, order: str) -> Fact:
+    ascending = {"low_to_high": fact.values, "high_to_low": fact.values[::-1]}.get(order)
+    if ascending is None or fact.type != "code":
+        _refuse_fact(fact.name, "fact_order")
+    return replace(fact, ascending=ascending)
+
+
+def _refuse_fact(name: str, code: str, /, **fields: Any) -> NoReturn:
+    raise RulebookError(code, "facts.toml", fact=name, **fields)

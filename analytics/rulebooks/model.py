@@ -11,7 +11,7 @@ from analytics.rulebooks.conditions import NO_NOTE, ColumnSql, Env, Group, Note,
 from analytics.rulebooks.facts import Fact
 
 UNRATED = "unrated"
-UNRATED_NAMES = {"zh": "信息不足", "en": "Unrated"}
+UNRATED_NAMES = {"zh-CN": "信息不足", "en": "Unrated"}
 
 
 @dataclass(frozen=True, slots=True)

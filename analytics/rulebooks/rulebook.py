@@ -70,7 +70,7 @@ class Rulebook:
         return (*(c.code for c in self.classes), self.unrated)
 
     def class_names(self, code: str) -> Mapping[str, str]:
-        """The names (zh, en) of a class code. Raises KeyError for an unknown one."""
+        """The names by language of a class code. Raises KeyError for an unknown one."""
         return UNRATED_NAMES if code == self.unrated else self.class_of(code).names
 
     def attribute(self, code: str, name: str, default: Any = None) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from analytics.rulebooks.conditions import Group, Note, Rule
 from analytics.rulebooks.errors import RulebookError, RuleSyntaxError
-from analytics.rulebooks.facts import STEPS, Fact, read_labels
+from analytics.rulebooks.facts import STEPS, Fact, by_language, read_labels
 from analytics.rulebooks.syntax.rule_text import parse_rule
 
 FILE = "service.toml"
@@ -52,55 +52,74 @@ def read_service(
             name: _fact(name, entry, schemes, folder) for name, entry in declared["fact"].items()
         }
         grains = {name: entry["grain"] for name, entry in declared["fact"].items()}
-        found = {}
+        service_rules = {}
         for entry in declared["rule"]:
             own = {name: fact for name, fact in known.items() if grains[name] == entry["grain"]}
             note = Note(clause=entry["clause"])
-            found[entry["id"]] = ServiceRule(
-                entry["id"], entry["grain"], entry["name"], entry["clause"], entry["document"], entry["note"],
-                *(_group({"all": entry[part]}, own, note, schemes, as_of) for part in ("applies", "breach")),
-            )  # fmt: skip
+            service_rules[entry["id"]] = ServiceRule(
+                entry["id"],
+                entry["grain"],
+                _names(entry["name"]),
+                entry["clause"],
+                _names(entry["document"]),
+                _names(entry["note"]),
+                _group("all", entry["applies"], own, note, schemes, as_of),
+                _group("all", entry["breach"], own, note, schemes, as_of),
+            )
     except RuleSyntaxError as error:
-        raise RulebookError(
-            "passed_on", FILE, None, said={"zh": error.zh, "en": error.en}
-        ) from error
+        raise RulebookError("passed_on", FILE, None, said=error) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, LookupError, TypeError) as error:
         raise RulebookError("cannot_be_read", FILE, error=repr(error)) from error
-    return found, known
+    return service_rules, known
+
+
+def _names(entry: Mapping[str, str]) -> dict[str, str]:
+    return by_language(entry["zh"], entry["en"])
 
 
 def _fact(name: str, entry: Mapping[str, Any], schemes: Mapping[str, Any], folder: Path) -> Fact:
-    unit = entry.get("unit", {"zh": "", "en": ""})
-    codes = tuple(entry.get("values", ()))
-    unknown, labels = "other", read_labels(folder).get(name, {})
-    if "scheme" in entry:
-        scheme = schemes[entry["scheme"]]
-        codes, unknown = scheme.class_codes[:-1], "unrated"
-        labels = {
-            code: (scheme.class_names(code)["zh"], scheme.class_names(code)["en"]) for code in codes
-        }
-    step = STEPS.get(entry["type"], Decimal(1))
-    return Fact(
-        name, entry["type"], entry["zh"], entry["en"], unit["zh"], unit["en"], entry.get("how", ""), step, codes,
-        unknown=unknown, labels=labels,
-    )  # fmt: skip
+    fact = Fact(
+        name,
+        entry["type"],
+        _names(entry),
+        _names(entry["unit"]) if "unit" in entry else {},
+        entry.get("how", ""),
+        STEPS.get(entry["type"], Decimal(1)),
+        tuple(entry.get("values", ())),
+        unknown="other",
+        labels=read_labels(folder).get(name, {}),
+    )
+    if "scheme" not in entry:
+        return fact
+    scheme = schemes[entry["scheme"]]
+    codes = scheme.class_codes[:-1]
+    labels = {code: scheme.class_names(code) for code in codes}
+    return replace(fact, values=codes, unknown="unrated", labels=labels)
 
 
 def _group(
-    entry: Any, known: Mapping[str, Fact], note: Note, schemes: Mapping[str, Any], as_of: date
+    kind: str,
+    members: Any,
+    facts: Mapping[str, Fact],
+    note: Note,
+    schemes: Mapping[str, Any],
+    as_of: date,
+) -> Group:
+    if kind not in ("all", "any"):
+        raise KeyError(kind)
+    nodes = tuple(_node(member, facts, note, schemes, as_of) for member in members)
+    return Group(kind, nodes, note, text=kind)
+
+
+def _node(
+    entry: Any, facts: Mapping[str, Fact], note: Note, schemes: Mapping[str, Any], as_of: date
 ) -> Group | Rule:
     if isinstance(entry, str):
 
-        def value(found: re.Match) -> str:
-            return str(schemes[found[1]].edition(as_of).parameters[found[2]].value)
+        def value(placeholder: re.Match[str]) -> str:
+            parameters = schemes[placeholder[1]].edition(as_of).parameters
+            return str(parameters[placeholder[2]].value)
 
-        return parse_rule(_PARAMETER.sub(value, entry), known, note)
+        return parse_rule(_PARAMETER.sub(value, entry), facts, note)
     ((kind, members),) = entry.items()
-    if kind not in ("all", "any"):
-        raise KeyError(kind)
-    return Group(
-        kind,
-        tuple(_group(member, known, note, schemes, as_of) for member in members),
-        note,
-        text=kind,
-    )
+    return _group(kind, members, facts, note, schemes, as_of)

@@ -66,7 +66,10 @@ def check_examples(book: Rulebook, lines: SourceLines) -> None:
         if decision.code != example.code:
             missing = decision.missing
             why = (
-                {"zh": f"（缺少：{'、'.join(missing)}）", "en": f" (missing: {', '.join(missing)})"}
+                {
+                    "zh-CN": f"（缺少：{'、'.join(missing)}）",
+                    "en": f" (missing: {', '.join(missing)})",
+                }
                 if missing
                 else ""
             )
@@ -129,8 +132,8 @@ def _check_coverage(book: Rulebook) -> None:
             _refuse(book, "class_no_example", found.note.line, found.note.clause, code=found.code)
     envs = [book.env(example.facts) for example in book.examples]
     for kind_words, nodes in (
-        ({"zh": "禁入条款", "en": "bar"}, book.exclusions),
-        ({"zh": "降级条款", "en": "downgrade"}, [d.when for d in book.downgrades]),
+        ({"zh-CN": "禁入条款", "en": "bar"}, book.exclusions),
+        ({"zh-CN": "降级条款", "en": "downgrade"}, [d.when for d in book.downgrades]),
     ):
         for node in nodes:
             if not any(node.evaluate(env) for env in envs):

@@ -15,7 +15,6 @@ from pages.parts.widgets.theme import is_dark
 
 selection = current_selection()
 lang = selection.lang
-short = rulebook_tables.rulebook_lang(selection.lang)
 # The number stays in the session: an address is copied, logged and bookmarked.
 with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
     number = st.text_input(
@@ -37,11 +36,11 @@ customer.identity(profile, selection)
 section_title(say("card.classes", lang, count=len(profile.cases)))
 customer.classes(profile, lang)
 case = customer.case_picker(profile, selection)
-section_title(say("card.why", lang, scheme=case.book.names[short], name=case.decision.names[short]))
+section_title(say("card.why", lang, scheme=case.book.names[lang], name=case.decision.names[lang]))
 if case.decision.code != case.stored_class:
-    st.info(say("card.differs", lang, kept=case.book.class_names(case.stored_class)[short]))
+    st.info(say("card.differs", lang, kept=case.book.class_names(case.stored_class)[lang]))
 if case.decision.missing:
-    words = [case.book.fact_index[name].words(short) for name in case.decision.missing]
+    words = [case.book.fact_index[name].words(lang) for name in case.decision.missing]
     caption(say("card.missing", lang, facts=text.listing(words, lang)))
 with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 24):
     rulebook_tables.trace(case.book, case.decision, lang)

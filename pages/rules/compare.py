@@ -12,12 +12,11 @@ from analytics.rulebooks import thresholds as rulebook_thresholds
 from pages.parts.sections.rulebooks import simulator
 from pages.parts.state import queries, rulebook_queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import chart, rulebook_tables
+from pages.parts.widgets import chart
 from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
 lang = selection.lang
-short = rulebook_tables.rulebook_lang(selection.lang)
 scheme = rulebook_queries.rulebooks_on_disk()[0][selection.scheme]
 editions = {book.effective_on.isoformat(): book for book in reversed(scheme.editions)}
 # A new edition cannot come into force for months that are already graded.
@@ -42,14 +41,14 @@ if thresholds:
     section_title(say("simulate.thresholds", lang, count=len(thresholds)))
     in_part, others = simulator.split_by_part(base, thresholds, lang)
     values = {threshold.key: simulator.value(base, threshold) for threshold in others}
-    with st.grid(3, min_column_width=280, gap="small") as wall:
+    with st.grid(3, min_column_width=280, gap="small") as grid:
         for threshold in in_part:
-            with wall.cell():
+            with grid.cell():
                 values[threshold.key] = simulator.slider(base, threshold, lang)
 else:
     caption(say("simulate.nothing", lang))
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-    on = st.date_input(
+    effective_on = st.date_input(
         say("simulate.effective_on", lang),
         newest + timedelta(days=1),
         key=f"effective_{lang}",
@@ -63,18 +62,20 @@ with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             args=(base, thresholds),
             key=f"simulate_reset_{lang}",
         )
-edited = rulebook_thresholds.with_thresholds(base, values, on)
+new_text = rulebook_thresholds.with_thresholds(base, values, effective_on)
 try:
-    after = rulebooks.parse_rulebook_text(edited, path=f"{base.id}/{on}.toml", examples=False)
+    after = rulebooks.parse_rulebook_text(
+        new_text, path=f"{base.id}/{effective_on}.toml", examples=False
+    )
 except rulebooks.RulebookError as refusal:
-    st.warning(say("simulate.refused", lang, reason=refusal.text(short)))
+    st.warning(say("simulate.refused", lang, reason=refusal.text(lang)))
     st.stop()
 
 swaps = rulebook_queries.compare(before, after, selection.as_of)
 names = {
-    code: (after if code in after.class_codes else before).class_names(code)[short]
+    code: (after if code in after.class_codes else before).class_names(code)[lang]
     for code in swaps.codes
 }
 simulator.outcome(swaps, names, lang)
 
-simulator.signing(base, edited, on, lang)
+simulator.signing(base, new_text, effective_on, lang)

@@ -10,16 +10,15 @@ from analytics.i18n.text import say
 from pages.parts.sections.rulebooks import compliance_board
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
-from pages.parts.widgets import boards, chart, list_table, rulebook_tables
+from pages.parts.widgets import boards, chart, list_table
 from pages.parts.widgets.list_table import EXPORT_LIMIT, PAGE_ROWS, Writer
 from pages.parts.widgets.text import caption, section_title
 
 selection = current_selection()
 lang = selection.lang
-short = rulebook_tables.rulebook_lang(selection.lang)
 rules = compliance.rules_in_force(date.fromisoformat(selection.as_of))
 counts = rulebook_queries.compliance_counts(selection.as_of)
-names = {rule.id: rule.names[short] for rule in rules.values()}
+names = {rule.id: rule.names[lang] for rule in rules.values()}
 worst = counts.loc[counts["breaches"].idxmax()]
 boards.headline(
     [
@@ -39,10 +38,10 @@ caption(say("compliance.means", lang))
 rule = rules[
     chart.chooser(selection, "rule", list(names), names.__getitem__, say("compliance.list", lang))
 ]
-section_title(rule.names[short])
-caption(f"{rule.document[short]} · {rule.clause}")
-caption(rule.note[short])
-caption(say("compliance.breach", lang, words=rule.breach.words(short)))
+section_title(rule.names[lang])
+caption(f"{rule.document[lang]} · {rule.clause}")
+caption(rule.note[lang])
+caption(say("compliance.breach", lang, words=rule.breach.words(lang)))
 total = int(counts.set_index("rule").loc[rule.id, "breaches"])
 page = list_table.page_picker(total, PAGE_ROWS, f"compliance_page_{rule.id}_{selection.as_of}")
 rows = rulebook_queries.breaches(selection.as_of, rule.id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
@@ -52,7 +51,7 @@ st.dataframe(
     list_table.format_table(compliance_board.with_labels(rule, rows, selection), columns, lang),
     hide_index=True,
     height="content",
-    alt=rule.names[short],
+    alt=rule.names[lang],
     column_config=list_table.number_columns(columns),
 )
 

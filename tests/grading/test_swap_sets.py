@@ -156,6 +156,7 @@ def test_the_edited_file_has_its_new_date_and_nothing_else_is_touched():
 def test_a_moved_threshold_that_breaks_a_worked_example_is_told_before_signing():
     key = next(t.key for t in thresholds(ABCD) if t.rule.text == "max_days_past_due_12m <= 60")
     problem = failing_example(with_thresholds(ABCD, {key: 45}), rulebooks.parse_rulebook_text)
+    assert problem is not None
     assert "60 days past due" in problem.text("en")
     assert failing_example(ABCD.text, rulebooks.parse_rulebook_text) is None
 

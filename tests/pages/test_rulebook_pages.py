@@ -17,14 +17,10 @@ from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.thresholds import thresholds, with_thresholds
 from data.dates import month_end
 from data.editions.reader import Warehouse
-from tests.support.page_text import OpenPage, printed
+from tests.support.page_text import OpenPage, page_html
 
 LAST = date(2026, 10, 31)
 SCHEMES = rulebooks.read_schemes()
-
-
-def short(lang: str) -> str:
-    return "zh" if lang == "zh-CN" else "en"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -32,18 +28,18 @@ def short(lang: str) -> str:
 def test_a_rulebook_is_printed_with_every_class_clause_and_example(
     app: OpenPage, scheme: str, lang: str
 ) -> None:
-    body = printed(app("rules/rulebooks", lang=lang, scheme=scheme))
+    body = page_html(app("rules/rulebooks", lang=lang, scheme=scheme))
     book = SCHEMES[scheme].editions[-1]
     for item in book.classes:
-        assert item.names[short(lang)] in body
+        assert item.names[lang] in body
     for clause in {leaf.note.clause for leaf in book.leaves()} - {""}:
         assert clause in body
     for case in book.examples:
-        assert case.case[short(lang)].split("'")[0] in body
+        assert case.case[lang].split("'")[0] in body
 
 
 def test_a_second_example_of_a_person_names_only_the_differences(app: OpenPage) -> None:
-    body = printed(app("rules/rulebooks", lang="en", scheme="consumer_five"))
+    body = page_html(app("rules/rulebooks", lang="en", scheme="consumer_five"))
     assert "as “Civil servant of deputy-division rank, 45”, but Age 30" in body
     assert body.count("Age 45") == 1
 
@@ -51,15 +47,15 @@ def test_a_second_example_of_a_person_names_only_the_differences(app: OpenPage) 
 def test_the_numbers_beside_the_classes_are_those_of_the_month(
     app: OpenPage, bank: Warehouse
 ) -> None:
-    body = printed(app("rules/rulebooks", scheme="abcd"))
+    body = page_html(app("rules/rulebooks", scheme="abcd"))
     for count in swap_sets.class_counts(bank, SCHEMES["abcd"], LAST).values():
         assert f'<td class="num">{count:,}</td>' in body
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_an_earlier_edition_can_be_read(app: OpenPage, lang: str) -> None:
-    body = printed(app("rules/rulebooks", lang=lang, scheme="loan_five", edition="1998-04-20"))
-    assert SCHEMES["loan_five"].editions[0].document[short(lang)] in body
+    body = page_html(app("rules/rulebooks", lang=lang, scheme="loan_five", edition="1998-04-20"))
+    assert SCHEMES["loan_five"].editions[0].document[lang] in body
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -72,14 +68,14 @@ def test_a_moved_slider_shows_at_once_who_moves(app: OpenPage, bank: Warehouse, 
     assert not test.exception
     after = rulebooks.parse_rulebook_text(with_thresholds(book, {first.key: 30}), examples=False)
     swaps = swap_sets.compare(bank, book, after, LAST)
-    body = printed(test)
+    body = page_html(test)
     assert f"{int(swaps.moved['n'].sum()):,}" in body
     for row in swaps.moved.to_dict("records"):
         codes = (row["class_from"], row["class_to"])
-        names = [book.class_names(code)[short(lang)] for code in codes]
+        names = [book.class_names(code)[lang] for code in codes]
         assert " → ".join(names) in body
     test.button(key=f"simulate_reset_{lang}").click().run()
-    assert " → " not in printed(test).split("<thead>")[-1]
+    assert " → " not in page_html(test).split("<thead>")[-1]
 
 
 def test_thresholds_that_contradict_are_refused_with_a_sentence(app: OpenPage) -> None:
@@ -93,16 +89,16 @@ def test_thresholds_that_contradict_are_refused_with_a_sentence(app: OpenPage) -
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_scheme_can_be_simulated(app: OpenPage, scheme: str, lang: str) -> None:
-    assert printed(app("rules/compare", lang=lang, scheme=scheme))
+    assert page_html(app("rules/compare", lang=lang, scheme=scheme))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_compliance_page_prints_the_counts(app: OpenPage, bank: Warehouse, lang: str) -> None:
-    body = printed(app("rules/compliance", lang=lang))
+    body = page_html(app("rules/compliance", lang=lang))
     months = [month_end(LAST, -back) for back in (11, 0)]
     trend = compliance.trend(bank, months)
     for row in compliance.counts(bank, LAST).to_dict("records"):
-        name = compliance.rules_in_force(LAST)[row["rule"]].names[short(lang)]
+        name = compliance.rules_in_force(LAST)[row["rule"]].names[lang]
         assert name in body
         assert f'<td class="num">{row["breaches"]:,}</td>' in body
         assert number(row["share"], "rate", lang) in body
@@ -126,12 +122,12 @@ def test_the_card_of_a_customer_gives_every_class_and_why(
     test = app("analysis/customer", lang=lang, scheme="abcd")
     test.text_input(key="customer_number").set_value(customer_number).run()
     assert not test.exception
-    body = printed(test)
+    body = page_html(test)
     profile = customer_profile.profile_of(bank, SCHEMES, LAST, customer_number)
     assert len(profile.cases) >= 10
     for case in profile.cases:
         assert case.stored_class == case.decision.code
-        assert case.decision.names[short(lang)] in body
+        assert case.decision.names[lang] in body
     assert "●" in body
 
 
@@ -183,7 +179,7 @@ def test_a_broken_rulebook_leaves_the_one_that_graded_the_data_in_force(
 ) -> None:
     break_rule(rulebook_folder / "abcd" / "1990-01-01.toml")
     test = app(page, lang="en", scheme="abcd")
-    assert "A prime" in json.dumps([printed(test), str(schemes()["abcd"].editions[-1].classes)])
+    assert "A prime" in json.dumps([page_html(test), str(schemes()["abcd"].editions[-1].classes)])
     if page != "overall/overview":
         assert any(
             "did you mean max_days_past_due_12m?" in warning.value for warning in test.warning

@@ -16,7 +16,7 @@ CATALOGUES = {
     language: tomllib.loads((ROOT / "data" / "messages" / f"{language}.toml").read_text("utf-8"))
     for language in LANGUAGES
 }
-CODES = {code for section in ("load", "question") for code in CATALOGUES["en"][section]}
+CODES = {code for section in ("load", "question", "rulebook") for code in CATALOGUES["en"][section]}
 ERRORS = {
     "UserError",
     "InvalidRequest",
@@ -28,6 +28,8 @@ ERRORS = {
     "TooSlow",
     "DiskFull",
     "Busy",
+    "RulebookError",
+    "RuleSyntaxError",
 }
 SOURCES = [path for room in ("analytics", "data", "pages") for path in (ROOT / room).rglob("*.py")]
 
@@ -78,13 +80,14 @@ def test_a_chinese_sentence_names_no_fact_that_the_english_one_lacks() -> None:
 def test_every_error_that_is_raised_has_a_sentence_and_its_facts(path: Path) -> None:
     for code, facts in raised_codes(path):
         assert code in CODES, code
-        section = "load" if code in CATALOGUES["en"]["load"] else "question"
+        section = next(s for s in ("load", "question", "rulebook") if code in CATALOGUES["en"][s])
         assert fact_names(CATALOGUES["en"][section][code]) <= facts, code
 
 
-def test_every_sentence_of_a_load_error_is_used() -> None:
+@pytest.mark.parametrize("section", ["load", "rulebook"])
+def test_every_sentence_of_an_error_is_used(section: str) -> None:
     texts = "\n".join(path.read_text("utf-8") for path in SOURCES)
-    unused = {code for code in CATALOGUES["en"]["load"] if f'"{code}"' not in texts}
+    unused = {code for code in CATALOGUES["en"][section] if f'"{code}"' not in texts}
     assert not unused
 
 

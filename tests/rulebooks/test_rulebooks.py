@@ -50,7 +50,8 @@ def test_every_worked_example_gives_its_class(book):
 def test_every_class_has_a_worked_example_and_names_in_both_languages(book):
     assert {case.code for case in book.examples} == set(book.class_codes)
     assert all(
-        book.class_names(code)["zh"] and book.class_names(code)["en"] for code in book.class_codes
+        book.class_names(code)["zh-CN"] and book.class_names(code)["en"]
+        for code in book.class_codes
     )
 
 
@@ -225,7 +226,7 @@ def test_a_fact_of_the_wrong_type_is_refused_by_name_and_its_value_not_told(fact
     with pytest.raises(FactError, match=said) as refused:
         newest("consumer_five").classify({fact: value})
     assert refused.value.fact == fact
-    assert fact in refused.value.zh
+    assert fact in refused.value.text("zh-CN")
     assert "1.001" not in str(refused.value)
 
 
@@ -260,7 +261,7 @@ def test_the_nearest_boundary_is_one_change_of_one_fact_in_its_unit():
     ).boundary
     # 95 → 90 is five days up; 95 → 271 is 176 days down
     up, down = near["up"], near["down"]
-    assert (up.needed, up.difference, up.code, up.fact.unit("zh")) == (
+    assert (up.needed, up.difference, up.code, up.fact.unit("zh-CN")) == (
         90,
         -5,
         "special_mention",
@@ -295,7 +296,7 @@ def test_no_closer_single_change_of_a_number_moves_the_class():
 
 def test_rules_are_words_in_both_languages():
     rule = next(rule for rule in newest("consumer_five").leaves() if rule.fact.name == "age")
-    assert (rule.words("zh"), rule.words("en")) == (
+    assert (rule.words("zh-CN"), rule.words("en")) == (
         "年龄 30–55 岁（含）",
         "Age 30–55 years inclusive",
     )
@@ -311,7 +312,7 @@ def test_a_bad_rulebook_is_refused_with_line_and_clause(path):
         rulebooks.read_rulebook_file(path)
     assert expected in str(refused.value)
     assert str(refused.value).startswith(path.name)
-    assert refused.value.text("zh") != str(refused.value)
+    assert refused.value.text("zh-CN") != str(refused.value)
 
 
 def test_there_is_a_bad_rulebook_for_every_kind_of_fault():

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from analytics.rulebooks.conditions import Group, Note, Rule
 from analytics.rulebooks.errors import Refusal, RulebookError, RuleSyntaxError
-from analytics.rulebooks.facts import Fact
+from analytics.rulebooks.facts import Fact, by_language
 from analytics.rulebooks.syntax.rule_text import parse_rule
 from analytics.rulebooks.syntax.source_lines import DEEPEST, SourceLines, load
 
@@ -86,8 +86,7 @@ class EntryReader:
         note = self._note(entry, clause or criterion.note.clause, line)
         note = Note(
             note.clause,
-            note.zh or criterion.note.zh,
-            note.en or criterion.note.en,
+            {**criterion.note.words, **note.words},
             note.is_ours or criterion.note.is_ours,
             line,
         )
@@ -116,8 +115,11 @@ class EntryReader:
             self._refuse("ours_bool", line, clause)
         return Note(
             clause,
-            str(entry.get("zh", "")),
-            str(entry.get("en", "")),
+            {
+                language: str(entry[key])
+                for key, language in (("zh", "zh-CN"), ("en", "en"))
+                if entry.get(key)
+            },
             entry.get("ours", False),
             line,
         )
@@ -129,7 +131,7 @@ class EntryReader:
             or not all(isinstance(v, str) and v.strip() for v in value.values())
         ):
             self._refuse("both_languages", line, key=key)
-        return dict(value)
+        return by_language(value["zh"], value["en"])
 
     def _texts(self, entry: Mapping[str, Any], key: str, line: int | None) -> tuple[str, ...]:
         value = entry.get(key, [])
@@ -150,6 +152,4 @@ class EntryReader:
         raise RulebookError(key, self.path, line, clause, **fields)
 
     def _pass_on(self, error: Refusal, line: int | None, clause: str = "") -> NoReturn:
-        raise RulebookError(
-            "passed_on", self.path, line, clause, said={"zh": error.zh, "en": error.en}
-        ) from error
+        raise RulebookError("passed_on", self.path, line, clause, said=error) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from analytics.rulebooks.conditions import NO_NOTE, Note, Rule
 from analytics.rulebooks.errors import RuleSyntaxError
-from analytics.rulebooks.facts import DIGITS, Fact
+from analytics.rulebooks.facts import DIGITS, Fact, by_language
 
 SIGNS = ("!=", "<=", ">=", "=", "<", ">")
 # what looks like half-width punctuation, digits or letters and is not
@@ -45,8 +45,8 @@ def parse_rule(text: str, facts: Mapping[str, Fact], note: Note = NO_NOTE) -> Ru
         raise RuleSyntaxError("rule_unreadable", text=_short(text), signs=SIGNS)
     fact = facts.get(name)
     if fact is None:
-        near = _near(name, facts)
-        near = {"zh": f"；是否应为 {near}？", "en": f"; did you mean {near}?"} if near else ""
+        close = _near(name, facts)
+        near = by_language(f"；是否应为 {close}？", f"; did you mean {close}?") if close else ""
         raise RuleSyntaxError("rule_unknown_fact", name=name, near=near)
     values = tuple(_literal(fact, literal) for literal in literals)
     allowed = frozenset[str]()

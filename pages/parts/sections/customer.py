@@ -87,15 +87,14 @@ def identity(profile: CustomerProfile, selection: Selection) -> None:
 
 def classes(profile: CustomerProfile, lang: str) -> None:
     """Draw the class in every scheme with its clauses, nearest boundaries and service."""
-    short = rulebook_tables.rulebook_lang(lang)
     rows = [
         (
-            _case_name(case, short),
-            case.decision.names[short],
+            _case_name(case, lang),
+            case.decision.names[lang],
             _why(case, lang),
             rulebook_tables.boundary(case.book, case.decision.boundary.get("up"), lang),
             rulebook_tables.boundary(case.book, case.decision.boundary.get("down"), lang),
-            _service(case, short),
+            _service(case, lang),
         )
         for case in profile.cases
     ]
@@ -108,9 +107,9 @@ def classes(profile: CustomerProfile, lang: str) -> None:
     )
 
 
-def _case_name(case: facts.GradingResult, short: str) -> str:
+def _case_name(case: facts.GradingResult, lang: str) -> str:
     """Return the scheme, with the number of the loan where loans are graded."""
-    name = case.book.names[short]
+    name = case.book.names[lang]
     return f"{name} {case.number}" if case.book.grain == "loan" else name
 
 
@@ -118,22 +117,18 @@ def _why(case: facts.GradingResult, lang: str) -> str:
     """Return the clauses that gave the class, or the facts that are missing for one."""
     if not case.decision.missing:
         return text.listing(list(case.decision.clauses), lang)
-    names = [
-        case.book.fact_index[name].words(rulebook_tables.rulebook_lang(lang))
-        for name in case.decision.missing
-    ]
+    names = [case.book.fact_index[name].words(lang) for name in case.decision.missing]
     return say("card.missing", lang, facts=text.listing(names, lang))
 
 
-def _service(case: facts.GradingResult, short: str) -> str:
+def _service(case: facts.GradingResult, lang: str) -> str:
     codes = {item.code: item for item in case.book.classes}
-    return codes[case.decision.code].service.get(short, "") if case.decision.code in codes else ""
+    return codes[case.decision.code].service.get(lang, "") if case.decision.code in codes else ""
 
 
 def case_picker(profile: CustomerProfile, selection: Selection) -> facts.GradingResult:
     """Draw a choice of the case to explain; the selected scheme's is the default."""
     lang = selection.lang
-    short = rulebook_tables.rulebook_lang(selection.lang)
     schemes = [case.book.id for case in profile.cases]
     default = schemes.index(selection.scheme) if selection.scheme in schemes else 0
     place = st.selectbox(
@@ -142,7 +137,7 @@ def case_picker(profile: CustomerProfile, selection: Selection) -> facts.Grading
         default,
         key=f"case_{selection.scheme}_{lang}",
         width=420,
-        format_func=lambda place: _case_name(profile.cases[place], short),
+        format_func=lambda place: _case_name(profile.cases[place], lang),
     )
     return profile.cases[place]
 

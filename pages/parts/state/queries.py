@@ -205,7 +205,7 @@ def schemes() -> dict[str, rulebooks.Scheme]:
 
 def scheme_name(scheme: str, lang: str) -> str:
     """Return the name of a scheme in the reader's language."""
-    return schemes()[scheme].names["zh" if lang == "zh-CN" else "en"]
+    return schemes()[scheme].names[lang]
 
 
 def dimension_name(dimension: str, lang: str) -> str:

@@ -45,9 +45,7 @@ def rulebooks_on_disk() -> tuple[dict[str, Scheme], list[RulebookError]]:
 def warn_of_invalid_rulebooks(lang: str) -> None:
     """Draw a warning for every invalid rulebook."""
     for refusal in rulebooks_on_disk()[1]:
-        st.warning(
-            say("rules.refused", lang, reason=refusal.text("zh" if lang == "zh-CN" else "en"))
-        )
+        st.warning(say("rules.refused", lang, reason=refusal.text(lang)))
 
 
 def graded_the_data(book: Rulebook) -> bool:

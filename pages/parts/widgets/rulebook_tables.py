@@ -26,11 +26,6 @@ class Html(str):
     """Markup made here from escaped text; every other cell is plain text."""
 
 
-def rulebook_lang(lang: str) -> str:
-    """Return the language code that rulebooks use."""
-    return "zh" if lang == "zh-CN" else "en"
-
-
 def table(
     heads: Sequence[str],
     rows: Iterable[Row],
@@ -90,7 +85,7 @@ def rulebook_table(book: Rulebook, lang: str) -> None:
 def _exclusion_rows(book: Rulebook, lang: str) -> list[Row]:
     if not book.exclusions:
         return []
-    name = book.class_names(book.exclusion_class)[rulebook_lang(lang)]
+    name = book.class_names(book.exclusion_class)[lang]
     rows: list[Row] = [say("rules.bars", lang, name=name)]
     for rule in book.exclusions:
         rows += _rule(rule, "", 0, lang)
@@ -102,7 +97,7 @@ def _class_rows(book: Rulebook, lang: str) -> list[Row]:
     without_rules = [grade.code for grade in book.classes if grade.rules is None]
     for place, code in enumerate((*book.evaluation_order, *without_rules), start=1):
         grade = book.class_of(code)
-        name = grade.names[rulebook_lang(lang)]
+        name = grade.names[lang]
         if grade.rules is None:
             key = "rules.otherwise" if code == book.otherwise else "rules.no_rules"
             rows += [name, (grade.note.clause, say(key, lang), _service(grade, lang))]
@@ -124,7 +119,7 @@ def _downgrade_rows(book: Rulebook, lang: str) -> list[Row]:
         rows.append(say("rules.downgrades", lang))
     for downgrade in book.downgrades:
         if downgrade.to:
-            name = book.class_names(downgrade.to)[rulebook_lang(lang)]
+            name = book.class_names(downgrade.to)[lang]
             effect = say("rules.down_to", lang, name=name)
         else:
             effect = say("rules.down_by", lang, steps=downgrade.by)
@@ -136,7 +131,7 @@ def _downgrade_rows(book: Rulebook, lang: str) -> list[Row]:
 def _score_rows(book: Rulebook, lang: str) -> list[Row]:
     rows: list[Row] = []
     for item in book.score:
-        rows.append(f"{say('rules.score', lang)} · {item.name[rulebook_lang(lang)]}")
+        rows.append(f"{say('rules.score', lang)} · {item.name[lang]}")
         for band, points in item.bands:
             first, *rest = _rule(band, item.note.clause, 0, lang)
             rows += [(first[0], first[1], say("rules.points", lang, points=points)), *rest]
@@ -146,7 +141,7 @@ def _score_rows(book: Rulebook, lang: str) -> list[Row]:
 
 
 def _service(item: Class, lang: str) -> str:
-    return item.service.get(rulebook_lang(lang), "")
+    return item.service.get(lang, "")
 
 
 def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple[str, str, str]]:
@@ -162,9 +157,9 @@ def _rule(node: Rule | Group, clause: str, depth: int, lang: str) -> list[tuple[
 
 def rule_words(node: Rule | Group, lang: str) -> str:
     """Return a rule in words; a group without its own says whether all or any must hold."""
-    if isinstance(node, Group) and not node.note.zh:
+    if isinstance(node, Group) and not node.note.words.get("zh-CN"):
         return say("rules.all" if node.kind == "all" else "rules.any", lang)
-    return node.words(rulebook_lang(lang))
+    return node.words(lang)
 
 
 def trace(book: Rulebook, decision: Decision, lang: str) -> None:
@@ -174,7 +169,7 @@ def trace(book: Rulebook, decision: Decision, lang: str) -> None:
     for check in decision.checks:
         if (check.stage, check.code) != above:
             above = (check.stage, check.code)
-            name = book.class_names(check.code)[rulebook_lang(lang)] if check.code else ""
+            name = book.class_names(check.code)[lang] if check.code else ""
             rows.append(f"{say(f'rules.stage_{check.stage}', lang)} {name}".strip())
         outcome = MARK[check.outcome]
         if check.applied:
@@ -201,7 +196,7 @@ def value_of(book: Rulebook, name: str, value: Any, lang: str) -> str:
     fact = book.fact_index.get(name)
     if fact is not None and fact.type == "money":
         return text.exact(float(value), "money", lang)
-    return fact.value_words(value, rulebook_lang(lang)) if fact is not None else plain_text(value)
+    return fact.value_words(value, lang) if fact is not None else plain_text(value)
 
 
 def facts_of(book: Rulebook, case: Example, lang: str) -> str:
@@ -212,12 +207,12 @@ def facts_of(book: Rulebook, case: Example, lang: str) -> str:
     words = []
     for name in names:
         if name in book.fact_index:
-            label = book.fact_index[name].words(rulebook_lang(lang))
+            label = book.fact_index[name].words(lang)
             words.append(f"{label} {value_of(book, name, case.facts.get(name), lang)}")
     facts = text.listing(words, lang)
     if not brief:
         return facts
-    return say("rules.as_first", lang, case=first.case[rulebook_lang(lang)], facts=facts)
+    return say("rules.as_first", lang, case=first.case[lang], facts=facts)
 
 
 def calculations(book: Rulebook, lang: str) -> None:
@@ -228,7 +223,7 @@ def calculations(book: Rulebook, lang: str) -> None:
     rows = [
         (
             calculation.clause,
-            calculation.case[rulebook_lang(lang)],
+            calculation.case[lang],
             say(f"rules.asks_{calculation.asks}", lang),
             _calculation_result(calculation, lang),
         )
@@ -252,17 +247,17 @@ def boundary(book: Rulebook, change: NearestChange | None, lang: str) -> str:
     """Return what would change the class: 近12个月最大逾期天数 0 → 31 天：B 良好."""
     if change is None:
         return text.NOTHING
-    unit = change.fact.unit(rulebook_lang(lang))
+    unit = change.fact.unit(lang)
     now, then = (
         value_of(book, change.fact.name, value, lang) for value in (change.value, change.needed)
     )
     return say(
         "rules.boundary",
         lang,
-        fact=change.fact.words(rulebook_lang(lang)),
+        fact=change.fact.words(lang),
         now=now,
         then=then + (f" {unit}" if unit else ""),
-        name=book.class_names(change.code)[rulebook_lang(lang)],
+        name=book.class_names(change.code)[lang],
     )
 
 

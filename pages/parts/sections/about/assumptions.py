@@ -30,7 +30,7 @@ def values_in_force(as_of: date, lang: str) -> list[tuple[str, str]]:
     five = rulebooks.read_schemes()["loan_five"]
     lines += [
         (
-            say("assumed.pd", lang, name=five.class_names(code)["zh" if lang == "zh-CN" else "en"]),
+            say("assumed.pd", lang, name=five.class_names(code)[lang]),
             text.number(rate, "rate", lang),
         )
         for code, rate in edition.pd.items()

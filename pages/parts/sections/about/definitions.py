@@ -14,7 +14,7 @@ from data.contract.schema import read_contract
 from data.errors import UserError
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
-from pages.parts.widgets import chart, rulebook_tables, tables
+from pages.parts.widgets import chart, tables
 from pages.parts.widgets.text import caption, section_title
 
 
@@ -76,17 +76,16 @@ def one_metric(selection: Selection, ids: Sequence[str]) -> None:
 
 def rulebooks(lang: str) -> None:
     """Draw every edition of every rulebook with its document and classes."""
-    words = rulebook_tables.rulebook_lang(lang)
     schemes = queries.schemes()
     section_title(say("definition.rulebooks", lang, count=len(schemes)))
     rows = [
         (
-            scheme.names[words],
+            scheme.names[lang],
             say(f"definition.grain_{scheme.grain}", lang),
             book.effective_on,
-            book.document[words],
+            book.document[lang],
             book.approved_by,
-            text.listing([scheme.class_names(code)[words] for code in book.class_codes], lang),
+            text.listing([scheme.class_names(code)[lang] for code in book.class_codes], lang),
         )
         for scheme in schemes.values()
         for book in scheme.editions

@@ -44,7 +44,7 @@ def board(selection: Selection, counts: pd.DataFrame) -> None:
 def _board(selection: Selection, counts: pd.DataFrame, over: pd.DataFrame) -> None:
     lang = selection.lang
     rules = compliance.rules_in_force(date.fromisoformat(selection.as_of))
-    names = {rule.id: rule.names[rulebook_tables.rulebook_lang(lang)] for rule in rules.values()}
+    names = {rule.id: rule.names[lang] for rule in rules.values()}
     rulebook_tables.table(
         [say(f"compliance.{head}", lang, months=MONTHS) for head in _HEADS],
         [
@@ -82,7 +82,7 @@ def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, expo
     other_columns = list_table.export_columns(frame.drop(columns=list(facts)), lang)
     return other_columns | {
         name: export.ExportColumn(
-            fact.words(rulebook_tables.rulebook_lang(lang)),
+            fact.words(lang),
             "rate" if name.endswith("_ratio") else _UNITS[fact.type],
         )
         for name, fact in facts.items()
@@ -92,27 +92,25 @@ def columns(rule: ServiceRule, frame: pd.DataFrame, lang: str) -> dict[str, expo
 def with_labels(rule: ServiceRule, frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     """Return the list with words in place of codes."""
     facts = facts_of(rule)
-    short = rulebook_tables.rulebook_lang(selection.lang)
     labels = {}
     for name, fact in facts.items():
         if fact.type == "bool":
             labels[name] = [rulebook_tables.yes_no(value, selection.lang) for value in frame[name]]
         elif fact.type == "code":
-            labels[name] = [fact.value_words(value, short) for value in frame[name]]
+            labels[name] = [fact.value_words(value, selection.lang) for value in frame[name]]
     return list_table.with_labels(frame, selection).assign(**labels)
 
 
 def export_notes(rule: ServiceRule, selection: Selection) -> list[tuple[str, str]]:
     """Return the notes of an export: the rule, its clause and words, month, edition."""
     lang = selection.lang
-    short = rulebook_tables.rulebook_lang(selection.lang)
     no_filters = "compliance.no_filters" if applied_filters(selection) else "export.no_filters"
     return [
-        (say("compliance.rule", lang), f"{rule.names[short]} ({rule.id})"),
-        (say("rules.clause", lang), f"{rule.document[short]} {rule.clause}"),
+        (say("compliance.rule", lang), f"{rule.names[lang]} ({rule.id})"),
+        (say("rules.clause", lang), f"{rule.document[lang]} {rule.clause}"),
         (
             say("export.definition", lang),
-            f"{rule.applies.words(short)} | {rule.breach.words(short)} | {rule.note[short]}",
+            f"{rule.applies.words(lang)} | {rule.breach.words(lang)} | {rule.note[lang]}",
         ),
         (say("export.as_of", lang), selection.as_of),
         (say("export.filters", lang), say(no_filters, lang)),

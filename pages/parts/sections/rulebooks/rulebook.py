@@ -15,10 +15,9 @@ from pages.parts.widgets.text import caption, section_title
 
 def document(book: Rulebook, lang: str) -> None:
     """Draw the document behind a rulebook, since when it is in force, and who approved it."""
-    short = rulebook_tables.rulebook_lang(lang)
-    section_title(book.names[short])
+    section_title(book.names[lang])
     caption(
-        say("rules.document", lang, document=book.document[short]),
+        say("rules.document", lang, document=book.document[lang]),
         say("rules.in_force", lang, day=text.day(book.effective_on, lang)),
         say("rules.repealed", lang, day=text.day(book.repealed_on, lang))
         if book.repealed_on
@@ -27,7 +26,7 @@ def document(book: Rulebook, lang: str) -> None:
         if book.approved_by
         else say("rules.not_approved", lang),
     )
-    caption(book.source.get(short, ""))
+    caption(book.source.get(lang, ""))
     if not rulebook_queries.graded_the_data(book):
         st.info(say("rules.not_built", lang))
 
@@ -35,17 +34,16 @@ def document(book: Rulebook, lang: str) -> None:
 def classes(selection: Selection, scheme: Scheme, book: Rulebook) -> None:
     """Draw the classes with their service and the number of customers or loans in each."""
     lang = selection.lang
-    short = rulebook_tables.rulebook_lang(lang)
     counts = rulebook_queries.class_counts(selection.as_of, scheme.id)
     rulebook_tables.table(
         [say(f"rules.{head}", lang) for head in ("class", "service", "count")],
         [
-            (item.names[short], item.service.get(short, ""), f"{counts.get(item.code, 0):,}")
+            (item.names[lang], item.service.get(lang, ""), f"{counts.get(item.code, 0):,}")
             for item in book.classes
         ]
         + [
             (
-                book.class_names(book.unrated)[short],
+                book.class_names(book.unrated)[lang],
                 say("rules.unrated", lang),
                 f"{counts.get(book.unrated, 0):,}",
             )
@@ -58,7 +56,6 @@ def classes(selection: Selection, scheme: Scheme, book: Rulebook) -> None:
 
 def parameters(book: Rulebook, lang: str) -> None:
     """Draw the parameters of a rulebook, if it has any."""
-    short = rulebook_tables.rulebook_lang(lang)
     if book.parameters:
         section_title(say("rules.parameters", lang))
         rulebook_tables.table(
@@ -66,7 +63,7 @@ def parameters(book: Rulebook, lang: str) -> None:
             [
                 (
                     p.note.clause,
-                    rulebook_tables.indented(p.names[short], 0, p.note.is_ours, lang),
+                    rulebook_tables.indented(p.names[lang], 0, p.note.is_ours, lang),
                     rulebook_tables.parameter(p.value, lang),
                 )
                 for p in book.parameters.values()
@@ -78,14 +75,13 @@ def parameters(book: Rulebook, lang: str) -> None:
 
 def examples(book: Rulebook, lang: str) -> None:
     """Draw the worked examples of a rulebook."""
-    short = rulebook_tables.rulebook_lang(lang)
     section_title(say("rules.examples", lang, count=len(book.examples)))
     rulebook_tables.table(
         [say(f"rules.{head}", lang) for head in ("case", "class", "clauses", "facts")],
         [
             (
-                case.case[short],
-                book.class_names(case.code)[short],
+                case.case[lang],
+                book.class_names(case.code)[lang],
                 text.listing(list(case.because), lang),
                 rulebook_tables.facts_of(book, case, lang),
             )

@@ -50,7 +50,7 @@ def _part_name(book: Rulebook, threshold: Threshold, lang: str) -> str:
     stage = say(f"rules.stage_{threshold.stage}", lang)
     if not threshold.code:
         return stage
-    return f"{stage} {book.class_names(threshold.code)[rulebook_tables.rulebook_lang(lang)]}"
+    return f"{stage} {book.class_names(threshold.code)[lang]}"
 
 
 def state_key(book: Rulebook, threshold: Threshold) -> str:
@@ -90,7 +90,7 @@ def _slider_label(threshold: Threshold, lang: str) -> str:
     if sign == "between":
         sign = say("rules.from" if threshold.place == 0 else "rules.to", lang)
     clause = rule.note.clause or threshold.clause
-    name = rule.fact.words(rulebook_tables.rulebook_lang(lang))
+    name = rule.fact.words(lang)
     return escape_markdown(f"{clause}　{name} {sign}")
 
 
@@ -98,12 +98,11 @@ def _code_slider(fact: Fact, label: str, key: str, current: str, lang: str) -> s
     # The start is set here and not passed: a slider whose start changes is a new widget and loses
     # the keyboard focus.
     st.session_state.setdefault(key, current)
-    short = rulebook_tables.rulebook_lang(lang)
     return st.select_slider(
         label,
         list(fact.ascending),
         key=key,
-        format_func=lambda code: fact.value_words(code, short),
+        format_func=lambda code: fact.value_words(code, lang),
     )
 
 
@@ -116,7 +115,7 @@ def _number_slider(
     low, high, step = _slider_range(start, whole, fact.name.endswith("_percentile"))
     kind = int if whole else float
     st.session_state.setdefault(key, kind(current))
-    unit = fact.unit(rulebook_tables.rulebook_lang(lang))
+    unit = fact.unit(lang)
     position = st.slider(label, kind(low), kind(high), step=kind(step), key=key, help=unit or None)
     return int(position) if fact.type == "int" else Decimal(str(position))
 
@@ -188,12 +187,12 @@ def _rows_to_draw(swaps: SwapSets) -> list[dict[Hashable, Any]]:
     or enters.
     """
     stays = swaps.frame["class_from"] == swaps.frame["class_to"]
-    staying = swaps.frame[stays]
+    same_class = swaps.frame[stays]
     if swaps.moved["n"].sum() > 0:
-        touched = {*swaps.moved["class_from"], *swaps.moved["class_to"]}
-        staying = staying[staying["class_from"].isin(touched)]
-    changing = swaps.frame[~stays].sort_values("n", ascending=False)
-    return [*changing.to_dict("records"), *staying.to_dict("records")]
+        affected_classes = {*swaps.moved["class_from"], *swaps.moved["class_to"]}
+        same_class = same_class[same_class["class_from"].isin(affected_classes)]
+    moves = swaps.frame[~stays].sort_values("n", ascending=False)
+    return [*moves.to_dict("records"), *same_class.to_dict("records")]
 
 
 def _swap_row(swap: Mapping[Hashable, Any], names: Mapping[str, str], lang: str) -> list[str]:
@@ -250,19 +249,19 @@ def outcome(swaps: SwapSets, names: Mapping[str, str], lang: str) -> None:
     swap_sets(swaps, names, lang)
 
 
-def signing(base: Rulebook, edited: str, effective_on: date, lang: str) -> None:
+def signing(base: Rulebook, new_text: str, effective_on: date, lang: str) -> None:
     """Draw whether the worked examples of the edited rulebook hold, and its download."""
     section_title(say("simulate.sign", lang))
     path = f"{base.id}/{effective_on}.toml"
-    problem = failing_example(edited, lambda toml: rulebooks.parse_rulebook_text(toml, path=path))
+    problem = failing_example(new_text, lambda toml: rulebooks.parse_rulebook_text(toml, path=path))
     if problem:
-        reason = problem.text(rulebook_tables.rulebook_lang(lang))
+        reason = problem.text(lang)
         caption(say("simulate.examples_fail", lang, reason=reason))
     else:
         caption(say("simulate.examples_hold", lang))
     st.download_button(
         say("simulate.download", lang),
-        edited,
+        new_text,
         f"{effective_on}.toml",
         "application/toml",
         on_click="ignore",
