@@ -338,8 +338,7 @@ def read(warehouse: Warehouse, as_of: date | None = None) -> Segments:
 def class_names(scheme: str, lang: str) -> dict[str, str]:
     """Return class code → name in the order of the scheme; codes of no rulebook come last."""
     rules = schemes()[scheme]
-    language = "zh" if lang == "zh-CN" else "en"
-    names = {code: rules.class_names(code)[language] for code in rules.class_codes}
+    names = {code: rules.class_names(code)[lang] for code in rules.class_codes}
     for code in ("no_loan", "new", "unrated"):
         if code not in names:
             names[code] = say(f"segments.{code}", lang)
