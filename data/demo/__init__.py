@@ -35,13 +35,13 @@ Sizes are those of 20,000 customers, seed 7; at any size and seed they are near.
    from 30 to 21 %. overdue_rate_30 of every opening tier of scheme abcd falls (12 months: A 0.6 to 0.3, B 1.2 to
    0.8, C 4.1 to 3.5, D 6.1 to 5.6 %), the total rises from 2.0 to 2.1 %. Find it: the bridge of overdue_rate_30
    against a year ago, opening 1, 3 or 12 months: rate effects negative, mix effects positive. At 20,000 customers
-   one tier may stand out by chance under another seed; the mix effects do not depend on it.
+   one tier may differ by chance under another seed; the mix effects do not depend on it.
 3. A win-back campaign. Of the customers who settled their last loan in 2026-03, 04 and 05 (7 to 5 months before the
    anchor), 88 % were called (action win_back, 1st to 8th of the following month) and 50-60 % borrowed again within
    90 days, against 25-30 % of the cohorts before and after. Find it: reloan_rate_90 by settlement month; the reloan
    curve.
-4. Hidden good and hidden bad (`hidden_misgraded`). 5 % of steady and savers stand in grades BB to D and hardly ever
-   fall behind; 12 % of stretched stand in AA to BBB: they pay late within the month, then on a month of their own
+4. Hidden good and hidden bad (`hidden_misgraded`). 5 % of steady and savers have grades BB to D and hardly ever
+   fall behind; 12 % of stretched have AA to BBB: they pay late within the month, then on a month of their own
    in the last 30 start to fall behind: of those with no arrears at 2025-10-31, a fifth to a third is 30+ days late
    within the year, 6 to 17 times as often as others of their grades. Find it: grade against behaviour (segments).
 5. A branch that misses its targets. 霁东省分行 Jidong (branch 06) misses every target in nearly every month

@@ -1,4 +1,4 @@
-"""What the bank knows of its customers: the attribute columns of the contract, drawn from type and standing."""
+"""Attributes of the customers: the columns of the contract, drawn from hidden type and credit standing."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

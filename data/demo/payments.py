@@ -355,10 +355,10 @@ def _update_book(
     restructured = behaviour.cures & (before >= 3) & ~closed & (behaviour.share < 0.48)
     loans.restructured_on[i[restructured]] = paid_on[restructured]
     sold = written_off & (behaviour.share > 0.82)
-    kept = written_off & ~sold
+    unsold = written_off & ~sold
     ended_on = start + position.length - 1 - i % 5
     loans.sold_on[i[sold]] = ended_on[sold]
-    loans.written_off_on[i[kept]] = ended_on[kept]
+    loans.written_off_on[i[unsold]] = ended_on[unsold]
     book.is_barred[position.customer[written_off]] = True
     np.subtract.at(book.open_loans, position.customer[closed | written_off], 1)
     book.active = i[~(closed | written_off)]

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from data.demo.delivery import CONTRACT
 
-AS_OF = datetime(2026, 10, 31)
-YEAR_BEFORE = datetime(2025, 10, 31)
+AS_OF = datetime.fromisoformat("2026-10-31")
+YEAR_BEFORE = datetime.fromisoformat("2025-10-31")
 SEED = 7
 DELIVERED_TABLES = [name for name in CONTRACT if name != "loan_snapshot"]
 

@@ -1,4 +1,4 @@
-"""The planted story can be found in the delivered tables of the demo bank."""
+"""The delivered tables of the demo bank show the planted story."""
 
 import pandas as pd
 import pytest
@@ -21,11 +21,12 @@ def test_partner_loans_of_two_quarters_go_bad_in_one_province(bank: DeliveredBan
             ]
         )
     went_bad = pd.Series(loans.index.isin(late), loans.index)
-    partner, here = loans.channel == "partner", loans.branch_id.str.startswith("03")
-    assert (partner & here).sum() > 100
-    assert went_bad[partner & here].mean() > 0.45
-    assert went_bad[partner & here].mean() > 1.5 * went_bad[partner & ~here].mean()
-    assert went_bad[~partner & here].mean() < 0.2
+    partner = loans.channel == "partner"
+    cangbei = loans.branch_id.str.startswith("03")
+    assert (partner & cangbei).sum() > 100
+    assert went_bad[partner & cangbei].mean() > 0.45
+    assert went_bad[partner & cangbei].mean() > 1.5 * went_bad[partner & ~cangbei].mean()
+    assert went_bad[~partner & cangbei].mean() < 0.2
 
 
 @pytest.mark.parametrize("opening", [1, 3, 12])
@@ -33,7 +34,9 @@ def test_every_group_of_grades_improves_and_the_bank_gets_worse(
     bank: DeliveredBank, opening: int
 ) -> None:
     groups = {"AAA": 1, "AA": 1, "A": 2, "BBB": 2, "BB": 3, "B": 3, "C": 4, "D": 4}
-    rates, shares, totals = [], [], []
+    rates: list[pd.Series] = []
+    shares: list[pd.Series] = []
+    totals: list[float] = []
     for at in (YEAR_BEFORE, AS_OF):
         positions = bank.loan_positions(at)
         opened = at - pd.DateOffset(months=opening) + pd.offsets.MonthEnd(0)
@@ -77,8 +80,10 @@ def test_hidden_customers_behave_against_their_grade(bank: DeliveredBank) -> Non
     )
     grade = bank.grades(YEAR_BEFORE).reindex(worst.index)
     late = worst > 30
-    high, low = grade.isin(["AAA", "AA", "A", "BBB"]), grade.isin(["BB", "B", "C", "D"])
-    is_good, is_bad = worst.index.isin(good), worst.index.isin(bad)
+    high = grade.isin(["AAA", "AA", "A", "BBB"])
+    low = grade.isin(["BB", "B", "C", "D"])
+    is_good = worst.index.isin(good)
+    is_bad = worst.index.isin(bad)
     assert (is_bad & high).sum() > 50
     assert (is_good & low).sum() > 50
     assert late[is_bad & high].mean() > 5 * late[~is_bad & high].mean()
