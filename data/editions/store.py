@@ -88,21 +88,16 @@ def publish(
         Reads the candidate edition, opened read-only with all its parts; returns more facts, or
         raises UserError to stop.
     input_bytes
-        Size of the delivery; three times as much must be free on the volume. For its memory see
-        `open_build_session`, also for `memory`, `threads`, `read_dirs` and `keep_order`.
-    created
-        Time of publishing, for people; now by default.
+        Size of the delivery; three times as much must be free on the volume. The options from here
+        to `keep_order` are those of `open_build_session`.
     dry_run
         Publish nothing after the check, and return the edition with its facts, without the new part.
 
     Raises
     ------
     UserError
-        When another load is running, the home cannot serve, space is short, or the months overlap
-        those of the chain.
-
-    After any error, those of `build` and `check` included, nothing is published and the new part is
-    removed.
+        When another load is running, the home cannot serve, space is short, or months overlap.
+        After any error, also of `build` and `check`, nothing is published; the part is removed.
     """
     home = Path(home)
     options = _BuildOptions(input_bytes, memory, threads, read_dirs, keep_order)

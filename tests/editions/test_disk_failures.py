@@ -22,8 +22,12 @@ SUPPORT = Path(__file__).parents[1] / "support"
 def run_driver(home: Path, *arguments: str, **environment: str) -> list[dict]:
     process = subprocess.run(
         [sys.executable, SUPPORT / "disk_faults.py", home, *arguments],
-        env=os.environ | environment, capture_output=True, text=True, check=False, timeout=900,
-    )  # fmt: skip
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
     assert process.returncode == 0, process.stderr
     return [json.loads(line) for line in process.stdout.splitlines()]
 

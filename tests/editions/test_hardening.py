@@ -82,13 +82,25 @@ def test_the_reading_connection_itself_refuses(warehouse: Warehouse, sql: str) -
 @pytest.mark.parametrize(
     "sql",
     [
-        "create view v as select 1", "create temp table t as select 1", "drop view loan_month", "detach p0",
-        "attach ':memory:' as m", "select 1; drop view loan_month", "explain analyze drop view loan_month",
-        "prepare p as select 1", "begin", "checkpoint", "vacuum", "use p0", "set variable x = 1",
+        "create view v as select 1",
+        "create temp table t as select 1",
+        "drop view loan_month",
+        "detach p0",
+        "attach ':memory:' as m",
+        "select 1; drop view loan_month",
+        "explain analyze drop view loan_month",
+        "prepare p as select 1",
+        "begin",
+        "checkpoint",
+        "vacuum",
+        "use p0",
+        "set variable x = 1",
         "create macro f() as 1",
-        "pivot loan_month on load using count(*)", "", "-- nothing",
+        "pivot loan_month on load using count(*)",
+        "",
+        "-- nothing",
     ],
-)  # fmt: skip
+)
 def test_only_a_single_select_is_accepted(warehouse: Warehouse, sql: str) -> None:
     with pytest.raises(QueryError, match="single SELECT"):
         warehouse.query(sql)

@@ -39,9 +39,15 @@ def test_frame_types_are_as_documented(warehouse: Warehouse) -> None:
     )
     kinds = {name: str(kind) for name, kind in frame.dtypes.items()}
     assert kinds == {
-        "i": "int32", "n": "Int32", "d": "datetime64[us]", "t": "str", "e": "category",
-        "m": "float64", "s": "float64", "c": "int64",
-    }  # fmt: skip
+        "i": "int32",
+        "n": "Int32",
+        "d": "datetime64[us]",
+        "t": "str",
+        "e": "category",
+        "m": "float64",
+        "s": "float64",
+        "c": "int64",
+    }
 
 
 def test_a_money_sum_in_a_frame_is_exact_to_the_fen(warehouse: Warehouse) -> None:

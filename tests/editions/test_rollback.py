@@ -12,7 +12,8 @@ from tests.support.disk_faults import publish, served
 
 
 def test_a_rollback_serves_the_old_edition_and_the_next_number_goes_on(home: Path) -> None:
-    first, second = publish(home, 1), publish(home, 2)
+    first = publish(home, 1)
+    second = publish(home, 2)
     warehouse = Warehouse(home)
     assert store.rollback(home, first.id[:8]).number == 1
     assert warehouse.refresh()
@@ -26,7 +27,8 @@ def test_a_rollback_serves_the_old_edition_and_the_next_number_goes_on(home: Pat
 
 def test_after_a_rollback_nothing_falls_back_to_the_withdrawn_edition(home: Path) -> None:
     publish(home, 1)
-    target, _ = publish(home, 2), publish(home, 3)
+    target = publish(home, 2)
+    publish(home, 3)
     store.rollback(home, target.id)
     (home / "CURRENT").unlink()
     assert served(home)[0] == 1

@@ -61,9 +61,15 @@ def break_sqlite(path: Path) -> None:
 
 
 DAMAGES = [
-    break_missing, break_truncated, break_block, break_header,
-    break_text, break_empty, break_folder, break_sqlite,
-]  # fmt: skip
+    break_missing,
+    break_truncated,
+    break_block,
+    break_header,
+    break_text,
+    break_empty,
+    break_folder,
+    break_sqlite,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -71,7 +71,8 @@ def test_a_reader_has_the_catalog_of_its_newest_part(tmp_path: Path) -> None:
 
 
 def test_a_column_that_older_parts_lack_is_null_there(tmp_path: Path) -> None:
-    old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
+    old = tmp_path / "old.duckdb"
+    new = tmp_path / "new.duckdb"
     first = open_build_session(old)
     first.run(
         "create table part.history.t as select 1 as a; create table part.current.h as select 1 as v"
@@ -112,7 +113,8 @@ def test_an_enum_of_all_parts_stays_an_enum(tmp_path: Path) -> None:
 
 
 def test_a_table_cannot_be_in_history_in_one_part_and_in_current_in_another(tmp_path: Path) -> None:
-    old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
+    old = tmp_path / "old.duckdb"
+    new = tmp_path / "new.duckdb"
     for part, schema in [(old, "history"), (new, "current")]:
         session = open_build_session(part)
         session.run(f"create table part.{schema}.t as select 1 as a")
