@@ -1,4 +1,4 @@
-"""The contract: it can be read, a bad one is refused with its place, and it prints in both languages."""
+"""The contract: reading it, refusing a bad one with its place, printing it in both languages."""
 
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def test_the_products_contract_has_its_required_tables() -> None:
     }
 
 
-def test_every_key_stands_before_what_refers_to_it() -> None:
-    """The loader numbers tables in the contract's order; dimensions, customers and loans come first in any case."""
+def test_every_table_follows_those_that_it_refers_to() -> None:
+    """Dimensions, customers and loans are loaded first, the other tables in this order."""
     order = list(read_contract().tables)
     assert (
         order.index("customer")

@@ -55,6 +55,7 @@ def with_sheet(tmp_path: Path, lines: list[list], **options: bool) -> Path:
 
 
 def snapshots(edition: Edition, home: Path) -> list[tuple]:
+    """Return as_of, balance and days past due of every loan."""
     result = rows(
         edition, home, "select as_of, balance, days_past_due from loan_snapshot order by loan_key"
     )
@@ -137,8 +138,10 @@ def timestamps(*days: dt.date | None) -> pa.Array:
     )
 
 
-EARLY, LONG_AGO, LATE = (dt.date(*day) for day in ((2024, 1, 1), (1899, 12, 31), (2024, 4, 1)))
-# First sound rows, then those in which something may be wrong.
+EARLY = dt.date(2024, 1, 1)
+LONG_AGO = dt.date(1899, 12, 31)
+LATE = dt.date(2024, 4, 1)
+# The first rows are valid, each of the others may have a fault.
 TYPED = {
     "payment": {
         "payment_id": pa.array(
@@ -189,33 +192,33 @@ def test_a_typed_row_of_parquet_is_validated_as_the_same_row_in_text(
         "product": "product_id,name,family\nM1,月供贷,mortgage\n",
         "branch": "branch_id,name\nB1,总行\n",
     }
-    typed, found = pa.table(TYPED[table]), {}
+    typed = pa.table(TYPED[table])
+    columns = "* exclude (delivery)" if table == "application" else "*"
+    outcomes = {}
     for form in ("parquet", "csv"):
         delivery = write(tmp_path / form, loan_snapshot=None, **other | {table: None})
         if form == "csv":
             pa.csv.write_csv(typed, delivery / f"{table}.csv")
         else:
             pq.write_table(typed, delivery / f"{table}.parquet")
-        edition = load_tiny(delivery, tmp_path / f"home of {form}", limits=LENIENT)
-        home, columns = (
-            tmp_path / f"home of {form}",
-            "* exclude (delivery)" if table == "application" else "*",
-        )
-        kept = rows(edition, home, f"select {columns} from {table} order by all")
-        # Text has a line of names above the first row.
-        refusals = [
-            (line - (form == "csv"), *why)
-            for name, line, *why in refused(edition, home)
+        home = tmp_path / f"home of {form}"
+        edition = load_tiny(delivery, home, limits=LENIENT)
+        loaded = rows(edition, home, f"select {columns} from {table} order by all")
+        # The first row of the text file is in line 2.
+        rejected = [
+            (line - (form == "csv"), *fault)
+            for name, line, *fault in refused(edition, home)
             if name == table
         ]
-        found[form] = kept, refusals
-    assert found["parquet"] == found["csv"]
-    kept, refusals = found["csv"]
-    assert len(kept) + len(refusals) == typed.num_rows
-    assert min(len(kept), len(refusals)) > 1
+        outcomes[form] = (loaded, rejected)
+    assert outcomes["parquet"] == outcomes["csv"]
+    loaded, rejected = outcomes["csv"]
+    assert len(loaded) + len(rejected) == typed.num_rows
+    assert min(len(loaded), len(rejected)) > 1
 
 
 def damage_workbook(path: Path, kind: str) -> None:
+    """Replace a workbook by a file of another kind."""
     if kind == "encrypted":
         path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
     elif kind == "renamed":

@@ -13,6 +13,7 @@ BRANCH = "branch_id,name\nB1,总行营业部\nB2,澜江分行\n"
 
 
 def branches(edition: Edition, home: Path) -> list[str]:
+    """Return the names of the branches."""
     return [
         row["name"] for row in rows(edition, home, "select name from branch order by branch_key")
     ]

@@ -36,6 +36,7 @@ class Server:
         self.binaries = binaries
 
     def run(self, program: str, *arguments: str, text: str | None = None) -> str:
+        """Run a PostgreSQL program and return its output."""
         command = [str(self.binaries / program), *arguments]
         if os.geteuid() == 0:
             command = [
@@ -45,13 +46,14 @@ class Server:
                 "--clear-groups",
                 *command,
             ]
-        done = subprocess.run(
+        process = subprocess.run(
             command, input=text, capture_output=True, text=True, cwd=self.folder, timeout=60
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def sql(self, text: str, database: str = "bank") -> None:
+        """Run statements."""
         self.run(
             "psql",
             "-h",
@@ -67,6 +69,7 @@ class Server:
         )
 
     def address(self, user: str = "postgres", password: str = "") -> str:
+        """Return the address of the database for a user."""
         return f"postgresql://{user}{':' + password if password else ''}@/bank?host={self.folder}"
 
 
@@ -148,19 +151,19 @@ def test_after_a_broken_connection_everything_is_read_again_in_one_snapshot(
     database: Server, tmp_path: Path
 ) -> None:
     """Fault 81."""
-    broken = []
+    breaks = []
 
-    def breaking(step: str, count: int, seconds: float) -> None:
-        if step == "loan: reading" and not broken:
-            broken.append(step)
+    def break_connection(step: str, count: int, seconds: float) -> None:
+        if step == "loan: reading" and not breaks:
+            breaks.append(step)
             database.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'bank' and pid <> "
-                "pg_backend_pid();"
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = 'bank' and pid <> pg_backend_pid();"
                 "insert into payment values ('P2', 'L2', '2024-03-10', 105, 'instalment')"
             )
 
-    edition = load_tiny(database.address(), tmp_path / "h", progress=breaking)
-    assert broken
+    edition = load_tiny(database.address(), tmp_path / "h", progress=break_connection)
+    assert breaks
     assert edition.facts["tables"]["payment"]["loaded"] == 2
 
 
@@ -173,12 +176,12 @@ def test_a_table_that_takes_too_long_is_refused(database: Server, tmp_path: Path
         "alter table loan rename to slow; create view loan as select slow.* from slow, pg_sleep(5)"
     )
     tables = read_contract().tables
-    wanted = {
+    selected = {
         name: DatabaseTable(name, tables[name], required=True) for name in ("customer", "loan")
     }
     with pytest.raises(UserError, match=r"did not finish table loan within 0\.3 seconds"):
         stage_database(
-            database.address(), wanted, tmp_path, lambda step, rows, seconds: None, timeout=0.3
+            database.address(), selected, tmp_path, lambda step, rows, seconds: None, timeout=0.3
         )
 
 
@@ -211,13 +214,13 @@ def test_rows_that_come_while_reading_belong_to_the_next_load(
 ) -> None:
     """Fault 85."""
 
-    def changing(step: str, count: int, seconds: float) -> None:
+    def change_tables(step: str, count: int, seconds: float) -> None:
         if step == "customer: reading":
             database.sql(
                 "insert into loan values ('L3', 'C1', 10, '2024-01-10'); delete from payment"
             )
 
-    edition = load_tiny(database.address(), tmp_path / "h", progress=changing)
+    edition = load_tiny(database.address(), tmp_path / "h", progress=change_tables)
     assert edition.facts["tables"]["loan"]["loaded"] == 2
     assert edition.facts["tables"]["payment"]["loaded"] == 1
     assert edition.as_of == AS_OF

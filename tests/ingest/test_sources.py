@@ -107,16 +107,16 @@ def test_superlenders_borrowers_with_earlier_loans_have_the_published_rates(
     """Savings 618 of 2,565 = 24.09 %, permanent employment 479 of 2,335 = 20.51 %, of 3,264 loans of described
     borrowers."""
     _, ask = superlender
-    known = """
+    described = """
 from loan join customer using (customer_key)
 where outcome is not null and account_type is not null
     and customer_key in (select customer_key from loan where outcome is null)"""
-    assert ask(f"select count(*) {known}") == [(3264,)]
+    assert ask(f"select count(*) {described}") == [(3264,)]
     assert ask(
-        f"select count(*), count(*) filter (outcome = 'bad') {known} and account_type = 'Savings'"
+        f"select count(*), count(*) filter (outcome = 'bad') {described} and account_type = 'Savings'"
     ) == [(2565, 618)]
     assert ask(
-        f"select count(*), count(*) filter (outcome = 'bad') {known} and employment = 'employed'"
+        f"select count(*), count(*) filter (outcome = 'bad') {described} and employment = 'employed'"
     ) == [(2335, 479)]
 
 

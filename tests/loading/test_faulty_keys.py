@@ -149,16 +149,16 @@ def test_identity_numbers_have_all_their_digits_and_a_wrong_check_digit_is_noted
 ) -> None:
     """Fault 56."""
     edition = load_tiny(write(tmp_path / "d", customer=people(SOUND, UNSOUND)), tmp_path / "h")
-    kept = rows(
+    customers = rows(
         edition,
         tmp_path / "h",
         "select id_number_masked, id_number_hash from customer order by customer_key",
     )
     key = secret_key(tmp_path / "h")
-    assert [row["id_number_hash"] for row in kept] == [
+    assert [row["id_number_hash"] for row in customers] == [
         hmac.digest(key, id.encode(), "sha256") for id in (SOUND, UNSOUND)
     ]
-    assert kept[0]["id_number_masked"] == "9****************7"
+    assert customers[0]["id_number_masked"] == "9****************7"
     assert {"code": "id_checksum", "count": 1} in edition.facts["tables"]["customer"]["notes"]
 
 
@@ -172,28 +172,28 @@ def test_a_small_x_is_a_capital_one_and_other_documents_are_masked_completely(
         ),
         tmp_path / "h",
     )
-    kept = rows(
+    customers = rows(
         edition,
         tmp_path / "h",
         "select id_number_masked as masked, id_number_hash as hash from customer order by customer_key",
     )
-    assert kept[0] == kept[1]
-    assert kept[2]["masked"] == "*********"
+    assert customers[0] == customers[1]
+    assert customers[2]["masked"] == "*********"
 
 
 def test_an_identity_number_of_fifteen_digits_is_distinct_from_the_long_one(tmp_path: Path) -> None:
-    """Fault 57: the old form has no check digit, so none is missed, and no number is made up for it."""
+    """Fault 57: the old form has no check digit, so none is checked and none is computed."""
     old = SOUND[:6] + SOUND[8:17]
     edition = load_tiny(write(tmp_path / "d", customer=people(SOUND, old)), tmp_path / "h")
-    kept = rows(
+    customers = rows(
         edition,
         tmp_path / "h",
         "select id_number_masked, id_number_hash from customer order by customer_key",
     )
-    assert kept[1]["id_number_hash"] == hmac.digest(
+    assert customers[1]["id_number_hash"] == hmac.digest(
         secret_key(tmp_path / "h"), old.encode(), "sha256"
     )
-    assert set(kept[1]["id_number_masked"][1:-1]) == {"*"}
+    assert set(customers[1]["id_number_masked"][1:-1]) == {"*"}
     assert not [
         note
         for note in edition.facts["tables"]["customer"]["notes"]

@@ -141,7 +141,7 @@ def test_an_amount_too_large_for_the_column_is_refused(outcome: Outcome) -> None
 def test_a_change_of_unit_stops_the_load(tmp_path: Path) -> None:
     """Fault 40."""
 
-    def loans(amount: str):
+    def loans(amount: str) -> str:
         head = "loan_id,customer_id,principal,disbursed_on\n"
         return head + "".join(f"L{number},C1,{amount},2024-01-10\n" for number in range(1, 1201))
 
@@ -205,20 +205,21 @@ def test_a_birth_after_the_as_of_date_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_customer_born_after_a_month_end_has_no_age(tmp_path: Path) -> None:
-    """Known from January, born on 20 March: no age at the end of February, none yet full at the end of March."""
+    """Valid from January, born on 20 March: no age in February, age 0 in March."""
     text = "customer_id,valid_from,birth_on\nC1,2024-01-01,2024-03-20\nC2,2024-01-01,1990-05-20\n"
-    told = "as_of,loan_id,balance,days_past_due\n2024-02-29,L1,950.00,0\n2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
-    folder = write(tmp_path / "in", customer=text, loan_snapshot=told)
+    snapshot = "as_of,loan_id,balance,days_past_due\n"
+    snapshot += "2024-02-29,L1,950.00,0\n2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
+    folder = write(tmp_path / "in", customer=text, loan_snapshot=snapshot)
     edition = load(folder, "contract", tmp_path / "home", build_marts=build, as_of=AS_OF)
-    found = rows(
+    result = rows(
         edition,
         tmp_path / "home",
         "select as_of, age from customer_month where customer_key = 1 order by 1",
     )
-    assert [row["age"] for row in found] == [None, 0]
+    assert [row["age"] for row in result] == [None, 0]
 
 
-def test_a_term_of_999_999_months_stands_for_an_open_end_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_term_of_999_999_months_means_an_open_end(tmp_path: Path) -> None:
     text = (
         "loan_id,customer_id,principal,disbursed_on,term_months\nL1,C1,1000.00,2024-01-10,999999\n"
     )

@@ -29,15 +29,15 @@ APRIL += "2024-04-30,L1,800.00,0\n2024-04-30,L2,2000.00,61\n2024-04-30,L3,500.00
 
 def command(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
     """Run `python -m data` with a home."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "data", *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         env=os.environ | {"LOAN_PANORAMA_HOME": str(home)},
     )
-    assert "Traceback" not in done.stderr
-    return done
+    assert "Traceback" not in process.stderr
+    return process
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
 
 
 def ask(grown: Grown, sql: str) -> list[tuple]:
+    """Run a query on the grown bank."""
     return [tuple(row.values()) for row in rows(*grown, sql)]
 
 
@@ -177,11 +178,13 @@ EVENTS = {
 def test_tables_loaded_by_two_threads_are_reconciled_in_the_order_of_the_contract(
     tmp_path: Path,
 ) -> None:
-    more = {
+    other_tables = {
         "survey": "survey_id,customer_id,asked_on,score\n1,C1,2024-03-01,9\n2,C2,2024-03-01,9\n3,C2,2024-03-02,9\n",
         "deposit_balance": "as_of,customer_id,balance\n2024-03-31,C1,7.00\n",
     }
-    edition = load_tiny(write(tmp_path / "a", loan_snapshot=None, **EVENTS, **more), tmp_path / "h")
+    edition = load_tiny(
+        write(tmp_path / "a", loan_snapshot=None, **EVENTS, **other_tables), tmp_path / "h"
+    )
     loaded = {name: table["loaded"] for name, table in edition.facts["tables"].items()}
     events = {"instalment": 2, "payment": 1, "deposit_balance": 1, "survey": 3}
     assert list(loaded.items())[-len(events) :] == list(events.items())
@@ -301,9 +304,9 @@ def test_a_rejected_delivery_is_one_line_and_exit_code_one(
 
 
 def test_the_program_ends_with_the_exit_code_of_its_command(tmp_path: Path) -> None:
-    done = command("load", "nowhere", home=tmp_path / "h")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    process = command("load", "nowhere", home=tmp_path / "h")
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
 
 
 def _exit_code(arguments: tuple[str, ...]) -> int:
