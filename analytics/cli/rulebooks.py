@@ -177,7 +177,7 @@ def _trace(result: GradingResult, lang: str) -> pd.DataFrame:
             "applied": "yes" if step.applied else "",
             "points": "" if step.points is None else step.points,
         }
-        for step in result.decision.checks
+        for step in result.decision.trace
     )
 
 
@@ -196,7 +196,7 @@ def _answer(result: GradingResult, lang: str) -> dict[str, Any]:
         "score": decision.score,
         "boundary": {
             direction: boundary(book, change, lang)
-            for direction, change in decision.boundary.items()
+            for direction, change in decision.nearest_changes.items()
         },
         "trace": _trace(result, lang).drop(columns="number").to_dict("records"),
     }
@@ -221,7 +221,7 @@ def _print(result: GradingResult, as_of: date, lang: str) -> None:
         print(f"{'缺少' if zh else 'missing'}: {', '.join(names)}")
     if decision.code != book.unrated:
         for direction in ("up", "down"):
-            change = decision.boundary.get(direction)
+            change = decision.nearest_changes.get(direction)
             print(boundary(book, change, lang) if change else _NO_BOUNDARY[lang][direction])
     _print_trace(book, decision, lang)
     print()
@@ -229,7 +229,7 @@ def _print(result: GradingResult, as_of: date, lang: str) -> None:
 
 def _print_trace(book: Rulebook, decision: Decision, lang: str) -> None:
     heading = None
-    for step in decision.checks:
+    for step in decision.trace:
         if (step.stage, step.code) != heading:
             heading = (step.stage, step.code)
             print(f"{_STAGES[lang][step.stage]} {step.code}".rstrip())
@@ -246,7 +246,7 @@ def boundary(book: Rulebook, change: NearestChange, lang: str) -> str:
     fact = change.fact
     unit = f" {fact.unit(lang)}" if fact.unit(lang) else ""
     now = f"{fact.value_words(change.value, lang)}{unit}"
-    then = f"{fact.value_words(change.needed, lang)}{unit}"
+    then = f"{fact.value_words(change.target_value, lang)}{unit}"
     difference = _difference(change, unit)
     name = book.class_names(change.code)[lang]
     if lang == "zh-CN":

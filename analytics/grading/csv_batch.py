@@ -42,37 +42,35 @@ def grade(path: Path, book: Rulebook, facts: Mapping[str, Fact], lang: str) -> p
     text = _text(path)
     header = _header(text, path.name)
     rows, broken = _rows(text, header, path.name, lang)
-    known = {name: facts[name] for name in header if name in facts}
-    strange = [name for name in header if name not in facts and name not in ID_COLUMNS]
+    columns = {name: facts[name] for name in header if name in facts}
+    carried = [name for name in ID_COLUMNS if name in header]
+    unknown_columns = [name for name in header if name not in facts and name not in ID_COLUMNS]
     with tempfile.TemporaryDirectory(prefix="grading-") as folder:
-        shop = open_build_session(Path(folder) / "part.duckdb", keep_order=True, threads=2)
+        session = open_build_session(Path(folder) / "part.duckdb", keep_order=True, threads=2)
         try:
-            shop.register(rows, "given")
-            graded = shop.frame(
-                _sql(book, known, strange, [name for name in ID_COLUMNS if name in header])
-            )
+            session.register(rows, "csv_rows")
+            graded = session.frame(_sql(book, columns, unknown_columns, carried))
         finally:
-            shop.abandon()
-    one = _RowGrader(book, known, strange, facts, lang)
+            session.abandon()
+    grader = _RowGrader(book, columns, unknown_columns, facts, lang)
     doubtful = graded["doubtful"].to_numpy()
     unrated = (graded["class"] == UNRATED).to_numpy() & ~doubtful
     if doubtful.any():
-        told = [
-            one.judge(dict(zip(header, line, strict=True)))
+        answers = [
+            grader.grade(dict(zip(header, line, strict=True)))
             for line in _lines(rows, doubtful, header)
         ]
-        graded.loc[doubtful, ["class", "clauses", "missing", "error"]] = told
+        graded.loc[doubtful, ["class", "clauses", "missing", "error"]] = answers
     graded.loc[unrated, "missing"] = [
-        one.missing(line) for line in _lines(rows, unrated, list(known))
+        grader.missing(line) for line in _lines(rows, unrated, list(columns))
     ]
     names = {code: book.class_names(code)[lang] for code in book.class_codes}
     graded["name"] = graded["class"].map(names).fillna("")
-    carried = [name for name in ID_COLUMNS if name in header]
     graded = pd.concat([graded, pd.DataFrame(broken)], ignore_index=True).sort_values(
         "row", kind="stable"
     )
-    shown = ["row", *carried, "class", "name", "clauses", "missing", "error"]
-    return graded.reindex(columns=shown).fillna("").reset_index(drop=True)
+    column_names = ["row", *carried, "class", "name", "clauses", "missing", "error"]
+    return graded.reindex(columns=column_names).fillna("").reset_index(drop=True)
 
 
 def _text(path: Path) -> str:
@@ -121,16 +119,19 @@ def _rows(text: str, header: list[str], name: str, lang: str) -> tuple[pa.Table,
     return table.append_column("row", pa.array(numbers, pa.int64())), broken
 
 
-def _sql(book: Rulebook, known: Mapping[str, Fact], strange: list[str], carried: list[str]) -> str:
+def _sql(
+    book: Rulebook, columns: Mapping[str, Fact], unknown_columns: list[str], carried: list[str]
+) -> str:
     """The rows read by type, graded; `doubtful` marks those with a field that has to be looked at
     singly.
     """
-    read, doubts = [], [f"trim({_quoted(name)}) <> ''" for name in strange]
-    for name, fact in known.items():
+    read = []
+    doubts = [f"trim({_quoted(name)}) <> ''" for name in unknown_columns]
+    for name, fact in columns.items():
         value = _read(fact)
         read.append(f"{value} as {name}")
         doubts.append(f"(trim({_quoted(name)}) <> '' and {value} is null)")
-    absent = {name: fact for name, fact in book.fact_index.items() if name not in known}
+    absent = {name: fact for name, fact in book.fact_index.items() if name not in columns}
     read += [
         f"cast(null as {_TYPES.get(fact.type, 'varchar')}) as {name}"
         for name, fact in absent.items()
@@ -138,7 +139,7 @@ def _sql(book: Rulebook, known: Mapping[str, Fact], strange: list[str], carried:
     kept = "".join(f"{_quoted(name)}, " for name in carried)
     doubtful = " or ".join(doubts) or "false"
     return (
-        f"with facts as (select row, {kept}{', '.join(read)}, {doubtful} as doubtful from given),\n"
+        f"with facts as (select row, {kept}{', '.join(read)}, {doubtful} as doubtful from csv_rows),\n"
         f"graded as (select *, {book.to_sql()} as class from facts)\n"
         f"select row, {kept}case when doubtful then '' else class end as class,\n"
         f"{clauses_sql(book, 'class')} as clauses, '' as missing, '' as error, doubtful from graded order by row"
@@ -181,47 +182,52 @@ class _RowGrader:
     def __init__(
         self,
         book: Rulebook,
-        known: Mapping[str, Fact],
-        strange: list[str],
+        columns: Mapping[str, Fact],
+        unknown_columns: list[str],
         facts: Mapping[str, Fact],
         lang: str,
     ) -> None:
-        self.book, self.known, self.strange, self.zh = book, known, strange, lang == "zh-CN"
-        self.near = {
+        self.book = book
+        self.columns = columns
+        self.unknown_columns = unknown_columns
+        self.lang = lang
+        self.is_chinese = lang == "zh-CN"
+        self.close_matches = {
             name: next(iter(difflib.get_close_matches(name, list(facts), 1, 0.75)), "")
-            for name in strange
+            for name in unknown_columns
         }
-        self.seen: dict[tuple, str] = {}
+        self.missing_by_fields: dict[tuple, str] = {}
 
-    def judge(self, row: Mapping[str, str]) -> list[str]:
+    def grade(self, row: Mapping[str, str]) -> list[str]:
         """class, clauses, missing, error."""
-        wrong, read = [], {}
-        for name in self.strange:
+        wrong = []
+        read = {}
+        for name in self.unknown_columns:
             if row[name].strip():
                 wrong.append(self._unknown(name))
-        for name, fact in self.known.items():
+        for name, fact in self.columns.items():
             try:
                 read[name] = fact.read(row[name])
             except FactError as error:
-                wrong.append(error.text("zh-CN" if self.zh else "en"))
+                wrong.append(error.text(self.lang))
         if wrong:
-            return ["", "", "", ("；" if self.zh else "; ").join(wrong)]
+            return ["", "", "", ("；" if self.is_chinese else "; ").join(wrong)]
         decision = self.book.classify(read)
         return [decision.code, SEPARATOR.join(decision.clauses), ", ".join(decision.missing), ""]
 
     def missing(self, fields: tuple[str, ...]) -> str:
         """The facts that leave a row of plain fields unrated."""
-        if fields not in self.seen:
+        if fields not in self.missing_by_fields:
             read = {
                 name: fact.read(value)
-                for (name, fact), value in zip(self.known.items(), fields, strict=True)
+                for (name, fact), value in zip(self.columns.items(), fields, strict=True)
             }
-            self.seen[fields] = ", ".join(self.book.missing(self.book.env(read)))
-        return self.seen[fields]
+            self.missing_by_fields[fields] = ", ".join(self.book.missing(self.book.env(read)))
+        return self.missing_by_fields[fields]
 
     def _unknown(self, name: str) -> str:
-        near = self.near[name]
-        if self.zh:
+        near = self.close_matches[name]
+        if self.is_chinese:
             return f"没有事实 {name}" + (f"；是否应为 {near}？" if near else "")
         return f"unknown fact {name}" + (f"; did you mean {near}?" if near else "")
 

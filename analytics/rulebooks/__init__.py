@@ -1,5 +1,6 @@
-"""The rulebooks: class schemes declared in data/rulebooks/<scheme>/<effective date>.toml, owned by
-the risk officer.
+"""The rulebooks: class schemes, owned by the risk officer.
+
+They are declared in data/rulebooks/<scheme>/<effective date>.toml.
 
 `read_schemes()` returns the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one
 customer with reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both
@@ -115,33 +116,33 @@ def read_schemes(folder: Path = FOLDER) -> dict[str, Scheme]:
 
     Raises RulebookError for the first rulebook that is refused.
     """
-    known = _loan_schemes(folder)
-    declared = _facts(folder, known)
+    schemes = _loan_schemes(folder)
+    facts_by_grain = _facts(folder, schemes)
     for path in _scheme_folders(folder):
-        if path.name not in known:
-            known[path.name] = _scheme(path, declared)
-    return {name: known[name] for name in sorted(known)}
+        if path.name not in schemes:
+            schemes[path.name] = _scheme(path, facts_by_grain)
+    return {name: schemes[name] for name in sorted(schemes)}
 
 
 def read_valid_schemes(
-    folder: Path = FOLDER, kept: Mapping[tuple[str, str], str] | None = None
+    folder: Path = FOLDER, stored_texts: Mapping[tuple[str, str], str] | None = None
 ) -> tuple[dict[str, Scheme], list[RulebookError]]:
-    """As `read`, but a refused file does not stop the others: (schemes, refusals).
+    """Read all schemes; a refused file does not stop the others: (schemes, refusals).
 
-    `kept` holds texts by (scheme, effective date) that graded the data served: such a text stands
+    `stored_texts` holds texts by (scheme, effective date) that graded the data served: such a text stands
     in for its file where that is refused now. Without it the edition before stays in force; a
     scheme without any edition is left out.
     """
     refused: list[RulebookError] = []
-    known = _loan_schemes(folder, refused, kept or {})
-    declared = _facts(folder, known)
+    schemes = _loan_schemes(folder, refused, stored_texts or {})
+    facts_by_grain = _facts(folder, schemes)
     for path in _scheme_folders(folder):
-        if path.name not in known:
+        if path.name not in schemes:
             try:
-                known[path.name] = _scheme(path, declared, refused, kept or {})
+                schemes[path.name] = _scheme(path, facts_by_grain, refused, stored_texts or {})
             except RulebookError as error:
                 refused.append(error)
-    return {name: known[name] for name in sorted(known)}, refused
+    return {name: schemes[name] for name in sorted(schemes)}, refused
 
 
 def facts(folder: Path = FOLDER) -> dict[str, dict[str, Fact]]:
@@ -168,7 +169,7 @@ def parse_rulebook_text(
 def _loan_schemes(
     folder: Path,
     refused: list[RulebookError] | None = None,
-    kept: Mapping[tuple[str, str], str] = {},
+    stored_texts: Mapping[tuple[str, str], str] = {},
 ) -> dict[str, Scheme]:
     """The schemes that grade loans.
 
@@ -176,19 +177,19 @@ def _loan_schemes(
     """
     contract = folder.parent / "contract" / "contract.toml"
     contract = contract if contract.exists() else _CONTRACT
-    declared = read_facts(folder, contract, None)
-    found = {}
+    facts_by_grain = read_facts(folder, contract, None)
+    schemes = {}
     for path in _scheme_folders(folder):
-        if _grades_loans(path, kept):
-            found[path.name] = _scheme(path, declared, refused, kept)
-    return found
+        if _grades_loans(path, stored_texts):
+            schemes[path.name] = _scheme(path, facts_by_grain, refused, stored_texts)
+    return schemes
 
 
-def _grades_loans(folder: Path, kept: Mapping[tuple[str, str], str]) -> bool:
+def _grades_loans(folder: Path, stored_texts: Mapping[tuple[str, str], str]) -> bool:
     """Whether the first readable edition says so; that the others agree is checked when they are
     read.
     """
-    texts = [text for (scheme, _), text in kept.items() if scheme == folder.name]
+    texts = [text for (scheme, _), text in stored_texts.items() if scheme == folder.name]
     for file in sorted(folder.glob("*.toml")):
         try:
             texts.append(_text(file, file.name))
@@ -218,9 +219,9 @@ def _scheme_folders(folder: Path) -> list[Path]:
 
 def _scheme(
     folder: Path,
-    declared: Mapping[str, Mapping[str, Fact]],
+    facts_by_grain: Mapping[str, Mapping[str, Fact]],
     refused: list[RulebookError] | None = None,
-    kept: Mapping[tuple[str, str], str] = {},
+    stored_texts: Mapping[tuple[str, str], str] = {},
 ) -> Scheme:
     """The editions of one folder.
 
@@ -229,15 +230,17 @@ def _scheme(
     books: list[Rulebook] = []
     for path in sorted(folder.glob("*.toml")):
         try:
-            books.append(_edition(path, folder.name, declared, books[-1] if books else None))
+            books.append(_edition(path, folder.name, facts_by_grain, books[-1] if books else None))
         except RulebookError as error:
             if refused is None:
                 raise
             refused.append(error)
-            if text := kept.get((folder.name, path.stem)):
+            if text := stored_texts.get((folder.name, path.stem)):
                 # it was good when it graded the data: its examples were run then
                 books.append(
-                    parse_rulebook(text, declared, f"{folder.name}/{path.name}", examples=False)
+                    parse_rulebook(
+                        text, facts_by_grain, f"{folder.name}/{path.name}", examples=False
+                    )
                 )
     if not books:
         raise RulebookError("scheme_empty", folder.name)
@@ -245,12 +248,15 @@ def _scheme(
 
 
 def _edition(
-    path: Path, scheme: str, declared: Mapping[str, Mapping[str, Fact]], before: Rulebook | None
+    path: Path,
+    scheme: str,
+    facts_by_grain: Mapping[str, Mapping[str, Fact]],
+    before: Rulebook | None,
 ) -> Rulebook:
     name = f"{scheme}/{path.name}"
     if not _EDITION_NAME.fullmatch(path.name):
         raise RulebookError("edition_name", name)
-    book = parse_rulebook(_text(path, name), declared, name)
+    book = parse_rulebook(_text(path, name), facts_by_grain, name)
     if book.effective_on.isoformat() != path.stem:
         raise RulebookError("edition_date", name, effective_on=book.effective_on)
     if book.id != scheme:

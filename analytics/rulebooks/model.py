@@ -169,15 +169,15 @@ class TraceStep:
 class NearestChange:
     """The smallest change of one fact that gives a better or a worse class.
 
-    With `fact` at `needed` instead of `value` the class would be `code`.
+    With `fact` at `target_value` instead of `value` the class would be `code`.
 
-    `difference` is needed - value in the fact's unit, None for codes and booleans.
+    `difference` is target_value - value in the fact's unit, None for codes and booleans.
     """
 
     direction: str
     fact: Fact
     value: Any
-    needed: Any
+    target_value: Any
     difference: Any
     code: str
 
@@ -191,9 +191,9 @@ class Decision:
 
     code: str
     names: Mapping[str, str]
-    checks: tuple[TraceStep, ...]
+    trace: tuple[TraceStep, ...]
     missing: tuple[str, ...]
-    boundary: Mapping[str, NearestChange]
+    nearest_changes: Mapping[str, NearestChange]
     score: int | None = None
 
     @property
@@ -202,5 +202,5 @@ class Decision:
         if self.code == UNRATED:
             return ()
         return tuple(
-            dict.fromkeys(check.clause for check in self.checks if check.applied and check.clause)
+            dict.fromkeys(step.clause for step in self.trace if step.applied and step.clause)
         )

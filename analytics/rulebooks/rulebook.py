@@ -89,13 +89,13 @@ class Rulebook:
         """
         env = self.env(facts)
         code, missing = self._decide(env)
-        boundary = {} if code == self.unrated else self._nearest_changes(env, code)
+        changes = {} if code == self.unrated else self._nearest_changes(env, code)
         return Decision(
             code,
             self.class_names(code),
             tuple(self._trace(env)),
             tuple(missing),
-            boundary,
+            changes,
             env.get("score"),
         )
 

@@ -48,13 +48,13 @@ def read_service(
     """
     try:
         declared = tomllib.loads((folder / FILE).read_text(encoding="utf-8"), parse_float=Decimal)
-        known = {
+        facts = {
             name: _fact(name, entry, schemes, folder) for name, entry in declared["fact"].items()
         }
         grains = {name: entry["grain"] for name, entry in declared["fact"].items()}
         service_rules = {}
         for entry in declared["rule"]:
-            own = {name: fact for name, fact in known.items() if grains[name] == entry["grain"]}
+            own = {name: fact for name, fact in facts.items() if grains[name] == entry["grain"]}
             note = Note(clause=entry["clause"])
             service_rules[entry["id"]] = ServiceRule(
                 entry["id"],
@@ -70,7 +70,7 @@ def read_service(
         raise RulebookError("passed_on", FILE, None, said=error) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, LookupError, TypeError) as error:
         raise RulebookError("cannot_be_read", FILE, error=repr(error)) from error
-    return service_rules, known
+    return service_rules, facts
 
 
 def _names(entry: Mapping[str, str]) -> dict[str, str]:

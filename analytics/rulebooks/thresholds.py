@@ -41,7 +41,7 @@ def thresholds(book: Rulebook) -> list[Threshold]:
     A criterion that several classes use is listed once. Equalities and lists are no thresholds:
     nothing lies above or below them.
     """
-    found: dict[str, Threshold] = {}
+    by_key: dict[str, Threshold] = {}
     for stage, code, clause, rule in _rules(book):
         if rule.sign not in ("<", "<=", ">", ">=", "between") or not (
             rule.fact.is_numeric or rule.fact.ascending
@@ -49,10 +49,10 @@ def thresholds(book: Rulebook) -> list[Threshold]:
             continue
         for place in range(len(rule.literals)):
             key = f"{rule.note.line}|{rule.text}|{place}"
-            found.setdefault(
+            by_key.setdefault(
                 key, Threshold(key, rule, place, stage, code, rule.note.clause or clause)
             )
-    return list(found.values())
+    return list(by_key.values())
 
 
 def with_thresholds(
@@ -64,17 +64,17 @@ def with_thresholds(
     KeyError for an unknown key.
     """
     lines = book.text.split("\n")
-    known = {threshold.key: threshold for threshold in thresholds(book)}
+    by_key = {threshold.key: threshold for threshold in thresholds(book)}
     changed: dict[tuple[int | None, str], dict[int, Any]] = {}
     for key, value in values.items():
-        threshold = known[key]
+        threshold = by_key[key]
         if value != threshold.value:
             changed.setdefault((threshold.rule.note.line, threshold.rule.text), {})[
                 threshold.place
             ] = value
     for (line, text), literals in changed.items():
         new = _rewritten(
-            text, next(t.rule for t in known.values() if t.rule.text == text), literals
+            text, next(t.rule for t in by_key.values() if t.rule.text == text), literals
         )
         # a rule stands in quotes of either kind; one line holds the same rule twice only where both
         # mean the same

@@ -27,11 +27,11 @@ def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None
         book.otherwise,
         *([book.exclusion_class] if book.exclusions else []),
     }
-    for found in book.classes:
-        if found.code not in given:
-            _refuse(book, "class_unreached", found.note.line, found.note.clause, code=found.code)
+    for class_ in book.classes:
+        if class_.code not in given:
+            _refuse(book, "class_unreached", class_.note.line, class_.note.clause, code=class_.code)
     for rank, code in enumerate(book.evaluation_order):
-        found = book.class_of(code)
+        class_ = book.class_of(code)
         rules = book.rules_of(code)
         reach = _reach(rules)
         for name, values in reach.items():
@@ -39,8 +39,8 @@ def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None
                 _refuse(
                     book,
                     "class_contradicts",
-                    found.note.line,
-                    found.note.clause,
+                    class_.note.line,
+                    class_.note.clause,
                     code=code,
                     name=name,
                 )
@@ -49,8 +49,8 @@ def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None
                 _refuse(
                     book,
                     "class_shadowed",
-                    found.note.line,
-                    found.note.clause,
+                    class_.note.line,
+                    class_.note.clause,
                     code=code,
                     earlier=earlier,
                 )
@@ -100,36 +100,48 @@ def check_examples(book: Rulebook, lines: SourceLines) -> None:
 
 def check_calculations(book: Rulebook) -> None:
     """Refuses a worked case of the arithmetic that the parameters do not give."""
-    for told in book.calculations:
-        known = CALCULATIONS.get(told.asks)
-        if known is None:
+    for calculation in book.calculations:
+        function = CALCULATIONS.get(calculation.asks)
+        if function is None:
             _refuse(
                 book,
                 "calculation_unknown",
-                told.line,
-                told.clause,
-                asks=told.asks,
+                calculation.line,
+                calculation.clause,
+                asks=calculation.asks,
                 known=sorted(CALCULATIONS),
             )
         try:
-            result = known(book, **told.given)
-            if isinstance(told.gives, Decimal) and result is not None:
-                result = Decimal(result).quantize(told.gives)
+            result = function(book, **calculation.given)
+            if isinstance(calculation.gives, Decimal) and result is not None:
+                result = Decimal(result).quantize(calculation.gives)
         except (TypeError, ValueError, ArithmeticError, KeyError) as error:
             raise RulebookError(
-                "calculation_given", book.path, told.line, told.clause, case=told.case
+                "calculation_given",
+                book.path,
+                calculation.line,
+                calculation.clause,
+                case=calculation.case,
             ) from error
-        if result != told.gives:
+        if result != calculation.gives:
             _refuse(
-                book, "calculation_fails", told.line, told.clause, case=told.case, gives=told.gives, result=result
-            )  # fmt: skip
+                book,
+                "calculation_fails",
+                calculation.line,
+                calculation.clause,
+                case=calculation.case,
+                gives=calculation.gives,
+                result=result,
+            )
 
 
 def _check_coverage(book: Rulebook) -> None:
     expected = {example.code for example in book.examples}
-    for found in book.classes:
-        if found.code not in expected:
-            _refuse(book, "class_no_example", found.note.line, found.note.clause, code=found.code)
+    for class_ in book.classes:
+        if class_.code not in expected:
+            _refuse(
+                book, "class_no_example", class_.note.line, class_.note.clause, code=class_.code
+            )
     envs = [book.env(example.facts) for example in book.examples]
     for kind_words, nodes in (
         ({"zh-CN": "禁入条款", "en": "bar"}, book.exclusions),

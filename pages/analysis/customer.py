@@ -42,7 +42,7 @@ if case.decision.code != case.stored_class:
 if case.decision.missing:
     words = [case.book.fact_index[name].words(lang) for name in case.decision.missing]
     caption(say("card.missing", lang, facts=text.listing(words, lang)))
-with st.expander(say("card.trace", lang), expanded=len(case.decision.checks) <= 24):
+with st.expander(say("card.trace", lang), expanded=len(case.decision.trace) <= 24):
     rulebook_tables.trace(case.book, case.decision, lang)
 
 section_title(say("card.history", lang, months=len(profile.history)))

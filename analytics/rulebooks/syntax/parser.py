@@ -282,7 +282,7 @@ class _Parser(EntryReader):
         return Downgrade(rule, by or 0, to or "", origins, rule.note)
 
     def _parameters(self) -> dict[str, Parameter]:
-        found = {}
+        parameters = {}
         for name, entry in self._tables("parameter").items():
             line = self.lines.table(f"parameter.{name}")
             self._only(entry, {"value"} | NOTE_KEYS, line)
@@ -292,7 +292,7 @@ class _Parser(EntryReader):
             elif value is None or isinstance(value, dict):
                 self._refuse("parameter_value", line, str(entry.get("clause", "")), name=name)
             names = self._names({key: entry.get(key) for key in ("zh", "en")}, name, line)
-            found[name] = Parameter(
+            parameters[name] = Parameter(
                 name,
                 value,
                 names,
@@ -300,13 +300,13 @@ class _Parser(EntryReader):
                     str(entry.get("clause", "")), is_ours=bool(entry.get("ours", False)), line=line
                 ),
             )
-        return found
+        return parameters
 
     def _examples(self, book: Rulebook) -> tuple[Example, ...]:
         persons = self._tables("person")
         for name, person in persons.items():
             self._example_facts(person, self.lines.table(f"person.{name}"))
-        found = []
+        examples = []
         for index, entry in enumerate(self._list("example")):
             line = self.lines.header("example", index)
             self._only(entry, {"case", "person", "facts", "class", "because", "missing"}, line)
@@ -322,13 +322,13 @@ class _Parser(EntryReader):
             facts = {name: value for name, value in facts.items() if value != "missing"}
             missing = self._texts(entry, "missing", line) if "missing" in entry else None
             because = self._texts(entry, "because", line)
-            found.append(
+            examples.append(
                 Example(case, facts, entry["class"], because, missing, line, person, tuple(own))
             )
-        return tuple(found)
+        return tuple(examples)
 
     def _calculations(self) -> tuple[Calculation, ...]:
-        found = []
+        calculations = []
         for index, entry in enumerate(self._list("calculation")):
             line = self.lines.header("calculation", index)
             clause = str(entry.get("clause", ""))
@@ -342,8 +342,10 @@ class _Parser(EntryReader):
             ):
                 self._refuse("calculation_shape", line, clause)
             case = self._names(entry.get("case"), "case", line)
-            found.append(Calculation(case, str(entry.get("asks", "")), given, gives, clause, line))
-        return tuple(found)
+            calculations.append(
+                Calculation(case, str(entry.get("asks", "")), given, gives, clause, line)
+            )
+        return tuple(calculations)
 
     def _example_facts(self, facts: Any, line: int | None) -> dict[str, Any]:
         if not isinstance(facts, dict):

@@ -92,8 +92,8 @@ def classes(profile: CustomerProfile, lang: str) -> None:
             _case_name(case, lang),
             case.decision.names[lang],
             _why(case, lang),
-            rulebook_tables.boundary(case.book, case.decision.boundary.get("up"), lang),
-            rulebook_tables.boundary(case.book, case.decision.boundary.get("down"), lang),
+            rulebook_tables.boundary(case.book, case.decision.nearest_changes.get("up"), lang),
+            rulebook_tables.boundary(case.book, case.decision.nearest_changes.get("down"), lang),
             _service(case, lang),
         )
         for case in profile.cases

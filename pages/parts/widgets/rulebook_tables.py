@@ -166,7 +166,7 @@ def trace(book: Rulebook, decision: Decision, lang: str) -> None:
     """Draw why the class is what it is: every rule checked, its value, whether it held."""
     rows: list[Row] = []
     above = None
-    for check in decision.checks:
+    for check in decision.trace:
         if (check.stage, check.code) != above:
             above = (check.stage, check.code)
             name = book.class_names(check.code)[lang] if check.code else ""
@@ -249,7 +249,8 @@ def boundary(book: Rulebook, change: NearestChange | None, lang: str) -> str:
         return text.NOTHING
     unit = change.fact.unit(lang)
     now, then = (
-        value_of(book, change.fact.name, value, lang) for value in (change.value, change.needed)
+        value_of(book, change.fact.name, value, lang)
+        for value in (change.value, change.target_value)
     )
     return say(
         "rules.boundary",
