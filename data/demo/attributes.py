@@ -232,13 +232,7 @@ def draw_attributes(
     # Class four may have a consumer loan on credit only with its wage account pledged.
     plain["wage_account_pledged"] = payroll & (pledge < np.where(fourth & ~upper, 0.96, 0.12))
     plain["surname"], plain["forename"] = names.draw_names(rng, codes["gender"].clip(0))
-    changing = {
-        "grade": draws.drop(grade_of(standing), 0.012),
-        "score": np.where(draws.chance(0.012), -1, score_of(standing)).astype(np.int16),
-        "income": np.where(draws.chance(0.02), -1, income),
-        "record": record,
-        "arrears_anywhere": draws.chance(0.004 + 0.012 * draws.weak),
-    }
+    changing = _draw_changing(draws, income, record)
     # The employee in charge of the customer is drawn last, so that all other draws do not depend on it.
     codes["owner_kind"] = draws.drop(draw_categories(rng, _OWNERS, owner_rank), 0.02)
     return CustomerAttributes(plain, codes, changing)
@@ -302,6 +296,17 @@ def _draw_record(draws: _Draws) -> np.ndarray:
     record[u < 0.004 + 0.020 * draws.weak] = 2
     record[u < 0.001 + 0.004 * draws.weak] = 3
     return record
+
+
+def _draw_changing(draws: _Draws, income: np.ndarray, record: np.ndarray) -> Columns:
+    standing = draws.standing
+    return {
+        "grade": draws.drop(grade_of(standing), 0.012),
+        "score": np.where(draws.chance(0.012), -1, score_of(standing)).astype(np.int16),
+        "income": np.where(draws.chance(0.02), -1, income),
+        "record": record,
+        "arrears_anywhere": draws.chance(0.004 + 0.012 * draws.weak),
+    }
 
 
 def _draw_home(draws: _Draws, job: _Job, age: np.ndarray) -> Columns:

@@ -5,8 +5,8 @@ import numpy as np
 from data.demo import loans as loan_terms
 from data.demo.attributes import draw_categories
 from data.demo.delivery import NEVER
-from data.demo.loans import Loans, UnpaidInstalments, annuity
-from data.demo.people import People, stream
+from data.demo.loans import Loans, UnpaidInstalments, annuity, draw_rates
+from data.demo.people import People, draw_days, stream
 from data.demo.story import (
     BURN_IN,
     DORMANT,
@@ -135,18 +135,12 @@ class LoanBook:
         size = loan_terms.MEDIAN_PRINCIPAL[product] * np.exp(log_size) * factor
         principal = np.maximum((size / 500).astype(np.int64) * 500, 2_000) * 100
         term_months = loan_terms.TERMS[product, (rng.random(n) * 3).astype(np.int64)]
-        discount = np.rint(28 * np.clip(standing, -2.5, 2.0)).astype(np.int64)
-        rate = loan_terms.BASE_RATE[product] - discount + (rng.random(n) * 40).astype(np.int64) - 20
-        rate = np.maximum(rate // 5 * 5, 280) * 100
+        rate = draw_rates(rng, product, standing)
         guarantee = self._draw_guarantee(rng, who, day, month, product, channel)
         funding_rate = np.where(term_months > 60, 21_500, 18_500)
         funding_rate = funding_rate + (rng.random(n) * 20).astype(np.int64) * 100
         equal_principal = (term_months >= 120) & (rng.random(n) < 0.3)
-        if month >= self.start:
-            due_day = (day - first_day(month) + 1).clip(1, 28)
-        else:
-            due_day = 1 + (rng.random(n) * 28)
-        due_day = np.asarray(due_day).astype(np.int8)
+        due_day = self._draw_due_day(rng, day, month)
         equal_payment = principal // term_months
         return Loans.of(
             n,
@@ -178,6 +172,12 @@ class LoanBook:
             restructured_on=NEVER,
             rollover_of=-1,
         )
+
+    def _draw_due_day(self, rng: np.random.Generator, day: np.ndarray, month: int) -> np.ndarray:
+        """Return the day of disbursement, 1 to 28; a random one for loans from before the simulation."""
+        if month >= self.start:
+            return (day - first_day(month) + 1).clip(1, 28).astype(np.int8)
+        return (1 + rng.random(len(day)) * 28).astype(np.int8)
 
     def _draw_product(self, rng: np.random.Generator, who: np.ndarray) -> np.ndarray:
         product = draw_categories(rng, loan_terms.PRODUCT_SHARE, self.people.type[who])
@@ -289,7 +289,7 @@ class LoanBook:
         hurried = (people.type == REVOLVER) | (people.type == STRETCHED)
         pool = np.flatnonzero(free & (people.province == PARTNER_PROVINCE) & hurried)
         who = _sample(rng, pool, self.customers * 0.0011)
-        day = _draw_days(rng, len(who), month)
+        day = draw_days(rng, len(who), month)
         product = np.full(len(who), loan_terms.CS2)
         channel = np.full(len(who), loan_terms.PARTNER)
         return self._append(self._draw(rng, who, day, month, product, channel, factor=0.55))
@@ -303,7 +303,7 @@ class LoanBook:
         pool = np.flatnonzero(free & weak & (people.type != DORMANT) & (self.open_loans <= 1))
         who = _sample(rng, pool, self.customers * 0.0108)
         is_trader = people.type[who] == TRADER
-        day = _draw_days(rng, len(who), month)
+        day = draw_days(rng, len(who), month)
         product = np.where(is_trader, loan_terms.BS1, loan_terms.CS1)
         channel = np.where(is_trader, loan_terms.BRANCH, loan_terms.MOBILE)
         factor = np.where(is_trader, 2.3, 3.0)
@@ -348,12 +348,6 @@ def _sample(rng: np.random.Generator, pool: np.ndarray, mean: float) -> np.ndarr
     if not count:
         return pool[:0]
     return np.sort(rng.choice(pool, count, replace=False))
-
-
-def _draw_days(rng: np.random.Generator, n: int, month: int) -> np.ndarray:
-    start = int(first_day(month))
-    end = int(last_day(month))
-    return start + (rng.random(n) * (end - start + 1)).astype(np.int32)
 
 
 def plan_next_loans(book: LoanBook, month: int, closed: np.ndarray) -> dict[str, np.ndarray]:

@@ -208,6 +208,13 @@ class UnpaidInstalments(NamedTuple):
     interest: np.ndarray
 
 
+def draw_rates(rng: np.random.Generator, product: np.ndarray, standing: np.ndarray) -> np.ndarray:
+    """Draw yearly rates in millionths, lower with better credit standing."""
+    discount = np.rint(28 * np.clip(standing, -2.5, 2.0)).astype(np.int64)
+    noise = (rng.random(len(product)) * 40).astype(np.int64) - 20
+    return np.maximum((BASE_RATE[product] - discount + noise) // 5 * 5, 280) * 100
+
+
 def annuity(principal: np.ndarray, rate: np.ndarray, months: np.ndarray) -> np.ndarray:
     """Return the fixed payment a month in fen: P·r/(1-(1+r)^-n); `rate` in millionths a year."""
     r = rate / 12e6

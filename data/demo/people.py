@@ -66,6 +66,13 @@ def stream(seed: int, *tags: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64([seed, *tags]))
 
 
+def draw_days(rng: np.random.Generator, n: int, month: int) -> np.ndarray:
+    """Draw `n` days of a month, days since 1970-01-01."""
+    start = int(first_day(month))
+    length = int(last_day(month)) - start + 1
+    return start + (rng.random(n) * length).astype(np.int64)
+
+
 def draw_types(
     customers: int, seed: int, block: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

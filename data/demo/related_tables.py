@@ -11,7 +11,7 @@ from data.demo.delivery import code_values
 from data.demo.loan_book import LoanBook
 from data.demo.loans import BRANCH, CHANNEL_SHARE, MEDIAN_PRINCIPAL, PRODUCT_SHARE
 from data.demo.payments import MonthOutcome
-from data.demo.people import People, stream
+from data.demo.people import People, draw_days, stream
 from data.demo.places import BranchNetwork
 from data.demo.story import (
     DORMANT,
@@ -114,7 +114,7 @@ class RelatedTables:
         who = np.flatnonzero(has_joined & (u < FEE_PROBABILITY[people.type]))
         kind = draw_categories(rng, FEE_KIND_SHARE, people.type[who])
         size = FEE_MEDIAN[kind] * np.exp(0.5 * rng.standard_normal(len(who)))
-        day = _draw_days(rng, len(who), month)
+        day = draw_days(rng, len(who), month)
         order = np.argsort(day, kind="stable")
         fees = CustomerAmounts(who[order], np.rint(size[order] * 100).astype(np.int64))
         return fees, {
@@ -151,7 +151,7 @@ class RelatedTables:
         wants_more = is_lent & (rng.random(total) < 0.25)
         larger = principal * 12 // 10 // 100_000 * 100_000
         amount = np.where(wants_more, larger, principal)
-        end = np.concatenate([loans.disbursed_on[rows], _draw_days(rng, others, month)])
+        end = np.concatenate([loans.disbursed_on[rows], draw_days(rng, others, month)])
         at_counter = (channel == BRANCH) | (channel >= 3)
         stages = _draw_stages(rng, end, start, at_counter)
         outcome = rng.random(total)
@@ -202,7 +202,7 @@ class RelatedTables:
         loan = np.concatenate([two_unpaid, np.full(others, -1)])
         arrears_kind = np.zeros(len(two_unpaid), dtype=np.int64)
         kind = np.concatenate([arrears_kind, soft_kind, np.full(len(court), 5)])
-        raised_on = np.concatenate([outcome.two_unpaid_on, _draw_days(rng, others, month)])
+        raised_on = np.concatenate([outcome.two_unpaid_on, draw_days(rng, others, month)])
         is_silent = people.manager[who] == self.silent_manager
         is_handled = rng.random(len(who)) < np.where(is_silent, 0.05, 0.86)
         days = (rng.random(len(who)) * 9).astype(np.int64)
@@ -251,9 +251,9 @@ class RelatedTables:
         kind = np.concatenate([collection, np.full(len(calls), 6), np.full(len(rewards), 7)])
         result = np.concatenate([collection_result, call_result, np.full(len(rewards), 3)])
         days = [
-            _draw_days(rng, len(loan), month),
+            draw_days(rng, len(loan), month),
             start + (rng.random(len(calls)) * 8).astype(np.int64),
-            _draw_days(rng, len(rewards), month),
+            draw_days(rng, len(rewards), month),
         ]
         done_on = np.concatenate(days)
         order = np.lexsort((who, done_on))
@@ -276,7 +276,7 @@ class RelatedTables:
         mean = np.array([8.1, 8.5, 7.4, 7.6, 5.9, 6.8])[people.type[who]]
         mean = mean - 0.9 * (people.province[who] == FAILING_PROVINCE)
         score = np.rint(mean + 1.4 * rng.standard_normal(len(who))).clip(0, 10).astype(np.int32)
-        day = _draw_days(rng, len(who), month)
+        day = draw_days(rng, len(who), month)
         order = np.argsort(day, kind="stable")
         return {
             "survey_id": _month_keys("Q", month, len(who)),
@@ -323,12 +323,6 @@ def deposit_table(month: int, deposits: CustomerAmounts) -> Table:
         "as_of": delivery.day(np.full(len(deposits.customer), last_day(month))),
         "balance": delivery.money(deposits.amount),
     }
-
-
-def _draw_days(rng: np.random.Generator, n: int, month: int) -> np.ndarray:
-    start = int(first_day(month))
-    length = int(last_day(month)) - start + 1
-    return start + (rng.random(n) * length).astype(np.int64)
 
 
 def _month_keys(letter: str, month: int, n: int) -> pa.Array:
