@@ -12,7 +12,7 @@ from pages.parts.widgets import boards, chart, move_drilldown
 selection = current_selection()
 lang = selection.lang
 boards.begin_page()
-METRIC = (
+METRIC_IDS = (
     "overdue_rate_30",
     "overdue_rate",
     "overdue_rate_90",
@@ -27,7 +27,11 @@ METRIC = (
 )
 with st.container(horizontal=True, gap="small"):
     metric = chart.chooser(
-        selection, "metric", METRIC, lambda id: METRICS[id].name[lang], say("export.metric", lang)
+        selection,
+        "metric",
+        METRIC_IDS,
+        lambda id: METRICS[id].name[lang],
+        say("export.metric", lang),
     )
     before = controls.month_picker(selection)
 dimensions = controls.dimensions_of(selection, metric)
@@ -39,7 +43,7 @@ by = chart.picker(
     say("words.split_by", lang),
 )
 others = ["none", *(dimension for dimension in dimensions if dimension != by)]
-then = chart.picker(
+second = chart.picker(
     selection,
     "then",
     others,
@@ -50,7 +54,7 @@ then = chart.picker(
     ),
     say("changes.second", lang),
 )
-question = controls.question_of(selection, metric, (by,) if then == "none" else (by, then))
+question = controls.question_of(selection, metric, (by,) if second == "none" else (by, second))
 significance_chips.show(selection, question.with_changes(by=(by,)), before, with_sentence=True)
 effects.show(selection, question, before)
 days = chart.picker(

@@ -19,7 +19,7 @@ from analytics.metrics.query import shares
 from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 from tests.conftest import ROOT
-from tests.support.page_text import OpenPage, charts, marks, printed
+from tests.support.page_text import OpenPage, charts, marks, page_html
 
 LAST = date(2026, 10, 31)
 
@@ -71,7 +71,7 @@ def values_by(bank: Warehouse, metric: str, dimension: str, **parts: Any) -> dic
 def test_without_targets_none_is_invented_and_the_missing_table_is_named(
     app: OpenPage, bare_home: Path
 ) -> None:
-    body = printed(app(home=bare_home))
+    body = page_html(app(home=bare_home))
     assert say("tile.absent", "zh-CN") in body
     assert "较目标 " not in body
     assert "未达目标 " not in body
@@ -129,8 +129,8 @@ def test_gains_and_losses_that_cancel_have_no_share() -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_todays_tier_is_labelled_as_such(app: OpenPage, lang: str) -> None:
-    assert say("tiers.today", lang) in printed(app("overall/tiers", lang=lang, opening="0"))
-    assert say("tiers.today", lang) not in printed(app("overall/tiers", lang=lang))
+    assert say("tiers.today", lang) in page_html(app("overall/tiers", lang=lang, opening="0"))
+    assert say("tiers.today", lang) not in page_html(app("overall/tiers", lang=lang))
 
 
 def test_branches_within_a_tier_are_those_customers_only(app: OpenPage, bank: Warehouse) -> None:
@@ -154,7 +154,7 @@ def test_a_cell_of_tier_and_branch_opens_its_n(app: OpenPage, bank: Warehouse) -
         open="overdue_rate_30",
         cell=f"class:{cell['class']}~branch_1:{cell['branch_1']}",
     )
-    assert f"共 {int(cell['n']):,} 笔" in printed(test)
+    assert f"共 {int(cell['n']):,} 笔" in page_html(test)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +172,11 @@ def test_the_overdue_page_counts_as_the_reader_chose(
 ) -> None:
     test = app("overall/overdue", days=days, by=by)
     assert marks(charts(test)[1]) == pytest.approx(values_by(bank, metric, "class"))
-    assert number(value_of(bank, metric), "rate", "zh-CN") in printed(test)
+    assert number(value_of(bank, metric), "rate", "zh-CN") in page_html(test)
 
 
 def test_written_off_is_only_declared_over_thirty_days_and_the_page_says_so(app: OpenPage) -> None:
-    assert say("overdue.written_off_30", "zh-CN") in printed(
+    assert say("overdue.written_off_30", "zh-CN") in page_html(
         app("overall/overdue", days="90", by="written_off")
     )
 
@@ -192,7 +192,7 @@ def test_the_buckets_hold_all_that_is_late(app: OpenPage, bank: Warehouse) -> No
 def test_the_reloan_page_prints_window_definition_and_rate(
     app: OpenPage, bank: Warehouse, days: str
 ) -> None:
-    body = printed(app("overall/reloan", window=days, lang="en"))
+    body = page_html(app("overall/reloan", window=days, lang="en"))
     metric = METRICS[f"reloan_rate_{days}"]
     assert metric.meaning["en"] in body
     assert f'<p class="lp-value">{number(value_of(bank, metric.id), "rate", "en")}</p>' in body
@@ -214,7 +214,7 @@ def test_the_waterfall_steps_from_interest_to_net(app: OpenPage, bank: Warehouse
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_assumptions_are_printed_beside_contribution(app: OpenPage, lang: str) -> None:
-    body = printed(app("overall/contribution", lang=lang))
+    body = page_html(app("overall/contribution", lang=lang))
     assert "2.40%" in body
     assert "55.00%" in body
     assert say("assumed.lgd_unsecured", lang) in body
@@ -223,14 +223,14 @@ def test_the_assumptions_are_printed_beside_contribution(app: OpenPage, lang: st
 def test_an_unsupported_filter_is_named_and_the_rest_works(app: OpenPage, bank: Warehouse) -> None:
     test = app("overall/tiers", f__channel="partner", lang="en")
     expected = say("words.unfit", "en", metric=METRICS["customers"].name["en"], splits="Channel")
-    assert expected in printed(test)
+    assert expected in page_html(test)
     board = test.dataframe[0].value
     whole = value_of(bank, "overdue_rate_30", where=(("channel", ("partner",)),))
     assert board["overdue_rate_30:value"].iloc[-1] == pytest.approx(whole)
 
 
 def test_a_dimension_that_would_count_twice_is_not_offered(app: OpenPage) -> None:
-    body = printed(app("overall/reloan", lang="en"))
+    body = page_html(app("overall/reloan", lang="en"))
     assert "is not split by Product, Channel, Guarantee" in body
 
 
@@ -243,7 +243,7 @@ def test_without_deposits_and_fees_the_missing_tables_are_named(
     app: OpenPage, bare_home: Path
 ) -> None:
     test = app("overall/contribution", home=bare_home, lang="en")
-    body = printed(test)
+    body = page_html(test)
     assert "(income)" in body
     assert "(deposit_balance)" in body
     assert not charts(test)
@@ -298,7 +298,7 @@ def test_the_definitions_page_lists_every_metric_in_use(app: OpenPage, lang: str
 
 def test_the_definitions_page_shows_the_query_of_the_selected_metric(app: OpenPage) -> None:
     test = app("about/definitions", metric="coverage", lang="en")
-    assert METRICS["coverage"].formula["en"] in printed(test)
+    assert METRICS["coverage"].formula["en"] in page_html(test)
     assert "is_npl" in test.code[0].value
 
 
@@ -316,5 +316,5 @@ def test_a_bank_of_one_month_opens_with_todays_tier(
     make_delivery(base / "delivery", customers=200, months=1)
     run("load", str(base / "delivery"), "--source", "contract", "--home", str(base / "home"))
     for page in ("tiers", "overdue", "reloan", "contribution"):
-        body = printed(app(f"overall/{page}", home=base / "home"))
+        body = page_html(app(f"overall/{page}", home=base / "home"))
         assert say("head.opening_0_note", "zh-CN") in body

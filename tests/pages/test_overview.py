@@ -12,7 +12,7 @@ from analytics.metrics.question import Question
 from analytics.presentation.theme import bar_svg
 from data.editions.reader import Warehouse
 from pages.parts.sections.overview import BOARD_METRICS, KPI_METRICS
-from tests.support.page_text import OpenPage, printed
+from tests.support.page_text import OpenPage, page_html
 
 LAST = date(2026, 10, 31)
 BEFORE = date(2026, 9, 30)
@@ -22,7 +22,7 @@ BEFORE = date(2026, 9, 30)
 def test_each_of_the_six_tiles_prints_value_target_and_red_line(
     app: OpenPage, bank: Warehouse, lang: str
 ) -> None:
-    body = printed(app(lang=lang))
+    body = page_html(app(lang=lang))
     for metric in KPI_METRICS:
         definition = METRICS[metric]
         row = targets.with_targets(bank, Question(metric, LAST)).iloc[0]
@@ -41,7 +41,7 @@ def test_each_of_the_six_tiles_prints_value_target_and_red_line(
 def test_the_tile_of_customers_names_the_balance_and_that_of_npl_the_deviation(
     app: OpenPage, bank: Warehouse
 ) -> None:
-    body = printed(app())
+    body = page_html(app())
     for metric, name in (("balance", "贷款余额"), ("recognition_deviation", "逾期90+偏离度")):
         value = query.ask(bank, Question(metric, LAST)).iloc[0]["value"]
         assert f"{name} {number(value, METRICS[metric].unit, 'zh-CN')} · 环比" in body
@@ -52,8 +52,8 @@ def test_a_branch_has_its_own_targets_and_another_filter_has_none(
 ) -> None:
     where = (("branch_1", ("06",)),)
     row = targets.with_targets(bank, Question("overdue_rate_30", LAST, where=where)).iloc[0]
-    assert f"较目标 {row['target']:.2%}</td>" in printed(app(branch="06"))
-    body = printed(app(f__payroll="yes"))
+    assert f"较目标 {row['target']:.2%}</td>" in page_html(app(branch="06"))
+    body = page_html(app(f__payroll="yes"))
     assert "较目标 " not in body
     assert say("tile.narrowed", "zh-CN") in body
 
@@ -108,7 +108,7 @@ def test_at_most_five_alerts_are_listed_and_each_opens_its_list(
         if cell
         else answer["n"].iloc[0]
     )
-    assert f"共 {int(n):,} " in printed(test)
+    assert f"共 {int(n):,} " in page_html(test)
 
 
 def test_a_list_of_a_tier_leads_to_the_tier_branch_by_branch(app: OpenPage) -> None:

@@ -13,7 +13,7 @@ from analytics.metrics.question import Question
 from data.editions.reader import Warehouse
 from pages.parts.state import navigation
 from tests.conftest import APP
-from tests.support.page_text import OpenPage, printed
+from tests.support.page_text import OpenPage, page_html
 
 PAGES = [(section, page) for section, pages in navigation.SECTIONS.items() for page in pages]
 LAST = date(2026, 10, 31)
@@ -29,7 +29,7 @@ def test_the_menu_lists_every_page_file() -> None:
 @pytest.mark.parametrize(("section", "page"), PAGES, ids=[page for _, page in PAGES])
 def test_a_page_opens_in_the_frame(app: OpenPage, section: str, page: str, lang: str) -> None:
     test = app(f"{section}/{page}", lang=lang)
-    body = printed(test)
+    body = page_html(test)
     assert f'<p class="lp-title">{say(f"page.{page}", lang)}</p>' in body
     assert say("app.name", lang) in body
 
@@ -42,18 +42,18 @@ def test_a_tile_prints_the_answer_of_the_metric(
 ) -> None:
     answer = query.ask(bank, Question(metric, LAST)).iloc[0]
     unit = metric_named(metric).unit
-    assert f'<p class="lp-value">{number(answer["value"], unit, "zh-CN")}</p>' in printed(app())
+    assert f'<p class="lp-value">{number(answer["value"], unit, "zh-CN")}</p>' in page_html(app())
 
 
 def test_a_filter_in_the_address_narrows_the_tiles(app: OpenPage, bank: Warehouse) -> None:
     question = Question("overdue_rate_30", LAST, where=(("channel", ("partner",)),))
     answer = query.ask(bank, question).iloc[0]
-    assert number(answer["value"], "rate", "en") in printed(app(lang="en", f__channel="partner"))
+    assert number(answer["value"], "rate", "en") in page_html(app(lang="en", f__channel="partner"))
 
 
 def test_an_earlier_month_in_the_address_is_shown(app: OpenPage, bank: Warehouse) -> None:
     answer = query.ask(bank, Question("customers", date(2026, 8, 31))).iloc[0]
-    assert f'<p class="lp-value">{int(answer["value"]):,}</p>' in printed(app(asof="2026-08-31"))
+    assert f'<p class="lp-value">{int(answer["value"]):,}</p>' in page_html(app(asof="2026-08-31"))
 
 
 def test_a_bad_address_shows_the_nearest_view_and_says_so(app: OpenPage) -> None:
@@ -71,7 +71,7 @@ def test_a_cell_opens_exactly_the_n_that_it_printed(
     rows = answer[answer["class"] == code]
     n = int(rows["n"].iloc[0]) if len(rows) else 0
     test = app(open=metric, cell=f"class:{code}")
-    assert f"共 {n:,} " in printed(test)
+    assert f"共 {n:,} " in page_html(test)
     assert (
         len(
             drilldown.list_rows(
@@ -87,7 +87,7 @@ def test_a_cell_that_does_not_exist_opens_the_whole_and_says_so(
 ) -> None:
     n = query.ask(bank, Question("overdue_rate_30", LAST)).iloc[0]["n"]
     test = app(open="overdue_rate_30", cell="id_number:1~class:Z")
-    assert f"共 {int(n):,} 笔" in printed(test)
+    assert f"共 {int(n):,} 笔" in page_html(test)
     assert "名单没有“class:Z”这一格" in test.info[0].value
 
 

@@ -18,7 +18,7 @@ class OpenPage(Protocol):
     def __call__(self, page: str = ..., home: Path | str = ..., **address: str) -> AppTest: ...
 
 
-def printed(test: AppTest) -> str:
+def page_html(test: AppTest) -> str:
     """Return everything that the page prints through its own markup."""
     return "\n".join(block.proto.body for block in test.get("html"))
 

@@ -57,7 +57,10 @@ def shares_by_tier(selection: Selection, key: str = "held") -> None:
             columns=4 if len(answer["class"].unique()) > 6 else 3,
         )
         title = headlines.largest_mover(share, shares_by_month, "class", names, lang)
-        chart.show(selection, chart.Chart(key, title, figure, answer, question, ("class",)))
+        chart.show(
+            selection,
+            chart.Chart(key, title, figure, answer, question, dimensions=("class",)),
+        )
 
 
 def cross_table(selection: Selection) -> None:

@@ -291,8 +291,8 @@ def set_param(**values: str | None) -> None:
     For callbacks.
     """
     others = without_params(current_selection(), *values).page_params
-    changed = ((name, value) for name, value in values.items() if value is not None)
-    update_selection(page_params=(*others, *changed))
+    new_params = ((name, value) for name, value in values.items() if value is not None)
+    update_selection(page_params=(*others, *new_params))
 
 
 def without_params(selection: Selection, *names: str) -> Selection:

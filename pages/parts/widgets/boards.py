@@ -75,7 +75,10 @@ def trend(selection: Selection, metric: str, key: str = "trend") -> None:
         figure = metric_charts.trend(
             answer, METRICS[metric], selection.lang, dark=is_dark(), show=MONTHS
         )
-        chart.show(selection, chart.Chart(key, title, figure, answer, question, ("as_of",)))
+        chart.show(
+            selection,
+            chart.Chart(key, title, figure, answer, question, dimensions=("as_of",)),
+        )
 
 
 def _has_answer(selection: Selection, metric: str) -> bool:
@@ -120,7 +123,10 @@ def months_by_class(selection: Selection, metric: str, key: str = "months") -> N
             order=list(names),
             columns=4 if len(answer["class"].unique()) > 6 else 3,
         )
-        chart.show(selection, chart.Chart(key, title, figure, answer, question, ("class",)))
+        chart.show(
+            selection,
+            chart.Chart(key, title, figure, answer, question, dimensions=("class",)),
+        )
 
 
 def by_dimension(
@@ -219,7 +225,16 @@ def _bars(
         whole=whole,
     )
     chart.show(
-        selection, chart.Chart(key, title, figure, answer, question, (dimension,), open_part)
+        selection,
+        chart.Chart(
+            key,
+            title,
+            figure,
+            answer,
+            question,
+            dimensions=(dimension,),
+            on_click=open_part,
+        ),
     )
     more = ""
     if len(largest) < len(answer):
@@ -251,7 +266,17 @@ def buckets(selection: Selection, size: str) -> None:
         figure = metric_charts.bars(
             answer, METRICS[size], "bucket", names, lang, dark=is_dark(), order=late
         )
-        chart.show(selection, chart.Chart("buckets", title, figure, answer, question, ("bucket",)))
+        chart.show(
+            selection,
+            chart.Chart(
+                "buckets",
+                title,
+                figure,
+                answer,
+                question,
+                dimensions=("bucket",),
+            ),
+        )
         caption(say("overdue.buckets", lang), say("words.click_list", lang))
 
 
@@ -292,12 +317,12 @@ def waterfall(selection: Selection) -> None:
             chart.Chart(
                 "bridge",
                 title,
-                contribution_charts.waterfall(steps, lang, dark=is_dark()),
-                answer,
-                questions[net],
-                ("metric",),
-                lambda cell: drilldown.open_cell(cell["metric"], {}),
-                lambda: metric_table.listing(selection, tuple(kinds)),
+                figure=contribution_charts.waterfall(steps, lang, dark=is_dark()),
+                answer=answer,
+                question=questions[net],
+                dimensions=("metric",),
+                on_click=lambda cell: drilldown.open_cell(cell["metric"], {}),
+                draw_table=lambda: metric_table.listing(selection, tuple(kinds)),
             ),
         )
 
@@ -318,12 +343,12 @@ def gross_and_net(selection: Selection) -> None:
             chart.Chart(
                 "pairs",
                 title,
-                figure,
-                answers[1],
-                questions[1],
-                ("metric", "class"),
-                lambda cell: drilldown.open_cell(cell["metric"], {"class": cell["class"]}),
-                lambda: metric_table.board(
+                figure=figure,
+                answer=answers[1],
+                question=questions[1],
+                dimensions=("metric", "class"),
+                on_click=lambda cell: drilldown.open_cell(cell["metric"], {"class": cell["class"]}),
+                draw_table=lambda: metric_table.board(
                     selection,
                     both,
                     key="pairs_table",

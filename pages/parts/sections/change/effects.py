@@ -161,11 +161,11 @@ def _draw(
         chart.Chart(
             key,
             message,
-            figure,
-            parts.frame,
-            parts.question.with_changes(by=(parts.dimension,)),
-            (parts.dimension,),
-            open_part,
+            figure=figure,
+            answer=parts.frame,
+            question=parts.question.with_changes(by=(parts.dimension,)),
+            dimensions=(parts.dimension,),
+            on_click=open_part,
             draw_table=lambda: _table(parts, selection.lang),
         ),
     )

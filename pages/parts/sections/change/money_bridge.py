@@ -43,11 +43,11 @@ def show(selection: Selection, question: Question, before: date, days: int) -> M
             chart.Chart(
                 "flows",
                 title,
-                figure,
-                flows.terms,
-                query.question,
-                ("term",),
-                move_drilldown.open_move,
+                figure=figure,
+                answer=flows.terms,
+                question=query.question,
+                dimensions=("term",),
+                on_click=move_drilldown.open_move,
                 draw_table=lambda: _table(flows, lang),
             ),
         )

@@ -36,7 +36,15 @@ def bars(level: Level, question: Question) -> None:
     )
     chart.show(
         level.selection,
-        chart.Chart("cut_bars", "", figure, answer, question, (dimension,), level.open_part),
+        chart.Chart(
+            "cut_bars",
+            "",
+            figure,
+            answer,
+            question,
+            dimensions=(dimension,),
+            on_click=level.open_part,
+        ),
     )
 
 
@@ -62,5 +70,13 @@ def trend(level: Level, question: Question, parts: Parts) -> None:
     )
     chart.show(
         level.selection,
-        chart.Chart("cut_trend", "", figure, answer, question, (dimension,), level.open_part),
+        chart.Chart(
+            "cut_trend",
+            "",
+            figure,
+            answer,
+            question,
+            dimensions=(dimension,),
+            on_click=level.open_part,
+        ),
     )

@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.buckets import bucket_sets
 from analytics.metrics.question import Question
-from analytics.presentation import change_charts
+from analytics.presentation import forecast_charts
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -42,9 +42,11 @@ def show(selection: Selection, question: Question, by: str, measure: str) -> Non
             chart.Chart(
                 "ahead",
                 _title(result, names, lang),
-                change_charts.ahead(not_first, names, forecast.HORIZONS, lang, dark=is_dark()),
-                result.ahead,
-                question.with_changes(result.unit),
+                figure=forecast_charts.ahead(
+                    not_first, names, forecast.HORIZONS, lang, dark=is_dark()
+                ),
+                answer=result.ahead,
+                question=question.with_changes(result.unit),
                 draw_table=lambda: _table(selection, result, names),
             ),
         )

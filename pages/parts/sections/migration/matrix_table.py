@@ -1,9 +1,10 @@
-"""A migration matrix as a table: shaded by share, with totals and drill-down."""
+"""A migration matrix as a table: shaded by share, with totals and drill-through."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -39,6 +40,7 @@ class _Matrix:
 
     @property
     def small_rows(self) -> set[str]:
+        """The states with fewer than MIN_GROUP_SIZE at the opening."""
         return set(self.counts.index[self.counts.sum(axis=1) < MIN_GROUP_SIZE])
 
 
@@ -51,7 +53,7 @@ def show(
     names: Mapping[str, str],
     measure: str,
 ) -> None:
-    """Draw a matrix.
+    """Draw a matrix; a click on a cell opens the list of those who moved so.
 
     Parameters
     ----------
@@ -140,9 +142,9 @@ def _opening_n(matrix: _Matrix, row: str, lang: str) -> str:
     return f"{n} {say('figure.few', lang)}" if row in matrix.small_rows else n
 
 
-def _columns(matrix: _Matrix, names: Mapping[str, str], lang: str) -> dict:
+def _columns(matrix: _Matrix, names: Mapping[str, str], lang: str) -> dict[str, Any]:
     from_to = say("migration.from_to", lang)
-    config = {"name": st.column_config.TextColumn(from_to, pinned=True, width=130)}
+    config: dict[str, Any] = {"name": st.column_config.TextColumn(from_to, pinned=True, width=130)}
     for code in matrix.values.columns:
         head = names.get(code, say("table.total", lang))
         config[str(code)] = st.column_config.Column(head, alignment="right")

@@ -13,7 +13,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from analytics.metrics.question import Question
-from analytics.presentation import change_charts
+from analytics.presentation import curve_charts
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -44,7 +44,7 @@ def show(selection: Selection, question: Question) -> CohortQuery:
         ticks: dict[float, str] = {
             day: say("reloan.days", lang, days=day) for day in (0, 30, 90, 180, 365)
         }
-        figure = change_charts.curves(
+        figure = curve_charts.curves(
             points,
             "days",
             {code: name for code, name in all_names.items() if code in parts},
@@ -60,11 +60,11 @@ def show(selection: Selection, question: Question) -> CohortQuery:
             chart.Chart(
                 "curve",
                 _window(whole, lang),
-                figure,
-                points,
-                question.with_changes("reloan_rate_90", by=()),
-                ("part",),
-                lambda mark: move_drilldown.open_move({"part": mark["part"]}),
+                figure=figure,
+                answer=points,
+                question=question.with_changes("reloan_rate_90", by=()),
+                dimensions=("part",),
+                on_click=lambda mark: move_drilldown.open_move({"part": mark["part"]}),
                 draw_table=lambda: _table(selection, summary, all_names),
             ),
         )

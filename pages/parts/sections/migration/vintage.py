@@ -14,7 +14,7 @@ from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import MIN_GROUP_SIZE
 from analytics.metrics.question import Question
-from analytics.presentation import change_charts
+from analytics.presentation import curve_charts
 from pages.parts.sections.migration import drill_table
 from pages.parts.state import queries
 from pages.parts.state.selection import Selection
@@ -198,7 +198,7 @@ def _draw(selection: Selection, question: Question, lines: _Lines) -> None:
     ticks: dict[float, str] = {
         month: say("migration.mob", lang, month=month) for month in range(0, 37, 6)
     }
-    figure = change_charts.curves(
+    figure = curve_charts.curves(
         lines.curves, "month", lines.names, ticks, lang, dark=is_dark(), bold=bold
     )
     chart.show(
@@ -206,11 +206,13 @@ def _draw(selection: Selection, question: Question, lines: _Lines) -> None:
         chart.Chart(
             "vintage",
             title,
-            figure,
-            lines.curves,
-            question.with_changes(by=()),
-            ("part", "month"),
-            lambda mark: move_drilldown.open_move(lines.cell(mark["part"], int(mark["month"]))),
+            figure=figure,
+            answer=lines.curves,
+            question=question.with_changes(by=()),
+            dimensions=("part", "month"),
+            on_click=lambda mark: move_drilldown.open_move(
+                lines.cell(mark["part"], int(mark["month"]))
+            ),
             draw_table=lambda: _table(selection, lines),
         ),
     )
