@@ -1,4 +1,6 @@
-"""Declaration files (TOML) as typed objects: an unknown key, a missing one or a wrong type is refused with its path."""
+"""Declaration files (TOML) as typed objects: an unknown key, a missing one or a wrong type is
+refused with its path.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class BadDeclaration(UserError):
 
 
 class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
-    """Base of everything that a declaration file declares: fields are typed, unknown keys are refused."""
+    """Base of everything that a declaration file declares: fields are typed, unknown keys are
+    refused.
+    """
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -60,9 +64,7 @@ def convert(raw: Any, kind: type[T], file: str, place: str = "") -> T:
             raise BadDeclaration(
                 "declaration_missing_key", file=file, place=_join(path, missing[1])
             ) from None
-        raise BadDeclaration(
-            "declaration_value", file=file, place=path, problem=problem
-        ) from None
+        raise BadDeclaration("declaration_value", file=file, place=path, problem=problem) from None
 
 
 def convert_entries(

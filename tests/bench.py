@@ -1,8 +1,8 @@
 """make bench: how long load, one more month and the queries of the boards take, as a table.
 
-CUSTOMERS, MONTHS and RUNS in the environment change the size (1,000,000 × 36, 7 runs of each query).
-Every query is run warm, in turn with those it is compared with, and the median is printed. Machines
-differ: compare the ratios.
+CUSTOMERS, MONTHS and RUNS in the environment change the size (1,000,000 × 36, 7 runs of each
+query). Every query is run warm, in turn with those it is compared with, and the median is printed.
+Machines differ: compare the ratios.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def run_command(label: str, *command: str) -> None:
 
 
 def medians(*calls: Callable[[], object]) -> list[float]:
-    """Return the median milliseconds of each callable; they are called in turn, first once unmeasured."""
+    """Return the median milliseconds of each callable; they are called in turn, first once
+    unmeasured.
+    """
     milliseconds: list[list[float]] = [[] for _ in calls]
     for turn in range(RUNS + 1):
         for runs, call in zip(milliseconds, calls, strict=True):

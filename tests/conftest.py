@@ -23,7 +23,9 @@ FillHome = Callable[[Path], object]
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, FillHome], Path]:
-    """Create a home by name, in the first worker that needs it: once("demo", fill) calls fill(home)."""
+    """Create a home by name, in the first worker that needs it: once("demo", fill) calls
+    fill(home).
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 

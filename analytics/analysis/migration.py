@@ -238,7 +238,8 @@ def overdue_rollforward(warehouse: Warehouse, query: MigrationQuery) -> OverdueR
 def five_category_rates(warehouse: Warehouse, question: Question, before: date) -> pd.DataFrame:
     """Return the 五级分类迁徙率 between two month ends.
 
-    Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the others are by class.
+    Source: 商业银行风险监管核心指标 (2005); normal_loans is 正常贷款迁徙率, the others are by
+    class.
 
     Returns
     -------

@@ -273,7 +273,9 @@ class LoanMartBuilder:
         npl = np.full(len(codes), np.nan)
         pd = np.full(len(codes), np.nan)
         provision = np.full(len(codes), np.nan)
-        for entry in book.classes if book else ():
+        if book is None:
+            return ClassValues(npl, pd, provision)
+        for entry in book.classes:
             code = codes.index(entry.code)
             npl[code] = book.attribute(entry.code, "is_npl")
             pd[code] = default_rates.get(entry.code, 0.0)

@@ -95,8 +95,16 @@ class SqlBuilder:
         `table` stands in for the metric's mart. Ask for the expressions of the select list before.
         """
         where = "\n    and ".join((self.conditions(months), *conditions))
-        lines = [f"from {table or self.metric.source.id} as fact", *self.joins.values()]
+        lines = [f"from {table or self._mart(months)} as fact", *self.joins.values()]
         return "\n".join((*lines, f"where {where}"))
+
+    def _mart(self, months: Sequence[date]) -> str:
+        """The metric's mart; loans as they stood at each of the month ends for loan_life."""
+        source = self.metric.source
+        if source.is_monthly:
+            return source.id
+        days = ", ".join(self._bind("as_of", month) for month in months)
+        return f"(\n{fragment('loan_life_at', months=days)})"
 
     def compile(self, cubes: bool = True) -> CompiledQuery:
         """Return the query of the question; `cubes` lets a trend cube answer where it can."""
@@ -161,7 +169,6 @@ class SqlBuilder:
             days = ", ".join(self._bind("as_of", month) for month in months)
             conditions.append(f"fact.as_of in ({days})")
         else:
-            self.params["as_of"] = question.as_of
             conditions.append(self.metric.source.when)
         if self.extra_condition:
             conditions.append(self.extra_condition)
@@ -207,16 +214,9 @@ class SqlBuilder:
         self.joins["customer"] = (
             "left join customer_month as customer\n"
             "        on customer.customer_key = fact.customer_key"
-            f" and customer.as_of = {self._fact_month()}"
+            " and customer.as_of = fact.as_of"
         )
         return f"customer.{column}"
-
-    def _fact_month(self) -> str:
-        """The month end of a row of the mart; loan_life has one row per loan, as of the day."""
-        if self.metric.source.is_monthly:
-            return "fact.as_of"
-        self.params["as_of"] = self.question.as_of
-        return "cast($as_of as date)"
 
     def _class(self, opening: int) -> str:
         """The class so many months before: a column of the mart, else joined from that month."""
@@ -228,7 +228,7 @@ class SqlBuilder:
         if schemes()[scheme].grain == "loan" and self.metric.grain == "loan":
             mart = "loan_month"
         key = f"{mart.removesuffix('_month')}_key"
-        month = self._fact_month()
+        month = "fact.as_of"
         if opening:
             month = f"cast(last_day({month} - to_months({opening})) as date)"
         self.joins["opened"] = (

@@ -32,14 +32,13 @@ full delivery). Sizes are those of 20,000 customers, seed 7; at any size and see
    against a quarter of other partner loans and an eighth of all. Find it: vintage by channel and
    province; `ask overdue_rate_30 --by channel --where branch_1=03`.
 2. Every tier improves and the bank gets worse (Simpson). From 2025-07 (15 months before the
-   anchor) the bank lends far more to grades BB, B and C (经营 BS1, 装修 CS1, by 网点 and 手机银行, in all
-   provinces), while AAA and AA give home loans back early. Over the last 12 months the share of
-   balance of BB/B rises from 25 to 40 %, of AAA/AA falls from 30 to 21 %. overdue_rate_30 of
-   every opening tier of scheme abcd falls (12 months: A 0.6 to 0.3, B 1.2 to 0.8, C 4.1 to 3.5,
-   D 6.1 to 5.6 %), the total rises from 2.0 to 2.1 %. Find it: the bridge of overdue_rate_30
-   against a year ago, opening 1, 3 or 12 months: rate effects negative, mix effects positive. At
-   20,000 customers one tier may differ by chance under another seed; the mix effects do not
-   depend on it.
+   anchor) the bank lends far more to grades BB, B and C (经营 BS1, 装修 CS1, by 网点 and 手机银行,
+   in all provinces), while AAA and AA give home loans back early. Over the last 12 months the share
+   of balance of BB/B rises from 25 to 40 %, of AAA/AA falls from 30 to 21 %. overdue_rate_30 of
+   every opening tier of scheme abcd falls (12 months: A 0.6 to 0.3, B 1.2 to 0.8, C 4.1 to 3.5, D
+   6.1 to 5.6 %), the total rises from 2.0 to 2.1 %. Find it: the bridge of overdue_rate_30 against
+   a year ago, opening 1, 3 or 12 months: rate effects negative, mix effects positive. At 20,000
+   customers one tier may differ by chance under another seed; the mix effects do not depend on it.
 3. A win-back campaign. Of the customers who settled their last loan in 2026-03, 04 and 05 (7 to
    5 months before the anchor), 88 % were called (action win_back, 1st to 8th of the following
    month) and 50-60 % borrowed again within 90 days, against 25-30 % of the cohorts before and
@@ -49,7 +48,8 @@ full delivery). Sizes are those of 20,000 customers, seed 7; at any size and see
    then on a month of their own in the last 30 start to fall behind: of those with no arrears at
    2025-10-31, a fifth to a third is 30+ days late within the year, 6 to 17 times as often as
    others of their grades. Find it: grade against behaviour (segments).
-5. A branch that misses its targets. 霁东省分行 Jidong (branch 06) misses every target in nearly every
+5. A branch that misses its targets. 霁东省分行 Jidong (branch 06) misses every target in nearly
+   every
    month (overdue_rate_30, reloan_rate_90, contribution_net, customers), the first two beyond the
    red line; its loans fall behind 1.6 times as often, it takes no part in the improvement, half
    as many customers come back and few join. The others meet nearly all of theirs. The head
@@ -57,7 +57,8 @@ full delivery). Sizes are those of 20,000 customers, seed 7; at any size and see
    `contribution_net` and `customers`, fixed ones for overdue_rate_30, npl_ratio, reloan_rate_90,
    and none to lose on balance for net_upgraded. Find it: `ask overdue_rate_30 --by branch_1
    --targets`.
-6. A manager with silent warnings. Manager M00001 of 澜江省分行 Lanjiang (branch 01): some 40 signals
+6. A manager with silent warnings. Manager M00001 of 澜江省分行 Lanjiang (branch 01): some 40
+   signals
    in the last 12 months, 19 in 20 of them never handled; the next most silent manager leaves
    about a dozen. Find it: `ask silent_warnings --by manager`; `ask silent_warning_rate --by
    manager`.
@@ -94,13 +95,14 @@ def write(
     progress: Progress | None = None,
     anchor: date | None = None,
 ) -> dict[str, Any]:
-    """Write the full delivery of `months` month ends up to `as_of` into folder `to`; return its manifest.
+    """Write the full delivery of `months` month ends up to `as_of` into folder `to`; return its
+    manifest.
 
     Parameters
     ----------
     anchor
-        The month end to which the dates of the story are relative; default `as_of`. A later `as_of` with the same
-        anchor is the same bank some months later.
+        The month end to which the dates of the story are relative; default `as_of`. A later `as_of`
+        with the same anchor is the same bank some months later.
 
     Raises
     ------
@@ -127,10 +129,11 @@ def write_next(
     progress: Progress | None = None,
     step: int = 1,
 ) -> dict[str, Any]:
-    """Write the increment that follows `write(...)` of the same arguments: the month `step` months after `as_of`.
+    """Write the increment that follows `write(...)` of the same arguments: the month `step` months
+    after `as_of`.
 
-    It contains the new events, new and changed customers and loans, and all branches, managers and products.
-    Raises ValueError as `write` does.
+    It contains the new events, new and changed customers and loans, and all branches, managers and
+    products. Raises ValueError as `write` does.
     """
     last = _check_arguments(customers, months, seed, as_of, form)
     if not 1 <= step <= MAX_LATER_MONTHS:
@@ -142,14 +145,18 @@ def write_next(
 
 
 def hidden_types(customers: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for tests only, customer_id and behavioural type (words of TYPES) of the customers of `write(...)`."""
+    """Return, for tests only, customer_id and behavioural type (words of TYPES) of the customers of
+    `write(...)`.
+    """
     kind, _, _ = draw_types(customers, seed)
     ids = key("C", np.arange(customers) + 1, 8).to_numpy(zero_copy_only=False)
     return ids, np.array(TYPES)[kind]
 
 
 def hidden_misgraded(customers: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for tests only, customer_id of the hidden good in low grades and of the hidden bad in high grades."""
+    """Return, for tests only, customer_id of the hidden good in low grades and of the hidden bad in
+    high grades.
+    """
     ids, _ = hidden_types(customers, seed)
     _, good, bad = draw_types(customers, seed)
     return ids[good], ids[bad]

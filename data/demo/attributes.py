@@ -1,4 +1,6 @@
-"""Attributes of the customers: the columns of the contract, drawn from hidden type and credit standing."""
+"""Attributes of the customers: the columns of the contract, drawn from hidden type and credit
+standing.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -58,8 +60,8 @@ LIST_SHARES = (
 class CustomerAttributes(NamedTuple):
     """Attributes of customers, arrays of shape (customers,).
 
-    `plain` are columns by value (fen, years, days since 1970-01-01), `codes` positions in the contract's list of
-    values, `changing` the columns of CHANGING; -1 is null.
+    `plain` are columns by value (fen, years, days since 1970-01-01), `codes` positions in the
+    contract's list of values, `changing` the columns of CHANGING; -1 is null.
     """
 
     plain: Columns
@@ -78,7 +80,9 @@ def score_of(standing: np.ndarray) -> np.ndarray:
 
 
 def draw_categories(rng: np.random.Generator, share: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Draw a category for each element of `rows` from `share[row]`, or from `share` itself if one-dimensional."""
+    """Draw a category for each element of `rows` from `share[row]`, or from `share` itself if
+    one-dimensional.
+    """
     limits = np.cumsum(share, axis=-1)
     limits = (limits / limits[..., -1:])[..., :-1].astype(np.float32)
     u = rng.random(len(rows), dtype=np.float32)
@@ -233,7 +237,8 @@ def draw_attributes(
     plain["wage_account_pledged"] = payroll & (pledge < np.where(fourth & ~upper, 0.96, 0.12))
     plain["surname"], plain["forename"] = names.draw_names(rng, codes["gender"].clip(0))
     changing = _draw_changing(draws, income, record)
-    # The employee in charge of the customer is drawn last, so that all other draws do not depend on it.
+    # The employee in charge of the customer is drawn last, so that all other draws do not depend on
+    # it.
     codes["owner_kind"] = draws.drop(draw_categories(rng, _OWNERS, owner_rank), 0.02)
     return CustomerAttributes(plain, codes, changing)
 

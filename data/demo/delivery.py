@@ -101,8 +101,9 @@ Writer = pyarrow.csv.CSVWriter | pyarrow.parquet.ParquetWriter
 class Delivery:
     """A delivery that is written into folder `to`.
 
-    `add(table, columns)` appends a row group; `close(...)` writes the manifest last, by one atomic rename, so that a
-    folder without manifest.json is an unfinished delivery. Row groups are written in the order in which they come.
+    `add(table, columns)` appends a row group; `close(...)` writes the manifest last, by one atomic
+    rename, so that a folder without manifest.json is an unfinished delivery. Row groups are written
+    in the order in which they come.
     """
 
     def __init__(self, to: Path, form: str) -> None:
@@ -115,7 +116,9 @@ class Delivery:
         self._totals: dict[str, dict[str, int]] = {}
 
     def add(self, table: str, columns: Mapping[str, pa.Array]) -> None:
-        """Append rows of the contract's `table`; columns that the demo bank does not have are delivered empty."""
+        """Append rows of the contract's `table`; columns that the demo bank does not have are
+        delivered empty.
+        """
         contract = CONTRACT[table]["column"]
         unknown = set(columns) - set(contract)
         if unknown:
@@ -161,7 +164,8 @@ class Delivery:
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=code_columns or False,
-                # Without the Arrow schema a reader sees plain strings, as the contract says, not dictionaries.
+                # Without the Arrow schema a reader sees plain strings, as the contract says, not
+                # dictionaries.
                 store_schema=False,
                 store_decimal_as_integer=True,
             )
@@ -169,7 +173,9 @@ class Delivery:
         return writer
 
     def close(self, *, kind: str, first: str, as_of: str) -> dict[str, Any]:
-        """Close all files, write the manifest and return it. `first` and `as_of` are month ends, ISO."""
+        """Close all files, write the manifest and return it. `first` and `as_of` are month ends,
+        ISO.
+        """
         for writer in self._writers.values():
             writer.close()
         tables = {}

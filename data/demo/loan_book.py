@@ -1,4 +1,6 @@
-"""The loan book, month by month: new loans and their schedules. Amounts are whole fen, dates days since 1970-01-01."""
+"""The loan book, month by month: new loans and their schedules. Amounts are whole fen, dates days
+since 1970-01-01.
+"""
 
 import numpy as np
 
@@ -28,10 +30,11 @@ STRATA = 6 * 4 * 2 * 2
 class LoanBook:
     """All loans and the borrowing plans of the customers.
 
-    `loans` has spare rows at its end: the loans are the first `size` rows. `active` holds the indices of the loans
-    with a balance. Arrays over customers: `open_loans` (number), `next_loan_on` (day of the next planned loan, NEVER
-    for none), `renewed_loan` (loan that it continues, -1 for none), `grade_group` (0 to 3), `is_barred` (a loan was
-    written off: no further credit).
+    `loans` has spare rows at its end: the loans are the first `size` rows. `active` holds the
+    indices of the loans with a balance. Arrays over customers: `open_loans` (number),
+    `next_loan_on` (day of the next planned loan, NEVER for none), `renewed_loan` (loan that it
+    continues, -1 for none), `grade_group` (0 to 3), `is_barred` (a loan was written off: no further
+    credit).
     """
 
     def __init__(
@@ -80,7 +83,9 @@ class LoanBook:
         self.issue_instalments(self.start - 1)
 
     def _age(self, new: Loans, age: np.ndarray) -> None:
-        """Turn `new` loans into loans of `age` months (at least 1), with all instalments so far paid."""
+        """Turn `new` loans into loans of `age` months (at least 1), with all instalments so far
+        paid.
+        """
         months = self.start - age
         new.disbursed_on[:] = first_day(months) + new.due_day - 1
         new.matures_on[:] = first_day(months + new.term_months) + new.due_day - 1
@@ -174,7 +179,9 @@ class LoanBook:
         )
 
     def _draw_due_day(self, rng: np.random.Generator, day: np.ndarray, month: int) -> np.ndarray:
-        """Return the day of disbursement, 1 to 28; a random one for loans from before the simulation."""
+        """Return the day of disbursement, 1 to 28; a random one for loans from before the
+        simulation.
+        """
         if month >= self.start:
             return (day - first_day(month) + 1).clip(1, 28).astype(np.int8)
         return (1 + rng.random(len(day)) * 28).astype(np.int8)
@@ -189,7 +196,8 @@ class LoanBook:
     ) -> np.ndarray:
         kind = self.people.type[who]
         channel = draw_categories(rng, loan_terms.CHANNEL_SHARE, product)
-        # Young and hurried customers borrow by telephone or through partners; older ones at the counter.
+        # Young and hurried customers borrow by telephone or through partners; older ones at the
+        # counter.
         u = rng.random(len(who))
         online = (channel == loan_terms.BRANCH) & (kind == REVOLVER) & (u < 0.7)
         channel = np.where(online, loan_terms.MOBILE, channel)
@@ -238,7 +246,9 @@ class LoanBook:
         return rows
 
     def disburse(self, month: int) -> np.ndarray:
-        """Add the loans of a month: due plans, the partner boom and the shift to weaker grades; return their rows."""
+        """Add the loans of a month: due plans, the partner boom and the shift to weaker grades;
+        return their rows.
+        """
         people = self.people
         story = self.story
         rng = stream(self.seed, 21, month)
@@ -312,7 +322,9 @@ class LoanBook:
     # ---- the schedule
 
     def issue_instalments(self, month: int) -> dict[str, np.ndarray]:
-        """Fix the instalments due in `month` + 1 for every active loan; return them in order of due_on."""
+        """Fix the instalments due in `month` + 1 for every active loan; return them in order of
+        due_on.
+        """
         i = self.active
         loans = self.loans
         left = loans.outstanding[i]
@@ -353,8 +365,8 @@ def _sample(rng: np.random.Generator, pool: np.ndarray, mean: float) -> np.ndarr
 def plan_next_loans(book: LoanBook, month: int, closed: np.ndarray) -> dict[str, np.ndarray]:
     """Decide whether and when customers whose last loan was settled in `month` borrow again.
 
-    Returns arrays of shape (settled customers,): customer, again (within 90 days), called (by the win-back campaign)
-    and won (by it).
+    Returns arrays of shape (settled customers,): customer, again (within 90 days), called (by the
+    win-back campaign) and won (by it).
     """
     people = book.people
     rng = stream(book.seed, 23, month)

@@ -1,4 +1,6 @@
-"""Loans of the invented bank: products, the behaviour of each hidden customer type, and the table of loans."""
+"""Loans of the invented bank: products, the behaviour of each hidden customer type, and the table
+of loans.
+"""
 
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
@@ -15,9 +17,9 @@ CREDIT, GUARANTEED, PLEDGED, MORTGAGED = range(4)
 class Product(NamedTuple):
     """One loan product.
 
-    `median` is the median principal in CNY, `spread` the standard deviation of its logarithm, `rate` the yearly rate
-    of an average customer in units of 0.0001, `terms` the three terms in months, `risk` a factor on the monthly
-    probability of arrears.
+    `median` is the median principal in CNY, `spread` the standard deviation of its logarithm,
+    `rate` the yearly rate of an average customer in units of 0.0001, `terms` the three terms in
+    months, `risk` a factor on the monthly probability of arrears.
     """
 
     product_id: str
@@ -132,9 +134,9 @@ _BOOL = {"dtype": np.bool_}
 class Loans:
     """Loans as a table: one array per attribute, all of shape (loans,).
 
-    `rate` and `funding_rate` are millionths a year. `due_principal` and `due_interest` are the instalment issued for
-    the coming month; `scheduled_principal_paid` and `scheduled_interest_paid` sum the instalments of the simulated
-    months, whether paid or not.
+    `rate` and `funding_rate` are millionths a year. `due_principal` and `due_interest` are the
+    instalment issued for the coming month; `scheduled_principal_paid` and `scheduled_interest_paid`
+    sum the instalments of the simulated months, whether paid or not.
     """
 
     customer: np.ndarray = field(metadata=_INT32)
@@ -199,7 +201,9 @@ class Loans:
 
 
 class UnpaidInstalments(NamedTuple):
-    """Instalments of one or more months of loans in arrears; arrays of shape (instalments,), amounts in fen."""
+    """Instalments of one or more months of loans in arrears; arrays of shape (instalments,),
+    amounts in fen.
+    """
 
     loan: np.ndarray
     month: np.ndarray

@@ -57,9 +57,11 @@ def name_texts(
 def id_numbers(
     number: np.ndarray, birth: np.ndarray, gender: np.ndarray, valid: np.ndarray
 ) -> pa.Array:
-    """Return numbers in the form of GB 11643 with its check character (ISO 7064 MOD 11-2), in area 99.
+    """Return numbers in the form of GB 11643 with its check character (ISO 7064 MOD 11-2), in area
+    99.
 
-    No division code begins with 99 (GB/T 2260 ends at 82), so none belongs to a person. Unique for 5 million `number`s.
+    No division code begins with 99 (GB/T 2260 ends at 82), so none belongs to a person. Unique for
+    5 million `number`s.
     """
     n = len(number)
     digits = np.empty((n, 18), dtype=np.uint8)

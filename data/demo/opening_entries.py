@@ -9,7 +9,9 @@ from data.demo.story import first_day, last_day, month_of
 
 
 def record_unpaid_instalments(book: LoanBook, month: int) -> None:
-    """Remember the instalments of `month` of loans now in arrears: unpaid ones are delivered one by one."""
+    """Remember the instalments of `month` of loans now in arrears: unpaid ones are delivered one by
+    one.
+    """
     loans = book.loans
     i = book.active[loans.arrears[book.active] > 0]
     i = i[loans.due_principal[i] + loans.due_interest[i] > 0]
@@ -29,10 +31,11 @@ def opening_entries(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return instalments and payments that explain the loan book at the end of `month`.
 
-    One instalment per loan, numbered as the last one that was paid in full, holds all instalments up to it and is
-    paid on its due day; those that are not yet paid in full follow one by one. Both results have arrays of equal
-    length, in order of time: loan, number, due_on, principal and interest (fen) for instalments; loan, stamp (seconds
-    since 1970-01-01), amount (fen) and kind for payments.
+    One instalment per loan, numbered as the last one that was paid in full, holds all instalments
+    up to it and is paid on its due day; those that are not yet paid in full follow one by one. Both
+    results have arrays of equal length, in order of time: loan, number, due_on, principal and
+    interest (fen) for instalments; loan, stamp (seconds since 1970-01-01), amount (fen) and kind
+    for payments.
     """
     loans = book.loans
     unpaid = _open_instalments(book)

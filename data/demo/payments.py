@@ -1,4 +1,6 @@
-"""One month of payments: who pays when and how much, who falls behind, cures, settles or is written off."""
+"""One month of payments: who pays when and how much, who falls behind, cures, settles or is written
+off.
+"""
 
 from dataclasses import dataclass
 
@@ -21,10 +23,12 @@ INSTALMENT, PREPAYMENT, REVERSAL = range(3)
 
 @dataclass
 class MonthOutcome:
-    """What happened to the book in a month; loans as rows of the book, dates as days since 1970-01-01.
+    """What happened to the book in a month; loans as rows of the book, dates as days since
+    1970-01-01.
 
-    `two_unpaid` are the loans that reached two unpaid instalments, on day `two_unpaid_on`; `three_unpaid` those that
-    reached three. `in_arrears` are all loans in arrears at the month end, with `instalments_unpaid` each.
+    `two_unpaid` are the loans that reached two unpaid instalments, on day `two_unpaid_on`;
+    `three_unpaid` those that reached three. `in_arrears` are all loans in arrears at the month end,
+    with `instalments_unpaid` each.
     """
 
     payments: dict[str, np.ndarray]
@@ -189,12 +193,13 @@ def _draw_arrears(rng: np.random.Generator, book: LoanBook, position: _Position)
 def stratified_uniform(
     rng: np.random.Generator, stratum: np.ndarray, order: np.ndarray, phase: np.ndarray
 ) -> np.ndarray:
-    """Return uniform draws that cover (0, 1) evenly within each stratum, over its loans and over the months.
+    """Return uniform draws that cover (0, 1) evenly within each stratum, over its loans and over
+    the months.
 
-    A Weyl sequence runs through the loans of a stratum, ordered by `order` (0..4095) and else at random, and continues
-    next month where it stopped (`phase`, one per stratum, changed in place). The number of loans of a kind that fall
-    behind is then nearly fixed, so that the story reads the same at 20,000 customers as at a million, while which
-    loans they are stays random.
+    A Weyl sequence runs through the loans of a stratum, ordered by `order` (0..4095) and else at
+    random, and continues next month where it stopped (`phase`, one per stratum, changed in place).
+    The number of loans of a kind that fall behind is then nearly fixed, so that the story reads the
+    same at 20,000 customers as at a million, while which loans they are stays random.
     """
     n = len(stratum)
     key = (
@@ -218,8 +223,8 @@ def _hazard(book: LoanBook, position: _Position, improvement: np.ndarray) -> np.
     season = np.where(position.issued <= 3, 0.6, season)
     season = season * (1.15 if month % 12 == 1 else 1.0)
     hazard = book.loans.hazard[position.loan] * season * (1 - improvement)
-    # A hidden bad customer in a good grade only pays late within the month until a month of their own, then falls
-    # behind.
+    # A hidden bad customer in a good grade only pays late within the month until a month of their
+    # own, then falls behind.
     turns_bad = book.story.anchor - 30 + position.customer % 31
     factor = np.where(month >= turns_bad, 2.4, 0.12)
     hazard *= np.where(book.people.hidden_bad[position.customer], factor, 1.0)

@@ -1,4 +1,6 @@
-"""The customers: hidden types, credit standing and the attributes of the contract, all as arrays over customers."""
+"""The customers: hidden types, credit standing and the attributes of the contract, all as arrays
+over customers.
+"""
 
 from dataclasses import dataclass, field, fields
 
@@ -76,7 +78,9 @@ def draw_days(rng: np.random.Generator, n: int, month: int) -> np.ndarray:
 def draw_types(
     customers: int, seed: int, block: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw hidden types and the two misgraded groups of one block of customers: type, hidden_good, hidden_bad."""
+    """Draw hidden types and the two misgraded groups of one block of customers: type, hidden_good,
+    hidden_bad.
+    """
     rng = stream(seed, 10, block)
     limits = np.cumsum(TYPE_SHARE)[:-1]
     kind = np.searchsorted(limits, rng.random(customers), side="right").astype(np.int8)
@@ -89,7 +93,8 @@ def draw_types(
 def build_people(
     customers: int, seed: int, network: BranchNetwork, first_month: int, anchor: int
 ) -> People:
-    """Build the bank's `customers` at the anchor, and those that will join in the MAX_LATER_MONTHS after it.
+    """Build the bank's `customers` at the anchor, and those that will join in the MAX_LATER_MONTHS
+    after it.
 
     The later ones are always drawn, so that a bank continued after the anchor has the same past.
     """
@@ -157,7 +162,9 @@ def _build_block(
 def _draw_since(
     rng: np.random.Generator, province: np.ndarray, start: int, end: int, months: int
 ) -> np.ndarray:
-    """Draw the days on which customers joined, some of them within the `months` from `start` to `end`."""
+    """Draw the days on which customers joined, some of them within the `months` from `start` to
+    `end`.
+    """
     n = len(province)
     before = start - 31 * BURN_IN
     share_new = min(0.12, 0.0034 * months)

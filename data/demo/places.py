@@ -41,7 +41,9 @@ CITY_WEIGHTS = (1.25, 1.0, 0.75)
 
 @dataclass
 class BranchNetwork:
-    """Branches and managers as arrays; branches are positions in `branch_ids`, outlets and managers indices."""
+    """Branches and managers as arrays; branches are positions in `branch_ids`, outlets and managers
+    indices.
+    """
 
     branch_ids: np.ndarray
     """Identifiers of all branches, head office first; shape (branches,)."""

@@ -1,4 +1,6 @@
-"""The tables around the loans, month by month: deposits, fees, applications, signals, actions and surveys."""
+"""The tables around the loans, month by month: deposits, fees, applications, signals, actions and
+surveys.
+"""
 
 from typing import NamedTuple
 
@@ -29,7 +31,8 @@ Table = dict[str, pa.Array]
 DEPOSIT_SHARE = np.array([0.88, 1.00, 0.02, 0.96, 0.01, 0.01])
 DEPOSIT_MEDIAN = np.array([21_000, 190_000, 1_800, 52_000, 900, 700])
 TRADER_SEASON = (1.9, 0.75, 0.55, 0.7, 0.9, 1.0, 0.8, 0.6, 0.75, 1.1, 1.35, 1.7)
-# By type: chance of a fee a month, kind of fee (card, wealth, insurance, settlement, advisory), median in CNY.
+# By type: chance of a fee a month, kind of fee (card, wealth, insurance, settlement, advisory),
+# median in CNY.
 FEE_PROBABILITY = np.array([0.030, 0.25, 0.42, 0.32, 0.010, 0.002])
 FEE_KIND_SHARE = np.array(
     [
@@ -126,7 +129,9 @@ class RelatedTables:
         }
 
     def applications(self, month: int, book: LoanBook, rows: np.ndarray) -> Table:
-        """Return one application for each loan disbursed (`rows` of the book), and the unsuccessful ones."""
+        """Return one application for each loan disbursed (`rows` of the book), and the unsuccessful
+        ones.
+        """
         rng = stream(self.seed, 33, month)
         people = self.people
         loans = book.loans
@@ -183,7 +188,9 @@ class RelatedTables:
         }
 
     def signals(self, month: int, book: LoanBook, outcome: MonthOutcome) -> Table:
-        """Return warnings; about 85 % are handled within the month, those of the silent manager hardly ever."""
+        """Return warnings; about 85 % are handled within the month, those of the silent manager
+        hardly ever.
+        """
         rng = stream(self.seed, 34, month)
         people = self.people
         customer = book.loans.customer
@@ -225,7 +232,9 @@ class RelatedTables:
         outcome: MonthOutcome,
         settlements: dict[str, np.ndarray],
     ) -> Table:
-        """Return collection by stage of arrears, win-back calls to those settled last month, a few rewards."""
+        """Return collection by stage of arrears, win-back calls to those settled last month, a few
+        rewards.
+        """
         rng = stream(self.seed, 35, month)
         people = self.people
         start = int(first_day(month))
@@ -301,7 +310,8 @@ def _draw_stages(
 ) -> _Stages:
     """Draw the dates of applications that end on day `end`.
 
-    All of them lie in the month, from `start` on, so that an increment never changes an old application.
+    All of them lie in the month, from `start` on, so that an increment never changes an old
+    application.
     """
     total = len(end)
     lead = np.where(at_counter, 3 + rng.random(total) * 11, rng.random(total) * 4).astype(np.int64)

@@ -51,8 +51,8 @@ class SimulationPeriod:
 class Simulation:
     """The bank over a period.
 
-    Arrays over customers: `review_month` (-1 for none), `review_step` (change of standing at the review),
-    `is_marked` (a new version for three unpaid instalments exists).
+    Arrays over customers: `review_month` (-1 for none), `review_step` (change of standing at the
+    review), `is_marked` (a new version for three unpaid instalments exists).
     """
 
     def __init__(self, customers: int, seed: int, period: SimulationPeriod) -> None:
@@ -144,7 +144,9 @@ class Simulation:
     # ---- versions of customers
 
     def _review_customers(self, month: int, outcome: MonthOutcome) -> None:
-        """Add versions: planned reviews, customers with three unpaid instalments, customers written off."""
+        """Add versions: planned reviews, customers with three unpaid instalments, customers written
+        off.
+        """
         people = self.people
         customer = self.book.loans.customer
         start = int(first_day(month))

@@ -1,7 +1,7 @@
 """When and where the planted story happens; all months are counted from January 1970.
 
-The months are relative to the anchor, the as-of month of the first full delivery, so that adding later months does
-not change the past.
+The months are relative to the anchor, the as-of month of the first full delivery, so that adding
+later months does not change the past.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,9 @@ _OFFSET = (1970 - 1890) * 12
 
 
 def first_day(month: npt.ArrayLike) -> np.ndarray:
-    """Return the first day (days since 1970-01-01) of a month or an array of months; scalars give shape ()."""
+    """Return the first day (days since 1970-01-01) of a month or an array of months; scalars give
+    shape ().
+    """
     return _MONTH_STARTS[np.asarray(month, dtype=np.int64) + _OFFSET]
 
 
@@ -56,7 +58,9 @@ class Story:
 
     @property
     def partner_months(self) -> range:
-        """Two calendar quarters that end at least 15 months before the anchor: old enough for 12 months on book."""
+        """Two calendar quarters that end at least 15 months before the anchor: old enough for 12
+        months on book.
+        """
         end = (self.anchor - 15 + 1) // 3 * 3
         return range(end - 6, end)
 
@@ -71,5 +75,7 @@ class Story:
         return range(self.anchor - 7, self.anchor - 4)
 
     def improvement(self, month: int) -> float:
-        """Return the improvement of underwriting and collection: 0 a year before the anchor, 1 from the anchor on."""
+        """Return the improvement of underwriting and collection: 0 a year before the anchor, 1 from
+        the anchor on.
+        """
         return min(max((month - (self.anchor - 13)) / 13, 0.0), 1.0)

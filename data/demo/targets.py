@@ -1,4 +1,6 @@
-"""Monthly targets of the provincial branches, within reach of all but the failing one, and of the whole bank."""
+"""Monthly targets of the provincial branches, within reach of all but the failing one, and of the
+whole bank.
+"""
 
 from typing import NamedTuple
 
@@ -121,10 +123,11 @@ class TargetSetter:
         deposits: CustomerAmounts,
         fees: CustomerAmounts,
     ) -> np.ndarray:
-        """Return the contribution of the month by province in fen, of all customers who ever borrowed.
+        """Return the contribution of the month by province in fen, of all customers who ever
+        borrowed.
 
-        An approximation of data/assumptions.toml: a target only has to be near. `province` and `balance` (fen) are
-        those of the active loans.
+        An approximation of data/assumptions.toml: a target only has to be near. `province` and
+        `balance` (fen) are those of the active loans.
         """
         people = self.people
         loans = book.loans

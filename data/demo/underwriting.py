@@ -1,9 +1,11 @@
-"""Who may have a consumer loan on credit: a bank that follows its rules of service, with a few exceptions.
+"""Who may have a consumer loan on credit: a bank that follows its rules of service, with a few
+exceptions.
 
-Roughly classes one to three of data/rulebooks/consumer_five, and class four with its wage account pledged: the demo
-bank's own officers look at the same attributes. All other customers pledge something, or mortgage the home that is
-renovated. Four in a thousand of their loans are exceptions, twenty in a thousand through partner platforms: these are
-what the compliance list of data/rulebooks/service.toml contains, beside customers who have left their class since.
+Roughly classes one to three of data/rulebooks/consumer_five, and class four with its wage account
+pledged: the demo bank's own officers look at the same attributes. All other customers pledge
+something, or mortgage the home that is renovated. Four in a thousand of their loans are exceptions,
+twenty in a thousand through partner platforms: these are what the compliance list of
+data/rulebooks/service.toml contains, beside customers who have left their class since.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,9 @@ Columns = Mapping[str, np.ndarray]
 
 
 def is_eligible_for_credit(people: "People", who: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Return which of the customers `who` may have a consumer loan on credit on `day`; shape (len(who),)."""
+    """Return which of the customers `who` may have a consumer loan on credit on `day`; shape
+    (len(who),).
+    """
     plain = {name: values[who] for name, values in people.columns.items()}
     codes = {name: values[who] for name, values in people.codes.items()}
     upper, fourth = consumer_classes(plain, codes)
@@ -41,7 +45,8 @@ def is_eligible_for_credit(people: "People", who: np.ndarray, day: np.ndarray) -
 def is_exception(who: np.ndarray, month: int, by_partner: np.ndarray) -> np.ndarray:
     """Return which loans are granted on credit against the rule.
 
-    Computed from the customer number, not drawn, so that the other random draws do not depend on it.
+    Computed from the customer number, not drawn, so that the other random draws do not depend on
+    it.
     """
     lot = (who.astype(np.int64) * 48_271 + month * 69_621) % 1_000_003 % 1_000
     return lot < np.where(by_partner, PARTNER_EXCEPTIONS, EXCEPTIONS)

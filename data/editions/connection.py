@@ -2,9 +2,9 @@
 
 Every connection is an in-memory root to which the part files are attached. A part's name never
 changes, so no process can be served old content under a known name. A reading root holds one view
-per table under the table's bare name (`loan_month`): for schema `history` the union of all parts, for
-schema `current` the table of the newest part. Once the views exist, external access is switched off
-and the configuration is locked; only single SELECT statements are accepted.
+per table under the table's bare name (`loan_month`): for schema `history` the union of all parts,
+for schema `current` the table of the newest part. Once the views exist, external access is switched
+off and the configuration is locked; only single SELECT statements are accepted.
 
 Frames: sums of decimal or bigint columns are decimal(38,·) or hugeint in DuckDB and become float64
 in pandas. Below 2**46 yuan (70 million million) neighbouring doubles are less than one fen apart:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 SCHEMAS = ("history", "current")
 # The table of (table_name, number, column_name, expression): columns that can be computed from the
-# others of a part's table. They are not stored; the views append them after the table's own columns,
-# each in terms of those before it.
+# others of a part's table. They are not stored; the views append them after the table's own
+# columns, each in terms of those before it.
 COMPUTED_COLUMNS = ("current", "computed_columns")
 VERSION = f"duckdb {duckdb.__version__}"
 _UNION = " union all by name "

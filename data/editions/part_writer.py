@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# DuckDB keeps what it has written in memory as far as its limit allows, and a load is slower for it:
-# with a million customers 200 s at 14 GB and 185 s at 5 GB. A delivery above 600 MB gets more; the
-# rest spills to disk.
+# DuckDB keeps what it has written in memory as far as its limit allows, and a load is slower for
+# it: with a million customers 200 s at 14 GB and 185 s at 5 GB. A delivery above 600 MB gets more;
+# the rest spills to disk.
 MEMORY_CAP_BYTES = 5_000_000_000
 MEMORY_CAP_PER_INPUT_BYTE = 8
 
@@ -40,9 +40,9 @@ MEMORY_CAP_PER_INPUT_BYTE = 8
 class BuildSession:
     """One writable part under construction, as `open_build_session` returns it.
 
-    The new part is the catalog `part` with the schemas `part.history` and `part.current`, empty at first;
-    the older parts are p0 (oldest) … pk, read-only. Unqualified tables (`create table staged as …`)
-    live in memory, may spill to disk, and are dropped at the end.
+    The new part is the catalog `part` with the schemas `part.history` and `part.current`, empty at
+    first; the older parts are p0 (oldest) … pk, read-only. Unqualified tables (`create table staged
+    as …`) live in memory, may spill to disk, and are dropped at the end.
     """
 
     def __init__(self, root: duckdb.DuckDBPyConnection, part: Path, older: list[str]):
@@ -153,8 +153,8 @@ class BuildSession:
         return result
 
     def _interruptible(self, run: Callable, statement: duckdb.Statement, values: dict) -> Any:
-        # DuckDB handles signals only when a statement ends: Ctrl-C would take minutes. A thread that
-        # waits for the statement receives it at once.
+        # DuckDB handles signals only when a statement ends: Ctrl-C would take minutes. A thread
+        # that waits for the statement receives it at once.
         running = self._runner.submit(run, self._root, statement, values)
         try:
             return running.result()
@@ -211,7 +211,8 @@ def open_build_session(
             # A part is written once and checkpointed at the end; a checkpoint after every statement
             # slows a build.
             root.execute("set checkpoint_threshold='1TB'")
-            # For short IN lists DuckDB's rewrite to a hash join costs more in planning than it saves.
+            # For short IN lists DuckDB's rewrite to a hash join costs more in planning than it
+            # saves.
             root.execute("set disabled_optimizers='in_clause'")
             # Money is passed to Arrow in the 64 bits in which it is stored.
             root.execute("set arrow_output_version='1.5'")

@@ -159,8 +159,8 @@ class Warehouse:
         "now": compute the sha256 of every part before it is served (once per process and file).
         "background": serve a part whose fingerprint is unchanged since publishing at once and hash
         it in a thread; if it is damaged, fall back and set `degraded_reason`. For the app.
-        "fingerprint": serve such a part without hashing it; DuckDB's block checksums remain. For one-off
-        commands.
+        "fingerprint": serve such a part without hashing it; DuckDB's block checksums remain. For
+        one-off commands.
 
     Attributes
     ----------
@@ -240,7 +240,8 @@ class Warehouse:
             return reader.one(sql, timeout, **params)
 
     def refresh(self) -> bool:
-        """Open a newly published edition; True when it changed. Costs one stat when nothing changed.
+        """Open a newly published edition; True when it changed. Costs one stat when nothing
+        changed.
 
         Any failure keeps the edition that is served and sets `degraded_reason`. Returns at once
         while another thread is opening an edition.

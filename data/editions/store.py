@@ -91,7 +91,8 @@ def publish(
         Size of the delivery; three times as much must be free on the volume. The options from here
         to `keep_order` are those of `open_build_session`.
     dry_run
-        Publish nothing after the check, and return the edition with its facts, without the new part.
+        Publish nothing after the check, and return the edition with its facts, without the new
+        part.
 
     Raises
     ------
@@ -331,7 +332,8 @@ def _commit(
         sync(home)
     except OSError as error:
         raise UserError("publish_unconfirmed", id=edition.id, strerror=error.strerror) from error
-    # Until the next load, which records it before it replaces CURRENT, CURRENT itself is the record.
+    # Until the next load, which records it before it replaces CURRENT, CURRENT itself is the
+    # record.
     with contextlib.suppress(OSError):
         _record(home, edition)
 

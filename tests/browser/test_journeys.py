@@ -1,4 +1,6 @@
-"""A manager's journeys in a real Chromium over an invented bank: links, back, language, clicks, lists."""
+"""A manager's journeys in a real Chromium over an invented bank: links, back, language, clicks,
+lists.
+"""
 
 import json
 import re

@@ -1,4 +1,6 @@
-"""The delivered tables of the demo bank as pandas frames, with balances worked out apart from the product's marts."""
+"""The delivered tables of the demo bank as pandas frames, with balances worked out apart from the
+product's marts.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +46,9 @@ class DeliveredBank:
         return frame
 
     def loan_positions(self, at: datetime) -> pd.DataFrame:
-        """Return the loans open at a month end: balance (fen) and days past due, payments first in first out."""
+        """Return the loans open at a month end: balance (fen) and days past due, payments first in
+        first out.
+        """
         if at not in self.positions:
             self.positions[at] = self._loan_positions(at)
         return self.positions[at]
@@ -82,7 +86,9 @@ class DeliveredBank:
         return versions.groupby("customer_id").credit_grade.last()
 
     def settlements(self) -> pd.DataFrame:
-        """Return last loans settled with no other loan open: customer, closed_on, again (within 90 days)."""
+        """Return last loans settled with no other loan open: customer, closed_on, again (within 90
+        days).
+        """
         loans = self.loan.assign(
             ended=self.loan[["closed_on", "written_off_on", "sold_on"]]
             .min(axis=1)

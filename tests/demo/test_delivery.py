@@ -131,7 +131,8 @@ def test_an_increment_continues_the_full_delivery(tmp_path: Path) -> None:
         full, more, whole = (
             read_table(tmp_path / name, table) for name in ("full", "next", "whole")
         )
-        # Loans are delivered again when changed, branches, managers and products always; nothing else twice.
+        # Loans are delivered again when changed, branches, managers and products always; nothing
+        # else twice.
         joined = pd.concat([full, more]).drop_duplicates(
             CONTRACT[table]["key"] if table in ("loan", "branch", "manager", "product") else None,
             keep="last",

@@ -1,4 +1,6 @@
-"""The customers of the demo bank: attributes, levels of a retail bank, hidden types that stay hidden."""
+"""The customers of the demo bank: attributes, levels of a retail bank, hidden types that stay
+hidden.
+"""
 
 import pandas as pd
 import pyarrow

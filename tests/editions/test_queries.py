@@ -103,7 +103,8 @@ def test_data_above_the_memory_limit_spills_and_leaves_no_file(tmp_path: Path) -
     spill = tmp_path / "spill"
     spill.mkdir()
     warehouse = Warehouse(tmp_path / "home", memory="120MB", threads=2, spill=spill)
-    # 3 million strings of up to 99 characters do not fit 120 MB; the greatest is 'x' * 92 || '999999
+    # 3 million strings of up to 99 characters do not fit 120 MB; the greatest is 'x' * 92 ||
+    # '999999
     wide = "select i, repeat('x', 92) || i as t from range(3000000) as r(i) order by hash(i)"
     assert warehouse.one(
         f"select length(max(t)) from (select t, row_number() over () as n from ({wide}))"

@@ -1,4 +1,6 @@
-"""Encodings and characters of delivered files: what loads, what is refused, and that nothing loads wrong."""
+"""Encodings and characters of delivered files: what loads, what is refused, and that nothing loads
+wrong.
+"""
 
 import unicodedata
 from pathlib import Path
@@ -70,8 +72,8 @@ def test_utf_8_declared_as_gbk_is_still_read_as_utf_8(tmp_path: Path) -> None:
     ]
 
 
-# 联通 in GB18030 is C1 AA CD A8; with these four bytes the text is no UTF-8. 牛 is C5 A3 and 耐 C4 CD: C5 A3 alone is
-# ţ in UTF-8.
+# 联通 in GB18030 is C1 AA CD A8; with these four bytes the text is no UTF-8. 牛 is C5 A3 and 耐 C4
+# CD: C5 A3 alone is ţ in UTF-8.
 BOTH = b"manager_id,name\nM1," + "牛".encode("gb18030") + b"\n"
 
 

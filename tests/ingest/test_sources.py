@@ -1,4 +1,6 @@
-"""The shipped sources on the real extracts: no record lost or multiplied, and the published figures."""
+"""The shipped sources on the real extracts: no record lost or multiplied, and the published
+figures.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -104,8 +106,9 @@ def test_superlenders_outcomes_are_the_published_ones(superlender: Loaded) -> No
 def test_superlenders_borrowers_with_earlier_loans_have_the_published_rates(
     superlender: Loaded,
 ) -> None:
-    """Savings 618 of 2,565 = 24.09 %, permanent employment 479 of 2,335 = 20.51 %, of 3,264 loans of described
-    borrowers."""
+    """Savings 618 of 2,565 = 24.09 %, permanent employment 479 of 2,335 = 20.51 %, of 3,264 loans
+    of described borrowers.
+    """
     _, ask = superlender
     described = """
 from loan join customer using (customer_key)
@@ -193,7 +196,8 @@ def test_berkas_days_past_due_are_the_least_that_is_certain(berka: Loaded) -> No
     result = ask("""
 select status_code, min(days_past_due) >= 1, max(days_past_due) > 31, bool_and(balance > 0)
 from loan_snapshot join loan using (loan_key) group by 1 order by 1""")
-    # D misses at least the latest monthly instalment, at most 31 days old; B the last one, on the day the loan matured.
+    # D misses at least the latest monthly instalment, at most 31 days old; B the last one, on the
+    # day the loan matured.
     assert result == [
         ("A", False, False, False),
         ("B", True, True, True),
@@ -213,7 +217,9 @@ def test_ondecks_three_incomplete_rows_are_refused_with_their_reason(ondeck: Loa
 
 
 def test_ondecks_count_roll_matrix_is_the_published_one(ondeck: Loaded) -> None:
-    """Buckets [1, 5) [5, 10) [10, 30) [30, 60) [60, …): of 126 loans in the first, 27 cured: .21 .41 .12 .25."""
+    """Buckets [1, 5) [5, 10) [10, 30) [30, 60) [60, …): of 126 loans in the first, 27 cured: .21
+    .41 .12 .25.
+    """
     _, ask = ondeck
     bucket = "(({0} >= 1)::int + ({0} >= 5)::int + ({0} >= 10)::int + ({0} >= 30)::int + ({0} >= 60)::int)"
     result = ask(f"""

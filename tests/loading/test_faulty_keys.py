@@ -133,8 +133,9 @@ def test_leading_zeros_are_part_of_a_key(tmp_path: Path) -> None:
     assert [tuple(row.values()) for row in result] == [("L1", "000123"), ("L2", "123")]
 
 
-# Area 99 belongs to nobody. GB 11643 over 99010119900307123: weights 7 9 10 5 8 4 2 1 6 3 7 9 10 5 8 4 2 give
-# 63+81+0+5+0+4+2+9+54+0+0+27+0+35+8+8+6 = 302; 302 mod 11 = 5; the check digit is the sixth of 10X98765432: 7.
+# Area 99 belongs to nobody. GB 11643 over 99010119900307123: weights 7 9 10 5 8 4 2 1 6 3 7 9 10 5
+# 8 4 2 give 63+81+0+5+0+4+2+9+54+0+0+27+0+35+8+8+6 = 302; 302 mod 11 = 5; the check digit is the
+# sixth of 10X98765432: 7.
 SOUND, UNSOUND = "990101199003071237", "990101199003071236"
 
 

@@ -182,7 +182,9 @@ def test_a_file_cut_within_a_row_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_within_its_last_value_is_detected_by_the_total(tmp_path: Path) -> None:
-    """Fault 29: 900 + 2,000 were handed over; cut within its last value the file says 900 + 20, a row like others."""
+    """Fault 29: 900 + 2,000 were handed over; cut within its last value the file says 900 + 20, a
+    row like others.
+    """
     snapshot = (
         "as_of,loan_id,days_past_due,balance\n2024-03-31,L1,0,900.00\n2024-03-31,L2,31,2000.00\n"
     )

@@ -42,7 +42,9 @@ def command(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """A bank of March with the increment of April: customer C2 changed, C3 and loan L3 are new, loan L1 is settled."""
+    """A bank of March with the increment of April: customer C2 changed, C3 and loan L3 are new,
+    loan L1 is settled.
+    """
     folder = tmp_path_factory.mktemp("grown")
     branch = (
         "branch_id,parent_id,name\nHQ,,总行\nP1,HQ,澜江省分行\nC1,P1,江城分行\nO1,C1,江城路支行\n"

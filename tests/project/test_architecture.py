@@ -1,4 +1,6 @@
-"""The house rules a reader of the code relies on: who imports whom, one library one home, short pages, no strays."""
+"""The house rules a reader of the code relies on: who imports whom, one library one home, short
+pages, no strays.
+"""
 
 import ast
 import re
@@ -88,7 +90,8 @@ def test_a_room_imports_only_what_lies_below_it(path):
 
 @pytest.mark.parametrize(("line", "code"), [("", 0), ("import upper.page\n", 1)])
 def test_an_import_of_a_higher_layer_breaks_the_contract(tmp_path, line, code):
-    # the contract of analytics over two packages, here `upper` above `lower`; the import is planted in the lower one
+    # the contract of analytics over two packages, here `upper` above `lower`; the import is planted
+    # in the lower one
     for package in ("upper", "lower"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("")

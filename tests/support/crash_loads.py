@@ -2,10 +2,10 @@
 
     LD_PRELOAD=LIBRARY python tests/support/crash_loads.py HOME FIRST SECOND LIBRARY N SEED
 
-FIRST is loaded completely, then N times SECOND, an increment: killed at a random moment, killed at a
-random disk operation, or with a disk that is full from a random operation on. After each attempt
-another process reads what readers get; a published month is rolled back before the next attempt. One
-JSON object per attempt goes to stdout.
+FIRST is loaded completely, then N times SECOND, an increment: killed at a random moment, killed at
+a random disk operation, or with a disk that is full from a random operation on. After each attempt
+another process reads what readers get; a published month is rolled back before the next attempt.
+One JSON object per attempt goes to stdout.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ MODES = ("moment", "operation", "full")
 
 
 def read_home(home: Path) -> Answer:
-    """Return what a reader gets: the edition, and the last month's balance (CNY) from mart and query."""
+    """Return what a reader gets: the edition, and the last month's balance (CNY) from mart and
+    query.
+    """
     warehouse = Warehouse(home)
     try:
         edition = warehouse.edition

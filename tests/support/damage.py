@@ -36,7 +36,8 @@ def flip_bit(path: Path, at: int) -> None:
 def accept_fingerprints(home: Path) -> None:
     """Write the fingerprints of the parts as they are now into CURRENT.
 
-    Damage below the file system changes no time and no size, so that fingerprints stay as they were.
+    Damage below the file system changes no time and no size, so that fingerprints stay as they
+    were.
     """
     edition = manifest.with_current_fingerprints(served_edition(home), home)
     (home / "CURRENT").write_text(manifest.dumps(edition), encoding="utf-8")

@@ -3,8 +3,9 @@
     python tests/support/disk_faults.py HOME faults LIBRARY   (LD_PRELOAD=LIBRARY)
     python tests/support/disk_faults.py HOME kills N SEED
 
-`faults` breaks the n-th disk operation of a load, `kills` ends it at a random moment. One JSON object
-per attempt goes to stdout. The driver itself never opens a database, so that its forks are safe.
+`faults` breaks the n-th disk operation of a load, `kills` ends it at a random moment. One JSON
+object per attempt goes to stdout. The driver itself never opens a database, so that its forks are
+safe.
 """
 
 from __future__ import annotations
