@@ -99,7 +99,8 @@ def _state_sql(rule: ServiceRule) -> str:
     """
     return (
         f"case when {_not_false_sql(rule.applies)} then case when {_true_sql(rule.applies)} then "
-        f"case when {_true_sql(rule.breach)} then 2 when {_not_false_sql(rule.breach)} then 1 else 3 "
+        f"case when {_true_sql(rule.breach)} then 2 "
+        f"when {_not_false_sql(rule.breach)} then 1 else 3 "
         "end else 1 end else 0 end"
     )
 
@@ -157,7 +158,7 @@ def breaches(
 
 
 def _facts_sql(reader: EditionReader, grain: str, as_of: date) -> tuple[str, dict[str, Any]]:
-    """Return table expressions that end in `asked`, the facts of the service rules, and parameters."""
+    """Return table expressions that end in `asked` (the facts of the rules), and parameters."""
     query = facts.facts_query(reader, "customer", _FACTS[grain], as_of)
     params = dict(query.params)
     if grain == "loan":

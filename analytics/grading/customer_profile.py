@@ -55,13 +55,13 @@ def profile_of(
     Raises UserError for an unknown number and for a customer without a row.
     """
     since = month_end(as_of, -MONTHS)
-    with warehouse.session() as view:
-        key = facts.customer_key_of(view, customer_id)
-        who = view.query(load("questions/customer_who"), None, as_of=as_of, key=key)
+    with warehouse.session() as reader:
+        key = facts.customer_key_of(reader, customer_id)
+        who = reader.query(load("questions/customer_who"), None, as_of=as_of, key=key)
         if who.empty:
             raise UserError("customer_not_yet_there", as_of=as_of)
         classes = ",\n    ".join(f"cast({scheme} as varchar) as {scheme}" for scheme in schemes)
-        history = view.query(
+        history = reader.query(
             load("questions/customer_history", classes=classes),
             None,
             key=key,
@@ -69,14 +69,23 @@ def profile_of(
             since=since,
         )
         at = {"key": key, "as_of": as_of}
-        cases = facts.explain_customer(view, _books(schemes, as_of), as_of, customer_id)
+        cases = facts.explain_customer(reader, _books(schemes, as_of), as_of, customer_id)
         return CustomerProfile(
-            customer_id, as_of, who.iloc[0], tuple(cases), history,
-            view.query(load("questions/customer_loans"), None, **at),
-            view.query(load("questions/customer_payments"), None, **at, limit=LINES),
-            view.query(load("questions/customer_products"), None, **at, year_before=month_end(as_of, -12)),
-            view.query(load("questions/customer_warnings"), None, **at, since=since, limit=LINES),
-        )  # fmt: skip
+            customer_id,
+            as_of,
+            who.iloc[0],
+            tuple(cases),
+            history,
+            reader.query(load("questions/customer_loans"), None, **at),
+            reader.query(load("questions/customer_payments"), None, **at, limit=LINES),
+            reader.query(
+                load("questions/customer_products"),
+                None,
+                **at,
+                year_before=month_end(as_of, -12),
+            ),
+            reader.query(load("questions/customer_warnings"), None, **at, since=since, limit=LINES),
+        )
 
 
 def _books(schemes: dict[str, Scheme], as_of: date) -> list[Rulebook]:

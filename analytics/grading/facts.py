@@ -205,8 +205,8 @@ def explain_customer(
             if values is None:
                 continue
             stored_classes = reader.one(
-                f"select {', '.join(f'cast({book.id} as varchar)' for book in own)} from {grain}_month "
-                f"where as_of = $as_of and {grain}_key = $key",
+                f"select {', '.join(f'cast({book.id} as varchar)' for book in own)} "
+                f"from {grain}_month where as_of = $as_of and {grain}_key = $key",
                 as_of=as_of,
                 key=key,
             )
@@ -224,8 +224,10 @@ def _numbers(
     if grain == "customer":
         return {customer_key: customer_id}
     loans = reader.query(
-        "select loan_key, any_value(loan_id) as loan_id from loan_number where customer_key = $key and loan_key in "
-        "(select loan_key from loan_month where as_of = $as_of and customer_key = $key) group by 1 order by 1",
+        "select loan_key, any_value(loan_id) as loan_id from loan_number "
+        "where customer_key = $key and loan_key in "
+        "(select loan_key from loan_month where as_of = $as_of and customer_key = $key) "
+        "group by 1 order by 1",
         key=customer_key,
         as_of=as_of,
     )

@@ -75,12 +75,15 @@ class SwapSets:
             after = self.frame[self.frame["class_to"] == code]
             rows.append(
                 {
-                    "class": code, "n_from": int(before["n"].sum()), "n_to": int(after["n"].sum()),
+                    "class": code,
+                    "n_from": int(before["n"].sum()),
+                    "n_to": int(after["n"].sum()),
                     "swapped_in": int(after.loc[after["class_from"] != code, "n"].sum()),
                     "swapped_out": int(before.loc[before["class_to"] != code, "n"].sum()),
-                    "balance_from": float(before["balance"].sum()), "balance_to": float(after["balance"].sum()),
+                    "balance_from": float(before["balance"].sum()),
+                    "balance_to": float(after["balance"].sum()),
                 }
-            )  # fmt: skip
+            )
         return pd.DataFrame(rows)
 
 

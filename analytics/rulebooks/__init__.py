@@ -2,8 +2,8 @@
 
 They are declared in data/rulebooks/<scheme>/<effective date>.toml.
 
-`read_schemes()` returns the schemes; a scheme's edition in force on a day is a `Rulebook`, which decides one
-customer with reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both
+`read_schemes()` returns the schemes; a scheme's edition in force on a day is a `Rulebook`, which
+decides one customer with reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both
 follow one order: bars, then the classes in the declared order, the first whose rules hold; then
 downgrades, the worst landing wins. A missing fact matters only where the outcome depends on it: a
 bar, class or worse landing that could still hold is met before anything decided → `unrated` (信息不足).

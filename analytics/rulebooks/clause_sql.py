@@ -1,4 +1,4 @@
-"""SQL for the clauses behind a class, for all rows at once: the same as `Decision.clauses` for one."""
+"""SQL for the clauses behind a class, for all rows at once; `Decision.clauses` for one row."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Rules: one fact, a sign and a literal; `all` and `any` of them; decided for one customer in
-Python and for all in SQL.
+"""Rules and groups of rules, evaluated for one customer in Python and for all customers in SQL.
 
-Both readers use the same three-valued logic (Kleene): a rule on a missing fact is neither held nor
-broken (None / null); `all` is broken as soon as one member is broken, `any` holds as soon as one
-member holds, whatever is missing beside it. SQL asks for both ends: what holds for sure (`sql`) and
-what is not ruled out (`not_false_sql`); between them lies what is undecided. No rule negates a
-group, so that the ends of a group are those of its members.
+A rule compares one fact with literals; a group is `all` or `any` of its members. Python and SQL use
+the same three-valued logic (Kleene): a rule on a missing fact is undecided (None / null); `all` is
+false as soon as one member is false, `any` is true as soon as one member is true, whatever else is
+missing. Each condition has two SQL forms: true for certain (`sql`) and not false (`not_false_sql`);
+rows between the two are undecided. No rule negates a group, so each form of a group is built from
+the same form of its members.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ class Group:
         return self._sql([(member, member.sql(column)) for member in self.members])
 
     def not_false_sql(self, column: ColumnSql) -> str:
-        """The group as an SQL condition that is true unless it is broken; see `Rule.not_false_sql`."""
+        """Return the SQL condition that is true unless the group is false; see `Rule`."""
         return self._sql([(member, member.not_false_sql(column)) for member in self.members])
 
     def _sql(self, parts: list[tuple[Rule | Group, str]]) -> str:
@@ -270,7 +270,7 @@ class Group:
 
 
 def missing_of(node: Rule | Group, env: Env) -> list[str]:
-    """The missing facts that leave `node` undecided, in the order written; [] where it is decided."""
+    """Return the missing facts that leave `node` undecided, in order; [] where it is decided."""
     if node.evaluate(env) is not None:
         return []
     if isinstance(node, Rule):

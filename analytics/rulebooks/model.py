@@ -47,7 +47,7 @@ class Downgrade:
 
 @dataclass(frozen=True, slots=True)
 class ScoreItem:
-    """One line of a scorecard: the first band that holds gives its points, none gives `otherwise`."""
+    """One line of a scorecard: the points of the first band that holds, else `otherwise`."""
 
     name: Mapping[str, str]
     bands: tuple[tuple[Rule | Group, int], ...]
@@ -69,7 +69,8 @@ class ScoreItem:
         fact = self._only_fact
         if fact is None or fact.type == "number":
             arms = [
-                f"when {band.not_false_sql(column)} then case when {band.sql(column)} then {points} end"
+                f"when {band.not_false_sql(column)} then "
+                f"case when {band.sql(column)} then {points} end"
                 for band, points in self.bands
             ]
         else:

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from analytics import rulebooks
+from data.editions.reader import Warehouse
 from data.errors import UserError
 
-_KEPT: dict[tuple[str, str], str] = {}
+_STORED_TEXTS: dict[tuple[str, str], str] = {}
 
 
 @lru_cache(maxsize=1)
-def schemes() -> Mapping[str, Any]:
-    """The rulebooks by scheme, read once.
+def schemes() -> Mapping[str, rulebooks.Scheme]:
+    """Return the rulebooks by scheme, read once.
 
     A file that is refused leaves the edition before it, or the text of it that graded the data
-    (`keep`), in force.
+    (`use_stored_rulebooks`), in force.
     """
     try:
-        return rulebooks.read_valid_schemes(rulebooks.FOLDER, _KEPT)[0]
+        return rulebooks.read_valid_schemes(rulebooks.FOLDER, _STORED_TEXTS)[0]
     except rulebooks.RulebookError as error:
         raise UserError("rulebook_refused", reason=error) from error
 
 
-def kept_rulebooks(bank) -> dict[tuple[str, str], str]:
-    """The rulebooks that graded the edition served: text by (scheme, effective date)."""
-    if "rulebook" not in bank.tables:
+def stored_rulebooks(warehouse: Warehouse) -> dict[tuple[str, str], str]:
+    """Return the rulebooks that graded the edition served: text by (scheme, effective date)."""
+    if "rulebook" not in warehouse.tables:
         return {}
-    rows = bank.query(
+    rows = warehouse.query(
         "select scheme, cast(effective_on as varchar) as effective_on, text from rulebook"
     )
-    return {(row.scheme, row.effective_on): row.text for row in rows.itertuples()}
+    keys = zip(rows["scheme"], rows["effective_on"], strict=True)
+    return dict(zip(keys, rows["text"], strict=True))
 
 
-def keep(bank) -> None:
+def use_stored_rulebooks(warehouse: Warehouse) -> None:
     """Let the rulebooks that graded the edition served stand in for files that are refused now."""
-    _KEPT.update(kept_rulebooks(bank))
+    _STORED_TEXTS.update(stored_rulebooks(warehouse))
     schemes.cache_clear()

@@ -61,7 +61,7 @@ class Rulebook:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The names of the facts that the rules use, in the order of first use, without the score."""
+        """The names of the facts that the rules use, in order of first use, without the score."""
         return tuple(self.fact_index)
 
     @property

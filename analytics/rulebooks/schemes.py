@@ -20,14 +20,14 @@ NEW, NONE = "new", "no_loan"
 BOARDS = ("abcd", "loan_five")
 
 
-def class_codes(scheme) -> list[str]:
+def class_codes(scheme: rulebooks.Scheme) -> list[str]:
     """The classes of all editions of a scheme, best first, then what stands for no class: an enum,
     and its numbers.
     """
     return [*scheme.class_codes, NONE, NEW]
 
 
-def in_force(scheme, as_of: date):
+def in_force(scheme: rulebooks.Scheme, as_of: date) -> rulebooks.Rulebook | None:
     """The scheme's edition of that day; None before its first one and after a repeal."""
     try:
         return scheme.edition(as_of)

@@ -1,4 +1,4 @@
-"""Thresholds of a rulebook with their places in the file, and the file with some of them changed."""
+"""Thresholds of a rulebook, their positions in its text, and the text with other values."""
 
 from __future__ import annotations
 

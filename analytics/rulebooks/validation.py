@@ -1,4 +1,4 @@
-"""Checks of a rulebook: every class can be reached, and the worked examples give what they state."""
+"""Checks of a rulebook: every class can be reached, and the worked examples are right."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _check_coverage(book: Rulebook) -> None:
 
 
 def _reach(rules: Group) -> dict[str, set[Any]]:
-    """Per fact, the representative values that all of the plain rules on it allow; only for `all`."""
+    """Return by fact the representative values that all plain rules on it allow (`all` only)."""
     plain_rules = _plain(rules)
     reach: dict[str, set[Any]] = {}
     for rule in plain_rules:

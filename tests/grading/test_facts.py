@@ -1,4 +1,4 @@
-"""The facts that the rules are asked with: the class they give is the one the build wrote, for every scheme."""
+"""Facts queried for the rules give the class that the build stored, for every scheme."""
 
 from datetime import date
 

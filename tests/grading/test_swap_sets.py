@@ -60,7 +60,7 @@ def test_only_those_between_the_two_thresholds_move(bank, stricter):
 
 def test_the_overdue_observed_is_that_of_the_members_with_a_wilson_interval(bank, stricter):
     row = stricter.frame.query("class_from == 'C' and class_to == 'C'").iloc[0]
-    told = bank.one(
+    counts = bank.one(
         "select count(*), count(*) filter (where late) from (select bool_or(days_past_due > 30) as late "
         "from customer_month where as_of > $since and as_of <= $d and loan_balance > 0 and customer_key in "
         "(select customer_key from customer_month where as_of = $d and cast(abcd as varchar) = 'C' "
@@ -68,8 +68,8 @@ def test_the_overdue_observed_is_that_of_the_members_with_a_wilson_interval(bank
         since=EARLIER,
         d=LAST,
     )
-    assert (row["observed"], row["overdue"]) == told
-    low, high = proportion_confint(told[1], told[0], method="wilson")
+    assert (row["observed"], row["overdue"]) == counts
+    low, high = proportion_confint(counts[1], counts[0], method="wilson")
     assert (row["overdue_low"], row["overdue_high"]) == (pytest.approx(low), pytest.approx(high))
 
 
@@ -91,16 +91,16 @@ def test_the_provision_changes_by_balance_times_the_difference_of_the_rates(bank
     # substandard from 61 days on instead of 91: 25 % instead of 2 % of the balance that moves
     five = SCHEMES["loan_five"].edition(LAST)
     key = next(t.key for t in thresholds(five) if t.rule.text == "days_past_due > 90")
-    made = swap_sets.compare(
+    swaps = swap_sets.compare(
         bank,
         five,
         rulebooks.parse_rulebook_text(with_thresholds(five, {key: 60}), examples=False),
         LAST,
     )
-    row = made.moved.iloc[0]
+    row = swaps.moved.iloc[0]
     assert (row["class_from"], row["class_to"]) == ("special_mention", "substandard")
     assert row["provision_change"] == pytest.approx(row["balance"] * 0.23)
-    assert made.frame["provision_change"].sum() == pytest.approx(row["provision_change"])
+    assert swaps.frame["provision_change"].sum() == pytest.approx(row["provision_change"])
 
 
 def test_customers_and_loans_are_not_compared(bank):
@@ -153,7 +153,7 @@ def test_the_edited_file_has_its_new_date_and_nothing_else_is_touched():
     assert changed == [("effective_on  = 1990-01-01", "effective_on  = 2027-01-01")]
 
 
-def test_a_moved_threshold_that_breaks_a_worked_example_is_told_before_signing():
+def test_a_moved_threshold_that_breaks_a_worked_example_is_reported_before_signing():
     key = next(t.key for t in thresholds(ABCD) if t.rule.text == "max_days_past_due_12m <= 60")
     problem = failing_example(with_thresholds(ABCD, {key: 45}), rulebooks.parse_rulebook_text)
     assert problem is not None

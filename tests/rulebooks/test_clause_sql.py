@@ -1,4 +1,4 @@
-"""One customer in Python and all customers in SQL: the same class from both, and from the oracle written by hand."""
+"""Python and SQL give the same class, and so does the oracle that is written by hand."""
 
 import csv
 import io
@@ -31,13 +31,13 @@ ARROW = {"int": pa.int32(), "number": pa.float64(), "money": pa.decimal128(18, 2
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def session(tmp_path_factory):
     """An in-memory root of the engine, as the build has one."""
-    shop = open_build_session(
+    session = open_build_session(
         tmp_path_factory.mktemp("part") / "part.duckdb", keep_order=True, threads=2
     )
-    yield shop
-    shop.abandon()
+    yield session
+    session.abandon()
 
 
 def values_of(book, fact):
@@ -67,7 +67,7 @@ def cases_of(book, crossed, seed=20260101):
     return rows
 
 
-def fill(shop, book, rows):
+def fill(session, book, rows):
     """The rows as a typed table `facts`, codes as enums, in the order given."""
     columns = {"row_number": pa.array(range(len(rows)), pa.int32())}
     for name, fact in book.fact_index.items():
@@ -75,29 +75,31 @@ def fill(shop, book, rows):
         if fact.type in ("money", "rate"):
             found = [None if value is None else Decimal(str(value)) for value in found]
         columns[name] = pa.array(found, ARROW[fact.type])
-    shop.register(pa.table(columns), "given")
+    session.register(pa.table(columns), "raw_rows")
     typed = []
     for name, fact in book.fact_index.items():
         codes = ", ".join(f"'{code}'" for code in (*fact.values, fact.unknown))
         typed.append(
             f"cast({name} as {f'enum({codes})' if fact.type == 'code' else COLUMN[fact.type]}) as {name}"
         )
-    shop.run(
-        f"create or replace table facts as select row_number, {', '.join(typed)} from given order by row_number"
+    session.run(
+        f"create or replace table facts as select row_number, {', '.join(typed)} from raw_rows order by row_number"
     )
-    shop.unregister("given")
+    session.unregister("raw_rows")
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.path)
-def test_python_and_sql_agree_around_every_threshold(book, shop):
+def test_python_and_sql_agree_around_every_threshold(book, session):
     rows = cases_of(book, crossed=1500)
-    fill(shop, book, rows)
-    told = shop.table(f"select {book.to_sql('f')} as class from facts as f order by row_number")[
-        "class"
-    ].to_pylist()
+    fill(session, book, rows)
+    classes = session.table(
+        f"select {book.to_sql('f')} as class from facts as f order by row_number"
+    )["class"].to_pylist()
     mine = [book.decide(book.env(row)) for row in rows]
     differing = [
-        (row, one, other) for row, one, other in zip(rows, mine, told, strict=True) if one != other
+        (row, one, other)
+        for row, one, other in zip(rows, mine, classes, strict=True)
+        if one != other
     ]
     assert not differing, differing[:3]
     assert {*mine} == set(book.class_codes)
@@ -107,19 +109,19 @@ def test_python_and_sql_agree_around_every_threshold(book, shop):
     "post in [leader, senior_manager, mid_manager, senior_engineer, engineer, department_head, regular, service]",
     "education < primary", "education >= primary", "education != master", "post != service", "post = leader",
 ])  # fmt: skip
-def test_a_rule_of_codes_is_decided_alike_whether_all_or_none_of_them_satisfy_it(shop, text):
+def test_a_rule_of_codes_is_decided_alike_whether_all_or_none_of_them_satisfy_it(session, text):
     known = rulebooks.facts()["customer"]
     rule = parse_rule(text, known)
     codes = ", ".join(f"'{code}'" for code in (*rule.fact.values, rule.fact.unknown))
-    shop.run(
+    session.run(
         f"create or replace table coded as select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}"
     )
     sure, possible = rule.sql(lambda fact: fact.name), rule.not_false_sql(lambda fact: fact.name)
-    told = shop.table(
+    classes = session.table(
         f"select {rule.fact.name} as code, coalesce({sure}, false) as sure, {possible} as possible from coded"
     ).to_pylist()
-    assert len(told) == len(rule.fact.values) + 2
-    for row in told:
+    assert len(classes) == len(rule.fact.values) + 2
+    for row in classes:
         held = rule.evaluate({rule.fact.name: rule.fact.normal(row["code"])})
         assert (row["sure"], row["possible"]) == (held is True, held is not False), row
 
@@ -145,15 +147,15 @@ def random_customers(count, seed):
     return book, rows
 
 
-def test_ten_thousand_random_customers_get_the_class_of_the_hand_written_oracle(shop):
+def test_ten_thousand_random_customers_get_the_class_of_the_hand_written_oracle(session):
     book, rows = random_customers(10_000, seed=5)
-    fill(shop, book, rows)
-    told = shop.table(f"select {book.to_sql()} as class from facts order by row_number")[
+    fill(session, book, rows)
+    classes = session.table(f"select {book.to_sql()} as class from facts order by row_number")[
         "class"
     ].to_pylist()
     oracle = [consumer_five(row.get) for row in rows]
     assert [book.decide(book.env(row)) for row in rows] == oracle
-    assert told == oracle
+    assert classes == oracle
     # the rows are worth something only if they reach every class often
     assert min(oracle.count(code) for code in book.class_codes) >= 50
 
@@ -176,23 +178,23 @@ def test_classify_gives_ten_thousand_random_rows_of_a_file_the_class_of_the_orac
         "csv",
     ]
     assert main(words) == 0
-    told = [row["class"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
-    assert told == [consumer_five(row.get) for row in rows]
+    classes = [row["class"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+    assert classes == [consumer_five(row.get) for row in rows]
 
 
-def test_a_million_customers_are_graded_in_one_statement(shop):
+def test_a_million_customers_are_graded_in_one_statement(session):
     book, rows = random_customers(10_000, seed=6)
-    fill(shop, book, rows)
-    shop.run("create or replace table many as select facts.* from facts, range(100)")
+    fill(session, book, rows)
+    session.run("create or replace table many as select facts.* from facts, range(100)")
     codes = ", ".join(f"'{code}'" for code in book.class_codes)
-    shop.run(
+    session.run(
         f"create or replace table graded as select cast({book.to_sql()} as enum({codes})) as class from many"
     )
-    assert shop.one("select count(*), count(class) from graded") == (1_000_000, 1_000_000)
+    assert session.one("select count(*), count(class) from graded") == (1_000_000, 1_000_000)
 
 
-def test_a_nan_is_missing_in_sql_too(shop):
-    assert shop.one("select nullif(cast('nan' as double), cast('nan' as double)) is null") == (
+def test_a_nan_is_missing_in_sql_too(session):
+    assert session.one("select nullif(cast('nan' as double), cast('nan' as double)) is null") == (
         True,
     )
 
@@ -244,15 +246,15 @@ def test_spark_gives_the_same_classes():
                 shape = shape.add(name, kind[fact.type])
             given = []
             for number, row in enumerate(rows):
-                told = [Decimal(str(row[n])) if f.type in ("money", "rate") and row[n] is not None else row[n]
+                classes = [Decimal(str(row[n])) if f.type in ("money", "rate") and row[n] is not None else row[n]
                         for n, f in book.fact_index.items()]  # fmt: skip
-                given.append((number, *told))
+                given.append((number, *classes))
             spark.createDataFrame(given, shape).createOrReplaceTempView("facts")
             graded = spark.sql(
                 f"select row_number, {book.to_sql('f')} as class from facts as f"
             ).collect()
-            told = [row["class"] for row in sorted(graded, key=lambda row: row["row_number"])]
-            assert told == [book.decide(book.env(row)) for row in rows], book.path
+            classes = [row["class"] for row in sorted(graded, key=lambda row: row["row_number"])]
+            assert classes == [book.decide(book.env(row)) for row in rows], book.path
         nan = spark.sql(
             "select nullif(cast('nan' as double), cast('nan' as double)) is null as is_missing"
         )

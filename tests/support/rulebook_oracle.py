@@ -1,9 +1,15 @@
-"""consumer_five decided by hand, from the text of the rules and not from the TOML: the yardstick for both readers.
+"""The scheme consumer_five written by hand, from the text of the rules and not from the TOML.
 
-A fact is a value or None. Yes, no and None (not known) are combined after Kleene by `every` and `some`. What the text
-leaves open is ours, as declared in the rulebook's head: good education = three-year college or above; a ministry
+Both readers of the rulebook are compared with it. A fact is a value or None. True, False and None
+(unknown) are combined by Kleene's logic in `every` and `some`. Where the text is open we decide, as
+declared in the rulebook's head: good education is three-year college or above; a ministry
 university's unit is `headquarters`.
 """
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Answer = bool | None
 
 SCHOOLING = ["primary", "secondary", "college", "bachelor", "master"]
 TITLES = ["none", "junior", "middle", "deputy_senior", "senior"]
@@ -22,44 +28,44 @@ REGULAR_EMPLOYERS = {
 ONE_DOWN = {"one": "two", "two": "three", "three": "four"}
 
 
-def every(*answers):
-    """All of them: a single no decides, whatever is not known."""
+def every(*answers: Answer) -> Answer:
+    """Whether all hold: a single False decides, whatever is unknown."""
     if False in answers:
         return False
     return None if None in answers else True
 
 
-def some(*answers):
-    """One of them: a single yes decides, whatever is not known."""
+def some(*answers: Answer) -> Answer:
+    """Whether one holds: a single True decides, whatever is unknown."""
     if True in answers:
         return True
     return None if None in answers else False
 
 
-def consumer_five(fact):
-    """The class code for `fact`, a function from a name to a value or None."""
+def consumer_five(fact: Callable[[str], Any]) -> str:
+    """Return the class code for `fact`, a function from a name to a value or None."""
 
-    def asked(name, test):
+    def holds(name: str, test: Callable[[Any], bool]) -> Answer:
         value = fact(name)
         return None if value is None or value == "other" else test(value)
 
-    def is_in(name, *values):
-        return asked(name, lambda value: value in values)
+    def is_in(name: str, *values: str) -> Answer:
+        return holds(name, lambda value: value in values)
 
-    def at_least(name, least):
-        return asked(name, lambda value: value >= least)
+    def at_least(name: str, least: float) -> Answer:
+        return holds(name, lambda value: value >= least)
 
-    def yes(name):
-        return asked(name, lambda value: value is True)
+    def yes(name: str) -> Answer:
+        return holds(name, lambda value: value is True)
 
-    def aged(low, high):
-        return asked("age", lambda age: low <= age <= high)
+    def age_between(low: int, high: int) -> Answer:
+        return holds("age", lambda age: low <= age <= high)
 
-    def schooled(least):
-        return asked("education", lambda value: SCHOOLING.index(value) >= SCHOOLING.index(least))
+    def education_at_least(least: str) -> Answer:
+        return holds("education", lambda value: SCHOOLING.index(value) >= SCHOOLING.index(least))
 
-    def titled(least):
-        return asked("professional_title", lambda value: TITLES.index(value) >= TITLES.index(least))
+    def title_at_least(least: str) -> Answer:
+        return holds("professional_title", lambda value: TITLES.index(value) >= TITLES.index(least))
 
     barred = some(
         is_in("own_credit_record", "barred"),
@@ -72,23 +78,23 @@ def consumer_five(fact):
     citizen = is_in("citizenship", "cn")
     stranger = is_in("citizenship", "foreign", "hmt")
     stable = yes("has_stable_income")
-    educated = schooled("college")
+    educated = education_at_least("college")
     high_units = is_in("employer_tier", "headquarters", "province")
     low_units = is_in("employer_tier", "below_province", "local")
     premium = is_in("employer_kind", "premium_enterprise")
     schools = is_in("employer_kind", "public_school", "known_private_school")
     permanent = yes("is_on_payroll_list")
     self_employed = is_in("employment", "self_employed")
-    regular = every(asked("employer_kind", lambda kind: kind in REGULAR_EMPLOYERS), permanent)
+    regular = every(holds("employer_kind", lambda kind: kind in REGULAR_EMPLOYERS), permanent)
 
-    def official(rank):
+    def official(rank: int) -> Answer:
         return some(
             every(is_in("employer_kind", "state_organ", "military"), at_least("rank", rank)),
             every(is_in("employer_kind", "public_institution"), at_least("rank", rank)),
         )
 
     class_one = every(
-        aged(30, 55),
+        age_between(30, 55),
         citizen,
         educated,
         stable,
@@ -102,7 +108,7 @@ def consumer_five(fact):
             ),
             every(
                 is_in("employer_kind", "hospital_2a"),
-                some(titled("deputy_senior"), is_in("post", "leader", "department_head")),
+                some(title_at_least("deputy_senior"), is_in("post", "leader", "department_head")),
             ),
             every(
                 premium,
@@ -113,20 +119,22 @@ def consumer_five(fact):
         ),
     )
     class_two = every(
-        aged(25, 55),
+        age_between(25, 55),
         citizen,
         educated,
         stable,
         some(
             official(1),
-            every(schools, permanent, titled("middle")),
-            every(is_in("employer_kind", "public_hospital", "hospital_2a"), titled("middle")),
-            every(premium, high_units, permanent, asked("post", lambda post: post != "service")),
+            every(schools, permanent, title_at_least("middle")),
+            every(
+                is_in("employer_kind", "public_hospital", "hospital_2a"), title_at_least("middle")
+            ),
+            every(premium, high_units, permanent, holds("post", lambda post: post != "service")),
             every(premium, low_units, is_in("post", "mid_manager", "engineer")),
         ),
     )
     class_three = every(
-        aged(25, 55),
+        age_between(25, 55),
         citizen,
         educated,
         stable,
@@ -134,9 +142,9 @@ def consumer_five(fact):
             every(
                 regular,
                 some(
-                    every(schooled("bachelor"), at_least("years_with_employer", 2)),
-                    schooled("master"),
-                    asked("licence", lambda licence: licence != "none"),
+                    every(education_at_least("bachelor"), at_least("years_with_employer", 2)),
+                    education_at_least("master"),
+                    holds("licence", lambda licence: licence != "none"),
                 ),
             ),
             every(
@@ -150,7 +158,7 @@ def consumer_five(fact):
         ),
     )
     class_four = every(
-        aged(22, 60),
+        age_between(22, 60),
         educated,
         stable,
         some(
@@ -180,9 +188,9 @@ def consumer_five(fact):
         ),
     )
     class_five = every(
-        aged(18, 60),
+        age_between(18, 60),
         stable,
-        asked("is_in_illegal_trade", lambda illegal: not illegal),
+        holds("is_in_illegal_trade", lambda illegal: not illegal),
         some(
             citizen, every(stranger, at_least("years_resident_here", 1), yes("has_fixed_job_here"))
         ),
@@ -200,8 +208,8 @@ def consumer_five(fact):
     return _first_class(classes, is_in("own_credit_record", "substandard"))
 
 
-def _first_class(classes, is_substandard):
-    """The first class that holds, one step lower for a substandard credit record."""
+def _first_class(classes: Sequence[tuple[str, Answer]], is_substandard: Answer) -> str:
+    """Return the first class that holds, one step lower for a substandard credit record."""
     for code, meets in classes:
         if meets is None:
             return "unrated"

@@ -1,4 +1,4 @@
-"""Read the entries of a rulebook file: rules, groups, notes, names; errors name file, line and clause."""
+"""Read the entries of a rulebook file: rules, groups, notes and names."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class SourceLines:
         return None
 
     def deeper_than(self, depth: int) -> int | None:
-        """The first line where brackets outside texts and comments are nested deeper than `depth`."""
+        """Return the first line where brackets are nested deeper than `depth`."""
         level = 0
         for number, line in enumerate(self.lines, 1):
             for character in re.sub(r'"(\\.|[^"\\])*"|\'[^\']*\'|#.*', "", line):

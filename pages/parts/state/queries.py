@@ -54,7 +54,7 @@ class EditionChanged(Exception):
 @st.cache_resource(show_spinner=False)
 def _open_warehouse(home: str) -> Warehouse:
     warehouse = Warehouse(home, verify="background", threads=2)
-    registry.keep(warehouse)
+    registry.use_stored_rulebooks(warehouse)
     return warehouse
 
 

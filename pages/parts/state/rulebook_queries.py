@@ -13,7 +13,7 @@ from analytics.grading.customer_profile import CustomerProfile
 from analytics.grading.swap_sets import SwapSets
 from analytics.i18n.text import say
 from analytics.rulebooks import Rulebook, RulebookError, Scheme
-from analytics.rulebooks.registry import kept_rulebooks
+from analytics.rulebooks.registry import stored_rulebooks
 from pages.parts.state import queries
 
 MAX_ENTRIES = 64
@@ -34,7 +34,7 @@ def _folder_fingerprint() -> Fingerprint:
 def _rulebooks_on_disk(
     edition: str, fingerprint: Fingerprint
 ) -> tuple[dict[str, Scheme], list[RulebookError]]:
-    return rulebooks.read_valid_schemes(rulebooks.FOLDER, kept_rulebooks(queries.warehouse()))
+    return rulebooks.read_valid_schemes(rulebooks.FOLDER, stored_rulebooks(queries.warehouse()))
 
 
 def rulebooks_on_disk() -> tuple[dict[str, Scheme], list[RulebookError]]:
@@ -51,7 +51,7 @@ def warn_of_invalid_rulebooks(lang: str) -> None:
 def graded_the_data(book: Rulebook) -> bool:
     """Return whether exactly this text graded the data that is shown."""
     return (
-        kept_rulebooks(queries.warehouse()).get((book.id, book.effective_on.isoformat()))
+        stored_rulebooks(queries.warehouse()).get((book.id, book.effective_on.isoformat()))
         == book.text
     )
 
