@@ -8,9 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -203,28 +201,20 @@ class _Load:
         self.progress("branch, manager, product", rows, time.monotonic() - started)
         for staged in delivered.values():
             validator.counts_for(staged)
-        self._load_each(load_customers, validator, iter([delivered["customer"]]))
-        self._load_each(load_loans, validator, iter([delivered["loan"]]))
-        # The remaining tables reference only these two. Two threads take them from a queue, largest
-        # first: much of a small table's time is planning, which uses one core.
+        self._load_each(load_customers, validator, [delivered["customer"]])
+        self._load_each(load_loans, validator, [delivered["loan"]])
         remaining = [
             staged for name, staged in delivered.items() if name not in (*DIMENSIONS, *KEYED_TABLES)
         ]
-        queue = iter(sorted(remaining, key=lambda staged: staged.rows, reverse=True))
-        with ThreadPoolExecutor(1) as pool, validator.session.worker_session() as worker:
-            second = pool.submit(
-                self._load_each, load_events, replace(validator, session=worker), queue
-            )
-            self._load_each(load_events, validator, queue)
-            second.result()
+        self._load_each(load_events, validator, remaining)
 
     def _load_each(
         self,
         load_table: Callable[[RowValidator, StagedTable], None],
         validator: RowValidator,
-        queue: Iterator[StagedTable],
+        tables: Iterable[StagedTable],
     ) -> None:
-        for staged in queue:
+        for staged in tables:
             started = time.monotonic()
             load_table(validator, staged)
             seconds = time.monotonic() - started
