@@ -34,6 +34,7 @@ PACKAGES = (
     "analytics/presentation",
     "analytics/metrics",
     "analytics/rulebooks",
+    "analytics/rulebooks/syntax",
     "analytics/i18n",
     "analytics/sql",
     "data",
