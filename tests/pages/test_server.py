@@ -11,16 +11,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message
 
-from pages.parts.app.server import (
+from pages.parts.app.document import LocalisedDocument
+from pages.parts.app.security_headers import SecurityHeaders, is_loopback, security_headers
+from pages.parts.app.server import mask_numbers
+from pages.parts.app.static_files import (
     STATIC,
     CompressedStatic,
-    LocalisedDocument,
-    SecurityHeaders,
     bundle_file,
     chart_script,
-    is_loopback,
-    mask_numbers,
-    security_headers,
     with_imports,
 )
 

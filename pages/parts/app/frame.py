@@ -9,7 +9,8 @@ import streamlit as st
 
 from analytics.i18n.text import LANGUAGES, say
 from data.errors import UserError
-from pages.parts.app import header, server
+from pages.parts.app import header
+from pages.parts.app.security_headers import LANGUAGE_SCRIPTS
 from pages.parts.state import navigation, queries
 from pages.parts.state.selection import (
     describe_corrections,
@@ -64,7 +65,7 @@ def _language() -> str:
 
 def _set_document_language(lang: str) -> None:
     """Set the language of the document, which fonts, screen readers and hyphenation follow."""
-    st.html(f"<script>{server.LANGUAGE_SCRIPTS[lang]}</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{LANGUAGE_SCRIPTS[lang]}</script>", unsafe_allow_javascript=True)
 
 
 def _sidebar(sections: dict[str, dict[str, st.Page]], lang: str) -> None:
