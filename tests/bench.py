@@ -48,7 +48,7 @@ BOARDS: dict[str, Callable[[date], Question]] = {
 
 
 def run_command(label: str, *command: str) -> None:
-    """Run one command of the product; print its seconds and the peak memory of all commands so far."""
+    """Run one command; print its seconds and the peak memory of all commands so far."""
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", *command],

@@ -63,7 +63,7 @@ def demo_home(once: Callable[[str, FillHome], Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def fitted_home(once: Callable[[str, FillHome], Path]) -> Path:
-    """An invented bank of 3,000 customers and 28 months (seed 11), with segments for every month."""
+    """Return an invented bank: 3,000 customers, 28 months (seed 11), segments for every month."""
 
     def fill(home: Path) -> None:
         invented(3_000, 28, 11)(home)
@@ -104,7 +104,7 @@ def bank(demo_home: Path) -> Iterator[Warehouse]:
 
 @pytest.fixture
 def app(demo_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Open a page of the app in the frame: app("overall/tiers", lang="en", f__channel="partner")."""
+    """Open a page in the app's frame: app("overall/tiers", lang="en", f__channel="partner")."""
 
     def open_page(
         page: str = "overall/overview", home: Path = demo_home, **address: str

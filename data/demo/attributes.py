@@ -37,7 +37,8 @@ _INCOME = np.array([9_800, 12_500, 6_800, 14_000, 5_400, 4_900])
 _STABLE = np.array([0.98, 0.96, 0.86, 0.72, 0.50, 0.62])
 _EDUCATION = np.array([[0.01, 0.10, 0.31, 0.45, 0.13], [0.08, 0.38, 0.31, 0.20, 0.03]])
 _OWNERS = np.array(
-    [  # branch leader, head of consumer credit, account manager: leading people, esteemed ones, the rest
+    # branch leader, head of consumer credit, account manager: leading people, esteemed, the rest
+    [
         [0.78, 0.10, 0.12],
         [0.04, 0.60, 0.36],
         [0.00, 0.02, 0.98],
@@ -189,7 +190,7 @@ def draw_attributes(
     since: np.ndarray,
     end: int,
 ) -> CustomerAttributes:
-    """Draw the attributes of customers; `age` in years, `since` and `end` in days since 1970-01-01."""
+    """Draw customers' attributes; `age` in years, `since` and `end` in days since 1970-01-01."""
     draws = _Draws(rng, kind, standing)
     job = _draw_job(draws, age)
     married = draws.chance(np.clip((age - 22) / 12, 0, 0.82))

@@ -1,4 +1,4 @@
-"""Writes a delivery: one file per table with the contract's columns and types, then manifest.json."""
+"""Writes a delivery: a file per table with the contract's columns and types, then manifest.json."""
 
 import hashlib
 import json

@@ -24,7 +24,7 @@ from data.demo.story import (
 from data.demo.underwriting import is_eligible_for_credit, is_exception
 
 STRATA = 6 * 4 * 2 * 2
-"""Strata of the monthly draw of arrears: instalments unpaid (0 to 5), grade group, large loan, bad partner loan."""
+"""Strata of the draw of arrears: unpaid instalments (0 to 5), grade group, large, bad partner."""
 
 
 class LoanBook:
@@ -83,9 +83,7 @@ class LoanBook:
         self.issue_instalments(self.start - 1)
 
     def _age(self, new: Loans, age: np.ndarray) -> None:
-        """Turn `new` loans into loans of `age` months (at least 1), with all instalments so far
-        paid.
-        """
+        """Turn `new` loans into loans of `age` months (1 or more) with all due instalments paid."""
         months = self.start - age
         new.disbursed_on[:] = first_day(months) + new.due_day - 1
         new.matures_on[:] = first_day(months + new.term_months) + new.due_day - 1

@@ -34,23 +34,38 @@ class Product(NamedTuple):
     guarantee: int
 
 
-PRODUCTS = (
-    Product("HM1", "一手住房按揭", "New-home mortgage", "home", 460_000, 0.32, 350, (240, 300, 360), 0.25, MORTGAGED),
-    Product("HM2", "二手住房按揭", "Resale-home mortgage", "home",
-            380_000, 0.32, 360, (180, 240, 300), 0.28, MORTGAGED),
-    Product("CS1", "装修贷", "Renovation loan", "consumer", 110_000, 0.3, 480, (36, 48, 60), 0.8, CREDIT),
-    Product("CS2", "综合消费贷", "Consumer loan", "consumer", 70_000, 0.4, 780, (24, 36, 48), 1.2, CREDIT),
-    Product("CS3", "薪享信用贷", "Payroll credit loan", "consumer", 90_000, 0.35, 450, (24, 36, 36), 0.6, CREDIT),
-    Product("ED1", "教育贷", "Education loan", "education", 42_000, 0.35, 520, (36, 48, 60), 0.8, GUARANTEED),
-    Product("MD1", "医疗分期", "Medical instalments", "medical", 28_000, 0.35, 690, (12, 18, 24), 0.95, CREDIT),
-    Product("CR1", "新车贷", "New-car loan", "car", 115_000, 0.25, 420, (36, 48, 60), 0.65, MORTGAGED),
-    Product("CR2", "二手车贷", "Used-car loan", "car", 62_000, 0.3, 560, (24, 36, 48), 0.95, MORTGAGED),
-    Product("BS1", "个体经营贷", "Small-business loan", "business", 180_000, 0.45, 520, (12, 24, 36), 1.0, GUARANTEED),
-    Product("BS2", "房抵经营贷", "Home-backed business loan", "business",
-            480_000, 0.35, 400, (60, 84, 120), 0.45, MORTGAGED),
-    Product("CD1", "信用卡账单分期", "Card bill instalments", "card", 9_000, 0.45, 1250, (6, 12, 18), 1.05, CREDIT),
-    Product("CD2", "信用卡现金分期", "Card cash instalments", "card", 16_000, 0.45, 1380, (12, 18, 24), 1.35, CREDIT),
-)  # fmt: skip
+_NAMES = (
+    ("HM1", "一手住房按揭", "New-home mortgage"),
+    ("HM2", "二手住房按揭", "Resale-home mortgage"),
+    ("CS1", "装修贷", "Renovation loan"),
+    ("CS2", "综合消费贷", "Consumer loan"),
+    ("CS3", "薪享信用贷", "Payroll credit loan"),
+    ("ED1", "教育贷", "Education loan"),
+    ("MD1", "医疗分期", "Medical instalments"),
+    ("CR1", "新车贷", "New-car loan"),
+    ("CR2", "二手车贷", "Used-car loan"),
+    ("BS1", "个体经营贷", "Small-business loan"),
+    ("BS2", "房抵经营贷", "Home-backed business loan"),
+    ("CD1", "信用卡账单分期", "Card bill instalments"),
+    ("CD2", "信用卡现金分期", "Card cash instalments"),
+)
+_TERMS = (
+    ("home", 460_000, 0.32, 350, (240, 300, 360), 0.25, MORTGAGED),
+    ("home", 380_000, 0.32, 360, (180, 240, 300), 0.28, MORTGAGED),
+    ("consumer", 110_000, 0.3, 480, (36, 48, 60), 0.8, CREDIT),
+    ("consumer", 70_000, 0.4, 780, (24, 36, 48), 1.2, CREDIT),
+    ("consumer", 90_000, 0.35, 450, (24, 36, 36), 0.6, CREDIT),
+    ("education", 42_000, 0.35, 520, (36, 48, 60), 0.8, GUARANTEED),
+    ("medical", 28_000, 0.35, 690, (12, 18, 24), 0.95, CREDIT),
+    ("car", 115_000, 0.25, 420, (36, 48, 60), 0.65, MORTGAGED),
+    ("car", 62_000, 0.3, 560, (24, 36, 48), 0.95, MORTGAGED),
+    ("business", 180_000, 0.45, 520, (12, 24, 36), 1.0, GUARANTEED),
+    ("business", 480_000, 0.35, 400, (60, 84, 120), 0.45, MORTGAGED),
+    ("card", 9_000, 0.45, 1250, (6, 12, 18), 1.05, CREDIT),
+    ("card", 16_000, 0.45, 1380, (12, 18, 24), 1.35, CREDIT),
+)
+"""Terms of the products in the order of the names; the columns are Product's from `family` on."""
+PRODUCTS = tuple(Product(*names, *terms) for names, terms in zip(_NAMES, _TERMS, strict=True))
 HM1, HM2, CS1, CS2, CS3, ED1, MD1, CR1, CR2, BS1, BS2, CD1, CD2 = range(13)
 """Positions of the products in PRODUCTS."""
 
@@ -78,7 +93,10 @@ CHANNEL_SHARE = np.array(
         [0.05, 0.90, 0.05, 0.00, 0.00, 0.00],
     ]
 )
-"""Share of each channel (columns: branch, mobile, partner, developer, dealer, decorator) by product (rows)."""
+"""Share of each channel by product (rows).
+
+Columns: branch, mobile, partner, developer, dealer, decorator.
+"""
 PRODUCT_SHARE = np.array(
     [
         [0.30, 0.16, 0.10, 0.05, 0.17, 0.05, 0.03, 0.12, 0.02, 0.00, 0.00, 0.00, 0.00],
@@ -91,7 +109,7 @@ PRODUCT_SHARE = np.array(
 )
 """Share of each product (columns) in the loans of each hidden type (rows)."""
 BORROWER_SHARE = np.array([0.93, 0.34, 0.98, 0.96, 0.99, 0.06])
-"""Share of the customers that ever borrow, by hidden type; so are the arrays that follow, up to LATER_LOAN."""
+"""Share of customers that ever borrow, by hidden type, as all arrays from here to LATER_LOAN."""
 LOAN_AT_START_SHARE = np.array([0.95, 0.70, 0.92, 0.92, 0.94, 0.60])
 """Share of the borrowers that have a loan when the simulation starts."""
 SECOND_LOAN_SHARE = np.array([0.34, 0.04, 0.50, 0.32, 0.70, 0.00])

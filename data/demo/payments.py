@@ -13,7 +13,7 @@ from data.demo.people import stream
 from data.demo.story import FAILING_PROVINCE, STEADY, STRETCHED, first_day, last_day
 
 IMPROVEMENT = np.array([0.28, 0.14, 0.265, 0.38])
-"""By grade group: how much less often loans fall behind, and how much more often they cure, at the anchor."""
+"""By grade group, at the anchor: how much less often loans fall behind and more often they cure."""
 LARGE_LOAN = np.log2(200_000_00)
 """Binary logarithm of the balance in fen above which a loan is in a stratum of its own."""
 GOLDEN_RATIO = 0.6180339887498949

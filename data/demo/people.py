@@ -15,7 +15,8 @@ from data.demo.story import BURN_IN, FAILING_PROVINCE, SAVER, STEADY, STRETCHED,
 
 TYPE_SHARE = np.array([0.22, 0.15, 0.22, 0.08, 0.10, 0.23])
 STANDING = np.array([0.75, 0.85, -0.35, 0.10, -1.05, 0.05])
-HIDDEN_GOOD_SHARE, HIDDEN_BAD_SHARE = 0.05, 0.12
+HIDDEN_GOOD_SHARE = 0.05
+HIDDEN_BAD_SHARE = 0.12
 MAX_LATER_MONTHS = 12
 """Months after the anchor for which the bank can be continued."""
 NEW_CUSTOMERS_A_MONTH = 0.0033
@@ -121,7 +122,7 @@ def _concatenate(blocks: list[Columns]) -> Columns:
 def _build_block(
     n: int, seed: int, block: int, network: BranchNetwork, first_month: int, last_month: int
 ) -> People:
-    """Build block 0, the customers at the anchor, or one block of those that join in a later month."""
+    """Build block 0, the customers at the anchor, or a block of those that join later."""
     rng = stream(seed, 11, block)
     kind, hidden_good, hidden_bad = draw_types(n, seed, block)
     standing = (STANDING[kind] + 0.70 * rng.standard_normal(n)).clip(-3.0, 3.0)

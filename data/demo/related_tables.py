@@ -53,7 +53,7 @@ ACTION_SHARE = np.array(
         [0.00, 0.20, 0.20, 0.42, 0.06, 0.12],
     ]
 )
-"""Share of each kind of collection action (columns) by 1, 2, 3, 4 or more unpaid instalments (rows)."""
+"""Share of each collection action (columns) by 1, 2, 3, 4 or more unpaid instalments (rows)."""
 RESULT_SHARE = np.array(
     [
         [0.45, 0.35, 0.00, 0.00, 0.02, 0.18],

@@ -231,7 +231,7 @@ class Simulation:
             out.add("loan", self._loan_columns(batch, is_known))
 
     def _loan_columns(self, i: np.ndarray, is_known: np.ndarray) -> Table:
-        """Return the table loan for loans `i`; `is_known` says which loans any delivery contains."""
+        """Return the table loan for loans `i`; `is_known`: some delivery contains them."""
         loans = self.book.loans
         who = loans.customer[i]
         renewed = loans.rollover_of[i]

@@ -20,7 +20,7 @@ SILENT_PROVINCE = 0
 """Province of the manager who leaves warnings unhandled (Lanjiang, 澜江)."""
 
 BURN_IN = 26
-"""Months simulated before the first delivered one, so that arrears and settlements are in a steady state."""
+"""Months simulated before the first delivered one: arrears and settlements reach a steady state."""
 
 _MONTH_STARTS = (
     np.arange("1890-01", "2120-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int32)

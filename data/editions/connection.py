@@ -169,7 +169,8 @@ def _computed_columns(root: duckdb.DuckDBPyConnection, catalog: str) -> dict[tup
     """Return (catalog, table) → ", expression as column, …" for one part."""
     columns: dict[tuple[str, str], str] = {}
     rows = root.execute(
-        f"select table_name, column_name, expression from {catalog}.current.computed_columns order by number"
+        "select table_name, column_name, expression"
+        f" from {catalog}.current.computed_columns order by number"
     ).fetchall()
     for table, column, expression in rows:
         text = f', {expression} as "{column}"'

@@ -5,7 +5,7 @@
     HOME/parts/<sha16>.duckdb   the parts, mode 0440, never changed after their rename
     HOME/editions/<id>.json the pointers of the editions that can be rolled back to
     HOME/building/          the part under construction and its spill; emptied by the next load
-    HOME/lock               held by the one writer (flock: the kernel frees it when the process dies)
+    HOME/lock               held by the one writer (flock: freed by the kernel if the process dies)
     HOME/key                32 random bytes for keyed hashes
 
 A full load starts a new chain of one part; an increment adds one part to the chain of CURRENT.

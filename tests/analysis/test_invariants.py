@@ -1,4 +1,4 @@
-"""Invariants of every bank, on the invented and the real ones; published figures of the real banks."""
+"""Invariants on the invented bank and the real ones; published figures of the real banks."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

@@ -1,4 +1,4 @@
-"""python -m tests.browser.speed HOME: how long a reader waits in Chromium, medians of new windows."""
+"""python -m tests.browser.speed HOME: a reader's waiting time in Chromium, medians of windows."""
 
 from __future__ import annotations
 

@@ -150,7 +150,8 @@ def test_a_chart_is_drawn_once_with_its_final_margins(reader: Reader, deep_link:
     reader.page.wait_for_selector(".js-plotly-plot .main-svg")
     # Plotly draws a chart a second time when a label does not fit into its margin.
     sizes = """() => [...document.querySelectorAll('.js-plotly-plot')].map(chart =>
-        ['l', 'r', 't', 'b'].map(side => chart._fullLayout._size[side] - chart._fullLayout.margin[side]))"""
+        ['l', 'r', 't', 'b'].map(
+            side => chart._fullLayout._size[side] - chart._fullLayout.margin[side]))"""
     differences = reader.settle().page.evaluate(sizes)
     assert differences
     assert all(abs(pixels) <= 1 for sides in differences for pixels in sides)

@@ -1,4 +1,4 @@
-"""The map of customers in a real Chromium: drawn by WebGL under the strict policy, and clickable."""
+"""The map of customers in a real Chromium: drawn by WebGL under the strict policy, clickable."""
 
 import io
 from collections.abc import Iterator

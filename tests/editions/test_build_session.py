@@ -1,4 +1,4 @@
-"""Build sessions: statements, registered data, worker sessions, memory limits, the finished part."""
+"""Build sessions: statements, registered data, worker sessions, memory limits, the part."""
 
 import threading
 import time

@@ -34,8 +34,8 @@ def test_a_parameter_that_the_text_does_not_use_is_refused(warehouse: Warehouse)
 
 def test_frame_types_are_as_documented(warehouse: Warehouse) -> None:
     frame = warehouse.query(
-        "select 1 as i, null::integer as n, date '2024-01-31' as d, 'x' as t, 'a'::enum('a', 'b') as e, "
-        "1.25::decimal(18, 2) as m, sum(1::bigint) as s, count(*) as c"
+        "select 1 as i, null::integer as n, date '2024-01-31' as d, 'x' as t, "
+        "'a'::enum('a', 'b') as e, 1.25::decimal(18, 2) as m, sum(1::bigint) as s, count(*) as c"
     )
     kinds = {name: str(kind) for name, kind in frame.dtypes.items()}
     assert kinds == {

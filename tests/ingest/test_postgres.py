@@ -16,14 +16,20 @@ BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 SCHEMA = """
 create type kind_of_person as enum ('person', 'sme');
-create table customer (customer_id text, valid_from date, kind kind_of_person, monthly_income numeric(12, 2), name
-text);
-insert into customer values ('C1', '2024-01-01', 'person', 5000.10, '张三'), ('C2', '2024-01-01', 'sme', null, '李四');
+create table customer (
+    customer_id text, valid_from date, kind kind_of_person, monthly_income numeric(12, 2), name text
+);
+insert into customer values
+    ('C1', '2024-01-01', 'person', 5000.10, '张三'), ('C2', '2024-01-01', 'sme', null, '李四');
 create table loan (loan_id varchar(20), customer_id text, principal numeric, disbursed_on date);
 insert into loan values ('L1', 'C1', 1000.00, '2024-01-10'), ('L2', 'C2', 2000.00, '2024-02-10');
-create table instalment (loan_id text, number smallint, due_on date, principal numeric(18, 2), interest numeric(18, 2));
+create table instalment (
+    loan_id text, number smallint, due_on date, principal numeric(18, 2), interest numeric(18, 2)
+);
 insert into instalment values ('L1', 1, '2024-02-10', 100, 5), ('L2', 1, '2024-03-10', 100, 5);
-create table payment (payment_id text, loan_id text, paid_at timestamptz, amount numeric(18, 2), kind text);
+create table payment (
+    payment_id text, loan_id text, paid_at timestamptz, amount numeric(18, 2), kind text
+);
 insert into payment values ('P1', 'L1', '2024-02-10 16:30+00', 105, 'instalment');
 """
 

@@ -44,8 +44,11 @@ def ondeck(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 
 BUCKETS = """
 select
-    count(*) filter (days <= 0), count(*) filter (days between 1 and 30), count(*) filter (days between 31 and 60),
-    count(*) filter (days between 61 and 90), count(*) filter (days > 90)
+    count(*) filter (days <= 0),
+    count(*) filter (days between 1 and 30),
+    count(*) filter (days between 31 and 60),
+    count(*) filter (days between 61 and 90),
+    count(*) filter (days > 90)
 from ({})"""
 
 
@@ -115,12 +118,9 @@ from loan join customer using (customer_key)
 where outcome is not null and account_type is not null
     and customer_key in (select customer_key from loan where outcome is null)"""
     assert ask(f"select count(*) {described}") == [(3264,)]
-    assert ask(
-        f"select count(*), count(*) filter (outcome = 'bad') {described} and account_type = 'Savings'"
-    ) == [(2565, 618)]
-    assert ask(
-        f"select count(*), count(*) filter (outcome = 'bad') {described} and employment = 'employed'"
-    ) == [(2335, 479)]
+    counts = f"select count(*), count(*) filter (outcome = 'bad') {described}"
+    assert ask(f"{counts} and account_type = 'Savings'") == [(2565, 618)]
+    assert ask(f"{counts} and employment = 'employed'") == [(2335, 479)]
 
 
 def test_superlenders_earlier_loans_closed_as_late_as_published(superlender: Loaded) -> None:
@@ -221,7 +221,10 @@ def test_ondecks_count_roll_matrix_is_the_published_one(ondeck: Loaded) -> None:
     .41 .12 .25.
     """
     _, ask = ondeck
-    bucket = "(({0} >= 1)::int + ({0} >= 5)::int + ({0} >= 10)::int + ({0} >= 30)::int + ({0} >= 60)::int)"
+    bucket = (
+        "(({0} >= 1)::int + ({0} >= 5)::int + ({0} >= 10)::int"
+        " + ({0} >= 30)::int + ({0} >= 60)::int)"
+    )
     result = ask(f"""
 with pair as (
     select {bucket.format("old.days_past_due")} as was, {bucket.format("new.days_past_due")} as now
@@ -229,8 +232,10 @@ with pair as (
     join loan_snapshot as new on new.loan_key = old.loan_key and new.as_of = date '2012-11-30'
     where old.as_of = date '2012-10-31'
 )
-select was, now, round(count(*) / sum(count(*)) over (partition by was), 2) from pair group by was, now order by
-was, now""")
+select was, now, round(count(*) / sum(count(*)) over (partition by was), 2)
+from pair
+group by was, now
+order by was, now""")
     assert result == [
         (1, 0, 0.21), (1, 1, 0.41), (1, 2, 0.12), (1, 3, 0.25),
         (2, 0, 0.06), (2, 1, 0.03), (2, 2, 0.38), (2, 3, 0.53),

@@ -112,7 +112,9 @@ def test_a_repayment_without_its_loan_is_rejected_and_counted(tmp_path: Path) ->
     """Fault 54."""
     events = {
         "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\n",
-        "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\nP2,L9,2024-02-10,50.00\n",
+        "payment": (
+            "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\nP2,L9,2024-02-10,50.00\n"
+        ),
     }
     edition = load_tiny(
         write(tmp_path / "d", loan_snapshot=None, **events), tmp_path / "h", limits=LENIENT
@@ -123,12 +125,16 @@ def test_a_repayment_without_its_loan_is_rejected_and_counted(tmp_path: Path) ->
 def test_leading_zeros_are_part_of_a_key(tmp_path: Path) -> None:
     """Fault 55."""
     customer = "customer_id,valid_from\n000123,2024-01-01\n123,2024-01-01\n"
-    loan = "loan_id,customer_id,principal,disbursed_on\nL1,000123,1000.00,2024-01-10\nL2,123,2000.00,2024-02-10\n"
+    loan = (
+        "loan_id,customer_id,principal,disbursed_on\n"
+        "L1,000123,1000.00,2024-01-10\nL2,123,2000.00,2024-02-10\n"
+    )
     edition = load_tiny(write(tmp_path / "d", customer=customer, loan=loan), tmp_path / "h")
     result = rows(
         edition,
         tmp_path / "h",
-        "select loan_id, customer_id from loan_number join customer_number using (customer_key) order by 1",
+        "select loan_id, customer_id"
+        " from loan_number join customer_number using (customer_key) order by 1",
     )
     assert [tuple(row.values()) for row in result] == [("L1", "000123"), ("L2", "123")]
 
@@ -176,7 +182,8 @@ def test_a_small_x_is_a_capital_one_and_other_documents_are_masked_completely(
     customers = rows(
         edition,
         tmp_path / "h",
-        "select id_number_masked as masked, id_number_hash as hash from customer order by customer_key",
+        "select id_number_masked as masked, id_number_hash as hash"
+        " from customer order by customer_key",
     )
     assert customers[0] == customers[1]
     assert customers[2]["masked"] == "*********"

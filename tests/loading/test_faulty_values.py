@@ -36,8 +36,8 @@ MONEY = {
 DATES = {
     "dash": "2024-01-05", "slash": "2024/01/05", "plain": "20240105", "chinese": "2024年1月5日",
     "ambiguous": "05/01/2024", "serial": "45292", "feb30": "2024-02-30", "zeros": "0000-00-00",
-    "midnight": "2024-01-05 00:00:00", "morning": "2024-01-05 08:30:00", "old": "1066-10-14", "seven": "2024115",
-    "future": "2024-04-01",
+    "midnight": "2024-01-05 00:00:00", "morning": "2024-01-05 08:30:00",
+    "old": "1066-10-14", "seven": "2024115", "future": "2024-04-01",
 }  # fmt: skip
 
 
@@ -54,7 +54,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         "loan_id,number,due_on,principal\nM_plus,1,2024-01-09,7.10\nM_plus,2,2024-03-10,7.10\n"
     )
     payment = "payment_id,loan_id,paid_at,amount,kind\n"
-    payment += "P1,M_plus,2024-02-01T16:30:00Z,1.00,instalment\nP2,M_plus,2024-02-10 23:59:59,-1.00,reversal\n"
+    payment += (
+        "P1,M_plus,2024-02-01T16:30:00Z,1.00,instalment\n"
+        "P2,M_plus,2024-02-10 23:59:59,-1.00,reversal\n"
+    )
     payment += (
         "P3,M_plus,2024-01-09,1.00,instalment\nP4,M_plus,2024-04-01 00:00:01,1.00,instalment\n"
     )

@@ -50,7 +50,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
         "branch_id,parent_id,name\nHQ,,总行\nP1,HQ,澜江省分行\nC1,P1,江城分行\nO1,C1,江城路支行\n"
     )
     customer = "customer_id,valid_from,name,id_number,phone,branch_id\n"
-    customer += "C1,2024-01-01,张三,990101199003071237,13812345678,O1\nC2,2024-01-01,李四,,+86 138-1234-5679,P1\n"
+    customer += "C1,2024-01-01,张三,990101199003071237,13812345678,O1\n"
+    customer += "C2,2024-01-01,李四,,+86 138-1234-5679,P1\n"
     load_tiny(write(folder / "a", branch=branch, customer=customer), folder / "h")
     customer = "customer_id,valid_from,branch_id\nC2,2024-04-10,O2\nC3,2024-04-11,O1\n"
     loan = "loan_id,customer_id,principal,disbursed_on,closed_on\n"
@@ -95,10 +96,11 @@ def test_a_changed_customer_is_a_new_version(grown: Grown) -> None:
 
 
 def test_the_head_office_is_level_zero_and_each_branch_has_its_ancestors(grown: Grown) -> None:
-    """O2 is in use but in no delivered tree: it is a child of the head office, named by its number."""
+    """O2 is in use but in no delivered tree: a child of the head office, named by its number."""
     tree = ask(
         grown,
-        "select branch_id, level, branch_1, branch_2, branch_3, name from branch order by branch_key",
+        "select branch_id, level, branch_1, branch_2, branch_3, name"
+        " from branch order by branch_key",
     )
     assert tree == [
         ("HQ", 0, None, None, None, "总行"),
@@ -145,8 +147,8 @@ def test_the_delivery_is_recorded_with_its_reconciliation(grown: Grown) -> None:
         (2, "increment", "2024-04-30"),
     ]
     assert json.loads(result[1][3])["loan"] | {"seconds": 0} == {
-        "read": 2, "loaded": 2, "rejected": 0, "skipped": 0, "orphans": 0, "rejects": {}, "skips": {},
-        "totals": {"principal": "1500.00"}, "notes": [], "seconds": 0,
+        "read": 2, "loaded": 2, "rejected": 0, "skipped": 0, "orphans": 0,
+        "rejects": {}, "skips": {}, "totals": {"principal": "1500.00"}, "notes": [], "seconds": 0,
     }  # fmt: skip
 
 
@@ -172,7 +174,9 @@ def test_instalments_without_payments_are_refused(tmp_path: Path) -> None:
 
 
 EVENTS = {
-    "instalment": "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\nL2,1,2024-03-10,100.00\n",
+    "instalment": (
+        "loan_id,number,due_on,principal\nL1,1,2024-02-10,100.00\nL2,1,2024-03-10,100.00\n"
+    ),
     "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\n",
 }
 
@@ -181,7 +185,10 @@ def test_tables_loaded_by_two_threads_are_reconciled_in_the_order_of_the_contrac
     tmp_path: Path,
 ) -> None:
     other_tables = {
-        "survey": "survey_id,customer_id,asked_on,score\n1,C1,2024-03-01,9\n2,C2,2024-03-01,9\n3,C2,2024-03-02,9\n",
+        "survey": (
+            "survey_id,customer_id,asked_on,score\n"
+            "1,C1,2024-03-01,9\n2,C2,2024-03-01,9\n3,C2,2024-03-02,9\n"
+        ),
         "deposit_balance": "as_of,customer_id,balance\n2024-03-31,C1,7.00\n",
     }
     edition = load_tiny(
@@ -213,7 +220,9 @@ def test_an_event_that_an_increment_delivers_again_counts_once(tmp_path: Path) -
         "customer": "customer_id,valid_from\nC9,2024-04-01\n",
         "loan": "loan_id,customer_id,principal,disbursed_on\nL9,C9,1.00,2024-04-01\n",
         "instalment": "loan_id,number,due_on,principal\nL1,2,2024-04-10,100.00\n",
-        "payment": "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\nP2,L1,2024-04-10,100.00\n",
+        "payment": (
+            "payment_id,loan_id,paid_at,amount\nP1,L1,2024-02-10,100.00\nP2,L1,2024-04-10,100.00\n"
+        ),
     }
     later = manifest(
         write(tmp_path / "b", loan_snapshot=None, **again), "2024-04-30", kind="increment"

@@ -27,17 +27,16 @@ def first_column(title: str) -> set[str]:
 
 def environment_names(path: Path) -> set[str]:
     """Return the names that a module reads from the environment, itself or through click."""
-    names = set()
+    keys: list[ast.expr] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.keyword) and node.arg == "envvar":
-            names.add(node.value.value)
-        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if is_call and ast.unparse(node.func) in ("os.environ.get", "os.getenv"):
-            names.add(node.args[0].value)
-        is_lookup = isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ"
-        if is_lookup:
-            names.add(node.slice.value)
-    return names
+            keys.append(node.value)
+        elif isinstance(node, ast.Call):
+            if ast.unparse(node.func) in ("os.environ.get", "os.getenv"):
+                keys.append(node.args[0])
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+            keys.append(node.slice)
+    return {str(ast.literal_eval(key)) for key in keys}
 
 
 def test_the_module_map_is_the_one_that_the_script_writes():
@@ -65,23 +64,24 @@ def test_every_environment_variable_is_documented_and_no_other():
 def test_every_make_target_is_documented_and_no_other():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
-    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
-    assert targets == phony
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    assert targets == set(phony[1].split())
     assert first_column("Make targets") == {f"make {target}" for target in targets}
 
 
 def test_every_file_that_a_document_names_exists():
-    named = set()
+    references = set()
     for name in ("README.md", "CONTRIBUTING.md", "GLOSSARY.md", ".github/CODEOWNERS"):
         text = (ROOT / name).read_text("utf-8")
         paths = re.findall(r"(?<![\w/.])/?((?:analytics|data|pages|tests|\.ci)/[\w./-]*\w)", text)
-        named |= {(name, path) for path in paths}
-    assert not {(name, path) for name, path in named if not (ROOT / path).exists()}
+        references |= {(name, path) for path in paths}
+    assert not {(name, path) for name, path in references if not (ROOT / path).exists()}
 
 
 def test_every_decision_states_context_decision_consequences_and_measured():
     decisions = re.split(r"^### ", section("Decisions"), flags=re.MULTILINE)[1:]
-    numbers = {int(re.match(r"\d+", decision)[0]) for decision in decisions}
+    numbers = {int(n) for n in re.findall(r"^### (\d+)", section("Decisions"), re.MULTILINE)}
     assert numbers == set(range(1, max(numbers) + 1))
     parts = ("**Context**", "**Decision**", "**Consequences**", "**Measured**")
     incomplete = [d.splitlines()[0] for d in decisions if not all(part in d for part in parts)]

@@ -15,7 +15,10 @@ from data.loading.pipeline import load
 from data.loading.plan import Overrides
 
 CUSTOMER = "customer_id,valid_from\nC1,2024-01-01\nC2,2024-01-01\n"
-LOAN = "loan_id,customer_id,principal,disbursed_on\nL1,C1,1000.00,2024-01-10\nL2,C2,2000.00,2024-02-10\n"
+LOAN = (
+    "loan_id,customer_id,principal,disbursed_on\n"
+    "L1,C1,1000.00,2024-01-10\nL2,C2,2000.00,2024-02-10\n"
+)
 SNAPSHOT = "as_of,loan_id,balance,days_past_due\n2024-03-31,L1,900.00,0\n2024-03-31,L2,2000.00,31\n"
 AS_OF = dt.date(2024, 3, 31)
 LENIENT = {"rejects": 1.0, "orphans": 1.0, "conflicts": 1.0}
