@@ -7,9 +7,10 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -23,8 +24,10 @@ from data.editions.memory import retain_freed_memory
 from data.errors import InvalidRequest, UserError
 from data.ingest.encodings import ENCODINGS
 from data.ingest.source import source_names
+from data.loading.book_check import HeldDelivery
 from data.loading.pipeline import dry_run, load
 from data.loading.plan import Overrides, SameDelivery
+from data.messages import note
 
 PROGRAM = "python -m data"
 # What the option --language takes, and the code of the language.
@@ -108,6 +111,11 @@ def _delivery_options(function: Callable) -> Callable:
             metavar="NAME",
             help="放行量的变化的人 / who accepts the change of volume",
         ),
+        click.option(
+            "--accept",
+            metavar="NAME",
+            help="核对后放行全部暂停事项的人 / who lets pass all that holds the delivery",
+        ),
         click.option("--report", type=click.Choice(("text", "json")), default="text"),
         click.option("--memory", callback=_memory, help="4GB | 60%"),
         click.option("--threads", callback=_threads),
@@ -133,6 +141,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error)
         return 0
     except UserError as error:
+        if isinstance(error, HeldDelivery):
+            counts = {name: table.to_json() for name, table in error.tables.items()}
+            _print_notes(counts, sys.stderr)
         print(error, file=sys.stderr)
         return 2 if isinstance(error, InvalidRequest) else 1
     except KeyboardInterrupt:
@@ -188,6 +199,7 @@ def _load(
     home: Path,
     limit: dict[str, float],
     accept_volume: str | None,
+    accept: str | None,
     encoding: str | None,
     report: str,
     **options: Any,
@@ -201,7 +213,7 @@ def _load(
         source,
         home,
         build_marts=build,
-        overrides=Overrides(limit, accept_volume, encoding),
+        overrides=Overrides(limit, accept, encoding, accept_volume),
         progress=_progress,
         **options,
     )
@@ -226,7 +238,22 @@ def _report(edition: Edition, form: str, seconds: float) -> None:
     for name, counts in [*facts["files"].items(), *facts["tables"].items()]:
         numbers = (counts[key] for key in ("read", "loaded", "rejected", "skipped"))
         print(f"{name:<18}" + "".join(f"{number:>14,}" for number in numbers))
+    _print_notes(facts["tables"], sys.stdout)
     print(f"版本 edition {edition.id}，截止 as of {edition.as_of}，{seconds:.1f} s")
+
+
+def _print_notes(tables: Mapping[str, Mapping[str, Any]], stream: TextIO) -> None:
+    """Print every remark about the delivered tables: number, sum, first places, who let it pass."""
+    for name, counts in tables.items():
+        for remark in counts["notes"]:
+            facts = remark.get("facts", {})
+            details = [*facts.get("places", []), *filter(None, [facts.get("column")])]
+            if "balance" in facts:
+                details.insert(0, f"CNY {Decimal(facts['balance']):,.2f}")
+            if facts.get("accepted_by"):
+                details.append(f"放行人 let pass by {facts['accepted_by']}")
+            tail = f" [{'; '.join(details)}]" if details else ""
+            print(f"{name:<18}{remark['count']:>12,}  {note(remark['code'])}{tail}", file=stream)
 
 
 @commands.command(cls=Command, name="check", help="只检查，不发布 / check only, publish nothing")
@@ -239,6 +266,7 @@ def _check(
     kind: str | None,
     limit: dict[str, float],
     accept_volume: str | None,
+    accept: str | None,
     encoding: str | None,
     report: str,
     **_unused: Any,
@@ -250,13 +278,14 @@ def _check(
         home,
         as_of=as_of,
         kind=kind,
-        overrides=Overrides(limit, accept_volume, encoding),
+        overrides=Overrides(limit, accept, encoding, accept_volume),
         progress=_progress,
     )
     if report == "json":
         body = {"tables": facts["tables"], "files": facts["files"]}
         print(json.dumps(body, ensure_ascii=False, indent=1))
         return
+    _print_notes(facts["tables"], sys.stdout)
     print("可以加载 / fit to be loaded")
 
 

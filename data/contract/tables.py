@@ -162,6 +162,8 @@ REGISTER_COLUMNS = {
     "loan_number": "loan_key integer, loan_id varchar, customer_key integer",
     "rejected": "table_name varchar, file varchar, line bigint, column_name varchar, "
     "value_masked varchar, reason varchar, sentence varchar, delivery smallint",
+    "finding": "code varchar, table_name varchar, id varchar, day date, value varchar, "
+    "amount decimal(18, 2), delivery smallint",
     "delivery": "delivery smallint, source varchar, kind varchar, as_of date, "
     "loaded_at timestamp, tables json, manifest json",
 }

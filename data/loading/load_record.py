@@ -38,7 +38,8 @@ def edition_facts(
             rows[name] = rows.get(name, 0) + counts.loaded
     overrides = {
         "limits": dict(plan.overrides.limits),
-        "volume_by": plan.overrides.approved_by,
+        "approved_by": plan.overrides.approved_by,
+        "volume_by": plan.overrides.volume_by,
     }
     return {
         "as_of": plan.as_of,

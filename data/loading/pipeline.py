@@ -20,12 +20,13 @@ from data.editions.part_writer import BuildSession
 from data.editions.reader import EditionReader
 from data.errors import UserError
 from data.ingest.files import Progress
+from data.loading.book_check import HeldDelivery, check_books, note_volume
 from data.loading.control_totals import check_totals, delivered_totals
 from data.loading.dimensions import load_dimensions
 from data.loading.events import load_events
 from data.loading.load_record import edition_facts, record_delivery
 from data.loading.plan import LoadPlan, Overrides, plan_load
-from data.loading.reconciliation import check_volume
+from data.loading.reconciliation import LoadCounts, check_volume
 from data.loading.staging import Staging
 from data.loading.surrogate_keys import load_customers, load_loans
 from data.loading.validation import RowValidator, StagedTable
@@ -179,6 +180,7 @@ class _Load:
         table, date = _FIRST_DATE[history]
         first_event = validator.one(f"select min({date}) from part.history.{table}", "first month")
         months = plan.months(first_event[0])
+        self._hold(validator, delivered, months[0])
         counts = validator.counts_by_table
         facts = edition_facts(plan, history, months, counts, staging.files)
         record_delivery(validator, plan, facts, self.now)
@@ -193,6 +195,27 @@ class _Load:
             self.build_marts(session, months)
             self.progress("marts", len(months), time.monotonic() - started)
         return facts
+
+    def _hold(
+        self, validator: RowValidator, delivered: Mapping[str, StagedTable], first: dt.date
+    ) -> None:
+        """Check the books and the volume; raise HeldDelivery unless a named person lets it pass."""
+        started = time.monotonic()
+        overrides = self.plan.overrides
+        volume_by = overrides.volume_by or overrides.approved_by
+        tables = validator.counts_by_table
+        holds = check_books(validator, delivered, first, overrides.approved_by)
+        hold_count = len(holds)
+        if overrides.approved_by:
+            holds = []
+        if change := _volume_change(self.plan, tables):
+            hold_count += 1
+            note_volume(tables, change, volume_by)
+            if not volume_by:
+                holds.append(change)
+        self.progress("book check", hold_count, time.monotonic() - started)
+        if holds:
+            raise HeldDelivery(holds, tables)
 
     def _load_tables(self, validator: RowValidator, delivered: Mapping[str, StagedTable]) -> None:
         started = time.monotonic()
@@ -270,13 +293,21 @@ def _reconcile(
         counts.check(plan.limits)
     for name in delivered:
         validator.counts_by_table[name].check(plan.limits)
-    if plan.before and not plan.overrides.approved_by:
-        facts = plan.before.facts
-        compared = {
-            name: counts
-            for name, counts in validator.counts_by_table.items()
-            if plan.kind == "full" or name in _VOLUME_CHECKED_TABLES
-        }
-        same_kind = facts.get("kinds", ["full"])[-1] == plan.kind
-        before = facts.get("tables", {})
-        check_volume(compared, before, plan.limits["volume"], same_kind=same_kind)
+
+
+def _volume_change(plan: LoadPlan, tables: Mapping[str, LoadCounts]) -> UserError | None:
+    """Return the change of volume since the edition before that holds the load, if any."""
+    if not plan.before:
+        return None
+    facts = plan.before.facts
+    compared = {
+        name: counts
+        for name, counts in tables.items()
+        if plan.kind == "full" or name in _VOLUME_CHECKED_TABLES
+    }
+    same_kind = facts.get("kinds", ["full"])[-1] == plan.kind
+    try:
+        check_volume(compared, facts.get("tables", {}), plan.limits["volume"], same_kind=same_kind)
+    except UserError as error:
+        return error
+    return None

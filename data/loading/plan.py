@@ -36,14 +36,17 @@ class Overrides:
     limits
         Shares that replace the declared ones, by name.
     approved_by
-        The name of the person who accepts a change of volume.
+        The name of the person who lets everything pass that holds the delivery.
     encoding
         The encoding of CSV files, in place of the source's.
+    volume_by
+        The name of the person who accepts a change of volume, and nothing else.
     """
 
     limits: Mapping[str, float] = field(default_factory=dict)
     approved_by: str | None = None
     encoding: str | None = None
+    volume_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,16 @@ def reason_in(code: str, language: str) -> str:
     return _CATALOGUES[language]["reason"].get(code, code)
 
 
+def note_in(code: str, language: str) -> str:
+    """Return a remark of the reconciliation in one language; an unknown code as it is."""
+    return _CATALOGUES[language]["note"].get(code, code)
+
+
+def effect_in(code: str, language: str) -> str:
+    """Return in one language which figures a remark concerns; empty where none is declared."""
+    return _CATALOGUES[language]["effect"].get(code, "")
+
+
 def note(code: str) -> str:
     """Return a remark of the reconciliation, Chinese first."""
     return in_both(*(_CATALOGUES[language]["note"][code] for language in LANGUAGES))

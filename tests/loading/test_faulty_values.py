@@ -149,7 +149,11 @@ def test_a_change_of_unit_stops_the_load(tmp_path: Path) -> None:
         return head + "".join(f"L{number},C1,{amount},2024-01-10\n" for number in range(1, 1201))
 
     snapshot = "as_of,loan_id,balance,days_past_due\n2024-03-31,L1,900.00,0\n"
-    load_tiny(write(tmp_path / "a", loan=loans("10000.00"), loan_snapshot=snapshot), tmp_path / "h")
+    load_tiny(
+        write(tmp_path / "a", loan=loans("10000.00"), loan_snapshot=snapshot),
+        tmp_path / "h",
+        accepted_by="Li Wei",
+    )
     with pytest.raises(UserError, match=r"loan: principal went from 12000000\.00 to 1200\.00"):
         load_tiny(write(tmp_path / "b", loan=loans("1.00"), loan_snapshot=snapshot), tmp_path / "h")
 
@@ -211,7 +215,8 @@ def test_a_customer_born_after_a_month_end_has_no_age(tmp_path: Path) -> None:
     """Valid from January, born on 20 March: no age in February, age 0 in March."""
     text = "customer_id,valid_from,birth_on\nC1,2024-01-01,2024-03-20\nC2,2024-01-01,1990-05-20\n"
     snapshot = "as_of,loan_id,balance,days_past_due\n"
-    snapshot += "2024-02-29,L1,950.00,0\n2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
+    snapshot += "2024-02-29,L1,950.00,0\n2024-02-29,L2,2.00,0\n"
+    snapshot += "2024-03-31,L1,900.00,0\n2024-03-31,L2,1.00,0\n"
     folder = write(tmp_path / "in", customer=text, loan_snapshot=snapshot)
     edition = load(folder, "contract", tmp_path / "home", build_marts=build, as_of=AS_OF)
     result = rows(

@@ -252,7 +252,8 @@ def test_amounts_are_stored_to_the_fen(
         for number, amount in enumerate(fen, 1)
     )
     snapshot = "as_of,loan_id,balance,days_past_due\n2024-03-31,L1,0,0\n"
-    edition = load_tiny(write(folder / "d", loan=loan, loan_snapshot=snapshot), folder / "h")
+    delivery = write(folder / "d", loan=loan, loan_snapshot=snapshot)
+    edition = load_tiny(delivery, folder / "h", accepted_by="Li Wei")
     whole = sum(fen)
     assert (
         edition.facts["tables"]["loan"]["totals"]["principal"]

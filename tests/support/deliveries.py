@@ -77,12 +77,23 @@ def load_tiny(
     as_of: dt.date | None = AS_OF,
     limits: Mapping[str, float] | None = None,
     volume_by: str | None = None,
+    accepted_by: str | None = None,
     encoding: str | None = None,
     source: str = "contract",
     **options: Any,
 ) -> Edition:
-    """Load without marts; `limits` LENIENT loads the valid rows whatever the share of others."""
-    overrides = Overrides(limits or {}, volume_by, encoding)
+    """Load without marts.
+
+    Parameters
+    ----------
+    limits
+        LENIENT loads the valid rows whatever the share of others.
+    volume_by
+        Who accepts a change of volume.
+    accepted_by
+        Who lets everything pass that holds the delivery, such as loans without a snapshot.
+    """
+    overrides = Overrides(limits or {}, accepted_by, encoding, volume_by)
     return load(
         delivery, source, home, build_marts=None, as_of=as_of, overrides=overrides, **options
     )
