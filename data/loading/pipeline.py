@@ -22,6 +22,7 @@ from data.errors import UserError
 from data.ingest.files import Progress
 from data.loading.book_check import HeldDelivery, check_books, note_volume
 from data.loading.control_totals import check_totals, delivered_totals
+from data.loading.customer_versions import extend_first_versions
 from data.loading.dimensions import load_dimensions
 from data.loading.events import load_events
 from data.loading.load_record import edition_facts, record_delivery
@@ -230,6 +231,7 @@ class _Load:
             staged for name, staged in delivered.items() if name not in (*DIMENSIONS, *KEYED_TABLES)
         ]
         self._load_each(load_events, validator, remaining)
+        extend_first_versions(validator, delivered["customer"])
 
     def _load_each(
         self,

@@ -153,20 +153,20 @@ def test_a_loan_is_grouped_by_the_attributes_of_its_borrower_at_each_month_end(
     assert balance("employment", MAR)["retired"] == 80_000
     assert balance("payroll", MAR)["yes"] == 80_000
     assert "retired" not in balance("employment", FEB)
-    assert set(balance("payroll", FEB)) == {"no", "unknown"}
+    assert set(balance("payroll", FEB)) == {"no"}
 
 
-@pytest.mark.parametrize("dimension", BORROWER_DIMENSIONS, ids=lambda dimension: dimension.id)
-def test_a_loan_whose_borrower_has_no_record_yet_is_of_unknown_kind(
-    direct: Warehouse, dimension: Dimension
+def test_a_loan_whose_borrower_is_recorded_later_has_a_borrower_from_the_first_on(
+    direct: Warehouse,
 ) -> None:
     # C9, recorded from 2026-09-15: L8 of 5,000, of which one instalment of 1,000 is due on
     # 20 August and late until 25 September; L14 was settled in July
-    question = Question(
-        "balance", AUG, by=(dimension.id,), where=(("branch_1", ("N",)), ("family", ("consumer",)))
-    )
-    frame = ask(direct, question)
-    assert frame[frame[dimension.id] == "unknown"].value.tolist() == [5_000]
+    where = (("branch_1", ("N",)), ("family", ("consumer",)))
+    frame = ask(direct, Question("balance", AUG, by=("borrower",), where=where))
+    values = dict(zip(frame["borrower"], frame.value, strict=True))
+    assert "unknown" not in values
+    parts = ask(direct, Question("balance", AUG, by=("customer_kind",), where=where))
+    assert parts.value.sum() == values["yes"]
 
 
 @pytest.fixture(scope="module")
