@@ -51,6 +51,53 @@ def rejected_rows(warehouse: Warehouse, limit: int = 200) -> pd.DataFrame:
     return warehouse.query(load("questions/refused_rows"), None, limit=limit)
 
 
+def findings(warehouse: Warehouse) -> pd.DataFrame:
+    """Return every remark that the loads recorded, newest delivery first.
+
+    Returns
+    -------
+    delivery, as_of, table, code, column (empty unless the remark is about one), count, balance
+    (CNY, missing where the remark has none), places (the first ones, text), accepted_by (who let
+    it pass; empty where nothing was held), has_list (whether the places are stored).
+    """
+    columns = ["delivery", "as_of", "table", "code", "column", "count", "balance", "places"]
+    rows = [
+        {"delivery": delivery["delivery"], "as_of": delivery["as_of"], "table": table}
+        | _finding(remark)
+        for delivery in warehouse.query(load("questions/delivery_tables")).to_dict("records")
+        for table, counts in json.loads(delivery["tables"]).items()
+        for remark in counts.get("notes", [])
+    ]
+    return pd.DataFrame(rows, columns=[*columns, "accepted_by", "has_list"])
+
+
+def _finding(remark: Mapping[str, Any]) -> dict[str, Any]:
+    facts = remark.get("facts", {})
+    balance = facts.get("balance")
+    return {
+        "code": remark["code"],
+        "column": facts.get("column", ""),
+        "count": remark["count"],
+        "balance": None if balance is None else float(balance),
+        "places": list(facts.get("places", [])),
+        "accepted_by": facts.get("accepted_by") or "",
+        "has_list": balance is not None,
+    }
+
+
+def finding_places(warehouse: Warehouse, delivery: int, table: str, code: str) -> pd.DataFrame:
+    """Return the places of a finding of the book check, at most those that the load stored.
+
+    Returns
+    -------
+    id, day, value, amount (CNY). Empty for an edition of the time before places were stored.
+    """
+    if "finding" not in warehouse.tables:
+        return pd.DataFrame(columns=["id", "day", "value", "amount"])
+    sql = load("questions/finding_places")
+    return warehouse.query(sql, None, delivery=delivery, table=table, code=code)
+
+
 def empty_tables(warehouse: Warehouse) -> dict[str, list[str]]:
     """Return table of the contract without rows → the metrics that need it.
 

@@ -1,6 +1,6 @@
-"""数据: the edition served, its freshness, row counts, rejected rows, and the invariants."""
+"""数据: the edition served, the invariants, what the loads found, row counts, rejected rows."""
 
-from pages.parts.sections.about import data
+from pages.parts.sections.about import data, findings
 from pages.parts.state import rulebook_queries
 from pages.parts.state.selection import current_selection
 
@@ -8,6 +8,7 @@ selection = current_selection()
 lang = selection.lang
 data.freshness(lang)
 data.invariants(selection)
+findings.board(lang)
 rulebook_queries.warn_of_invalid_rulebooks(lang)
 data.editions(lang)
 data.row_counts(lang)

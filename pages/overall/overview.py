@@ -2,6 +2,7 @@
 
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
+from pages.parts.sections.about import findings
 from pages.parts.sections.change import controls, significance_chips
 from pages.parts.sections.overview import (
     BOARD_METRICS,
@@ -17,6 +18,7 @@ from pages.parts.widgets import boards, chart, kpi_tiles, metric_table
 selection = current_selection()
 lang = selection.lang
 boards.begin_page()
+findings.passed_line(lang)
 before = controls.comparison_month(selection)
 significance_chips.show(
     selection,

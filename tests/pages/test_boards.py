@@ -284,10 +284,9 @@ def test_the_ledger_balances_read_against_loaded_rejected_and_skipped(
     assert ledger["balanced"].all()
     loans = ledger[ledger["table"] == "loan"].iloc[0]
     assert (loans["loaded"],) == bank.one("select count(*) from loan")
-    assert (
-        number(loans["read"], "count", "en")
-        in app("about/data", lang="en").dataframe[2].value["Read"].tolist()
-    )
+    frames = [frame.value for frame in app("about/data", lang="en").dataframe]
+    table = next(frame for frame in frames if "Read" in frame)
+    assert number(loans["read"], "count", "en") in table["Read"].tolist()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

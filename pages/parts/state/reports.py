@@ -29,6 +29,16 @@ def rejected_rows(limit: int = 200) -> pd.DataFrame:
     return cached_report(load_report.rejected_rows, limit)
 
 
+def findings() -> pd.DataFrame:
+    """Return the remarks of the loads of this edition, those of the book check included."""
+    return cached_report(load_report.findings)
+
+
+def finding_places(delivery: int, table: str, code: str) -> pd.DataFrame:
+    """Return the places of a finding of the book check."""
+    return cached_report(load_report.finding_places, delivery, table, code)
+
+
 def unknown_targets() -> list[str]:
     """Return the codes of the target table that name no metric."""
     return cached_report(targets.unknown_metrics)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from analytics.analysis.invariants import Check
 from analytics.i18n import text
 from analytics.i18n.text import say
 from analytics.metrics.definitions import METRICS
 from data.contract.schema import read_contract
 from data.messages import reason_in
+from pages.parts.sections.about import findings
 from pages.parts.state import queries, reports
 from pages.parts.state.selection import Selection
 from pages.parts.widgets import boards, tables
@@ -30,15 +34,9 @@ def invariants(selection: Selection) -> None:
     with spot:
         st.skeleton(height=_HEIGHT)
     checks = reports.checks(selection.as_of)
-    broken = [check for check in checks if check.failed]
     with spot.container():
-        section_title(
-            say(
-                "data.checks_broken" if broken else "data.checks_hold",
-                lang,
-                count=len(broken or checks),
-            )
-        )
+        section_title(_checks_title(checks, lang))
+        caption(findings.held_sentence(lang))
         tables.plain(
             "data",
             ("number", "rule", "verdict", "cases", "example"),
@@ -56,6 +54,16 @@ def invariants(selection: Selection) -> None:
             lang,
             right=("cases",),
         )
+
+
+def _checks_title(checks: Sequence[Check], lang: str) -> str:
+    """Say how many invariants hold, of those that could be compared."""
+    broken = [check for check in checks if check.failed]
+    holding = [check for check in checks if check.holds]
+    if broken:
+        return say("data.checks_broken", lang, count=len(broken))
+    key = "data.checks_hold" if len(holding) == len(checks) else "data.checks_hold_partly"
+    return say(key, lang, count=len(holding), all=len(checks))
 
 
 def freshness(lang: str) -> None:
