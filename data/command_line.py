@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,8 +17,19 @@ class RepeatedOption(click.Option):
         super().__init__(*args, multiple=True, **attributes)
 
 
+class PipeClosed(Exception):
+    """The reader of standard output has gone. Not an OSError, for which click ends with code 1."""
+
+
 class Command(click.Command):
     """A command with repeated options and unambiguous abbreviations: --form for --format."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises PipeClosed where nobody reads what it prints."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; a flag is repeated before each further value that follows it."""
@@ -56,7 +68,19 @@ def run(commands: click.Group, argv: Sequence[str] | None, program: str) -> int:
     """Run a command and return its exit code.
 
     Wrong use is one line on stderr and exit code 2; errors of the product are raised to the caller.
+    A reader that closes the pipe early, such as `head`, has what it wants: exit code 0.
     """
+    try:
+        code = _run(commands, argv, program)
+        sys.stdout.flush()
+    except (BrokenPipeError, PipeClosed):
+        # What is still buffered would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(commands: click.Group, argv: Sequence[str] | None, program: str) -> int:
     arguments = None if argv is None else list(argv)
     try:
         return commands.main(arguments, prog_name=program, standalone_mode=False) or 0

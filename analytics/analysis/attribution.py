@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from analytics.metrics.definitions import Metric, metric_named
 from analytics.metrics.edition_metadata import metadata
-from analytics.metrics.query import check, compile_question
+from analytics.metrics.query import check, check_dated, compile_question
 from analytics.metrics.question import Question
 from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
@@ -126,6 +126,7 @@ def validate_periods(reader: EditionReader, question: Question, before: date) ->
         raise UserError("no_comparison_month_in_edition", first=first, before=before)
     for day in (before, question.as_of):
         check(reader, question.with_changes(as_of=day, last=1, compare=None))
+    check_dated(metric_named(question.metric), question)
 
 
 def compare_periods(reader: EditionReader, question: Question, before: date) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """Moves between two month ends: migration matrix, overdue roll-forward, 五级分类迁徙率.
 
 Every count, amount and cell is a set of loans or customers that opens as a list (`list_rows`,
-`count_rows`). The population is what has a balance. The matrix includes those who joined and those
-who left, so that its rows add up to the opening book and its columns to the closing book. A filter
+`count_rows`). The population is what has a balance, as in every metric of the book: by class and by
+days past due alike. The matrix includes those who joined and those who left, so that its rows add
+up to the opening book and its columns to the closing book. A filter
 is applied at each month end: a loan or customer outside it at one of them has moved in or out.
 """
 
@@ -56,8 +57,6 @@ _TERM_SQL = """case
             else after
         end"""
 _STOCKS = {"opening": "before = 'late'", "closing": "after = 'late'"}
-# By days past due an open loan counts even where a snapshot has no balance for it.
-_OPEN_SQL = "(fact.ended_on is null and fact.written_off_on is null)"
 # Largest first: by the higher balance of the two days.
 _LARGEST = "greatest(balance_before, balance) as largest"
 _ORDER = ("largest desc", "key")
@@ -129,8 +128,6 @@ def _moves(reader: EditionReader, query: MigrationQuery) -> _Selection:
     )
     validate_periods(reader, question, query.before)
     placeholders: dict[str, str] = {}
-    if query.of_loans:
-        placeholders["in_book"] = _OPEN_SQL if query.by == "bucket" else "fact.balance > 0"
     params: dict[str, Any] = {"opening_on": query.before, "closing_on": question.as_of}
     for side, day in (("before", query.before), ("after", question.as_of)):
         at_day = question.with_changes(as_of=day)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -60,11 +61,19 @@ POSITIVE = WholeNumber(1)
 
 
 def filter_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return name and codes of a filter `col=value[,value]`. Raises InvalidRequest."""
+    """Return name and codes of a filter `col=value[,value]`. Raises InvalidRequest.
+
+    A code that holds a comma stands in double quotes, as in CSV; a double quote within it is
+    doubled.
+    """
     name, sign, values = text.partition("=")
-    if not sign or not name or not values:
+    if not sign or not name or not values or "\n" in values or "\r" in values:
         raise InvalidRequest("filter_syntax", text_=text)
-    return name, tuple(values.split(","))
+    try:
+        (codes,) = csv.reader([values], strict=True)
+    except csv.Error:
+        raise InvalidRequest("filter_syntax", text_=text) from None
+    return name, tuple(codes)
 
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
@@ -81,10 +90,11 @@ def dimensions(_context: click.Context, _option: click.Parameter, text: str) -> 
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def as_of_option(required: bool = True) -> Decorator:
-    """Give a command --as-of."""
+def as_of_option(required: bool = True, *other_names: str) -> Decorator:
+    """Give a command --as-of, also by `other_names`."""
     words = "month end, YYYY-MM-DD" + ("" if required else "; the newest unless given")
-    return click.option("--as-of", required=required, type=DATE, metavar="DATE", help=words)
+    names = ("--as-of", *other_names, "as_of")
+    return click.option(*names, required=required, type=DATE, metavar="DATE", help=words)
 
 
 def where_option() -> Decorator:
@@ -94,7 +104,7 @@ def where_option() -> Decorator:
         cls=RepeatedOption,
         callback=filters,
         metavar="col=value[,value] …",
-        help="filters",
+        help="filters; a value that holds a comma stands in double quotes: 'branch_1=\"a,b\",c'",
     )
 
 
@@ -146,13 +156,24 @@ def show(frame: pd.DataFrame, form: str) -> None:
     JSON is a list of objects; dates are written YYYY-MM-DD, missing values as null.
     """
     if form == "json":
-        cells = dated(frame).astype(object)
+        cells = dated(without_negative_zero(frame)).astype(object)
         records = cells.where(cells.notna(), None).to_dict("records")
         print(json.dumps(records, ensure_ascii=False, indent=1))
     elif form == "csv":
-        print(dated(frame).to_csv(index=False), end="")
+        print(csv_text(frame), end="")
     else:
         print(aligned(frame))
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV with its times written YYYY-MM-DD."""
+    return dated(without_negative_zero(frame)).to_csv(index=False)
+
+
+def without_negative_zero(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with 0 in place of −0, which floating-point sums of nothing can give."""
+    floats = frame.select_dtypes("float")
+    return frame.assign(**{str(name): floats[name] + 0.0 for name in floats})
 
 
 def dated(frame: pd.DataFrame) -> pd.DataFrame:
@@ -180,4 +201,4 @@ def _number_format(column: pd.Series) -> Callable[[float], str]:
         places = 0
     elif (values.abs() >= 1000).any():
         places = 2
-    return lambda value: "—" if pd.isna(value) else f"{value:,.{places}f}"
+    return lambda value: "—" if pd.isna(value) else f"{value:z,.{places}f}"

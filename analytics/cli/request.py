@@ -24,12 +24,14 @@ from analytics.cli.options import (
     as_of_option,
     by_option,
     command,
+    csv_text,
     dated,
     filter_of,
     format_option,
     home_option,
     scheme_option,
     where_option,
+    without_negative_zero,
 )
 from analytics.metrics.question import Question
 from analytics.rulebooks.schemes import OPENINGS
@@ -89,7 +91,7 @@ def analysis_command(
         and the option --by.
     """
     argument = [click.argument("metric")] if metric else []
-    months = _pair_options() if pair else [as_of_option()]
+    months = _pair_options() if pair else [as_of_option(True, "--to")]
     dimension = [by_option("a dimension, or class")] if by else []
     opening = click.option(
         "--opening",
@@ -127,7 +129,13 @@ def _pair_options() -> list[Decorator]:
         "--from", "before", required=True, type=DATE, metavar="DATE", help="earlier month end"
     )
     after = click.option(
-        "--to", "as_of", required=True, type=DATE, metavar="DATE", help="second month end"
+        "--to",
+        "--as-of",
+        "as_of",
+        required=True,
+        type=DATE,
+        metavar="DATE",
+        help="second month end",
     )
     return [before, after]
 
@@ -181,7 +189,7 @@ def _print(head: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], form: st
         return
     if form == "csv":
         for frame in list(frames.values())[:1] or [pd.DataFrame([plain])]:
-            print(dated(frame).to_csv(index=False), end="")
+            print(csv_text(frame), end="")
         return
     if plain:
         print("\n".join(f"{name}: {value}" for name, value in plain.items()))
@@ -206,11 +214,11 @@ def _plain(value: Any) -> Any:
         return None
     if number.is_integer() and not isinstance(value, float):
         return int(number)
-    return number
+    return number + 0.0
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    cells = dated(frame).astype(object)
+    cells = dated(without_negative_zero(frame)).astype(object)
     cells = cells.where(cells.notna(), None)
     return [
         {name: _plain(value) for name, value in row.items()} for row in cells.to_dict("records")

@@ -79,10 +79,12 @@ def _scheme(name: str) -> Scheme:
 @command(
     "schemes",
     "列出规则手册及其版本 / list the rulebooks and their editions",
+    home_option(),
     format_option(),
     language_option(),
 )
-def _schemes(format: str, lang: str) -> None:
+def _schemes(format: str, lang: str, **_unused: Any) -> None:
+    # The rulebooks are those of the program, of whichever home: --home is taken as everywhere.
     rows = [_edition_row(book, lang) for scheme in _read().values() for book in scheme.editions]
     show(pd.DataFrame(rows), format)
 

@@ -72,8 +72,7 @@ def number(value: float | None, unit: str, lang: str, *, tick: bool = False) -> 
     """
     if value is None or is_missing(value):
         return NOTHING
-    # Adding 0.0 turns −0.0 into 0.0.
-    amount = float(value) + 0.0
+    amount = float(value)
     decimals = "#,##0.##" if tick else "#,##0.00"
     if unit == "rate":
         formatted = format_percent(amount, format=f"{decimals}%", locale=_BABEL[lang])
@@ -82,6 +81,13 @@ def number(value: float | None, unit: str, lang: str, *, tick: bool = False) -> 
     else:
         pattern = "#,##0" if unit in ("count", "days") else decimals
         formatted = format_decimal(amount, format=pattern, locale=_BABEL[lang])
+    return _signed(formatted)
+
+
+def _signed(formatted: str) -> str:
+    """Write the minus sign, which a figure that rounds to zero does not have."""
+    if not any(digit in formatted for digit in "123456789"):
+        return formatted.replace("-", "")
     return formatted.replace("-", "−")
 
 
@@ -97,7 +103,7 @@ def _money(value: float, lang: str, decimals: str) -> str:
 def exact(value: float | None, unit: str, lang: str) -> str:
     """Format a value for a list: money to the fen, everything else as `number` does."""
     if unit == "money" and value is not None and not is_missing(value):
-        return format_decimal(value, format="#,##0.00", locale=_BABEL[lang]).replace("-", "−")
+        return _signed(format_decimal(value, format="#,##0.00", locale=_BABEL[lang]))
     return number(value, unit, lang)
 
 

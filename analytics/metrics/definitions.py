@@ -30,6 +30,8 @@ ALLOWED_DIMENSIONS: Mapping[str, tuple[str, ...]] = {
 # Parts made before these columns existed lack HAS_BORROWER_COLUMNS and are joined instead.
 BORROWER_PREFIX = "borrower_"
 HAS_BORROWER_COLUMNS = "has_borrower_columns"
+# Columns of loan_life that a source delivers without a date: only their newest value is known.
+UNDATED_COLUMNS = frozenset({"outcome", "status_code"})
 # A share of fewer rows says nothing about the group: it is shown in grey, with 样本不足.
 MIN_GROUP_SIZE = 30
 
@@ -97,6 +99,11 @@ class Dimension(Declaration, frozen=True):
     def columns(self) -> tuple[ColumnReference, ...]:
         """The columns that `sql` reads."""
         return tuple(part for part in self.parts if isinstance(part, ColumnReference))
+
+    @property
+    def undated_columns(self) -> tuple[str, ...]:
+        """The columns that `sql` reads of which only the newest value is known."""
+        return tuple(column for _, column in self.columns if column in UNDATED_COLUMNS)
 
 
 class Metric(Declaration, frozen=True):
@@ -219,6 +226,12 @@ class Metric(Declaration, frozen=True):
                 measure = "count" if "count(" in sql else self.measure
                 measures[measure_name(sql)] = f"coalesce({sql}, 0)::{MEASURES[measure]}"
         return measures
+
+    def reads(self, column: str) -> bool:
+        """Whether the counted rows or the numerator depend on a column of the mart."""
+        texts = (self.population, self.numerator_filter, self.numerator)
+        sql = " ".join(text for text in texts if text)
+        return column in {name for _, name in _COLUMN_REFERENCE.findall(sql)}
 
     def supports(self, dimension: Dimension | None) -> bool:
         """Whether the metric may be split by the dimension; None stands for the class."""

@@ -13,7 +13,7 @@ from datetime import date
 
 import pandas as pd
 
-from analytics.metrics.definitions import Metric, dimension_named, metric_named
+from analytics.metrics.definitions import DIMENSIONS, Metric, dimension_named, metric_named
 from analytics.metrics.edition_metadata import UNKNOWN, has_deposits, labels, metadata
 from analytics.metrics.question import COMPARISONS, Question
 from analytics.metrics.sql_builder import CompiledQuery, SqlBuilder, first_month
@@ -76,7 +76,17 @@ def check(reader: EditionReader, question: Question) -> None:
     _check_options(metric, question)
     _check_month(reader, metric, question)
     _check_dimensions(reader, metric, question)
+    if question.compare:
+        check_dated(metric, question)
     _check_history(reader, metric, question)
+
+
+def check_dated(metric: Metric, question: Question) -> None:
+    """Raise UserError when the figure of an earlier month end cannot be known."""
+    for dimension in DIMENSIONS.values():
+        is_used = dimension.id in question.dimensions
+        if any(is_used or metric.reads(column) for column in dimension.undated_columns):
+            raise UserError("comparison_undated", metric=metric.name, name=dimension.name)
 
 
 def _check_options(metric: Metric, question: Question) -> None:
@@ -130,7 +140,9 @@ def _check_dimensions(reader: EditionReader, metric: Metric, question: Question)
 def _check_codes(name: str, codes: Iterable[str], allowed: set[str]) -> None:
     for code in codes:
         if code not in allowed:
-            some = ", ".join(sorted(allowed)[:20])
+            some = ", ".join(
+                f'"{value}"' if "," in value else value for value in sorted(allowed)[:20]
+            )
             raise UserError("unknown_value", name=name, code_=code, some=some)
 
 

@@ -18,7 +18,7 @@ from analytics.metrics.edition_metadata import UNKNOWN, metadata
 from analytics.metrics.question import COMPARISONS, Question
 from analytics.rulebooks.registry import schemes
 from analytics.rulebooks.schemes import NEW, NONE
-from analytics.sql.templates import fragment
+from analytics.sql.templates import fragment, load
 from data.dates import month_end
 from data.editions.reader import EditionReader
 
@@ -104,7 +104,7 @@ class SqlBuilder:
         if source.is_monthly:
             return source.id
         days = ", ".join(self._bind("as_of", month) for month in months)
-        return f"(\n{fragment('loan_life_at', months=days)})"
+        return f"(\n{load('facts/loan_life_at', months=days)})"
 
     def compile(self, cubes: bool = True) -> CompiledQuery:
         """Return the query of the question; `cubes` lets a trend cube answer where it can."""

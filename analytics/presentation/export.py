@@ -57,7 +57,8 @@ def _cell(value: Any, unit: str) -> Any:
         return str(value)[:10]
     if unit == "text":
         return str(value)
-    return int(value) if unit in ("count", "days") else float(value)
+    # Adding 0.0 turns −0.0 into 0.0.
+    return int(value) if unit in ("count", "days") else float(value) + 0.0
 
 
 def csv_bytes(

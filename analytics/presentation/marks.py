@@ -187,4 +187,4 @@ def hover(row: Any, label: str, unit: str, lang: str) -> str:
 
 
 def _whole_number(value: float | None) -> str:
-    return text.NOTHING if value is None or text.is_missing(value) else f"{value:,.0f}"
+    return text.NOTHING if value is None or text.is_missing(value) else f"{value:z,.0f}"

@@ -149,7 +149,7 @@ def _gain(row: Mapping[str, Any]) -> dict[str, str]:
         if text.is_missing(row.get(name)):
             values[name] = text.NOTHING
         else:
-            values[name] = f"{row[name]:+.3f}".replace("-", "−")
+            values[name] = f"{row[name]:+z.3f}".replace("-", "−")
     return values
 
 

@@ -131,7 +131,7 @@ class Segments(FitTables):
         """Say why the candidate was selected."""
         values = dict(self.payload["reason"])
         values |= {
-            name: f"{value:.2f}" for name, value in values.items() if isinstance(value, float)
+            name: f"{value:z.2f}" for name, value in values.items() if isinstance(value, float)
         }
         if "method" in values:
             values["method"] = say(f"segments.method_{values['method']}", lang)
@@ -149,7 +149,7 @@ class Segments(FitTables):
             }
             for name in ("class_auc", "segment_auc", "both_auc", "gain", "gain_low", "gain_high"):
                 figure = row.get(name)
-                values[name] = text.NOTHING if figure is None else f"{figure:.3f}"
+                values[name] = text.NOTHING if figure is None else f"{figure:z.3f}"
             sentences.append(say(f"segments.verdict_{row['verdict']}", lang, **values))
         return ("" if lang == "zh-CN" else " ").join(sentences)
 

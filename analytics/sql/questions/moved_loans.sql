@@ -3,11 +3,12 @@
 -- parameters: opening_on (opening month end); closing_on (closing month end)
 -- placeholders: state_before (state at the opening); state_after (state at the closing); filters_before (filters at the
 --   opening); filters_after (filters at the closing); joins_before (tables for the opening); joins_after (for the
---   closing); in_book (whether a loan counts: a balance, or for buckets neither ended nor written off)
--- columns: before is a state (class, bucket, late or current), joined or moved_in (there, but outside the filters);
---   after is a state, settled, written_off, sold, gone (no row and no known reason) or moved_out; balances are exact
---   decimals in CNY, 0 where the loan has no row
--- A settlement, write-off or sale counts when it is dated by the closing day.
+--   closing)
+-- columns: before is a state (class, bucket, late or current), joined (no balance at the opening: lent since, or owed
+--   again) or moved_in (there, but outside the filters); after is a state, settled, written_off, sold, gone (no row at
+--   the closing and no reason in the data) or moved_out; balances are exact decimals in CNY, 0 where the loan has no row
+-- A loan is in the book of a day when it has a balance. One that has none at the closing left: by a write-off, sale or
+-- settlement dated by the closing day, else it is settled where it has a row, whatever its days past due.
 with
 
 opening as (
@@ -20,7 +21,7 @@ opening as (
         coalesce({filters_before}, false) as is_inside,
     from loan_month as fact
     {joins_before}
-    where fact.as_of = $opening_on and {in_book}
+    where fact.as_of = $opening_on and fact.balance > 0
 ),
 
 closing as (
@@ -31,7 +32,7 @@ closing as (
         fact.days_past_due,
         {state_after} as state,
         coalesce({filters_after}, false) as is_inside,
-        coalesce({in_book}, false) as is_in_book,
+        fact.balance > 0 as is_in_book,
     from loan_month as fact
     {joins_after}
     where fact.as_of = $closing_on

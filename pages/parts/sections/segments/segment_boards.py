@@ -281,7 +281,7 @@ def three_decimals(value: float | None) -> str:
     """Return the value with three decimals."""
     if value is None or text.is_missing(value):
         return text.NOTHING
-    return f"{value:.3f}".replace("-", "−")
+    return f"{value:z.3f}".replace("-", "−")
 
 
 def _cell(row: Mapping[Hashable, Any] | None, measure: str, lang: str) -> str:
