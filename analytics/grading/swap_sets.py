@@ -88,7 +88,7 @@ class SwapSets:
 
 
 def observation_window(months: Sequence[date], as_of: date) -> ObservationWindow:
-    """Return the twelve month ends after `as_of` where the last exists, else the twelve up to it."""
+    """Return the twelve month ends after `as_of` if the last exists, else the twelve up to it."""
     if month_end(as_of, 12) in months:
         return ObservationWindow(month_end(as_of, 1), month_end(as_of, 12), True)
     return ObservationWindow(month_end(as_of, -11), as_of, False)

@@ -3,10 +3,11 @@
 They are declared in data/rulebooks/<scheme>/<effective date>.toml.
 
 `read_schemes()` returns the schemes; a scheme's edition in force on a day is a `Rulebook`, which
-decides one customer with reasons (`classify`) and writes the SQL that decides all of them (`to_sql`). Both
-follow one order: bars, then the classes in the declared order, the first whose rules hold; then
-downgrades, the worst landing wins. A missing fact matters only where the outcome depends on it: a
-bar, class or worse landing that could still hold is met before anything decided → `unrated` (信息不足).
+decides one customer with reasons (`classify`) and writes the SQL that decides all of them
+(`to_sql`). Both follow one order: bars, then the classes in the declared order, the first whose
+rules hold; then downgrades, the worst landing wins. A missing fact matters only where the outcome
+depends on it: if a bar, class or worse landing that could still hold comes before anything that is
+decided, the result is `unrated` (信息不足).
 """
 
 from __future__ import annotations
@@ -129,8 +130,8 @@ def read_valid_schemes(
 ) -> tuple[dict[str, Scheme], list[RulebookError]]:
     """Read all schemes; a refused file does not stop the others: (schemes, refusals).
 
-    `stored_texts` holds texts by (scheme, effective date) that graded the data served: such a text stands
-    in for its file where that is refused now. Without it the edition before stays in force; a
+    `stored_texts` holds texts by (scheme, effective date) that graded the data served: such a text
+    replaces its file where the file is refused now. Without it the edition before stays in force; a
     scheme without any edition is left out.
     """
     refused: list[RulebookError] = []

@@ -45,8 +45,9 @@ def repayment_ratio(
     offset: bool | None = None,
     fund: bool | None = None,
 ) -> Decimal | None:
-    """The total repayment ratio (收入还贷比) as a share of one, exact to six decimals; None without any
-    income.
+    """Return the total repayment ratio (收入还贷比), a share of one, exact to six decimals.
+
+    It is None without any income.
 
     All amounts are CNY a month, `assets_shown` CNY. `incomes` are after tax, the spouse's among
     them. `other_debts` are debts that run for more than a year; `short_debts` (card overdraft,

@@ -1,4 +1,4 @@
-"""The compliance lists: what they count is what they list, and each rule finds what it is meant to find."""
+"""Compliance lists: as many rows as were counted, and the breaches that each rule describes."""
 
 from datetime import date
 
@@ -29,9 +29,11 @@ def test_a_list_has_as_many_rows_as_were_counted(bank, counts, rule):
 
 def test_class_five_with_a_consumer_loan_on_credit_is_listed(bank, counts):
     n = bank.one(
-        "select count(*) from loan_month as loan join product using (product_key) join customer_month as borrower "
-        "on borrower.customer_key = loan.customer_key and borrower.as_of = loan.as_of where loan.as_of = $d "
-        "and loan.balance > 0 and cast(product.family as varchar) = 'consumer' "
+        "select count(*) from loan_month as loan join product using (product_key) "
+        "join customer_month as borrower "
+        "on borrower.customer_key = loan.customer_key and borrower.as_of = loan.as_of "
+        "where loan.as_of = $d and loan.balance > 0 "
+        "and cast(product.family as varchar) = 'consumer' "
         "and cast(loan.guarantee as varchar) in ('credit', 'guaranteed') "
         "and cast(borrower.consumer_five as varchar) in ('five', 'outside')",
         d=LAST,
@@ -52,7 +54,7 @@ def test_class_four_needs_both_payroll_and_the_pledged_account(bank):
     assert not (listed["has_payroll"] & listed["wage_account_pledged"]).any()
 
 
-def test_age_and_term_are_held_against_the_limit_of_the_class(bank):
+def test_age_and_term_are_compared_with_the_limit_of_the_class(bank):
     listed = compliance.breaches(bank, LAST, "age_plus_term", limit=10**6)
     first = listed["borrower_class"].isin(["one", "two"])
     assert (listed.loc[first, "age_plus_term"] > 70).all()
@@ -62,9 +64,11 @@ def test_age_and_term_are_held_against_the_limit_of_the_class(bank):
 def test_the_repayment_ratio_is_the_level_payment_over_the_family_income(bank):
     row = compliance.breaches(bank, LAST, "repayment_ratio", limit=1).iloc[0]
     principal, rate, term, own, spouse, fund = bank.one(
-        "select loan.principal, loan.rate, loan.term_months, customer.monthly_income, customer.spouse_monthly_income, "
-        "customer.provident_fund_monthly from loan_month as loan join loan_number using (loan_key) join customer "
-        "on customer.customer_key = loan.customer_key where loan_number.loan_id = $id and loan.as_of = $d "
+        "select loan.principal, loan.rate, loan.term_months, customer.monthly_income, "
+        "customer.spouse_monthly_income, customer.provident_fund_monthly "
+        "from loan_month as loan join loan_number using (loan_key) "
+        "join customer on customer.customer_key = loan.customer_key "
+        "where loan_number.loan_id = $id and loan.as_of = $d "
         "and customer.valid_from <= $d order by customer.valid_from desc limit 1",
         id=row["loan_id"],
         d=LAST,
@@ -79,11 +83,13 @@ def test_the_repayment_ratio_is_the_level_payment_over_the_family_income(bank):
 
 def test_class_one_is_looked_after_by_a_leader_or_the_head_of_consumer_credit(bank, counts):
     owners = bank.query(
-        "select coalesce(cast(customer.owner_kind as varchar), 'unknown') as owner, count(*) as n from customer_month "
-        "as month join customer on customer.customer_key = month.customer_key where month.as_of = $d "
+        "select coalesce(cast(customer.owner_kind as varchar), 'unknown') as owner, count(*) as n "
+        "from customer_month as month "
+        "join customer on customer.customer_key = month.customer_key where month.as_of = $d "
         "and cast(month.consumer_five as varchar) = 'one' and customer.valid_from <= $d "
         "group by 1, month.customer_key, customer.valid_from "
-        "qualify row_number() over (partition by month.customer_key order by customer.valid_from desc) = 1",
+        "qualify row_number() over "
+        "(partition by month.customer_key order by customer.valid_from desc) = 1",
         d=LAST,
     )["owner"].value_counts()
     listed = compliance.breaches(bank, LAST, "class_one_without_owner", limit=10**6)
@@ -91,7 +97,8 @@ def test_class_one_is_looked_after_by_a_leader_or_the_head_of_consumer_credit(ba
     assert len(listed) == owners["account_manager"] > 0
     # a class that is not known may be class one; an owner not on record may be the right one
     unrated = bank.one(
-        "select count(*) from customer_month where as_of = $d and cast(consumer_five as varchar) = 'unrated'",
+        "select count(*) from customer_month "
+        "where as_of = $d and cast(consumer_five as varchar) = 'unrated'",
         d=LAST,
     )[0]
     assert counts.loc["class_one_without_owner", "undecided"] == unrated + owners.get("unknown", 0)
@@ -99,9 +106,14 @@ def test_class_one_is_looked_after_by_a_leader_or_the_head_of_consumer_credit(ba
 
 @pytest.mark.parametrize(
     ("owner", "manager", "breach"),
-    [("branch_leader", True, False), ("department_head", False, False), ("account_manager", True, True),
-     (None, False, True), (None, True, None)],
-)  # fmt: skip
+    [
+        ("branch_leader", True, False),
+        ("department_head", False, False),
+        ("account_manager", True, True),
+        (None, False, True),
+        (None, True, None),
+    ],
+)
 def test_who_may_look_after_class_one(owner, manager, breach):
     facts = {"owner_kind": owner, "has_owner": manager or owner is not None}
     assert RULES["class_one_without_owner"].breach.evaluate(facts) is breach

@@ -98,9 +98,15 @@ def test_a_value_of_a_wrong_type_refuses_its_row_only(grade: Callable[..., pd.Da
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("max_days_past_due_12m", "1.5"), ("max_days_past_due_12m", "inf"), ("has_loan", "perhaps"), ("credit_grade", "E"),
-     ("credit_grade", "AA'; drop table loan; --"), ("contribution_percentile", "９０%")],
-)  # fmt: skip
+    [
+        ("max_days_past_due_12m", "1.5"),
+        ("max_days_past_due_12m", "inf"),
+        ("has_loan", "perhaps"),
+        ("credit_grade", "E"),
+        ("credit_grade", "AA'; drop table loan; --"),
+        ("contribution_percentile", "９０%"),
+    ],
+)
 def test_no_wrong_value_is_classified(
     grade: Callable[..., pd.DataFrame], name: str, value: str
 ) -> None:

@@ -29,9 +29,12 @@ def test_facts_of_all_customers_and_loans_give_the_class_that_the_build_stored(
     grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(as_of)
     query = facts.facts_query(reader, grain, book.facts, as_of)
     counts = reader.one(
-        f"with {query.sql}, graded as (select {grain}_key, {book.to_sql()} as class from known) "
-        f"select count(*), count(*) filter (where graded.class = cast(mart.{scheme} as varchar)) "
-        f"from {grain}_month as mart left join graded using ({grain}_key) where mart.as_of = $as_of",
+        f"with {query.sql}, "
+        f"graded as (select {grain}_key, {book.to_sql()} as class from known) "
+        "select count(*), "
+        f"count(*) filter (where graded.class = cast(mart.{scheme} as varchar)) "
+        f"from {grain}_month as mart left join graded using ({grain}_key) "
+        "where mart.as_of = $as_of",
         **query.params,
     )
     assert counts is not None
@@ -43,7 +46,8 @@ def test_one_customers_facts_are_classified_as_the_build_did(reader, scheme):
     grain, book = SCHEMES[scheme].grain, SCHEMES[scheme].edition(LAST)
     # one of each class that there is, and some more, in an order that hash makes
     rows = reader.query(
-        f"select {grain}_key as key, cast({scheme} as varchar) as class from {grain}_month where as_of = $as_of "
+        f"select {grain}_key as key, cast({scheme} as varchar) as class from {grain}_month "
+        "where as_of = $as_of "
         f"qualify row_number() over (partition by {scheme} order by hash({grain}_key)) <= 3",
         as_of=LAST,
     )
@@ -55,7 +59,8 @@ def test_one_customers_facts_are_classified_as_the_build_did(reader, scheme):
 
 def test_a_customer_who_was_not_there_yet_has_no_facts(reader):
     newest = reader.one(
-        "select customer_key from customer_month group by customer_key having min(as_of) > $d limit 1",
+        "select customer_key from customer_month "
+        "group by customer_key having min(as_of) > $d limit 1",
         d=EARLIER,
     )
     assert newest is not None

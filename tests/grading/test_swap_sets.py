@@ -1,4 +1,4 @@
-"""One rulebook in the place of another: sets add up, outcomes are those of the rows, thresholds move by line."""
+"""A rulebook compared with another: sets add up, outcomes match the rows, lines of thresholds."""
 
 from datetime import date
 from decimal import Decimal
@@ -50,7 +50,8 @@ def test_balances_of_the_cells_add_up_to_that_of_the_month(bank, stricter):
 
 def test_only_those_between_the_two_thresholds_move(bank, stricter):
     between = bank.one(
-        "select count(*) from customer_month where as_of = $d and max_days_past_due_12m between 31 and 90 "
+        "select count(*) from customer_month "
+        "where as_of = $d and max_days_past_due_12m between 31 and 90 "
         "and cast(abcd as varchar) <> 'D'",
         d=LAST,
     )[0]
@@ -61,9 +62,11 @@ def test_only_those_between_the_two_thresholds_move(bank, stricter):
 def test_the_overdue_observed_is_that_of_the_members_with_a_wilson_interval(bank, stricter):
     row = stricter.frame.query("class_from == 'C' and class_to == 'C'").iloc[0]
     counts = bank.one(
-        "select count(*), count(*) filter (where late) from (select bool_or(days_past_due > 30) as late "
-        "from customer_month where as_of > $since and as_of <= $d and loan_balance > 0 and customer_key in "
-        "(select customer_key from customer_month where as_of = $d and cast(abcd as varchar) = 'C' "
+        "select count(*), count(*) filter (where late) "
+        "from (select bool_or(days_past_due > 30) as late from customer_month "
+        "where as_of > $since and as_of <= $d and loan_balance > 0 and customer_key in "
+        "(select customer_key from customer_month "
+        "where as_of = $d and cast(abcd as varchar) = 'C' "
         "and max_days_past_due_12m <= 30) group by customer_key)",
         since=EARLIER,
         d=LAST,

@@ -26,8 +26,14 @@ COLUMN = {
     "rate": "decimal(9, 6)",
     "bool": "boolean",
 }
-ARROW = {"int": pa.int32(), "number": pa.float64(), "money": pa.decimal128(18, 2), "rate": pa.decimal128(9, 6),
-         "bool": pa.bool_(), "code": pa.string()}  # fmt: skip
+ARROW = {
+    "int": pa.int32(),
+    "number": pa.float64(),
+    "money": pa.decimal128(18, 2),
+    "rate": pa.decimal128(9, 6),
+    "bool": pa.bool_(),
+    "code": pa.string(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +47,18 @@ def session(tmp_path_factory):
 
 
 def values_of(book, fact):
-    """Just below, at and just above every threshold; every code, the unknown one too; both booleans; missing."""
-    found = [c for rule in book.leaves() if rule.fact.name == fact.name for c in rule.candidates()]
+    """Return values around every threshold; every code, also the unknown one; booleans; None."""
+    values = [c for rule in book.leaves() if rule.fact.name == fact.name for c in rule.candidates()]
     if fact.is_numeric:
-        found = [value for value in found if value >= 0] + [0]
-    return [*dict.fromkeys(found), *([fact.unknown] if fact.type == "code" else []), None]
+        values = [value for value in values if value >= 0] + [0]
+    return [*dict.fromkeys(values), *([fact.unknown] if fact.type == "code" else []), None]
 
 
 def cases_of(book, crossed, seed=20260101):
-    """Every fact of every example at each of its values, then facts crossed at random: near an example and anywhere."""
+    """Return each fact of each example at all its values, then `crossed` random pairs of rows.
+
+    One row of a pair changes two to four facts of an example, the other draws all facts.
+    """
     rng = random.Random(seed)
     values = {name: values_of(book, fact) for name, fact in book.fact_index.items()}
     empty = dict.fromkeys(book.facts)
@@ -71,19 +80,19 @@ def fill(session, book, rows):
     """The rows as a typed table `facts`, codes as enums, in the order given."""
     columns = {"row_number": pa.array(range(len(rows)), pa.int32())}
     for name, fact in book.fact_index.items():
-        found = [row[name] for row in rows]
+        values = [row[name] for row in rows]
         if fact.type in ("money", "rate"):
-            found = [None if value is None else Decimal(str(value)) for value in found]
-        columns[name] = pa.array(found, ARROW[fact.type])
+            values = [None if value is None else Decimal(str(value)) for value in values]
+        columns[name] = pa.array(values, ARROW[fact.type])
     session.register(pa.table(columns), "raw_rows")
     typed = []
     for name, fact in book.fact_index.items():
         codes = ", ".join(f"'{code}'" for code in (*fact.values, fact.unknown))
-        typed.append(
-            f"cast({name} as {f'enum({codes})' if fact.type == 'code' else COLUMN[fact.type]}) as {name}"
-        )
+        sql_type = f"enum({codes})" if fact.type == "code" else COLUMN[fact.type]
+        typed.append(f"cast({name} as {sql_type}) as {name}")
     session.run(
-        f"create or replace table facts as select row_number, {', '.join(typed)} from raw_rows order by row_number"
+        f"create or replace table facts as select row_number, {', '.join(typed)}"
+        " from raw_rows order by row_number"
     )
     session.unregister("raw_rows")
 
@@ -105,29 +114,39 @@ def test_python_and_sql_agree_around_every_threshold(book, session):
     assert {*mine} == set(book.class_codes)
 
 
-@pytest.mark.parametrize("text", [
-    "post in [leader, senior_manager, mid_manager, senior_engineer, engineer, department_head, regular, service]",
-    "education < primary", "education >= primary", "education != master", "post != service", "post = leader",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "post in [leader, senior_manager, mid_manager, senior_engineer, engineer, department_head,"
+        " regular, service]",
+        "education < primary",
+        "education >= primary",
+        "education != master",
+        "post != service",
+        "post = leader",
+    ],
+)
 def test_a_rule_of_codes_is_decided_alike_whether_all_or_none_of_them_satisfy_it(session, text):
-    known = rulebooks.facts()["customer"]
-    rule = parse_rule(text, known)
+    rule = parse_rule(text, rulebooks.facts()["customer"])
     codes = ", ".join(f"'{code}'" for code in (*rule.fact.values, rule.fact.unknown))
     session.run(
-        f"create or replace table coded as select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}"
+        "create or replace table coded as"
+        f" select unnest([{codes}, null])::enum({codes}) as {rule.fact.name}"
     )
-    sure, possible = rule.sql(lambda fact: fact.name), rule.not_false_sql(lambda fact: fact.name)
+    sure = rule.sql(lambda fact: fact.name)
+    possible = rule.not_false_sql(lambda fact: fact.name)
     classes = session.table(
-        f"select {rule.fact.name} as code, coalesce({sure}, false) as sure, {possible} as possible from coded"
+        f"select {rule.fact.name} as code, coalesce({sure}, false) as sure,"
+        f" {possible} as possible from coded"
     ).to_pylist()
     assert len(classes) == len(rule.fact.values) + 2
     for row in classes:
-        held = rule.evaluate({rule.fact.name: rule.fact.normal(row["code"])})
-        assert (row["sure"], row["possible"]) == (held is True, held is not False), row
+        answer = rule.evaluate({rule.fact.name: rule.fact.normal(row["code"])})
+        assert (row["sure"], row["possible"]) == (answer is True, answer is not False), row
 
 
 def random_customers(count, seed):
-    """Rows dense where the rules of consumer_five decide: plausible people, some facts at random, some missing."""
+    """Return rows near the thresholds of consumer_five: some facts random, some missing."""
     rng = random.Random(seed)
     book = SCHEMES["consumer_five"].editions[-1]
     values = {name: values_of(book, fact) for name, fact in book.fact_index.items()}
@@ -141,8 +160,13 @@ def random_customers(count, seed):
             for name in rng.sample(book.facts, rng.randint(1, 5)):
                 row[name] = rng.choice(values[name])
         if number % 3 == 0:
-            row |= {"own_credit_record": rng.choice(["normal", "flawed", "substandard"]), "in_arrears_anywhere": False,
-                    "is_married": False, "citizenship": "cn", "has_stable_income": True}  # fmt: skip
+            row |= {
+                "own_credit_record": rng.choice(["normal", "flawed", "substandard"]),
+                "in_arrears_anywhere": False,
+                "is_married": False,
+                "citizenship": "cn",
+                "has_stable_income": True,
+            }
         rows.append(row)
     return book, rows
 
@@ -188,7 +212,8 @@ def test_a_million_customers_are_graded_in_one_statement(session):
     session.run("create or replace table many as select facts.* from facts, range(100)")
     codes = ", ".join(f"'{code}'" for code in book.class_codes)
     session.run(
-        f"create or replace table graded as select cast({book.to_sql()} as enum({codes})) as class from many"
+        "create or replace table graded as"
+        f" select cast({book.to_sql()} as enum({codes})) as class from many"
     )
     assert session.one("select count(*), count(class) from graded") == (1_000_000, 1_000_000)
 
@@ -220,6 +245,13 @@ def test_the_sql_means_the_same_to_duckdb_and_to_spark(book):
     assert {type(call) for call in as_duckdb.find_all(sqlglot.exp.Func)} <= set(allowed)
 
 
+def _spark_value(fact, value):
+    """Return a value as Spark takes it: amounts and rates as Decimal."""
+    if fact.type in ("money", "rate") and value is not None:
+        return Decimal(str(value))
+    return value
+
+
 def test_spark_gives_the_same_classes():
     pyspark = pytest.importorskip(
         "pyspark", reason="pyspark is not installed; `make test-spark` brings its own"
@@ -227,8 +259,14 @@ def test_spark_gives_the_same_classes():
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17, which is not installed")
     types = pyspark.sql.types
-    kind = {"int": types.IntegerType(), "number": types.DoubleType(), "money": types.DecimalType(18, 2),
-            "rate": types.DecimalType(9, 6), "bool": types.BooleanType(), "code": types.StringType()}  # fmt: skip
+    kind = {
+        "int": types.IntegerType(),
+        "number": types.DoubleType(),
+        "money": types.DecimalType(18, 2),
+        "rate": types.DecimalType(9, 6),
+        "bool": types.BooleanType(),
+        "code": types.StringType(),
+    }
     options = {
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
@@ -244,12 +282,11 @@ def test_spark_gives_the_same_classes():
             shape = types.StructType([types.StructField("row_number", types.IntegerType())])
             for name, fact in book.fact_index.items():
                 shape = shape.add(name, kind[fact.type])
-            given = []
-            for number, row in enumerate(rows):
-                classes = [Decimal(str(row[n])) if f.type in ("money", "rate") and row[n] is not None else row[n]
-                        for n, f in book.fact_index.items()]  # fmt: skip
-                given.append((number, *classes))
-            spark.createDataFrame(given, shape).createOrReplaceTempView("facts")
+            records = [
+                (number, *(_spark_value(fact, row[name]) for name, fact in book.fact_index.items()))
+                for number, row in enumerate(rows)
+            ]
+            spark.createDataFrame(records, shape).createOrReplaceTempView("facts")
             graded = spark.sql(
                 f"select row_number, {book.to_sql('f')} as class from facts as f"
             ).collect()

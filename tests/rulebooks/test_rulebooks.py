@@ -1,4 +1,7 @@
-"""The rulebooks: classes, missing facts, traces. That SQL gives the same classes is in test_clause_sql.py."""
+"""The rulebooks: classes, missing facts, traces.
+
+That SQL gives the same classes is tested in test_clause_sql.py.
+"""
 
 import random
 from datetime import date
@@ -28,8 +31,8 @@ def example(book: Rulebook, english: str) -> Example:
 
 def test_all_schemes_of_the_specification_are_shipped() -> None:
     assert set(SCHEMES) == {
-        "abcd", "risk_four", "consumer_three", "value_three", "consumer_five", "loan_five", "score_admission", "rating",
-        "customer_kind", "home_loan", "risk_warning",
+        "abcd", "risk_four", "consumer_three", "value_three", "consumer_five", "loan_five",
+        "score_admission", "rating", "customer_kind", "home_loan", "risk_warning",
     }  # fmt: skip
 
 
@@ -102,8 +105,9 @@ def test_provision_rates_are_declared_with_the_class() -> None:
 @pytest.mark.parametrize(
     ("days", "code"),
     [
-        (0, "normal"), (1, "special_mention"), (90, "special_mention"), (91, "substandard"), (270, "substandard"),
-        (271, "doubtful"), (360, "doubtful"), (361, "loss"),
+        (0, "normal"), (1, "special_mention"), (90, "special_mention"),
+        (91, "substandard"), (270, "substandard"), (271, "doubtful"),
+        (360, "doubtful"), (361, "loss"),
     ],
 )  # fmt: skip
 def test_five_categories_change_the_day_after_the_floor(days: int, code: str) -> None:
@@ -136,9 +140,16 @@ def test_no_term_is_left_beyond_the_limit() -> None:
 )
 def test_the_repayment_ratio_has_two_switches(offset: bool, fund: bool, ratio: str) -> None:
     result = repayment_ratio(
-        newest("home_loan"), 5000, 200, [7000, 5000], short_debts=1000, assets_shown=10000, provident_fund=3000,
-        offset=offset, fund=fund,
-    )  # fmt: skip
+        newest("home_loan"),
+        5000,
+        200,
+        [7000, 5000],
+        short_debts=1000,
+        assets_shown=10000,
+        provident_fund=3000,
+        offset=offset,
+        fund=fund,
+    )
     assert result == Decimal(ratio)
 
 
@@ -210,11 +221,14 @@ def test_a_missing_fact_behind_a_score_is_named() -> None:
 @pytest.mark.parametrize(
     ("fact", "value", "message"),
     [
-        ("age", "45", "a number"), ("age", 45.5, "at most 0 decimals"), ("age", True, "a number"),
-        ("education", "phd", "one of primary"), ("has_stable_income", 1, "true or false"),
+        ("age", "45", "a number"),
+        ("age", 45.5, "at most 0 decimals"),
+        ("age", True, "a number"),
+        ("education", "phd", "one of primary"),
+        ("has_stable_income", 1, "true or false"),
         ("registered_capital", Decimal("1.001"), "at most 2 decimals"),
     ],
-)  # fmt: skip
+)
 def test_a_fact_of_the_wrong_type_is_refused_by_name_and_its_value_not_repeated(
     fact: str, value: Any, message: str
 ) -> None:
@@ -228,10 +242,14 @@ def test_a_fact_of_the_wrong_type_is_refused_by_name_and_its_value_not_repeated(
 @pytest.mark.parametrize(
     ("fact", "text", "value"),
     [
-        ("age", " 45 ", 45), ("age", "", None), ("registered_capital", "1000000.50", Decimal("1000000.50")),
-        ("is_married", "是", True), ("is_married", "FALSE", False), ("education", "master", "master"),
+        ("age", " 45 ", 45),
+        ("age", "", None),
+        ("registered_capital", "1000000.50", Decimal("1000000.50")),
+        ("is_married", "是", True),
+        ("is_married", "FALSE", False),
+        ("education", "master", "master"),
     ],
-)  # fmt: skip
+)
 def test_a_fact_is_read_from_text(fact: str, text: str, value: Any) -> None:
     assert rulebooks.facts()["customer"][fact].read(text) == value
 
