@@ -56,6 +56,8 @@ class FileFormat:
         Columns that must be present.
     dates
         Columns in which an XLSX file may hold serial numbers of days.
+    amounts
+        Columns of amounts and counts: cells merged over several rows cannot be told apart there.
     may_be_empty
         Whether a header without rows is accepted.
     """
@@ -66,6 +68,7 @@ class FileFormat:
     sheet: str | None = None
     header_row: int = 1
     dates: frozenset[str] = frozenset()
+    amounts: frozenset[str] = frozenset()
     may_be_empty: bool = False
 
 

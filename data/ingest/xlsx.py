@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
 from defusedxml import DefusedXmlException
+from openpyxl.utils.datetime import from_excel
 
 from data.errors import UserError
 from data.ingest.files import (
@@ -22,6 +23,7 @@ from data.ingest.files import (
     check_header,
     write_text_parquet,
 )
+from data.ingest.xlsx_merged import MergedCells, read_merged_cells
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell
@@ -35,6 +37,8 @@ MAX_MEMBERS = 2000
 MIN_INEXACT = 1e15
 # Serial numbers of days up to the year 2200.
 MAX_DAY_NUMBER = 110_000
+# Seconds: a serial number of a day is exact to half a microsecond, sums of them to a few.
+MAX_ARITHMETIC_ERROR = 1e-5
 ERROR_MARK = "#ERROR "
 DIGITS_MARK = "#DIGITS "
 
@@ -95,6 +99,8 @@ def _read_sheet(
     path: Path, file_format: FileFormat, target: Path, values: Workbook, formulas: Workbook
 ) -> StagedFile:
     name = _sheet_name(path, file_format, values.sheetnames)
+    # openpyxl rounds a time to the millisecond, up to the next day; the numbers are read instead.
+    values._date_formats.clear()
     sheets: list[Any] = [values[name], formulas[name]]
     for sheet in sheets:
         # The declared dimension may be wrong; only existing cells count.
@@ -115,9 +121,17 @@ def _read_sheet(
         width=len(titles),
         dates={index for index, name in enumerate(names) if name in file_format.dates},
         epoch=values.epoch,
+        merged=read_merged_cells(
+            path,
+            values[name]._worksheet_path,
+            names,
+            file_format.header_row,
+            file_format.amounts,
+        ),
     )
     records = reader.records(rows, file_format.header_row + 1)
     write_text_parquet(staged, names, records, target)
+    reader.note_filled_cells()
     if not staged.rows and not file_format.may_be_empty:
         raise UserError("header_only", file=path.name)
     return staged
@@ -150,6 +164,15 @@ class _RowReader:
     width: int
     dates: set[int]
     epoch: dt.datetime
+    merged: MergedCells
+    filled_rows: list[int] = field(default_factory=list)
+
+    def note_filled_cells(self) -> None:
+        """Note how many rows got values of merged cells, and the first 20 ranges."""
+        if self.filled_rows:
+            facts = self.merged.filled[:20]
+            count = len(self.filled_rows)
+            self.staged.notes.append({"code": "merged_cells", "count": count, "facts": facts})
 
     def records(
         self, rows: Iterator[tuple[tuple[Cell, ...], tuple[Cell, ...]]], first_line: int
@@ -160,7 +183,7 @@ class _RowReader:
                 raise UserError("too_wide", file=self.staged.file, count=len(value_cells))
             self._check_formulas(line, value_cells, formula_cells)
             texts = [
-                _cell_text(cell, self.epoch if index in self.dates else None)
+                _cell_text(cell, self.epoch, is_day=index in self.dates)
                 for index, cell in enumerate(value_cells)
             ]
             if not any(texts):
@@ -172,7 +195,10 @@ class _RowReader:
             elif any(texts[self.width :]):
                 problem = "too_many_columns"
             padding: list[str | None] = [None] * self.width
-            yield line, problem, (texts + padding)[: self.width]
+            row = (texts + padding)[: self.width]
+            if problem is None and self.merged.fill(line, row):
+                self.filled_rows.append(line)
+            yield line, problem, row
 
     def _check_formulas(
         self, line: int, value_cells: tuple[Cell, ...], formula_cells: tuple[Cell, ...]
@@ -183,22 +209,42 @@ class _RowReader:
                 raise UserError("xlsx_formula", file=self.staged.file, cell=address)
 
 
-def _cell_text(cell: Cell, epoch: dt.datetime | None) -> str | None:
-    """Return a cell as text; `epoch` for a column of dates, where numbers are days."""
+def _cell_text(cell: Cell, epoch: dt.datetime, *, is_day: bool) -> str | None:
+    """Return a cell as text; `is_day` for a column of dates, where whole numbers are days."""
     value = cell.value
     if value is None or isinstance(value, str):
         return ERROR_MARK + value if value and cell.data_type == "e" else value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int | float) and cell.is_date:
+        return _date_text(value, epoch)
     if isinstance(value, dt.datetime):
-        if value.time() == dt.time():
-            return value.date().isoformat()
-        return value.isoformat(sep=" ", timespec="seconds")
+        return _time_text(value)
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, int | float):
-        return _number_text(value, epoch)
+        return _number_text(value, epoch if is_day else None)
     return str(value)
+
+
+def _date_text(serial: float, epoch: dt.datetime) -> str:
+    """Return the time of a serial number, cut to the second: a time before midnight stays so.
+
+    What is less than `MAX_ARITHMETIC_ERROR` from a second is that second.
+    """
+    day, fraction = divmod(serial, 1)
+    seconds = int(fraction * 86_400 + MAX_ARITHMETIC_ERROR)
+    try:
+        value = from_excel(day + seconds / 86_400, epoch)
+    except (OverflowError, ValueError):
+        return f"{ERROR_MARK}#VALUE!"
+    return _time_text(value) if isinstance(value, dt.datetime) else str(value)
+
+
+def _time_text(value: dt.datetime) -> str:
+    if value.time() == dt.time():
+        return value.date().isoformat()
+    return value.isoformat(sep=" ", timespec="seconds")
 
 
 def _number_text(value: float, epoch: dt.datetime | None) -> str:

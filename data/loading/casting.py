@@ -137,8 +137,9 @@ def _tidy_text(column: Column, family: str) -> tuple[str, Faults]:
     raw = f'"{column.name}"'
     is_text = _base_family(family) == "text"
     source = raw if is_text else f"{raw}::varchar"
-    macro = "shown" if column.type in ("text", "name") else "clean"
-    tidy = f"{macro}({source})"
+    tidy = f"unwrapped(clean({source}))"
+    if column.type in ("text", "name"):
+        tidy = f"unquoted(shown({source}))"
     if column.type == "code":
         codes = ", ".join(sql_literal(code) for code in column.values)
         tidy = f"case when {source} in ({codes}) then {source} else {tidy} end"
@@ -171,12 +172,18 @@ def _text(column: Column, formats: tuple[str, ...]) -> tuple[str, Faults]:
         return _text_date(column, formats)
     if column.type in ("int", "money", "rate", "number", "bool"):
         return _text_number(column)
+    lost_digits = [("scientific_notation", f"lost_in_notation({tidy})")]
     if column.type == "key":
-        return tidy, [("not_a_key", f"regexp_matches({tidy}, '[[:cntrl:]]')")]
+        return tidy, [("not_a_key", f"regexp_matches({tidy}, '[[:cntrl:]]')"), *lost_digits]
     if column.type == "id_number":
-        return f"plain_id({tidy})", []
+        # Excel keeps 15 digits of a number; one in eleven rounded numbers has a valid check digit.
+        is_rounded = (
+            f"regexp_full_match(v_{column.name}, '[1-9][0-9]{{14}}000') "
+            f"and not id_is_sound(v_{column.name})"
+        )
+        return f"plain_id({tidy})", [*lost_digits, ("excel_digits", is_rounded)]
     if column.type == "phone":
-        return f"nullif(plain_phone({tidy}), '')", []
+        return f"nullif(plain_phone({tidy}), '')", lost_digits
     if column.type == "code":
         code = f"coalesce({exact_code(column, tidy)}, {any_case_code(column, tidy)}, 'other')"
         return f"case when {tidy} is not null then {code} end", []
@@ -191,10 +198,12 @@ def _text_number(column: Column) -> tuple[str, Faults]:
     if column.type == "int":
         faults = [("not_an_int", f"not is_int({tidy})"), ("out_of_range", is_lost)]
         return f"to_int({tidy})", faults
+    is_rounded = ("scientific_notation", f"has_exponent({tidy}) and not is_number({tidy})")
     if column.type == "number":
-        faults = [("not_a_number", f"not is_number({tidy})")]
+        faults = [is_rounded, ("not_a_number", f"not is_number({tidy})")]
         return f"try_cast(plain({tidy}) as double)", faults
     return f"try_cast(plain({tidy}) as {PLAIN_TYPES[column.type]})", [
+        is_rounded,
         ("not_a_number", f"not is_number({tidy})"),
         ("too_many_decimals", f"not has_decimals({tidy}, {DECIMALS[column.type]})"),
         ("out_of_range", is_lost),

@@ -27,6 +27,18 @@ create or replace macro clean(x) as nullif(
     trim(case when strlen(x) = length(x) then x else half_width(x) end, e' \t\r\n'), ''
 );
 
+-- What a spreadsheet writes around a value so that it stays text is no part of it: a leading apostrophe or grave
+-- accent, with or without a closing one, and ="…".
+create or replace macro unquoted(t) as case
+    when starts_with(t, '="') then nullif(trim(regexp_replace(t, '^="(.*)"$', '\1')), '')
+    else t
+end;
+create or replace macro unwrapped(t) as case
+    when left(t, 1) in ('''', '`', '’', '‘', '=')
+        then nullif(trim(regexp_replace(unquoted(t), '^[''`’‘]([^''`’‘]+)[''`’‘]?$', '\1')), '')
+    else t
+end;
+
 -- Text for display: invisible and control characters are removed, line breaks become spaces. The pattern comes
 -- first because translate is slow and rarely needed.
 create or replace macro shown(x) as nullif(
@@ -44,13 +56,31 @@ create or replace macro shown(x) as nullif(
     ''
 );
 
--- Thousands separators only between groups of three digits; no currency, no brackets, no exponent, no nan.
-create or replace macro is_number(t) as regexp_full_match(t, '[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?');
+-- Thousands separators only between groups of three digits; no currency, no brackets, no nan. An exponent is exact as
+-- R, Python and Java write it (1e+05, 1.25e+06, 1.0E7), at most five digits before it. Excel writes E+05, and many
+-- programs six digits, after they rounded: what was lost cannot be known.
+create or replace macro is_number(t) as regexp_full_match(
+    t,
+    '[+-]?(([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?|[0-9](\.[0-9]{1,4})?(e[+-]?[0-9]{1,3}|E-?[1-9][0-9]?))'
+);
+create or replace macro has_exponent(t) as
+    (contains(t, 'e') or contains(t, 'E')) and regexp_full_match(t, '[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+');
+-- An identifier is taken for a number in scientific notation only where it has the form that programs write.
+create or replace macro lost_in_notation(t) as
+    (contains(t, 'e') or contains(t, 'E'))
+    and regexp_full_match(t, '[+-]?([0-9](\.[0-9]+)?[eE]\+[0-9]{2,}|[0-9]\.[0-9]+[eE]-[0-9]{2,})');
 create or replace macro plain(t) as replace(replace(t, ',', ''), '+', '');
-create or replace macro has_decimals(t, most) as
-    strlen(regexp_extract(rtrim(regexp_extract(t, '\.[0-9]+$'), '0'), '[0-9]*$')) <= most;
+create or replace macro has_decimals(t, most) as case
+    when contains(t, 'e') or contains(t, 'E') then coalesce(
+        try_cast(t as decimal(38, 18)) = round(try_cast(t as decimal(38, 18)), most)
+        and (abs(try_cast(t as double)) >= 1e-13 or try_cast(t as double) = 0),
+        true
+    )
+    else strlen(regexp_extract(rtrim(regexp_extract(t, '\.[0-9]+$'), '0'), '[0-9]*$')) <= most
+end;
 
-create or replace macro is_int(t) as regexp_full_match(t, '[+-]?[0-9]+(\.0+)?');
+create or replace macro is_int(t) as
+    regexp_full_match(t, '[+-]?([0-9]+(\.0+)?|[0-9]e\+?[0-9]{1,2}|[0-9]\.[0-9]{1,2}e\+?0?[2-9])');
 create or replace macro to_int(t) as try_cast(regexp_replace(plain(t), '\.0+$', '') as integer);
 
 create or replace macro to_bool(t) as case

@@ -33,7 +33,9 @@ from data.loading.validation import RowValidator, StagedTable
 
 TEXT_SUFFIXES = (".csv", ".asc", ".txt", ".tsv")
 # Types of text columns in which full-width characters and outer spaces are counted.
-_CLEANED_TYPES = ("key", "money", "rate", "int", "number", "date", "month")
+_NUMBER_TYPES = ("money", "rate", "int", "number")
+_CLEANED_TYPES = ("key", *_NUMBER_TYPES, "date", "month")
+_WRAPPED_TYPES = (*_CLEANED_TYPES, "time", "id_number", "phone")
 _INTEGERS = (
     "tinyint",
     "smallint",
@@ -125,6 +127,11 @@ class Staging:
             dates=frozenset(
                 column.name for column in table.columns.values() if column.type in DATE_TYPES
             ),
+            amounts=frozenset(
+                column.name
+                for column in table.columns.values()
+                if column.type in ("money", "int", "number")
+            ),
             may_be_empty=any(entry.get("rows") == 0 for entry in row_counts),
         )
 
@@ -186,18 +193,34 @@ class Staging:
     def _note_cleaned_rows(
         self, name: str, table: Table, relation: str, parts: list[StagedFile]
     ) -> None:
-        """Note how many rows of text files have identifiers or numbers that cleaning changes."""
-        columns = [
-            column
+        """Note how many rows have identifiers or numbers that are read otherwise than written."""
+        columns = {
+            column: table.columns[column].type
             for column, family in parts[0].types.items()
-            if family == "text" and table.columns[column].type in _CLEANED_TYPES
-        ]
-        if not columns or all(part.native for part in parts):
+            if family == "text" and table.columns[column].type in _WRAPPED_TYPES
+        }
+        if not columns:
             return
-        is_changed = " or ".join(f'"{column}" <> clean("{column}")' for column in columns)
-        count = self.validator.count(f"{relation} where {is_changed}", f"{name}: spelling")
-        if count:
-            parts[0].notes.append({"code": "cleaned_keys", "count": count})
+        is_native = all(part.native for part in parts)
+        cleaned, numbers = (
+            [f'"{name}"' for name, kind in columns.items() if kind in kinds and not is_native]
+            for kinds in (_CLEANED_TYPES, _NUMBER_TYPES)
+        )
+        changes = {
+            "cleaned_keys": [f"{name} <> clean({name})" for name in cleaned],
+            "spreadsheet_wrapper": [
+                f'clean("{name}") <> unwrapped(clean("{name}"))' for name in columns
+            ],
+            "exponent": [f"has_exponent({name})" for name in numbers],
+        }
+        counts = ", ".join(
+            f"count(*) filter ({' or '.join(conditions) or 'false'})"
+            for conditions in changes.values()
+        )
+        row = self.validator.one(f"select {counts} from {relation}", f"{name}: spelling")
+        for code, count in zip(changes, row, strict=True):
+            if count:
+                parts[0].notes.append({"code": code, "count": count})
 
     def _contract_tables(self, staged: Mapping[str, list[StagedFile]]) -> dict[str, StagedTable]:
         tables = {}
