@@ -16,7 +16,7 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal, format_percent, get_currency_name
 
 LANGUAGES = ("zh-CN", "en")
 # Parsed once: Babel would parse the name for every number, half of the time of a page.
@@ -149,6 +149,18 @@ def change(value: float | None, unit: str, better: str, lang: str, *, bare: bool
     if is_down:
         return Change("▼", f"−{size}{points}", verdict)
     return Change("▲", f"+{size}{points}", verdict)
+
+
+def currency_name(code: str, lang: str) -> str:
+    """Return the name of a currency: 人民币 CNY, Chinese Yuan CNY."""
+    return f"{get_currency_name(code, locale=_BABEL[lang])} {code}"
+
+
+def currency_unit(code: str, lang: str) -> str:
+    """Return a currency as the unit of an amount: 元 or CNY, 美元 or USD."""
+    if lang == "en":
+        return code
+    return "元" if code == "CNY" else get_currency_name(code, locale=_BABEL[lang])
 
 
 def day(value: date | str, lang: str) -> str:

@@ -17,21 +17,42 @@ _COUNTS = ("read", "loaded", "rejected", "skipped", "orphans")
 
 
 def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
-    """Return the row counts of every delivery and table.
+    """Return the row counts of every delivery, by table and by raw file of a mapped source.
+
+    Of a raw file `loaded` counts the rows handed to the mapping, which makes the tables of them.
 
     Returns
     -------
-    delivery, as_of, table, read, loaded, rejected, skipped, orphans, balanced (read = loaded +
+    delivery, as_of, table (or raw file), is_file, read, loaded, rejected, skipped, orphans, balanced (read = loaded +
     rejected + skipped), totals (the control totals as text).
     """
     rows = [
-        {"delivery": delivery["delivery"], "as_of": delivery["as_of"], "table": table}
+        {"delivery": delivery["delivery"], "as_of": delivery["as_of"], "table": name}
+        | {"is_file": kind == "files"}
         | _table_counts(counts)
         for delivery in warehouse.query(load("questions/delivery_tables")).to_dict("records")
-        for table, counts in json.loads(delivery["tables"]).items()
+        for kind in ("files", "tables")
+        for name, counts in _recorded(delivery[kind]).items()
     ]
-    columns = ["delivery", "as_of", "table", *_COUNTS, "balanced", "totals"]
+    columns = ["delivery", "as_of", "table", "is_file", *_COUNTS, "balanced", "totals"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _recorded(text: object) -> dict[str, Any]:
+    """The counts that a delivery recorded, by name; none where it recorded nothing of the kind."""
+    return (json.loads(text) or {}) if isinstance(text, str) else {}
+
+
+def row_sums(ledger: pd.DataFrame) -> dict[str, int]:
+    """Sum the counts of `reconciliation`, every row once.
+
+    The rows of a raw file that reach the mapping are counted in the tables made of them, so of a
+    file only the rejected and the skipped rows are added.
+    """
+    sums = ledger[list(_COUNTS)].astype("int64")
+    passed_on = sums["loaded"].where(ledger["is_file"].astype(bool), 0)
+    sums = sums.assign(read=sums["read"] - passed_on, loaded=sums["loaded"] - passed_on)
+    return {str(name): int(total) for name, total in sums.sum().items()}
 
 
 def _table_counts(recorded: Mapping[str, Any]) -> dict[str, Any]:

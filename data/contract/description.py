@@ -16,7 +16,11 @@ TYPE_DESCRIPTIONS = {
         "en": "time YYYY-MM-DD HH:MM:SS (only its day counts)",
     },
     "month": {"zh-CN": "月末日期", "en": "date of a month end"},
-    "money": {"zh-CN": "金额，人民币元，两位小数", "en": "money in CNY, two decimals"},
+    "money": {
+        "zh-CN": "金额，两位小数；全部为一种货币，source.toml 或 manifest.json 的 currency，未写时为 CNY",
+        "en": "money, two decimals, all in one currency: `currency` of source.toml or manifest.json, "
+        "CNY where none is named",
+    },
     "rate": {
         "zh-CN": "年率，六位小数（0.0435 即 4.35%）",
         "en": "share of one a year, six decimals (0.0435 = 4.35 %)",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from data.contract.formats import DATE_FORMATS, NULLS
+from data.contract.formats import CURRENCY, DATE_FORMATS, NULLS
 from data.contract.schema import Contract, Table, read_columns
 from data.declarations import BadDeclaration, Declaration, convert, convert_entries, read_toml
 from data.errors import InvalidRequest, UserError
@@ -57,6 +58,7 @@ class _SourceDeclaration(Declaration, frozen=True):
     header_row: int = 1
     nulls: tuple[str, ...] = NULLS
     date_formats: tuple[str, ...] = DATE_FORMATS
+    currency: str = CURRENCY
     notes: tuple[str, ...] = ()
     file: Mapping[str, Any] = MappingProxyType({})
 
@@ -88,6 +90,8 @@ class Source:
         Shares of rows, see `LIMITS`.
     nulls
         Words in lower case that stand for no value.
+    currency
+        The ISO code of the one currency of all amounts.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Source:
     nulls: tuple[str, ...]
     date_formats: tuple[str, ...]
     notes: tuple[str, ...]
+    currency: str
 
 
 def source_names() -> list[str]:
@@ -133,6 +138,8 @@ def _parse_source(name: str, home: Path, raw: dict[str, Any], contract: Contract
     declared = convert(raw, _SourceDeclaration, FILE)
     if declared.encoding.lower() not in ENCODINGS:
         raise ValueError(f"encoding {declared.encoding}")
+    if not re.fullmatch("[A-Z]{3}", declared.currency):
+        raise ValueError(f"currency {declared.currency}")
     entries = convert_entries(declared.file, _FileDeclaration, FILE, "file")
     files = {key: _source_file(key, entry, declared.delimiter) for key, entry in entries.items()}
     mappings = {path.stem: path for path in sorted(home.glob("*.sql"))}
@@ -154,6 +161,7 @@ def _parse_source(name: str, home: Path, raw: dict[str, Any], contract: Contract
         nulls=tuple(word.lower() for word in declared.nulls),
         date_formats=declared.date_formats,
         notes=declared.notes,
+        currency=declared.currency,
     )
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from babel.core import get_global
+
+from data.contract.formats import CURRENCY
 from data.contract.schema import Contract, read_contract
 from data.dates import is_month_end, months_between, next_month_end
 from data.editions import store
@@ -86,6 +89,11 @@ class LoadPlan:
         return self.delivery.fingerprint if self.delivery else None
 
     @property
+    def currency(self) -> str:
+        """The ISO code of the currency of all amounts: the manifest's, else the source's."""
+        return str(self.manifest.get("currency") or self.source.currency)
+
+    @property
     def delivery_number(self) -> int:
         """The number of this delivery in its chain of parts, from 1."""
         return 1 + (self.base.facts.get("deliveries", 0) if self.base else 0)
@@ -148,7 +156,7 @@ def plan_load(
     base = before if checked_kind == "increment" else None
     day = _as_of(as_of or manifest.get("as_of") or source.as_of, before, checked_kind)
     _check_first_month(manifest.get("from"), base)
-    return LoadPlan(
+    plan = LoadPlan(
         contract=contract,
         source=source,
         home=home,
@@ -161,6 +169,19 @@ def plan_load(
         limits={**source.limits, **overrides.limits},
         overrides=overrides,
     )
+    _check_currency(plan)
+    return plan
+
+
+def _check_currency(plan: LoadPlan) -> None:
+    """Raise UserError for an unknown currency, and for a second one in a chain of deliveries."""
+    if plan.currency not in get_global("all_currencies"):
+        raise UserError("currency_unknown", value=plan.currency)
+    if plan.base is None:
+        return
+    published = plan.base.facts.get("currency", CURRENCY)
+    if plan.currency != published:
+        raise UserError("currency_changed", new=plan.currency, old=published)
 
 
 def _check_kind(kind: str, before: Edition | None) -> Kind:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analytics.analysis.invariants import Comparison, check_of, checks
@@ -287,6 +288,24 @@ def test_the_ledger_balances_read_against_loaded_rejected_and_skipped(
     frames = [frame.value for frame in app("about/data", lang="en").dataframe]
     table = next(frame for frame in frames if "Read" in frame)
     assert number(loans["read"], "count", "en") in table["Read"].tolist()
+
+
+def test_rows_refused_in_raw_files_are_among_the_rows_read() -> None:
+    # A file of 100 rows, 94 refused, 6 mapped to 6 loans and 5 customers, 1 loan refused:
+    # read 94 + 6 + 5 = loaded 5 + 5 + rejected 94 + 1
+    columns = ["is_file", "read", "loaded", "rejected", "skipped", "orphans"]
+    ledger = pd.DataFrame(
+        [(True, 100, 6, 94, 0, 0), (False, 6, 5, 1, 0, 0), (False, 5, 5, 0, 0, 0)], columns=columns
+    )
+    sums = load_report.row_sums(ledger)
+    assert (sums["read"], sums["loaded"], sums["rejected"]) == (105, 10, 95)
+    assert sums["read"] == sums["loaded"] + sums["rejected"] + sums["skipped"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_page_names_the_currency(app: OpenPage, lang: str) -> None:
+    unit = {"zh-CN": "金额 元", "en": "amounts in CNY"}[lang]
+    assert unit in page_html(app("about/data", lang=lang))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -45,6 +45,7 @@ def show(selection: Selection, served: Warehouse, title: str) -> None:
         edition=edition.id[:8],
         as_of=text.day(queries.edition_as_of(edition), lang),
         source=edition.source,
+        currency=queries.currency_unit(lang),
     )
     st.html(
         f'<p class="lp-title">{html.escape(title)}</p>'

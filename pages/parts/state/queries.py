@@ -30,6 +30,7 @@ from analytics.metrics.definitions import DIMENSIONS, METRICS
 from analytics.metrics.question import Question
 from analytics.metrics.targets import Target
 from analytics.rulebooks import registry
+from data.contract.formats import CURRENCY
 from data.contract.schema import read_contract
 from data.editions.manifest import Edition
 from data.editions.reader import Warehouse
@@ -80,6 +81,16 @@ def refresh() -> Warehouse:
 def edition_as_of(edition: Edition) -> date:
     """Return the day of the data; the newest month end where the delivery names no day."""
     return edition.as_of or edition.months[-1]
+
+
+def currency_name(lang: str) -> str:
+    """Return the name of the currency in which all amounts of the edition are."""
+    return text.currency_name(warehouse().edition.facts.get("currency", CURRENCY), lang)
+
+
+def currency_unit(lang: str) -> str:
+    """Return the currency as the unit of an amount: 元 or CNY."""
+    return text.currency_unit(warehouse().edition.facts.get("currency", CURRENCY), lang)
 
 
 def _warehouse_at(edition: str) -> Warehouse:

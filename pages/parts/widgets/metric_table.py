@@ -189,7 +189,9 @@ def board(
         column_config=_columns(table, title, lang),
         alt=say("table.alt", lang, title=title),
     )
-    caption(say("table.click", lang), say("table.units", lang))
+    caption(
+        say("table.click", lang), say("table.units", lang, currency=queries.currency_unit(lang))
+    )
 
 
 def _style(table: pd.DataFrame, frame: pd.DataFrame, lang: str) -> Styler:

@@ -25,7 +25,11 @@ def values_in_force(as_of: date, lang: str) -> list[tuple[str, str]]:
         (say(f"assumed.{name}", lang), text.number(values[name], "rate", lang)) for name in rates
     ]
     lines += [
-        (say(f"assumed.{name}", lang), text.exact(values[name], "money", lang)) for name in costs
+        (
+            say(f"assumed.{name}", lang, currency=queries.currency_unit(lang)),
+            text.exact(values[name], "money", lang),
+        )
+        for name in costs
     ]
     five = rulebooks.read_schemes()["loan_five"]
     lines += [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from analytics.analysis.invariants import Check
 from analytics.i18n import text
 from analytics.i18n.text import say
+from analytics.metrics import load_report
 from analytics.metrics.definitions import METRICS
 from data.contract.schema import read_contract
 from data.messages import reason_in
@@ -79,8 +81,21 @@ def freshness(lang: str) -> None:
         built=_minute(edition.created),
         source=edition.source,
     )
-    sums = {name: text.number(ledger[name].sum(), "count", lang) for name in COUNTS}
-    boards.headline([fresh, say("data.sums", lang, **sums)], lang)
+    sums = {
+        name: text.number(count, "count", lang)
+        for name, count in load_report.row_sums(ledger).items()
+    }
+    money = say("data.money", lang, currency=queries.currency_name(lang))
+    boards.headline([fresh, money, say("data.sums", lang, **sums)], lang)
+    if edition.notes:
+        section_title(say("data.notes", lang, count=len(edition.notes)))
+        caption(*(_in_language(note, lang) for note in edition.notes))
+
+
+def _in_language(note: str, lang: str) -> str:
+    """Return the reader's half of a note that a source gives as `中文 / English`."""
+    chinese, slash, english = note.partition(" / ")
+    return english if slash and lang == "en" else chinese
 
 
 def editions(lang: str) -> None:
@@ -122,7 +137,7 @@ def row_counts(lang: str) -> None:
     rows = [
         (
             str(row["as_of"])[:10],
-            *_table_names(row["table"], lang),
+            *_ledger_names(row, lang),
             *(text.number(row[name], "count", lang) for name in COUNTS),
             row["totals"],
         )
@@ -170,6 +185,13 @@ def empty_tables(lang: str) -> None:
     ]
     heads = ("table", "meaning", "would_fill")
     tables.plain("data", heads, rows, say("data.table", lang), lang, height="content")
+
+
+def _ledger_names(row: Mapping[Hashable, Any], lang: str) -> tuple[str, str]:
+    """Return the name and the meaning of a table, or of a raw file of a mapped source."""
+    if row["is_file"]:
+        return row["table"], say("data.raw_file", lang)
+    return _table_names(row["table"], lang)
 
 
 def _table_names(table: str, lang: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def definition_of(id: str, lang: str) -> dict[str, str]:
         "id": id,
         "meaning": metric.meaning[lang],
         "formula": metric.formula[lang],
-        "unit": say(f"definition.unit_{metric.unit}", lang),
+        "unit": say(f"definition.unit_{metric.unit}", lang, currency=queries.currency_unit(lang)),
         "better": say(f"definition.better_{metric.better}", lang),
         "splits": text.listing(names, lang),
         "owner": say(f"owner.{metric.owner}", lang),

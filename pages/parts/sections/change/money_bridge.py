@@ -85,7 +85,8 @@ def _table(flows: OverdueRollforward, lang: str) -> None:
     rows = [("opening", flows.loans_before, float(flows.opening))]
     rows += [(row["term"], row["loans"], row["amount"]) for row in flows.terms.to_dict("records")]
     rows.append(("closing", flows.loans, float(flows.closing)))
-    heads = [say(f"flow.{head}", lang) for head in ("term", "loans", "amount")]
+    currency = queries.currency_unit(lang)
+    heads = [say(f"flow.{head}", lang, currency=currency) for head in ("term", "loans", "amount")]
     frame = pd.DataFrame(
         [
             (_term_name(term, lang), f"{loans:,}", text.exact(amount, "money", lang))
@@ -100,4 +101,5 @@ def _table(flows: OverdueRollforward, lang: str) -> None:
         height="content",
         alt=heads[0],
     )
-    caption(say("flow.residual", lang, residual=text.exact(float(flows.residual), "money", lang)))
+    residual = text.exact(float(flows.residual), "money", lang)
+    caption(say("flow.residual", lang, residual=residual, currency=currency))
