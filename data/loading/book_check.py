@@ -63,6 +63,7 @@ CHECKS = (
         placeholders={"share": "share <= 0.5"},
     ),
     Check("dates_far", "loan", is_hold=False),
+    Check("amount_unit", "instalment", is_hold=True),
     Check("money_unit", "loan_snapshot", is_hold=True),
     Check("snapshots_missing", "loan_snapshot", is_hold=True),
     Check("snapshots_end", "loan_snapshot", is_hold=False),
