@@ -1,37 +1,56 @@
--- Compares the sums of principal, instalments and payments of a full delivery, and lists those fifty times apart.
--- grain: one row per pair of sums that cannot be of one unit (value)
+-- Lists loans whose principal is fifty times their schedule, or a fiftieth, where most are, and payments out of scale.
+-- grain: one row per such loan (id); one without id where the sum of all payments is out of scale
 -- parameters: as_of (last month end of the load); last_as_of (last month end of the older parts, null for a full load)
--- columns: id is null; day the last month end; value both sums, amount the one of the schedule; in CNY
--- Payments may be few: they are too small only at a thousandth of what fell due.
+-- columns: day is the day of lending or the last month end; value the principal or payments, amount the schedule; CNY
+-- Only of a full delivery, which has whole schedules. Payments may be few: they are too small only at a thousandth of
+-- what fell due.
 with
 
-total as (
+schedule as (
     select
-        (select sum(principal) from part.history.loan) as lent,
-        (select sum(principal) from part.history.instalment) as scheduled,
-        (
-            select sum(principal + coalesce(interest, 0)) filter (where due_on <= $as_of)
-            from part.history.instalment
-        ) as due,
-        (select sum(amount) from part.history.payment) as paid,
+        loan_key,
+        sum(principal) as principal,
+        sum(principal + coalesce(interest, 0)) filter (where due_on <= $as_of) as due,
+    from part.history.instalment
+    where $last_as_of::date is null
+    group by loan_key
 ),
 
-pair as (
-    select 'loan.principal' as name, lent as amount, scheduled, 50 as low, 50 as high
-    from total
-    union all
-    select 'payment.amount' as name, paid as amount, due as scheduled, 1000 as low, 50 as high
-    from total
+examined as (
+    select
+        loan.loan_key,
+        loan.disbursed_on,
+        loan.principal,
+        schedule.principal as scheduled,
+        loan.principal > 50 * schedule.principal or loan.principal * 50 < schedule.principal as is_strange,
+        count(*) filter (where is_strange) over () / count(*) over () as share,
+    from schedule
+    join part.history.loan as loan on loan.loan_key = schedule.loan_key
+    where loan.principal > 0 and schedule.principal > 0
+),
+
+received as (
+    select
+        (select sum(due) from schedule) as due,
+        (select sum(amount) from part.history.payment) as paid,
 )
 
 select
+    loan_number.loan_id as id,
+    examined.disbursed_on as day,
+    examined.principal::varchar as value,
+    examined.scheduled as amount,
+from examined
+join loan_number on loan_number.loan_key = examined.loan_key
+where examined.is_strange and examined.share > 0.5
+union all
+select
     null::varchar as id,
     $as_of::date as day,
-    pair.name || ' ' || pair.amount || ', instalment ' || pair.scheduled as value,
-    pair.scheduled as amount,
-from pair
+    'payment ' || received.paid as value,
+    received.due as amount,
+from received
 where
-    $last_as_of::date is null
-    and pair.amount > 0
-    and pair.scheduled > 0
-    and (pair.amount > pair.high * pair.scheduled or pair.amount * pair.low < pair.scheduled)
+    received.due > 0
+    and received.paid > 0
+    and (received.paid > 50 * received.due or received.paid * 1000 < received.due)
