@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import pandas as pd
 
 from analytics.grading import facts
+from analytics.metrics.query import refusal
 from analytics.rulebooks import NoEdition, Rulebook, Scheme
 from analytics.sql.templates import load
 from data.dates import month_end
-from data.editions.reader import Warehouse
+from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
+from data.messages import LANGUAGES
 
 MONTHS = 24
 LINES = 60
@@ -33,6 +36,7 @@ class CustomerProfile:
     who       name (masked), branch, manager, kind, since_on, and the row of customer_month
     cases     one per scheme that grades customers, then one per loan and scheme that grades loans
     history   up to 24 month ends: as_of, days_past_due, loan_balance, one class column per scheme
+    contribution_refusal   by language, why contribution is refused at the month end; empty if not
     loans, payments, products, warnings   as analytics/sql/questions/customer_*.sql say
     """
 
@@ -45,6 +49,7 @@ class CustomerProfile:
     payments: pd.DataFrame
     products: pd.DataFrame
     warnings: pd.DataFrame
+    contribution_refusal: Mapping[str, str] = field(default_factory=dict)
 
 
 def profile_of(
@@ -85,7 +90,13 @@ def profile_of(
                 year_before=month_end(as_of, -12),
             ),
             reader.query(load("questions/customer_warnings"), None, **at, since=since, limit=LINES),
+            _contribution_refusal(reader, as_of),
         )
+
+
+def _contribution_refusal(reader: EditionReader, as_of: date) -> dict[str, str]:
+    error = refusal(reader, "contribution_net", as_of)
+    return {language: error.text(language) for language in LANGUAGES} if error else {}
 
 
 def _books(schemes: dict[str, Scheme], as_of: date) -> list[Rulebook]:

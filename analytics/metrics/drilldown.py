@@ -8,13 +8,15 @@ import pandas as pd
 
 from analytics.metrics.definitions import metric_named
 from analytics.metrics.list_layout import BRANCH, CUSTOMER, LOAN, NAME, PRODUCT, ListLayout
-from analytics.metrics.query import check
+from analytics.metrics.query import check, refusal
 from analytics.metrics.question import Question
 from analytics.metrics.sql_builder import SqlBuilder
 from analytics.rulebooks.schemes import OPENINGS
 from data.editions.reader import EditionReader, Warehouse
 from data.errors import UserError
 
+# Left out where the metric is refused: too short a history, or a table that was not delivered.
+_CONTRIBUTION = "contribution_net_12m"
 # Columns by which the list of a mart can be ordered, the first by default; all descending.
 ORDERS = {
     "loan_month": ("balance", "days_past_due", "overdue_amount", "principal", "disbursed_on"),
@@ -102,6 +104,8 @@ def list_rows(
         column = order or ORDERS[mart][0]
         if column not in ORDERS[mart]:
             raise UserError("unknown_list_order", by=column, orders_source=ORDERS[mart])
+        if column == _CONTRIBUTION:
+            check(reader, Question("contribution_net", question.as_of))
         key = f"{builder.metric.grain}_key"
         classes = _classes(builder)
         select = ["fact.*", *(f"{sql} as {name}_code" for name, sql in classes.items())]
@@ -120,7 +124,10 @@ def list_rows(
             loan_key="loan_key" if builder.metric.grain == "loan" else None,
         )
         sql = f"with\n\n{layout.sql(rows)}"
-        return reader.query(sql, None, **builder.params, limit=limit, offset=offset)
+        frame = reader.query(sql, None, **builder.params, limit=limit, offset=offset)
+        if _CONTRIBUTION in frame and refusal(reader, "contribution_net", question.as_of):
+            return frame.drop(columns=_CONTRIBUTION)
+        return frame
 
 
 def count_rows(

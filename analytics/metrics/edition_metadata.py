@@ -13,6 +13,7 @@ from analytics.metrics.definitions import (
     BORROWER_PREFIX,
     HAS_BORROWER_COLUMNS,
     Dimension,
+    Metric,
     dimension_named,
 )
 from analytics.rulebooks.registry import schemes
@@ -20,6 +21,8 @@ from analytics.rulebooks.schemes import NEW, NONE
 from data.editions.reader import EditionReader
 
 UNKNOWN = "unknown"
+# What stands for the table payment where a bank delivers snapshots.
+INTEREST_COLUMN = "loan_snapshot.interest_received"
 _TABLES = (
     "instalment",
     "payment",
@@ -119,6 +122,17 @@ def _nonempty_tables(reader: EditionReader) -> frozenset[str]:
     ):
         tables.add("payment")
     return frozenset(tables)
+
+
+def absent_tables(edition: EditionMetadata, metric: Metric) -> list[str]:
+    """Return the tables that a metric needs and the edition lacks, as the contract names them.
+
+    Where the history is in snapshots, interest is a column of these, so that column is named.
+    """
+    absent = [table for table in metric.needs if table not in edition.nonempty_tables]
+    if "loan_snapshot" in edition.nonempty_tables:
+        return [INTEREST_COLUMN if table == "payment" else table for table in absent]
+    return absent
 
 
 def _cube_columns(reader: EditionReader, cube: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analytics.metrics.definitions import METRICS
+from analytics.metrics.edition_metadata import INTEREST_COLUMN, metadata
 from analytics.sql.templates import load
 from data.contract.schema import read_contract
 from data.editions.reader import EditionReader, Warehouse
@@ -123,18 +124,21 @@ def empty_tables(warehouse: Warehouse) -> dict[str, list[str]]:
     """Return table of the contract without rows → the metrics that need it.
 
     A bank delivers the history of its loans in one of two ways; the tables of the other way are
-    left out.
+    left out. Of snapshots without interest, that column stands for the table payment.
     """
     with warehouse.session() as reader:
         empty = [table for table in read_contract().tables if not _has_rows(reader, table)]
+        has_interest = "payment" in metadata(reader).nonempty_tables
     unused = {"loan_snapshot"} if "loan_snapshot" in empty else {"instalment", "payment"}
-    return {
-        table: [
-            id for id, metric in METRICS.items() if table in metric.needs and not metric.retired
-        ]
-        for table in empty
-        if table not in unused
-    }
+    absent = {table: _metrics_of(table) for table in empty if table not in unused}
+    if "loan_snapshot" not in empty and not has_interest:
+        absent[INTEREST_COLUMN] = _metrics_of("payment")
+    return absent
+
+
+def _metrics_of(table: str) -> list[str]:
+    """The metrics in use that need a table."""
+    return [id for id, metric in METRICS.items() if table in metric.needs and not metric.retired]
 
 
 def _has_rows(reader: EditionReader, table: str) -> bool:

@@ -14,7 +14,13 @@ from datetime import date
 import pandas as pd
 
 from analytics.metrics.definitions import DIMENSIONS, Metric, dimension_named, metric_named
-from analytics.metrics.edition_metadata import UNKNOWN, has_deposits, labels, metadata
+from analytics.metrics.edition_metadata import (
+    UNKNOWN,
+    absent_tables,
+    has_deposits,
+    labels,
+    metadata,
+)
 from analytics.metrics.question import COMPARISONS, Question
 from analytics.metrics.sql_builder import CompiledQuery, SqlBuilder, first_month
 from analytics.rulebooks.registry import schemes
@@ -89,6 +95,18 @@ def check_dated(metric: Metric, question: Question) -> None:
             raise UserError("comparison_undated", metric=metric.name, name=dimension.name)
 
 
+def refusal(reader: EditionReader, metric: str, as_of: date) -> UserError | None:
+    """Return why the whole bank's figure of a metric is refused at a month end; None if it is not.
+
+    A figure that is refused is not shown of one customer either.
+    """
+    try:
+        check(reader, Question(metric, as_of))
+    except UserError as error:
+        return error
+    return None
+
+
 def _check_options(metric: Metric, question: Question) -> None:
     if question.opening not in (0, *OPENINGS):
         raise UserError("unknown_opening", opening=question.opening)
@@ -114,9 +132,8 @@ def _check_month(reader: EditionReader, metric: Metric, question: Question) -> N
             last=edition.months[-1],
             near=near,
         )
-    for table in metric.needs:
-        if table not in edition.nonempty_tables:
-            raise UserError("needs_table", metric=metric.name, table=table)
+    if absent := absent_tables(edition, metric):
+        raise UserError("needs_table", metric=metric.name, table=absent)
     if "deposit_balance" in metric.needs and not has_deposits(reader, question.as_of):
         raise UserError("needs_deposits", metric=metric.name, as_of=question.as_of)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.metrics.edition_metadata import metadata
+from analytics.metrics.query import refusal
 from analytics.segments.definitions import FEATURES
 from analytics.sql.templates import load
 from data.dates import month_end
@@ -76,7 +77,7 @@ def outcomes_after(reader: EditionReader, as_of: date) -> pd.DataFrame:
         - reloan: 1 when a new loan followed within 90 days of a settlement, else 0; missing
           without a settlement whose 90 days are over
         - contribution: net contribution of the twelve months, CNY; missing when the customer has
-          no row at their end
+          no row at their end, and of all customers where the metric is refused at that month end
         - loan_balance: at `as_of`, CNY
     """
     rows = reader.query(
@@ -86,6 +87,8 @@ def outcomes_after(reader: EditionReader, as_of: date) -> pd.DataFrame:
         year_after=month_end(as_of, WINDOW),
         overdue=OVERDUE_DAYS,
     )
+    if refusal(reader, "contribution_net", month_end(as_of, WINDOW)):
+        rows["contribution"] = np.nan
     return rows.astype({"overdue": "float64", "reloan": "float64"})
 
 

@@ -78,6 +78,17 @@ WORKED = [
     # loan of May
     ("disbursed", date(2026, 5, 31), {}, 0, NO_DENOMINATOR, 0),
     ("disbursed", date(2026, 2, 28), {}, 5_000, NO_DENOMINATOR, 1),
+    # by 2027-01-31: L5 4,000 + L8 2,000; L2 matures on 2027-02-05
+    ("maturing_3m", TODAY, {}, 6_000, NO_DENOMINATOR, 2),
+    # by 2027-10-31: L1 45,000 + L2 4,550 + L3 12,000 + L5 4,000 + L8 2,000 + L10 8,000 + L12 6,000
+    ("maturing_12m", TODAY, {}, 81_550, NO_DENOMINATOR, 7),
+    # L1 5,000 + L2 450 of the 500 that came + L5 1,000 + L8 2,000, late September's and October's
+    # + L12 1,000
+    ("principal_collected", TODAY, {}, 9_450, NO_DENOMINATOR, 5),
+    # May 2026: L1 5,000, L3 1,000, L5 1,000, L12 1,000, L13 1,000; L7 was written off, not repaid
+    ("principal_collected", date(2026, 5, 31), {}, 9_000, NO_DENOMINATOR, 5),
+    # 500 + 50 + 45 + 25 + 25 + 75
+    ("interest_collected", TODAY, {}, 720, NO_DENOMINATOR, 5),
     # three months before: C1 went from A to B with its grade BBB of 2026-03-15, C4 from C to D;
     # nobody went up
     ("net_upgraded", MAR, {}, -2, NO_DENOMINATOR, 2),
@@ -132,6 +143,10 @@ WORKED = [
         6_000 + 34_000 + 5_000 + 8_000 + 9_000,
         5,
     ),
+    # from 2025-11-30 on: C2 31 days on 2026-03-31, C4; C9 was 36 days late, but 11 at a month end
+    ("ever_overdue_30_12m_customers", TODAY, {}, 2, 7, 7),
+    ("ever_overdue_60_12m_customers", TODAY, {}, 1, 7, 7),
+    ("ever_overdue_90_12m_customers", TODAY, {}, 1, 7, 7),
     # L6 34,000 + L7 10,000 - 1,900 of principal recovered
     ("overdue_rate_30_with_written_off", TODAY, {}, 42_100, 123_650, 9),
     ("npl_ratio_with_written_off", TODAY, {}, 42_100, 123_650, 9),

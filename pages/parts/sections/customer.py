@@ -159,7 +159,11 @@ def ladders(
 
 
 def contribution(profile: CustomerProfile, lang: str) -> None:
-    """Draw twelve months of contribution from gross to net."""
+    """Draw twelve months of contribution from gross to net, or why there is none."""
+    if profile.contribution_refusal:
+        section_title(say("card.gross", lang))
+        caption(profile.contribution_refusal[lang])
+        return
     row = profile.who
     section_title(
         say("card.contribution", lang, net=text.exact(row["contribution_net_12m"], "money", lang))

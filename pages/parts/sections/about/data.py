@@ -194,9 +194,12 @@ def _ledger_names(row: Mapping[Hashable, Any], lang: str) -> tuple[str, str]:
     return _table_names(row["table"], lang)
 
 
-def _table_names(table: str, lang: str) -> tuple[str, str]:
+def _table_names(name: str, lang: str) -> tuple[str, str]:
+    table, _, column = name.partition(".")
     definition = read_contract().table(table)
-    return table, definition.meaning[lang]
+    if column:
+        return name, definition.columns[column].meaning[lang]
+    return name, definition.meaning[lang]
 
 
 def _minute(created: str) -> str:
