@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
@@ -145,6 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             counts = {name: table.to_json() for name, table in error.tables.items()}
             _print_notes(counts, sys.stderr)
         print(error, file=sys.stderr)
+        for line in error.rejected.lines() if error.rejected else ():
+            print(f"  {line}", file=sys.stderr)
         return 2 if isinstance(error, InvalidRequest) else 1
     except KeyboardInterrupt:
         print("已中断，未发布 / interrupted, nothing was published", file=sys.stderr)
@@ -208,16 +211,33 @@ def _load(
 
     retain_freed_memory()
     started = time.monotonic()
-    edition = load(
-        delivery,
-        source,
-        home,
-        build_marts=build,
-        overrides=Overrides(limit, accept, encoding, accept_volume),
-        progress=_progress,
-        **options,
-    )
+    with _failure_as_json(report):
+        edition = load(
+            delivery,
+            source,
+            home,
+            build_marts=build,
+            overrides=Overrides(limit, accept, encoding, accept_volume),
+            progress=_progress,
+            **options,
+        )
     _report(edition, report, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _failure_as_json(form: str) -> Generator[None]:
+    """Print a refusal as JSON on stdout as well, when that is the form of the report."""
+    try:
+        yield
+    except UserError as error:
+        if form == "json":
+            body = {
+                "error": error.code,
+                "message": {language: error.text(language) for language in _LANGUAGES.values()},
+                "rejected": error.rejected.to_json() if error.rejected else None,
+            }
+            print(json.dumps(body, ensure_ascii=False, indent=1))
+        raise
 
 
 def _report(edition: Edition, form: str, seconds: float) -> None:
@@ -272,20 +292,23 @@ def _check(
     **_unused: Any,
 ) -> None:
     retain_freed_memory()
-    facts = dry_run(
-        delivery,
-        source,
-        home,
-        as_of=as_of,
-        kind=kind,
-        overrides=Overrides(limit, accept, encoding, accept_volume),
-        progress=_progress,
-    )
+    with _failure_as_json(report):
+        facts = dry_run(
+            delivery,
+            source,
+            home,
+            as_of=as_of,
+            kind=kind,
+            overrides=Overrides(limit, accept, encoding, accept_volume),
+            progress=_progress,
+        )
     if report == "json":
-        body = {"tables": facts["tables"], "files": facts["files"]}
+        body = {name: facts[name] for name in ("tables", "files", "rejected")}
         print(json.dumps(body, ensure_ascii=False, indent=1))
         return
     _print_notes(facts["tables"], sys.stdout)
+    if rejected := facts["rejected"]:
+        print(f"{rejected['count']:,} 行被拒绝 / rows refused: {rejected['path']}")
     print("可以加载 / fit to be loaded")
 
 

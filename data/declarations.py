@@ -58,7 +58,10 @@ def convert(raw: Any, kind: type[T], file: str, place: str = "") -> T:
         path = f"{place}{inner.rstrip('`')}".lstrip(".")
         if unknown := _UNKNOWN_FIELD.fullmatch(problem):
             raise BadDeclaration(
-                "declaration_unknown_key", file=file, place=_join(path, unknown[1])
+                "declaration_unknown_key",
+                file=file,
+                place=_join(path, unknown[1]),
+                known=_keys(kind, inner),
             ) from None
         if missing := _MISSING_FIELD.fullmatch(problem):
             raise BadDeclaration(
@@ -72,6 +75,19 @@ def convert_entries(
 ) -> dict[str, T]:
     """Convert each entry of one section on its own, so that an error names the entry's key."""
     return {key: convert(raw, kind, file, _join(place, key)) for key, raw in section.items()}
+
+
+def _keys(kind: Any, inner: str) -> list[str]:
+    """Return the keys of `kind`, or of the part of it that a path below it names."""
+    for step in inner.strip("`.").split("."):
+        fields = {field.encode_name: field.type for field in _fields(kind)}
+        kind = fields.get(step, kind)
+    return sorted(field.encode_name for field in _fields(kind))
+
+
+def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return msgspec.structs.fields(kind) if is_struct else ()
 
 
 def _join(place: str, key: str) -> str:

@@ -254,8 +254,9 @@ def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Dimens
     """
     sections = read_toml(path)
     file = path.name
-    if unknown := sorted(set(sections) - {"source", "split", "metric"}):
-        raise BadDeclaration("declaration_unknown_key", file=file, place=unknown[0])
+    known = ("source", "split", "metric")
+    if unknown := sorted(set(sections) - set(known)):
+        raise BadDeclaration("declaration_unknown_key", file=file, place=unknown[0], known=known)
     sources = _with_ids(sections["source"])
     convert_entries(sources, Source, file, "source")
     dimensions = convert_entries(_with_ids(sections["split"]), Dimension, file, "split")

@@ -61,6 +61,7 @@ class _ColumnDeclaration(_Described, frozen=True, kw_only=True):
     max: Bound = None
     format: str | None = None
     formats: tuple[str, ...] | None = None
+    name: str | None = None
 
 
 class _TableDeclaration(_Described, frozen=True, kw_only=True):
@@ -88,6 +89,8 @@ class Column:
         Bounds of numbers, inclusive.
     formats
         strptime patterns of dates; empty for those of the source.
+    title
+        The header of the column in the delivered file.
     meaning
         What the column means, by language code.
     """
@@ -100,6 +103,7 @@ class Column:
     low: Bound = None
     high: Bound = None
     formats: tuple[str, ...] = ()
+    title: str = ""
     meaning: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -185,6 +189,7 @@ def _column(place: str, name: str, declared: _ColumnDeclaration) -> Column:
         low=declared.min,
         high=declared.max,
         formats=formats,
+        title=declared.name or name,
         meaning=declared.meaning(),
     )
 

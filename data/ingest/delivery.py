@@ -10,10 +10,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from data.contract.schema import Contract
+from data.declarations import convert, convert_entries
 from data.errors import InvalidRequest, UserError
 from data.ingest.files import require_regular_file
 from data.ingest.source import Source
+
+
+class _FileEntry(msgspec.Struct, frozen=True):
+    """A file of a table in manifest.json."""
+
+    name: str
+    sha256: str
+    rows: int | None = None
+
+
+class _TableEntry(msgspec.Struct, frozen=True):
+    """A table in manifest.json."""
+
+    files: list[_FileEntry]
+    rows: int | None = None
+    totals: dict[str, str | int | float] | None = None
+
+
+class _ManifestDeclaration(msgspec.Struct, frozen=True, rename={"first": "from"}):
+    """What manifest.json says; without `tables` the files are found by their names."""
+
+    source: str | None = None
+    kind: str | None = None
+    as_of: str | None = None
+    first: str | None = None
+    tables: dict[str, Any] | None = None
+
 
 SUFFIXES = (".parquet", ".csv", ".xlsx")
 MANIFEST = "manifest.json"
@@ -78,7 +108,7 @@ def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
         files = {key: [folder / file.name] for key, file in source.files.items()}
         for key, paths in files.items():
             _require_files(paths, key)
-    elif manifest is not None:
+    elif manifest is not None and "tables" in manifest:
         files = _files_by_manifest(folder, manifest, contract)
     else:
         files = _files_by_name(folder, contract)
@@ -99,7 +129,7 @@ def find_delivery(folder: Path, source: Source, contract: Contract) -> Delivery:
 
 def _check_digests(delivery: Delivery) -> None:
     """Raise UserError when a file differs from its sha256 in the manifest."""
-    tables = delivery.manifest["tables"].values() if delivery.manifest else ()
+    tables = (delivery.manifest or {}).get("tables", {}).values()
     for entry in [entry for table in tables for entry in table["files"]]:
         digest = delivery.sha256.get(entry["name"])
         if digest and digest != entry["sha256"].lower():
@@ -112,16 +142,17 @@ def _manifest(path: Path, source: Source) -> Mapping[str, Any] | None:
     require_regular_file(path)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8-sig"))
-        entries = [entry for table in manifest["tables"].values() for entry in table["files"]]
-        names = ["".join(entry["name"]) for entry in entries if entry["sha256"].lower()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError("manifest_syntax", error=f"{type(error).__name__}: {error}") from None
-    for name in names:
-        if Path(name).name != name or name in (".", ".."):
-            raise UserError("bad_file_name", file=name)
-    if manifest.get("source") != source.name:
-        raise UserError("manifest_source", value=manifest.get("source"), source=source.name)
-    return manifest
+    except ValueError as error:
+        raise UserError("manifest_syntax", error=error) from None
+    declared = convert(manifest, _ManifestDeclaration, MANIFEST)
+    tables = convert_entries(declared.tables or {}, _TableEntry, MANIFEST, "tables")
+    for table in tables.values():
+        for file in table.files:
+            if Path(file.name).name != file.name or file.name in (".", ".."):
+                raise UserError("bad_file_name", file=file.name)
+    if declared.source not in (None, source.name):
+        raise UserError("manifest_source", value=declared.source, source=source.name)
+    return {name: value for name, value in manifest.items() if value is not None}
 
 
 def _files_by_manifest(

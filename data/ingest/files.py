@@ -12,7 +12,7 @@ import csv
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,7 +51,7 @@ class FileFormat:
     Parameters
     ----------
     columns
-        Columns to read, by exact name, never by position.
+        Columns to read, by exact header, never by position.
     required
         Columns that must be present.
     dates
@@ -60,6 +60,8 @@ class FileFormat:
         Columns of amounts and counts: cells merged over several rows cannot be told apart there.
     may_be_empty
         Whether a header without rows is accepted.
+    titles
+        The header of a column where it is not the column's name.
     """
 
     columns: tuple[str, ...]
@@ -70,6 +72,11 @@ class FileFormat:
     dates: frozenset[str] = frozenset()
     amounts: frozenset[str] = frozenset()
     may_be_empty: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title(self, column: str) -> str:
+        """Return the header of a column."""
+        return self.titles.get(column, column)
 
 
 @dataclass
@@ -86,6 +93,8 @@ class StagedFile:
         Rows by note code.
     trailer
         Values of the trailer line by column.
+    stored_names
+        Of a native file: the name of each column in the file.
     """
 
     file: str
@@ -96,6 +105,7 @@ class StagedFile:
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
     trailer: dict[str, str] = field(default_factory=dict)
+    stored_names: dict[str, str] = field(default_factory=dict)
 
     def skip(self, code: str) -> None:
         """Count one skipped row."""
@@ -207,22 +217,37 @@ def check_header(file: str, header: Sequence[Any], file_format: FileFormat) -> l
     """
     if len(header) > MAX_COLUMNS:
         raise UserError("too_wide", file=file, count=len(header))
-    titles = [unicodedata.normalize("NFKC", str(title or "")).strip() for title in header]
-    names = [title if title in file_format.columns else None for title in titles]
+    titles = [_plain_title(title) for title in header]
+    column_by_title = {_plain_title(file_format.title(name)): name for name in file_format.columns}
+    names = [column_by_title.get(title) for title in titles]
     if repeated := _first_repeated([name for name in names if name]):
-        raise UserError("header_duplicate", file=file, column=repeated)
+        raise UserError("header_duplicate", file=file, column=file_format.title(repeated))
     repeated = _first_repeated([title for title in titles if title])
     if not any(names):
         if repeated is None and len(header) == 1:
-            _check_delimiter(file, titles[0], file_format.delimiter)
-        want = ", ".join((file_format.required or file_format.columns)[:8])
+            _check_delimiter(file, str(header[0]), file_format.delimiter)
+        wanted = (file_format.required or file_format.columns)[:8]
+        want = ", ".join(file_format.title(name) for name in wanted)
         raise UserError("header_missing", file=file, want=want)
     if repeated:
         raise UserError("header_duplicate", file=file, column=repeated[:40])
     for name in file_format.required:
         if name not in names:
-            raise UserError("header_column", file=file, column=name)
+            present = ", ".join(title[:40] for title in titles[:30] if title)
+            raise UserError(
+                "header_column", file=file, column=file_format.title(name), present=present
+            )
     return names
+
+
+def _plain_title(title: Any) -> str:
+    """Return a header without what is not seen: forms of width, outer and repeated spaces."""
+    return " ".join(unicodedata.normalize("NFKC", str(title or "")).split())
+
+
+def quoted_name(name: str) -> str:
+    """Return the name of a column as SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _first_repeated(names: list[str]) -> str | None:
@@ -313,8 +338,11 @@ def stage_parquet(path: Path, file_format: FileFormat) -> StagedFile:
         problem = str(error).split("\n", 1)[0][:120]
         raise UserError("parquet_bad", file=path.name, error=problem) from None
     names = check_header(path.name, schema.names, file_format)
-    types = {name: arrow_family(schema.field(name).type) for name in names if name}
-    staged = StagedFile(path.name, path, types, rows, native=True)
+    types = {
+        name: arrow_family(column.type) for name, column in zip(names, schema, strict=True) if name
+    }
+    stored = {name: title for name, title in zip(names, schema.names, strict=True) if name}
+    staged = StagedFile(path.name, path, types, rows, native=True, stored_names=stored)
     staged.note_extra_columns(schema.names, names)
     if not rows and not file_format.may_be_empty:
         raise UserError("header_only", file=path.name)

@@ -19,7 +19,14 @@ import pyarrow.parquet as pq
 
 from data.contract.schema import Table
 from data.errors import UserError
-from data.ingest.files import FileFormat, Progress, StagedFile, arrow_family, check_header
+from data.ingest.files import (
+    FileFormat,
+    Progress,
+    StagedFile,
+    arrow_family,
+    check_header,
+    quoted_name,
+)
 
 TIMEOUT_SECONDS = 600
 MAX_TRIES = 3
@@ -156,9 +163,14 @@ def _read_table(cursor: postgres.Cursor, table: DatabaseTable, target: Path) -> 
         if table.required:
             raise UserError("no_table", table=table.name)
         return None
-    columns = tuple(table.declared.columns)
-    check_header(table.name, existing, FileFormat(columns, table.declared.required_columns))
-    select_list = ", ".join(f'"{column}"' for column in columns if column in existing)
+    columns = table.declared.columns
+    titles = {name: column.title for name, column in columns.items()}
+    file_format = FileFormat(tuple(columns), table.declared.required_columns, titles=titles)
+    names = check_header(table.name, existing, file_format)
+    stored_names = {name: title for name, title in zip(names, existing, strict=True) if name}
+    select_list = ", ".join(
+        f'{quoted_name(stored_names[name])} as "{name}"' for name in columns if name in stored_names
+    )
     cursor.execute(f'select count(*) from "{table.name}"')
     count = cursor.fetch_arrow_table().column(0).to_pylist()[0]
     cursor.execute(f'select {select_list} from "{table.name}"')

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -92,6 +93,8 @@ class Source:
         Words in lower case that stand for no value.
     currency
         The ISO code of the one currency of all amounts.
+    digest
+        The sha256 over source.toml and the .sql files.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Source:
     date_formats: tuple[str, ...]
     notes: tuple[str, ...]
     currency: str
+    digest: str
 
 
 def source_names() -> list[str]:
@@ -162,7 +166,16 @@ def _parse_source(name: str, home: Path, raw: dict[str, Any], contract: Contract
         date_formats=declared.date_formats,
         notes=declared.notes,
         currency=declared.currency,
+        digest=_digest([home / FILE, *mappings.values()]),
     )
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    """Return the sha256 over the names and contents of files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _source_file(key: str, declared: _FileDeclaration, delimiter: str) -> SourceFile:

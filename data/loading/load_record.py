@@ -50,6 +50,7 @@ def edition_facts(
         "deliveries": plan.delivery_number,
         "kinds": [*old.get("kinds", []), plan.kind],
         "fingerprints": [*old.get("fingerprints", []), *fingerprints],
+        "requests": {**old.get("requests", {}), **dict.fromkeys(fingerprints, plan.request)},
         "tables": {name: counts.to_json() for name, counts in tables.items()},
         "files": {name: counts.to_json() for name, counts in files.items()},
         "rows": rows,

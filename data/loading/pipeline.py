@@ -14,6 +14,7 @@ from typing import Any
 
 from data.contract.tables import DIMENSIONS, KEYED_TABLES, create_tables_sql
 from data.editions import store
+from data.editions.connection import DiskFull
 from data.editions.hash_key import secret_key
 from data.editions.manifest import Edition
 from data.editions.part_writer import BuildSession
@@ -28,6 +29,7 @@ from data.loading.events import load_events
 from data.loading.load_record import edition_facts, record_delivery
 from data.loading.plan import LoadPlan, Overrides, plan_load
 from data.loading.reconciliation import LoadCounts, check_volume
+from data.loading.rejected_report import report_rejected_rows
 from data.loading.staging import Staging
 from data.loading.surrogate_keys import load_customers, load_loans
 from data.loading.validation import RowValidator, StagedTable
@@ -39,7 +41,8 @@ _FIRST_DATE = {"events": ("instalment", "due_on"), "snapshots": ("loan_snapshot"
 # Of an increment, only these are compared with the delivery before; others vary by month.
 _VOLUME_CHECKED_TABLES = ("instalment", "payment", "loan_snapshot", "loan")
 
-BuildMarts = Callable[[BuildSession, list[dt.date]], None]
+# Builds the marts of some months; returns how often what was noted of a table, by note code.
+BuildMarts = Callable[[BuildSession, list[dt.date]], Mapping[str, Mapping[str, int]] | None]
 
 
 def _no_progress(step: str, rows: int, seconds: float) -> None:
@@ -125,12 +128,14 @@ class _Load:
         self.progress = progress
         self.now = now or dt.datetime.now(dt.UTC)
         self.rows_by_table: dict[str, int] = {}
+        self.dry_run = False
 
     def publish(
         self, *, memory: str | None = None, threads: int | None = None, dry_run: bool = False
     ) -> Edition:
         """Build, check and publish the edition; see `data.editions.store.publish`."""
         plan = self.plan
+        self.dry_run = dry_run
         read_dirs = [plan.home / store.BUILDING]
         if plan.delivery:
             read_dirs.append(plan.delivery.folder)
@@ -154,6 +159,10 @@ class _Load:
         work.mkdir(mode=0o700, exist_ok=True)
         try:
             return self._build(session, work)
+        except UserError as error:
+            if not isinstance(error, DiskFull):
+                error.rejected = report_rejected_rows(session, self.plan.home, self.now, error)
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -183,8 +192,6 @@ class _Load:
         months = plan.months(first_event[0])
         self._hold(validator, delivered, months[0])
         counts = validator.counts_by_table
-        facts = edition_facts(plan, history, months, counts, staging.files)
-        record_delivery(validator, plan, facts, self.now)
         self.rows_by_table = {
             name: table_counts.loaded
             for name, table_counts in counts.items()
@@ -193,8 +200,16 @@ class _Load:
         session.views()
         if self.build_marts:
             started = time.monotonic()
-            self.build_marts(session, months)
+            notes = self.build_marts(session, months) or {}
+            for name, count_by_code in notes.items():
+                for code, count in count_by_code.items():
+                    counts[name].note(code, count)
             self.progress("marts", len(months), time.monotonic() - started)
+        facts = edition_facts(plan, history, months, counts, staging.files)
+        record_delivery(validator, plan, facts, self.now)
+        if self.dry_run:
+            rejected = report_rejected_rows(session, plan.home, self.now)
+            facts["rejected"] = rejected.to_json() if rejected else None
         return facts
 
     def _hold(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +65,8 @@ class LoadPlan:
         The edition before; None for the first load.
     base
         The edition that an increment extends; None for a full load.
+    request
+        The sha256 over the mapping and the options, see `_request`.
     """
 
     contract: Contract
@@ -77,6 +80,7 @@ class LoadPlan:
     base: Edition | None
     limits: Mapping[str, float]
     overrides: Overrides
+    request: str = ""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -150,8 +154,17 @@ def plan_load(
     manifest = (files.manifest if files else None) or {}
     requested_kind = kind or manifest.get("kind") or "full"
     before = store.edition_before(home, requested_kind)
-    if before and files and files.fingerprint in before.facts.get("fingerprints", ()):
-        raise SameDelivery(before)
+    limits = {**source.limits, **overrides.limits}
+    options = [
+        str(as_of or manifest.get("as_of") or source.as_of),
+        str(manifest.get("from") or source.first),
+        requested_kind,
+        str(overrides.encoding),
+        *(f"{name}={limit}" for name, limit in sorted(limits.items())),
+    ]
+    request = _request(source, options)
+    if before and files:
+        _refuse_same_delivery(before, files.fingerprint, request, requested_kind)
     checked_kind = _check_kind(requested_kind, before)
     base = before if checked_kind == "increment" else None
     day = _as_of(as_of or manifest.get("as_of") or source.as_of, before, checked_kind)
@@ -166,11 +179,44 @@ def plan_load(
         as_of=day,
         before=before,
         base=base,
-        limits={**source.limits, **overrides.limits},
+        limits=limits,
         overrides=overrides,
+        request=request,
     )
     _check_currency(plan)
     return plan
+
+
+def _request(source: Source, options: Sequence[str]) -> str:
+    """Return the sha256 over the source's declaration and mappings and what the load is told."""
+    return hashlib.sha256("\n".join((source.digest, *options)).encode()).hexdigest()
+
+
+def _refuse_same_delivery(before: Edition, fingerprint: str, request: str, kind: str) -> None:
+    """Raise when the files are loaded already and would not give another edition.
+
+    The same files with another mapping or other options are loaded again where they are a full
+    load. The months of an increment are published, and only a full load can replace them.
+
+    Raises
+    ------
+    SameDelivery
+        For the same files, mapping and options.
+    UserError
+        For the files of a published increment with another mapping or other options.
+    """
+    fingerprints = before.facts.get("fingerprints", ())
+    if fingerprint not in fingerprints:
+        return
+    # Editions of older releases do not state the request.
+    requests = before.facts.get("requests", {})
+    if requests.get(fingerprint) == request:
+        raise SameDelivery(before)
+    if kind == "full":
+        return
+    if fingerprint in requests:
+        raise UserError("mapping_changed", edition=before.id)
+    raise SameDelivery(before)
 
 
 def _check_currency(plan: LoadPlan) -> None:

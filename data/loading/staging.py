@@ -20,6 +20,7 @@ from data.ingest.files import (
     FileFormat,
     Progress,
     StagedFile,
+    quoted_name,
     require_same_schema,
     stage_csv,
     stage_parquet,
@@ -133,6 +134,7 @@ class Staging:
                 if column.type in ("money", "int", "number")
             ),
             may_be_empty=any(entry.get("rows") == 0 for entry in row_counts),
+            titles={column.name: column.title for column in table.columns.values()},
         )
 
     def _stage(
@@ -316,7 +318,9 @@ def _skipped(parts: list[StagedFile]) -> dict[str, int]:
 
 
 def _select(part: StagedFile, families: Mapping[str, str]) -> str:
-    names = ", ".join(f'"{column}"' for column in families)
+    names = ", ".join(
+        f'{quoted_name(part.stored_names.get(column, column))} as "{column}"' for column in families
+    )
     file = sql_literal(part.file)
     path = sql_literal(str(part.path.resolve()))
     if part.native:

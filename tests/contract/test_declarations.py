@@ -33,7 +33,8 @@ def test_entries_become_typed_objects() -> None:
 def test_an_unknown_key_is_refused_with_its_path() -> None:
     error = refusal({"home": {"limit": {"amount": 3, "amuont": 4}}})
     assert error.text("en") == (
-        "products.toml: unknown key product.home.limit.amuont; remove it or mend its spelling"
+        "products.toml: unknown key product.home.limit.amuont; remove it or mend its spelling; "
+        "known here are amount, names"
     )
     assert "product.home.limit.amuont" in error.text("zh-CN")
 
