@@ -39,7 +39,7 @@ def build(
     session: BuildSession,
     months: Sequence[date],
     progress: Callable[[date], None] | None = None,
-) -> None:
+) -> dict[str, dict[str, int]]:
     """Build the marts and cubes of some months into the part under construction.
 
     Parameters
@@ -50,6 +50,11 @@ def build(
         Month ends, consecutive and ascending; older parts, if any, end with the month before.
     progress
         Called with each month end when its customers are computed.
+
+    Returns
+    -------
+    dict
+        By table and note code, of how many of its rows it is to be noted.
 
     Raises
     ------
@@ -71,9 +76,10 @@ def build(
         rows = RowWriter(row_session, context)
         stages.submit("loans", "initialise loans", loans.initialise)
         for number, month in enumerate(months):
-            prerequisites = (
-                [f"rows {months[number - _LOANS_AHEAD]}"] if number >= _LOANS_AHEAD else []
-            )
+            # An error of the initialisation is raised as such, not as that of the first month.
+            prerequisites = ["initialise loans"]
+            if number >= _LOANS_AHEAD:
+                prerequisites.append(f"rows {months[number - _LOANS_AHEAD]}")
             compute = partial(loans.compute_month, month)
             stages.submit("loans", f"loans {month}", compute, after=prerequisites)
         stages.submit("loans", "export loans", loans.export_state)
@@ -93,6 +99,7 @@ def build(
         for grain in CUBES:
             for scheme in context.boards:
                 _create_cube(session, context, grain, scheme)
+    return {"loan": {"settlement_derived": loans.count_new_derived_settlements()}}
 
 
 class StageRunner:

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_EPOCH = date(1970, 1, 1)
 MONEY = pa.decimal64(15, 2)
 # DuckDB's threads share a relation by its batches.
 _BATCH_ROWS = 122_880
@@ -139,6 +141,11 @@ def number(values: np.ndarray, valid: np.ndarray | None = None) -> MaskedArray:
 def dates(values: np.ndarray, valid: np.ndarray | None = None) -> MaskedArray:
     """Return a column of days since 1970-01-01 (int32)."""
     return MaskedArray(pa.date32(), values, valid)
+
+
+def day_number(day: date) -> int:
+    """Return a day as a column of dates holds it: in days since 1970-01-01."""
+    return (day - _EPOCH).days
 
 
 def choose(condition: np.ndarray, one: MaskedArray, other: MaskedArray) -> MaskedArray:

@@ -96,6 +96,8 @@ class BuildContext:
         self.has_signals = False
         self.has_events = False
         self.last_loan_key = 0
+        # The month end before the first of all records.
+        self.records_from = month_end(months[0], -1)
 
     @property
     def is_first_load(self) -> bool:
@@ -108,12 +110,21 @@ class BuildContext:
         self.has_signals = _has_rows(session, "signal")
         self.has_events = not _has_rows(session, "part.history.loan_snapshot")
         if not self.is_first_load:
+            self.records_from = self._records_from(session)
             self.last_loan_key = fetch_value(
                 session,
                 "select coalesce(max(loan_key), 0) from loan_number "
                 "where loan_key not in (select loan_key from part.history.loan_number)",
                 "loan_number",
             )
+
+    def _records_from(self, session: BuildSession) -> date:
+        """Return the month end before the first month of all records."""
+        first = None
+        if table_columns(session, "loan_month", self.older[0]):
+            sql = f"select min(as_of) from {self.older[0]}.history.loan_month"
+            first = fetch_value(session, sql, "loan_month")
+        return month_end(first or self.months[0], -1)
 
     def rulebooks_in_force(self, scheme: Scheme) -> list[Rulebook]:
         """Return the editions of a scheme that grade a month of this load."""
@@ -140,6 +151,7 @@ class BuildContext:
             "assessed_since": quarter_before if is_first_of_records else previous,
             "has_signals": self.has_signals,
             "has_events": self.has_events,
+            "records_from": self.records_from,
             "is_first": is_first,
             "is_first_of_records": is_first_of_records,
             "last_loan_key": self.last_loan_key,

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from analytics.marts.class_sql import HISTORY_BITS, HISTORY_MONTHS
-from analytics.marts.columns import MaskedArray, dates, money, number, sum_by_slot
+from analytics.marts.columns import MaskedArray, choose, dates, money, number, sum_by_slot
 from data.dates import month_end
 from data.errors import UserError
 
@@ -56,6 +56,8 @@ def aggregate_loans(
     """
     # Loans that do not count are added to an extra slot at the end.
     borrowers = _Borrowers(np.where(loans["has_row"].is_true & (slots >= 0), slots, size), size)
+    # A settlement is counted with or without a row at the month end.
+    all_borrowers = _Borrowers(np.where(slots >= 0, slots, size), size)
     is_open = loans["balance"].values > 0
     days = loans["days_past_due"]
     has_open_loan = borrowers.exists(is_open)
@@ -67,7 +69,10 @@ def aggregate_loans(
         )
     return {
         "loans_open": borrowers.count(is_open),
-        "loans_settled": borrowers.count(loans["is_settled"].is_true),
+        "loans_settled": number(
+            all_borrowers.count(loans["is_settled"].is_true).values
+            - all_borrowers.count(loans["is_reopened"].is_true).values
+        ),
         "loan_balance": borrowers.total(loans, "balance"),
         "interest": borrowers.total(loans, "interest_received"),
         "overdue_amount": borrowers.total(loans, "overdue_amount"),
@@ -177,11 +182,71 @@ def twelve_month_sums(
     }
 
 
+def borrowing_history(
+    before: Callable[..., MaskedArray], events: Mapping[str, MaskedArray], settled: MaskedArray
+) -> dict[str, MaskedArray]:
+    """Return first_loan_on, loans_ever and loans_settled.
+
+    They are those of the month before with the loans of the month added; of a customer whose loans
+    are counted again, what the loans give as they are now known.
+
+    Parameters
+    ----------
+    before
+        The state of the month before, by name and NumPy type.
+    events
+        The result of customer_events.sql.
+    settled
+        The loans settled in the month.
+    """
+    is_recounted = events["is_recounted"].is_true
+    added_up = {
+        "first_loan_on": earliest(before("first_loan_on", np.int32), events["first_loan_on"]),
+        "loans_ever": _add_counts(before("loans_ever"), events["loans_new"]),
+        "loans_settled": _add_counts(before("loans_settled"), events["loans_ended"], settled),
+    }
+    return {
+        name: choose(is_recounted, events[f"recounted_{name}"], column)
+        for name, column in added_up.items()
+    }
+
+
+def is_new_borrower(
+    first_loan_on: MaskedArray, events: Mapping[str, MaskedArray], records_from: int
+) -> MaskedArray:
+    """Return which customers borrow for the first time, each in exactly one month.
+
+    It is the month of the first loan, or the one that learns of it. A loan that came from another
+    customer makes no new one, nor does a loan of the time before the records.
+
+    Parameters
+    ----------
+    first_loan_on
+        As of the month before.
+    events
+        The result of customer_events.sql.
+    records_from
+        The month end before the first of all records, in days since 1970-01-01.
+    """
+    new_loan = events["first_loan_on"]
+    taken_over = events["recounted_first_loan_on"]
+    has_earlier_loan = taken_over.is_valid & (taken_over.values < new_loan.values)
+    is_first = new_loan.is_valid & ~first_loan_on.is_valid & ~has_earlier_loan
+    return number(is_first & (new_loan.values > records_from))
+
+
 def earliest(one: MaskedArray, other: MaskedArray) -> MaskedArray:
     """Return the earlier of two dates; a null counts as later than any date."""
     latest = np.iinfo(np.int32).max
     minimum = np.minimum(one.fill_null(latest), other.fill_null(latest))
     return dates(minimum, minimum < latest)
+
+
+def _add_counts(first: MaskedArray, *more: MaskedArray) -> MaskedArray:
+    total = first.fill_null(0).astype(np.int32)
+    for count in more:
+        total = total + count.fill_null(0).astype(np.int32)
+    return number(total)
 
 
 class DelinquencyWindow:

@@ -14,6 +14,7 @@ from analytics.marts.class_sql import class_code, class_number
 from analytics.marts.columns import (
     CustomerIndex,
     MaskedArray,
+    day_number,
     money,
     nulls,
     number,
@@ -30,14 +31,16 @@ from analytics.marts.customer_grades import CustomerGrader, calendar_thresholds
 from analytics.marts.customer_state import (
     DelinquencyWindow,
     aggregate_loans,
+    borrowing_history,
     count_services,
-    earliest,
+    is_new_borrower,
     monthly_flows,
     months_since_income,
     percentile,
     shift_history,
     twelve_month_sums,
 )
+from analytics.marts.loan_settlement import update_settlements
 from analytics.marts.row_layout import sql_list
 from analytics.rulebooks import Scheme
 from analytics.rulebooks.schemes import NEW, NONE, class_codes, in_force
@@ -259,6 +262,7 @@ class CustomerMartBuilder:
         index = self.index
         kinds = _income_kinds()
         codes = {s.id: class_codes(s) for s in context.loan_schemes}
+        update_settlements(self.session, loans)
         borrower_slots = index.slots(loans["customer_key"].values)
         loan_sums = aggregate_loans(loans, borrower_slots, len(index), codes)
         events = self._read(
@@ -276,13 +280,7 @@ class CustomerMartBuilder:
                 self._before(_MONTHS_SINCE_INCOME, np.uint64),
                 [fees[f"months_since_{kind}"] for kind in range(len(kinds))],
             ),
-            "first_loan_on": earliest(
-                self._before("first_loan_on", np.int32), events["first_loan_on"]
-            ),
-            "loans_ever": _add_counts(self._before("loans_ever"), events["loans_new"]),
-            "loans_settled": _add_counts(
-                self._before("loans_settled"), events["loans_ended"], loan_sums["loans_settled"]
-            ),
+            **borrowing_history(self._before, events, loan_sums["loans_settled"]),
             **twelve_month_sums(flows, self._before, year_ago),
             **self._shifted_histories(),
         }
@@ -294,6 +292,11 @@ class CustomerMartBuilder:
             **flows,
             **{name: events[name] for name in self.signals},
             "reloan_bits": number(events["reloan_bits"].fill_null(0)),
+            "is_new_borrower": is_new_borrower(
+                self._before("first_loan_on", np.int32),
+                events,
+                day_number(context.records_from),
+            ),
             **self._product_facts(loan_sums, deposits["deposit_balance"], len(kinds)),
             **self.state,
         }
@@ -368,13 +371,6 @@ def _previous_class(scheme: Scheme) -> str:
 def _class_by_loans(worst: MaskedArray) -> np.ndarray:
     """Return the class numbers; customers without an open loan have the class `NONE`."""
     return worst.fill_null(worst.categories.index(NONE)).astype(np.uint8)
-
-
-def _add_counts(first: MaskedArray, *more: MaskedArray) -> MaskedArray:
-    total = first.fill_null(0).astype(np.int32)
-    for count in more:
-        total = total + count.fill_null(0).astype(np.int32)
-    return number(total)
 
 
 def _income_kinds() -> list[str]:

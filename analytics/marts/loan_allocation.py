@@ -53,6 +53,8 @@ class MonthDays:
         Whether it is the first month of the first load.
     last_known_loan_key
         Loans with a higher key are new to the bank's records, whenever they were disbursed.
+    records_from
+        The month end before the first month of all records.
     """
 
     as_of: int
@@ -61,6 +63,7 @@ class MonthDays:
     assessed_since: int
     is_first_of_records: bool = False
     last_known_loan_key: int = _MAX_DAY
+    records_from: int = 0
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> MonthDays:
@@ -74,7 +77,13 @@ class MonthDays:
             assessed_since=_day_number(parameters["assessed_since"]),
             is_first_of_records=is_first_of_records,
             last_known_loan_key=parameters["last_loan_key"] if is_first_of_later_load else _MAX_DAY,
+            records_from=_day_number(parameters["records_from"]),
         )
+
+    @property
+    def is_first_of_later_load(self) -> bool:
+        """Whether events of earlier months may become known in this one."""
+        return self.last_known_loan_key < _MAX_DAY
 
 
 def dates_effective(loans: Columns, days: MonthDays) -> dict[str, MaskedArray]:

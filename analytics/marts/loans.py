@@ -29,13 +29,20 @@ from analytics.marts.loan_allocation import (
     MonthDays,
     arrears,
     assessment_date,
-    dates_effective,
     first_payment_assessed,
     has_unpaid_due,
     open_instalments,
     running_totals,
 )
 from analytics.marts.loan_costs import ClassValues, costs, product_bits
+from analytics.marts.loan_reinstatement import ReinstatedLoans, store_opening_interest
+from analytics.marts.loan_settlement import (
+    create_settlements,
+    dates_with_settlement,
+    derived_settlements,
+    loans_to_examine,
+    settle,
+)
 from analytics.marts.loan_state import state_from_events, state_from_snapshots
 from analytics.marts.row_layout import sql_list
 from analytics.metrics.assumptions import assumptions
@@ -69,13 +76,13 @@ class LoanMartBuilder:
         self.open_instalments: dict[str, MaskedArray] = {}
         self.families = np.zeros(0, np.int8)
         self._months: dict[date, dict[str, MaskedArray]] = {}
+        self.reinstated: ReinstatedLoans
+        self.derived_before = np.zeros(0, np.int32)
 
     def initialise(self) -> None:
-        """Create loan_life and settlement, and read the state before the first month."""
+        """Read the state before the first month, and create loan_life and settlement."""
         session = self.session
         context = self.context
-        run_step(session, "loan_lifecycle", {})
-        run_step(session, "settlement", {})
         run_step(
             session,
             "loan_state",
@@ -90,11 +97,14 @@ class LoanMartBuilder:
             context.restore_state(
                 session, "instalment_previous", "instalment_open", instalment_columns
             )
+        self.reinstated = ReinstatedLoans(session, context)
         opening = step_table(
             session,
             "loan_opening_state",
             context.parameters(context.months[0]),
             state_columns=", ".join(self.state_columns),
+            histories=self.reinstated.histories(),
+            instalments=self.reinstated.rows("instalment", is_first=True),
         )
         session.run("drop table loan_merged; delete from loan_previous", "loan_previous")
         max_key = fetch_value(
@@ -102,6 +112,8 @@ class LoanMartBuilder:
         )
         self.loans = ActiveLoans(max_key, read_columns(opening))
         self.surviving = np.arange(len(self.loans))
+        self.derived_before = derived_settlements(self.loans.columns)
+        create_settlements(session, self.loans.columns)
         # The instalments of a loan must be adjacent; a table has no order of its own.
         ordered = "select * from instalment_previous order by loan_key, due_on, number"
         self.open_instalments = read_columns(session.table(ordered, "instalment_previous"))
@@ -145,6 +157,11 @@ class LoanMartBuilder:
         """
         return self._months[month]
 
+    def count_new_derived_settlements(self) -> int:
+        """Return how many loans have settled since the load began, though no date says so."""
+        derived = derived_settlements(self.loans.columns)
+        return len(np.setdiff1d(derived, self.derived_before))
+
     def export_state(self) -> None:
         """Store the state after the last month, from which the next load continues."""
         state = {name: column.take(self.surviving) for name, column in self.loans.columns.items()}
@@ -167,12 +184,19 @@ class LoanMartBuilder:
         )
         self.loans.replace(self.surviving, read_columns(originations))
         loans = self.loans.columns
-        due = self._rows("instalments_due", parameters)
-        payments = self._rows("payments_received", parameters)
-        now = dates_effective(loans, days) | running_totals(loans, due, payments, days)
+        delivered = {
+            table: self.reinstated.rows(table, is_first=parameters["is_first"])
+            for table in ("instalment", "payment")
+        }
+        due = self._rows("instalments_due", parameters, delivered=delivered["instalment"])
+        payments = self._rows("payments_received", parameters, delivered=delivered["payment"])
+        now = dates_with_settlement(loans, days) | running_totals(loans, due, payments, days)
+        now |= self._settle(parameters, payments, now)
         now |= arrears(self._allocate(parameters, due, now, days), now, days)
         assessments = self._assess_first_payments(parameters, now, days)
         now |= state_from_events(loans, now, assessments, days)
+        if days.is_first_of_records:
+            store_opening_interest(self.session, loans | now, days.previous)
         self.surviving = np.flatnonzero(now["needs_slot"].values)
         return now
 
@@ -184,9 +208,11 @@ class LoanMartBuilder:
         rows = self.loans.align(rows.pop("loan_key"), **rows)
         return state_from_snapshots(self.loans.columns, rows, days)
 
-    def _rows(self, step: str, parameters: Parameters) -> dict[str, np.ndarray]:
+    def _rows(
+        self, step: str, parameters: Parameters, **placeholders: str
+    ) -> dict[str, np.ndarray]:
         """Run a step with a column loan_key and return its rows with slots."""
-        columns = read_columns(step_table(self.session, step, parameters))
+        columns = read_columns(step_table(self.session, step, parameters, **placeholders))
         rows = {name: column.values for name, column in columns.items()}
         return self.loans.align(rows.pop("loan_key"), **rows)
 
@@ -226,6 +252,21 @@ class LoanMartBuilder:
             for name, column in self.open_instalments.items()
         }
         return rows
+
+    def _settle(
+        self,
+        parameters: Parameters,
+        payments: Mapping[str, np.ndarray],
+        now: Mapping[str, MaskedArray],
+    ) -> dict[str, MaskedArray]:
+        """Derive the settlements of loans without a closing date, and take reversed ones back."""
+        loans = self.loans.columns
+        slots = loans_to_examine(loans, now, payments)
+        settlements = {"slot": slots[:0], "settled_on": slots[:0]}
+        if len(slots):
+            selection = {name: loans[name].take(slots) for name in ("loan_key", "principal")}
+            settlements = self._rows_for("settled_schedules", parameters, selection)
+        return settle(loans, now, slots, settlements)
 
     def _assess_first_payments(
         self, parameters: Parameters, now: Mapping[str, MaskedArray], days: MonthDays

@@ -53,7 +53,8 @@ class RowLayout:
         self.borrower = self._borrower_field()
         self.loan_flags = self._loan_flags_field()
         self.customer_flags = BitField(
-            "flags_packed", (*map(Flag, _RELOAN_FLAGS), *self.shared_fields)
+            "flags_packed",
+            (*map(Flag, _RELOAN_FLAGS), *self.shared_fields, Flag("is_new_borrower")),
         )
         self.counts = BitField(
             "counts_packed",

@@ -151,8 +151,7 @@ def load_loans(validator: RowValidator, staged: StagedTable) -> None:
     validator.run(sql, "loan: storing")
     loaded, unknown_rollovers = validator.one(
         "select (select count(*) from part.history.loan), "
-        f"(select count(v_rollover_of) from {valid_rows}) "
-        "- (select count(rollover_of_key) from part.history.loan)",
+        "(select count(*) from rollover_name where loan_key is null)",
         "loan",
     )
     counts.loaded = loaded

@@ -45,6 +45,7 @@ def loans(**columns: MaskedArray) -> dict[str, MaskedArray]:
     return {
         "has_row": numbers(1, 1, 1, 0, 1, dtype=bool),
         "is_settled": numbers(0, 0, 1, 0, 0, dtype=bool),
+        "is_reopened": numbers(0, 0, 0, 0, 0, dtype=bool),
         "balance": fen(100, 50, 0, 70, 80),
         "interest_received": fen(1, 2, 3, 4, 5),
         "overdue_amount": fen(1, 2, 3, 4, 5),
@@ -62,6 +63,15 @@ def loans(**columns: MaskedArray) -> dict[str, MaskedArray]:
 def by_customer(**columns: MaskedArray) -> dict[str, MaskedArray]:
     slots = np.array([1, 1, 0, 0, -1])
     return aggregate_loans(loans(**columns), slots, 3, {"five": CLASSES})
+
+
+def test_a_settlement_counts_without_a_row_and_is_taken_back_when_the_loan_is_reopened() -> None:
+    # the fourth loan, of customer 0, has no row; the first, of customer 1, is open again
+    customers = by_customer(
+        is_settled=numbers(0, 0, 1, 1, 1, dtype=bool),
+        is_reopened=numbers(1, 0, 0, 0, 0, dtype=bool),
+    )
+    assert customers["loans_settled"].values.tolist() == [2, -1, 0]
 
 
 def test_the_loans_of_a_month_are_counted_and_summed_by_borrower() -> None:

@@ -132,21 +132,29 @@ def first_payment(loan: Loan, as_of: date, days: int = 30) -> tuple[date, bool] 
 def settlements(loans: Iterable[Loan]) -> list[Settlement]:
     """Return the days on which a customer settled the last open loan, with the next loan's date.
 
-    A rollover is neither a settlement nor a new loan.
+    A rollover is neither a settlement nor a new loan: the debt goes on in it. A loan that is settled
+    on the day itself belongs to the settlement.
     """
     loans = list(loans)
-    rollovers = {loan.rollover_of for loan in loans if loan.rollover_of}
+    rollovers: dict[str, date] = {}
+    for loan in loans:
+        if loan.rollover_of:
+            rollovers[loan.rollover_of] = max(
+                loan.disbursed_on, rollovers.get(loan.rollover_of, date.min)
+            )
     settlements = set()
     for loan in loans:
         day = loan.closed_on
         if day is None or loan.written_off_on or loan.sold_on or loan.key in rollovers:
             continue
-        if any(other.disbursed_on < day and _is_owed_after(other, day) for other in loans):
+        if any(_is_owed_on(other, day, rollovers) for other in loans):
             continue
         later = [
             other.disbursed_on
             for other in loans
-            if other.disbursed_on >= day and other.rollover_of is None and other is not loan
+            if other.disbursed_on >= day
+            and other.rollover_of is None
+            and (other.key in rollovers or _is_owed_after(other, day))
         ]
         settlements.add((day, min(later, default=None)))
     return sorted(settlements, key=lambda settlement: settlement[0])
@@ -184,6 +192,13 @@ def by_customer(loans: Mapping[str, Loan]) -> dict[str, list[Loan]]:
 
 def _is_past(day: date | None, as_of: date) -> bool:
     return day is not None and day <= as_of
+
+
+def _is_owed_on(loan: Loan, day: date, rollovers: Mapping[str, date]) -> bool:
+    """Return whether a loan, or the debt that it was rolled over with, is owed after a day."""
+    is_lent = loan.disbursed_on < day or (loan.rollover_of and loan.disbursed_on == day)
+    is_rolled_over_later = rollovers.get(loan.key, date.min) > day
+    return bool(is_lent) and (is_rolled_over_later or _is_owed_after(loan, day))
 
 
 def _is_owed_after(loan: Loan, day: date) -> bool:

@@ -1,10 +1,14 @@
 -- Collects the month's events of customers: new loans, loans settled before the records, signals, assessed reloans.
 -- grain: one row per customer with at least one event (customer_key)
 -- parameters: as_of (month end); previous (month end before it); is_first (whether it is the first month of this
---   load); quarter_before (month end three months before as_of); assessed_from (the day after quarter_before)
+--   load); records_from (month end before the first of all records); has_events (true for schedules and payments,
+--   false for month-end snapshots); quarter_before (month end three months before as_of); assessed_from (the day after
+--   quarter_before)
 -- placeholders: signals (customer_signals.sql); signal_columns (max of each of these columns)
--- columns: null where the customer has no event of that kind; reloan_bits holds eight flags: bits 0 to 3 for
---   settlements assessed after 30, 90, 180 and 365 days, bits 4 to 7 for those followed by a loan within these days
+-- columns: null where the customer has no event of that kind; first_loan_on is of the loans new in this month;
+--   recounted_… are what a recounted customer's loans, as now known, give at the month end; reloan_bits holds eight
+--   flags: bits 0 to 3 for settlements assessed after 30, 90, 180 and 365 days, bits 4 to 7 for those followed by a
+--   loan within these days
 with
 
 first_loan as (
@@ -14,12 +18,32 @@ first_loan as (
     group by customer_key
 ),
 
--- Loans settled before the first month of a load never had a row; all others are counted in the month they settle.
+-- Loans settled before the records never had a row; all others are counted in the month they settle, or are delivered.
 earlier_settlement as (
     select customer_key, count(*)::smallint as loans_ended,
     from new_loan
-    where $is_first and is_new_key and closes_on <= $previous and writes_off_on is null
+    where
+        $is_first
+        and is_new_key
+        and closes_on <= case when $has_events then $records_from else $previous end
+        and writes_off_on is null
     group by customer_key
+),
+
+-- A loan delivered again may have changed its borrower or its dates: what was counted of it is counted anew.
+recount as (
+    select
+        customer_recount.customer_key,
+        true as is_recounted,
+        min(life.disbursed_on) filter (where life.disbursed_on <= $as_of) as recounted_first_loan_on,
+        count(life.loan_key) filter (where life.disbursed_on <= $as_of)::integer as recounted_loans_ever,
+        count(life.loan_key) filter (
+            where life.closed_on <= $as_of and coalesce(life.written_off_on > last_day(life.closed_on), true)
+        )::integer as recounted_loans_settled,
+    from customer_recount
+    left join part.current.loan_life as life on life.customer_key = customer_recount.customer_key
+    where $is_first
+    group by customer_recount.customer_key
 ),
 
 -- Signals raised in the last three months; no rows where the bank does not deliver the table.
@@ -68,12 +92,18 @@ select
     max(first_loan_on) as first_loan_on,
     max(loans_new) as loans_new,
     max(loans_ended) as loans_ended,
+    coalesce(bool_or(is_recounted), false) as is_recounted,
+    max(recounted_first_loan_on) as recounted_first_loan_on,
+    max(recounted_loans_ever) as recounted_loans_ever,
+    max(recounted_loans_settled) as recounted_loans_settled,
     max(reloan_bits) as reloan_bits,
     {signal_columns},
 from (
     select * from first_loan
     union all by name
     select * from earlier_settlement
+    union all by name
+    select * from recount
     union all by name
     select * from signals_of_quarter
     union all by name

@@ -1,8 +1,19 @@
--- Creates settlement: the days on which a customer settled the last open loan, with the date of the next loan.
+-- Fills settlement: the days on which a customer settled the last open loan, with the date of the next loan.
 -- grain: one row per customer and settlement (customer_key, settled_on)
--- columns: next_disbursed_on is null where no loan followed; it may equal settled_on
--- A loan rolled over (续期, 借新还旧) is neither a settlement nor a new loan. A loan written off or sold never settles.
-create or replace table part.current.settlement as
+-- placeholders: customers (condition on customer_key: whose settlements are found again)
+-- columns: next_disbursed_on is null where no loan followed; it may equal settled_on, but a loan that was settled on
+--   that day as well belongs to the settlement and does not follow it
+-- A loan rolled over (续期, 借新还旧) is neither a settlement nor a new loan: the debt goes on in the rollover, also that
+-- of other loans closed before it is lent. A loan written off or sold never settles.
+create table if not exists part.current.settlement (
+    customer_key integer,
+    settled_on date,
+    next_disbursed_on date
+);
+
+delete from part.current.settlement where {customers};
+
+insert into part.current.settlement by name
 with
 
 life as (
@@ -13,32 +24,54 @@ life as (
         rollover_of_key,
         case when written_off_on is null and sold_on is null then closed_on end as settled_on,
     from part.current.loan_life
+    where {customers}
 ),
 
 rollover as (
-    select distinct rollover_of_key as loan_key, from life where rollover_of_key is not null
+    select rollover_of_key as loan_key, max(disbursed_on) as disbursed_on,
+    from part.current.loan_life
+    where rollover_of_key is not null
+    group by rollover_of_key
+),
+
+debt as (
+    select
+        life.loan_key,
+        life.customer_key,
+        life.disbursed_on,
+        life.rollover_of_key is not null as is_rollover,
+        life.settled_on,
+        rollover.loan_key is not null as is_rolled_over,
+        case when life.settled_on is not null then greatest(life.settled_on, rollover.disbursed_on) end as owed_until,
+    from life
+    left join rollover on rollover.loan_key = life.loan_key
 ),
 
 last_settlement as (
-    select distinct life.customer_key, life.settled_on,
-    from life
-    where
-        life.settled_on is not null
-        and not exists (select 1 from rollover where rollover.loan_key = life.loan_key)
+    select distinct customer_key, settled_on,
+    from debt
+    where settled_on is not null and not is_rolled_over
 )
 
 select
     last_settlement.customer_key,
     last_settlement.settled_on,
-    min(life.disbursed_on) filter (
-        where life.disbursed_on >= last_settlement.settled_on and life.rollover_of_key is null
+    min(debt.disbursed_on) filter (
+        where
+        debt.disbursed_on >= last_settlement.settled_on
+        and not debt.is_rollover
+        and (debt.is_rolled_over or coalesce(debt.settled_on > last_settlement.settled_on, true))
     ) as next_disbursed_on,
 from last_settlement
-join life on life.customer_key = last_settlement.customer_key
+join debt on debt.customer_key = last_settlement.customer_key
 group by last_settlement.customer_key, last_settlement.settled_on
--- The customer still owed something if another loan was disbursed before that day and settled after it or never.
+-- The customer still owed something if another loan was disbursed before that day and settled after it or never. A
+-- rollover of the day itself carries an older debt on.
 having
     not bool_or(
-        life.disbursed_on < last_settlement.settled_on
-        and coalesce(life.settled_on > last_settlement.settled_on, true)
+        (
+            debt.disbursed_on < last_settlement.settled_on
+            or (debt.is_rollover and debt.disbursed_on = last_settlement.settled_on)
+        )
+        and coalesce(debt.owed_until > last_settlement.settled_on, true)
     )

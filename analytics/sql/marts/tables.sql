@@ -94,7 +94,6 @@ insert into part.current.computed_columns values
     ('loan_month', 1002, 'months_on_book', 'date_diff(''month'', disbursed_on, as_of)::smallint'),
     ('loan_month', 1003, 'has_borrower_columns', 'true'),
     ('customer_month', 1001, 'has_loan', 'loan_balance > 0'),
-    ('customer_month', 1002, 'is_new_borrower', 'first_loan_on >= date_trunc(''month'', as_of)'),
     ('customer_month', 1003, 'is_lost', 'is_settled_90 and not is_reloaned_90 and products_held = 0'),
     ('customer_month', 1004, 'months_since_first_loan', 'date_sub(''month'', first_loan_on, as_of)::smallint'),
     ('customer_month', 1005, 'contribution_gross_12m', '(interest_12m + fees_12m + margin_12m)::decimal(15, 2)'),
