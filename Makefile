@@ -6,7 +6,6 @@ CUSTOMERS ?= 20000
 MONTHS ?= 36
 SEED ?= 7
 V := .venv/bin
-TYPE_DIAGNOSTICS := 378
 FAST_TESTS := tests/project tests/contract tests/i18n tests/rulebooks tests/presentation \
 	tests/marts/test_bit_packing.py tests/marts/test_columns.py tests/marts/test_loan_allocation.py \
 	tests/marts/test_customer_state.py tests/metrics/test_metrics.py tests/metrics/test_metrics_refusals.py
@@ -74,13 +73,9 @@ lint: .venv/.ready-dev sql-lint types
 sql-lint: .venv/.ready-dev
 	@$(V)/sqlfluff lint --disable-progress-bar -q analytics data tests
 
-# A ratchet: the number of diagnostics may fall, never rise; lower TYPE_DIAGNOSTICS when it falls. The aim is 0.
+# Types of product and tests; no diagnostic is allowed.
 types: .venv/.ready-dev
-	@report=$$($(V)/ty check --no-progress --output-format concise 2>&1); \
-	case "$$report" in *"All checks passed"*) found=0;; *) found=$$(echo "$$report" | sed -n 's/^Found \([0-9]*\) diagnostics*.*/\1/p');; esac; \
-	test -n "$$found" || { echo "$$report" | tail -5; exit 1; }; \
-	echo "Types: $$found diagnostics, at most $(TYPE_DIAGNOSTICS) allowed"; \
-	test "$$found" -le $(TYPE_DIAGNOSTICS)
+	@$(V)/ty check --no-progress --output-format concise
 
 # The module map of CONTRIBUTING.md, written anew from the first docstring lines.
 module-map: .venv/.ready-dev
