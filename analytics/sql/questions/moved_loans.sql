@@ -6,7 +6,7 @@
 --   closing)
 -- columns: before is a state (class, bucket, late or current), joined (no balance at the opening: lent since, or owed
 --   again) or moved_in (there, but outside the filters); after is a state, settled, written_off, sold, gone (no row at
---   the closing and no reason in the data) or moved_out; balances are exact decimals in CNY, 0 where the loan has no row
+--   the closing and no reason in the data) or moved_out; balances are exact decimals, 0 where the loan has no row
 -- A loan is in the book of a day when it has a balance. One that has none at the closing left: by a write-off, sale or
 -- settlement dated by the closing day, else it is settled where it has a row, whatever its days past due.
 with
