@@ -17,9 +17,10 @@ TYPE_DESCRIPTIONS = {
     },
     "month": {"zh-CN": "月末日期", "en": "date of a month end"},
     "money": {
-        "zh-CN": "金额，两位小数；全部为一种货币，source.toml 或 manifest.json 的 currency，未写时为 CNY",
-        "en": "money, two decimals, all in one currency: `currency` of source.toml or manifest.json, "
-        "CNY where none is named",
+        "zh-CN": "金额，两位小数；全部为一种货币，"
+        "source.toml 或 manifest.json 的 currency，未写时为 CNY",
+        "en": "money, two decimals, all in one currency: `currency` of source.toml or "
+        "manifest.json, CNY where none is named",
     },
     "rate": {
         "zh-CN": "年率，六位小数（0.0435 即 4.35%）",
@@ -51,6 +52,13 @@ _PHRASES = {
         "key": "主键",
         "separator": "；",
         "legend": "* 必填",
+        "enables": "用于：",
+        "manifest": '最简单的 manifest.json 是 {"as_of": "2024-03-31"}；'
+        '"from" 为首个要出数的月末'
+        "（不写时从首个应还日或快照的月份起，更早的月份查不到）。",
+        "codes": "代码列可写 other；未列出的代码一律归入 other 并计数。",
+        "sources": "文件形状不同时写一个来源：data/sources/README.md。"
+        "English: python -m data contract --language en",
     },
     "en": {
         "folder": "A delivery is a folder: one file a table (<table>.csv, .parquet or .xlsx), "
@@ -63,6 +71,14 @@ _PHRASES = {
         "key": "key",
         "separator": "; ",
         "legend": "* a value is required",
+        "enables": "gives: ",
+        "manifest": 'The least manifest.json is {"as_of": "2024-03-31"}; "from" is the first month '
+        "end to report (without it, that of the first due date or snapshot: earlier months cannot "
+        "be asked for).",
+        "codes": "A code column takes other as well; a code that is not listed becomes other and "
+        "is counted.",
+        "sources": "For files of another shape write a source: data/sources/README.md. "
+        "中文：python -m data contract",
     },
 }
 
@@ -70,7 +86,8 @@ _PHRASES = {
 def describe(contract: Contract, language: str = "zh-CN") -> str:
     """Describe every table and column of the contract; `language` is zh-CN or en."""
     phrases = _PHRASES[language]
-    lines = [phrases["folder"], phrases["tables"], ""]
+    heads = ("folder", "tables", "manifest", "codes", "sources")
+    lines = [*(phrases[head] for head in heads), ""]
     for table in contract.tables.values():
         lines += [*_table_lines(table, language), ""]
     lines.append(phrases["legend"])
@@ -103,4 +120,6 @@ def _column_text(column: Column, language: str) -> str:
         phrases.append(f"[{low}, {high}]")
     if column.refers:
         phrases.append(f"-> {column.refers}")
+    if column.enables:
+        phrases.append(f"{_PHRASES[language]['enables']}{column.enables[language]}")
     return _PHRASES[language]["separator"].join(phrases)

@@ -52,6 +52,13 @@ class _Described(Declaration, frozen=True):
         return dict(zip(LANGUAGES, (self.zh, self.en), strict=True))
 
 
+class _Words(Declaration, frozen=True):
+    """A phrase in both languages."""
+
+    zh: str
+    en: str
+
+
 class _ColumnDeclaration(_Described, frozen=True, kw_only=True):
     type: str
     required: bool = False
@@ -62,6 +69,7 @@ class _ColumnDeclaration(_Described, frozen=True, kw_only=True):
     format: str | None = None
     formats: tuple[str, ...] | None = None
     name: str | None = None
+    enables: _Words | None = None
 
 
 class _TableDeclaration(_Described, frozen=True, kw_only=True):
@@ -93,6 +101,8 @@ class Column:
         The header of the column in the delivered file.
     meaning
         What the column means, by language code.
+    enables
+        Which figures an optional column gives, by language code; empty when nothing more is said.
     """
 
     name: str
@@ -105,6 +115,7 @@ class Column:
     formats: tuple[str, ...] = ()
     title: str = ""
     meaning: Mapping[str, str] = field(default_factory=dict)
+    enables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def limits(self) -> tuple[Bound, Bound]:
@@ -191,7 +202,12 @@ def _column(place: str, name: str, declared: _ColumnDeclaration) -> Column:
         formats=formats,
         title=declared.name or name,
         meaning=declared.meaning(),
+        enables=_enables(declared.enables),
     )
+
+
+def _enables(words: _Words | None) -> Mapping[str, str]:
+    return dict(zip(LANGUAGES, (words.zh, words.en), strict=True)) if words else {}
 
 
 def _table(name: str, raw: Any, file: str) -> Table:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from data.contract.description import describe
-from data.contract.schema import BadContract, read_contract
+from data.contract.schema import BadContract, _ColumnDeclaration, read_contract
 from data.declarations import BadDeclaration
 from data.errors import UserError
+from data.ingest.source import SOURCES, _FileDeclaration, _SourceDeclaration
 
 GOOD = """
 [table.customer]
@@ -106,3 +108,21 @@ def test_the_contract_prints_every_column_in_both_languages(language: str, word:
         for column in table.columns.values():
             assert f" {column.name} " in text
             assert column.meaning[language] in text
+            assert column.enables.get(language, "") in text
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_the_contract_says_what_an_optional_column_gives(language: str) -> None:
+    columns = read_contract().table("loan").columns
+    assert columns["closed_on"].enables[language]
+    assert not any(column.enables for column in columns.values() if column.required)
+    assert '"as_of": "2024-03-31"' in describe(read_contract(), language)
+
+
+def test_every_key_of_a_source_is_documented() -> None:
+    text = (SOURCES / "README.md").read_text(encoding="utf-8")
+    for declaration in (_SourceDeclaration, _FileDeclaration, _ColumnDeclaration):
+        keys = {field.encode_name for field in msgspec.structs.fields(declaration)}
+        # Keys of the contract alone, or of sections that have rows of their own.
+        for key in keys - {"refers", "history", "enables", "delivery", "limits", "file", "column"}:
+            assert f"`{key}`" in text, key
