@@ -16,7 +16,11 @@ from analytics.marts.loan_allocation import (
     MonthDays,
     Rows,
     assessment_date,
-    dates_effective,
+)
+from analytics.marts.loan_settlement import (
+    dates_with_settlement,
+    is_derivable,
+    settle_by_balance,
 )
 
 _NO_LATE_INSTALMENTS = np.int16(0)
@@ -96,12 +100,10 @@ def state_from_snapshots(
     has_snapshot = np.zeros(size, bool)
     has_snapshot[slots] = True
     has_row = has_snapshot | _is_lent_in_month(loans, days)
-    now = {
-        name: column.null_unless(has_row) for name, column in dates_effective(loans, days).items()
-    }
-    settlement_date = now["closed_on"]
-    written_off = now["written_off_on"]
     balance = _scatter(slots, snapshots["balance"], size)
+    now = dates_with_settlement(loans, days)
+    now |= settle_by_balance(loans, now, has_snapshot, balance, days)
+    written_off = now["written_off_on"]
     days_past_due = _scatter(slots, snapshots["days_past_due"], size)
     interest_received = _scatter(slots, snapshots["interest_received"], size)
     has_interest = _scatter(slots, snapshots["has_interest"], size)
@@ -110,24 +112,67 @@ def state_from_snapshots(
         **now,
         "has_row": number(has_row),
         "balance_before": loans["balance"].null_unless(loans["has_row"].is_true),
-        "balance": money(np.where(written_off.is_valid, 0, balance)).null_unless(has_row),
+        # A loan without a snapshot keeps its last balance for the months to come.
+        "balance": choose(
+            has_row, money(np.where(written_off.is_valid, 0, balance)), loans["balance"]
+        ),
         "balance_written_off": money(np.where(written_off.is_valid, balance, 0)).null_unless(
             has_row
         ),
         "days_past_due": number(days_past_due, has_snapshot | (has_row & now["ended_on"].is_valid)),
         "overdue_amount": money(np.zeros(size, np.int64)).null_unless(never),
         "interest_received": money(interest_received).null_unless(has_interest),
-        "is_new": number(loans["disbursed_on"].values > days.previous),
-        "is_settled": number(settlement_date.is_valid & (settlement_date.values > days.previous)),
-        "is_newly_written_off": number(written_off.is_valid & (written_off.values > days.previous)),
+        "is_new": number(_is_new_by_snapshots(loans, has_row, days)),
+        "is_settled": number(_is_settled_by_snapshots(loans, now, days)),
+        "is_newly_written_off": number(_is_newly_written_off(loans, written_off, days)),
         "is_first_payment_assessed": number(never),
     }
 
 
+def _is_new_by_snapshots(loans: Columns, has_row: np.ndarray, days: MonthDays) -> np.ndarray:
+    """Return which loans have their first snapshot; those of the time before the records are known.
+
+    It is mostly that of the month of disbursement. A loan of the last days may have none then, and
+    one that is delivered late has it later.
+    """
+    had_snapshot = loans["balance"].is_valid
+    return has_row & ~had_snapshot & (loans["disbursed_on"].values > days.records_from)
+
+
+def _is_newly_written_off(loans: Columns, written_off: MaskedArray, days: MonthDays) -> np.ndarray:
+    """Return which loans were written off in the month, or are now known to have been before."""
+    is_late = (
+        ~loans["written_off_on"].is_valid
+        & (written_off.values > days.records_from)
+        & days.is_first_of_later_load
+    )
+    return written_off.is_valid & ((written_off.values > days.previous) | is_late)
+
+
 def _is_lent_in_month(loans: Columns, days: MonthDays) -> np.ndarray:
-    """Return which loans were disbursed in the month."""
+    """Return which loans were disbursed in the month, or before and are delivered only now."""
     disbursed = loans["disbursed_on"].values
-    return (disbursed > days.previous) & (disbursed <= days.as_of)
+    is_late_delivery = loans["loan_key"].values > days.last_known_loan_key
+    since = np.where(is_late_delivery, days.records_from, days.previous)
+    return (disbursed > since) & (disbursed <= days.as_of)
+
+
+def _is_settled_by_snapshots(loans: Columns, now: Columns, days: MonthDays) -> np.ndarray:
+    """Return which loans settled in the month, with or without a snapshot of its end.
+
+    A settlement of an earlier month that is delivered only now counts now. Those before the records
+    are counted with the loans that are new to them (customer_events.sql).
+    """
+    settlement_date = now["closed_on"]
+    is_late = loans["loan_key"].values <= days.last_known_loan_key
+    if days.is_first_of_records:
+        is_late = np.zeros_like(is_late)
+    return (
+        settlement_date.is_valid
+        & ~now["written_off_on"].is_valid
+        & ~loans["closed_on"].is_valid
+        & ((settlement_date.values > days.previous) | is_late)
+    )
 
 
 def _interest_total(
@@ -176,9 +221,9 @@ def _count_late(loans: Columns, now: Columns, is_dormant: np.ndarray) -> MaskedA
 def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, MaskedArray]:
     """Return the events of the month, and which loans have a row.
 
-    A loan has a row until it has ended, in the month in which it ends, and until the result of its
-    first payment is no longer reported. One that ended before its first instalment fell due keeps
-    its slot without a row until then (`needs_slot`).
+    A loan has a row until it has ended, in the month in which it ends or its end is delivered, and
+    until the result of its first payment is no longer reported. One that ended before its first
+    instalment fell due keeps its slot without a row until then (`needs_slot`).
     """
     had_row = loans["has_row"].is_true
     disbursed = loans["disbursed_on"].values
@@ -187,10 +232,15 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
     first_instalment = loans["first_instalment_on"]
     assessed_on = assessment_date(now)
     is_assessment_reported = assessed_on.is_valid & (assessed_on.values > days.quarter_before)
+    ends_on = choose(loans["ends_on"].is_valid, loans["ends_on"], now["ended_on"])
+    # Delivered only now, though disbursed earlier: its events of the records count now. A loan that
+    # ended and has a row again, because its first payment is still to be assessed, is not new.
+    is_late_delivery = ~had_row & (loans["loan_key"].values > days.last_known_loan_key)
     has_row = (
-        ~loans["ends_on"].is_valid
-        | (loans["ends_on"].values > days.previous)
+        ~ends_on.is_valid
+        | (ends_on.values > days.previous)
         | (had_row & ~loans["ended_on"].is_valid)
+        | (is_late_delivery & (ends_on.values > days.records_from))
         | is_assessment_reported
     )
     awaits_first_due = (
@@ -198,18 +248,21 @@ def _row_flags(loans: Columns, now: Columns, days: MonthDays) -> dict[str, Maske
         & first_instalment.is_valid
         & (first_instalment.values > days.as_of)
     )
-    is_newly_closed = (settlement_date.values > days.previous) | (
-        had_row & ~loans["closed_on"].is_valid
+    is_derived = is_derivable(loans) & settlement_date.is_valid
+    is_newly_closed = ~loans["closed_on"].is_valid & (
+        (settlement_date.values > days.previous)
+        | had_row
+        | is_derived
+        | (is_late_delivery & (settlement_date.values > days.records_from))
     )
-    # Delivered only now, though disbursed earlier. A loan that ended and has a row again, because
-    # its first payment is still to be assessed, is not new.
-    is_late_delivery = ~had_row & (loans["loan_key"].values > days.last_known_loan_key)
+    is_new = (disbursed > days.previous) | (is_late_delivery & (disbursed > days.records_from))
     return {
         "has_row": number(has_row),
-        "needs_slot": number(has_row | awaits_first_due),
-        "is_new": number((disbursed > days.previous) | is_late_delivery),
+        # A settlement that was derived can be taken back.
+        "needs_slot": number(has_row | awaits_first_due | is_derived),
+        "is_new": number(is_new),
         "is_settled": number(settlement_date.is_valid & ~written_off.is_valid & is_newly_closed),
-        "is_newly_written_off": number(written_off.is_valid & (written_off.values > days.previous)),
+        "is_newly_written_off": number(_is_newly_written_off(loans, written_off, days)),
         "is_first_payment_assessed": number(
             is_assessment_reported & (assessed_on.values <= days.as_of)
         ),
