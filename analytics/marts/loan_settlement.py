@@ -1,7 +1,8 @@
-"""Settlements that no closing date states: a schedule paid in full, or a balance that has gone to 0.
+"""Settlements that no closing date states: a schedule paid in full, or a balance that has gone to
+0.
 
-A loan settles on `closes_on`, the date that the bank delivers. Where it delivers none, the state has
-only `closed_on`:
+A loan settles on `closes_on`, the date that the bank delivers. Where it delivers none, the state
+has only `closed_on`:
 
 - events: the day on which everything due is paid and no principal is left (settled_schedules.sql);
 - snapshots: the first month end with a balance of 0 after a positive one.

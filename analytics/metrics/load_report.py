@@ -24,8 +24,8 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
 
     Returns
     -------
-    delivery, as_of, table (or raw file), is_file, read, loaded, rejected, skipped, orphans, balanced (read = loaded +
-    rejected + skipped), totals (the control totals as text).
+    delivery, as_of, table (or raw file), is_file, read, loaded, rejected, skipped, orphans,
+    balanced (read = loaded + rejected + skipped), totals (the control totals as text).
     """
     rows = [
         {"delivery": delivery["delivery"], "as_of": delivery["as_of"], "table": name}

@@ -1,17 +1,19 @@
-"""Books that real loan systems deliver: each case stands for a kind, its right values were worked out by hand.
+"""Books that real loan systems deliver: each case stands for a kind, its right values were worked
+out by hand.
 
-One TOML file a kind. A case is a sequence of deliveries and what must be true after the last of them:
+One TOML file a kind. A case is a sequence of deliveries and what must be true after the last of
+them:
 
     [[case]]
     name = "what is delivered, in one sentence"
     [[case.delivery]]
     as_of = "2024-03-31"            # and kind ("full"), from ("2024-01-31")
-    customer = "C1,2024-01-01"      # rows of a table; its columns stand in COLUMNS, or in a first row that
+    customer = "C1,2024-01-01"      # rows of a table; columns: COLUMNS, or a first row that
                                     # begins with "#"
     refused = "code"                # the load must be refused with this code
     held = "code"                   # the load must be held; it is then let pass by a named person
     [[case.expect]]
-    ask = "overdue_rate_30 --by class"  # a question as the command line takes it; numerator, denominator,
+    ask = "overdue_rate_30 --by class"  # a question of the command line; numerator, denominator,
                                         # value and n are compared, or `rows` = {code = value}
     loan = "L1"                     # columns of loan_month at as_of; customer = "C1" likewise
     total = "interest_received"     # the sum of a column of loan_month over all months, with value
@@ -60,7 +62,7 @@ CASES = [
 
 
 def _csv(name: str, rows: str) -> str:
-    """Rows of a case as a CSV file. Repeated rows are written out by `schedule` and `each` lines."""
+    """Return the rows of a case as a CSV file, short forms written out."""
     lines = [line.strip() for line in rows.strip().splitlines() if line.strip()]
     header = COLUMNS.get(name, "")
     if lines and lines[0].startswith("#"):
@@ -71,7 +73,9 @@ def _csv(name: str, rows: str) -> str:
 
 
 def _expand(name: str, text: str) -> list[str]:
-    """`L1 12x(1000+50) from 2024-01-05` is a schedule; `L1 1050 monthly 2023-07-05 2023-12-05` payments."""
+    """`L1 12x(1000+50) from 2024-01-05` is a schedule; `L1 1050 monthly 2023-07-05 2023-12-05`
+    payments.
+    """
     words = text.split()
     if name == "instalment" and len(words) == 4 and words[2] == "from":
         loan, plan, _, first = words

@@ -1,4 +1,4 @@
-"""Every metric with every option of a question: an answer, or one sentence in the language asked."""
+"""Every metric with every option of a question: an answer, or one sentence in its language."""
 
 import itertools
 import random

@@ -132,8 +132,8 @@ def first_payment(loan: Loan, as_of: date, days: int = 30) -> tuple[date, bool] 
 def settlements(loans: Iterable[Loan]) -> list[Settlement]:
     """Return the days on which a customer settled the last open loan, with the next loan's date.
 
-    A rollover is neither a settlement nor a new loan: the debt goes on in it. A loan that is settled
-    on the day itself belongs to the settlement.
+    A rollover is neither a settlement nor a new loan: the debt goes on in it. A loan that is
+    settled on the day itself belongs to the settlement.
     """
     loans = list(loans)
     rollovers: dict[str, date] = {}
