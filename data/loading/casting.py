@@ -137,7 +137,7 @@ def _tidy_text(column: Column, family: str) -> tuple[str, Faults]:
     raw = f'"{column.name}"'
     is_text = _base_family(family) == "text"
     source = raw if is_text else f"{raw}::varchar"
-    tidy = f"unwrapped(clean({source}))"
+    tidy = f"bare({source})"
     if column.type in ("text", "name"):
         tidy = f"unquoted(shown({source}))"
     if column.type == "code":

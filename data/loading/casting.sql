@@ -38,6 +38,13 @@ create or replace macro unwrapped(t) as case
         then nullif(trim(regexp_replace(unquoted(t), '^[''`’‘]([^''`’‘]+)[''`’‘]?$', '\1')), '')
     else t
 end;
+-- The first character is looked at before anything else: hardly any value has a wrapper. 8216, 8217, 65287 and 65309
+-- are the curly apostrophes and the full-width apostrophe and equals sign; white space may stand before them.
+create or replace macro may_be_wrapped(x) as
+    ascii(x) in (39, 96, 61, 8216, 8217, 65287, 65309, 32, 9, 160, 12288, 65279);
+create or replace macro bare(x) as case when may_be_wrapped(x) then unwrapped(clean(x)) else clean(x) end;
+create or replace macro is_wrapped(x) as
+    case when may_be_wrapped(x) then clean(x) <> coalesce(unwrapped(clean(x)), '') else false end;
 
 -- Text for display: invisible and control characters are removed, line breaks become spaces. The pattern comes
 -- first because translate is slow and rarely needed.

@@ -210,9 +210,7 @@ class Staging:
         )
         changes = {
             "cleaned_keys": [f"{name} <> clean({name})" for name in cleaned],
-            "spreadsheet_wrapper": [
-                f'clean("{name}") <> unwrapped(clean("{name}"))' for name in columns
-            ],
+            "spreadsheet_wrapper": [f'is_wrapped("{name}")' for name in columns],
             "exponent": [f"has_exponent({name})" for name in numbers],
         }
         counts = ", ".join(
