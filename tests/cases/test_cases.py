@@ -159,9 +159,7 @@ def _ask(home: Path, expect: dict[str, Any], capsys: pytest.CaptureFixture) -> N
 
 
 def _row(warehouse: Warehouse, grain: str, expect: dict[str, Any]) -> None:
-    wanted = {
-        key: value for key, value in expect.items() if key not in {grain, "as_of", "absent"}
-    }
+    wanted = {key: value for key, value in expect.items() if key not in {grain, "as_of", "absent"}}
     with warehouse.session() as reader:
         found = reader.arrow(
             f"select month.* from {grain}_month as month join {grain}_number using ({grain}_key) "

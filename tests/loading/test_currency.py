@@ -1,4 +1,4 @@
-"""One home holds amounts of one currency: of the source or the manifest, CNY where none is named."""
+"""One home holds amounts of one currency: of the source or the manifest; CNY by default."""
 
 import json
 from pathlib import Path
