@@ -1,4 +1,4 @@
-"""The invariants of the data, checked on the edition served (numbers 1 to 6 and 10)."""
+"""The invariants of the data, checked on the edition served (numbers 1 to 6, 10 and 11)."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def checks(warehouse: Warehouse, as_of: date) -> list[Check]:
         check_of(5, _bridges_close(warehouse, single)),
         check_of(6, _cells_open_their_n(warehouse, single)),
         check_of(10, _one_class_each(warehouse, single)),
+        check_of(11, _borrowers_are_customers(warehouse, all_months)),
     ]
 
 
@@ -108,6 +109,18 @@ def _tiers_add_up(warehouse: Warehouse, question: Question) -> Comparisons:
                     name = f"{metric} {scheme} {opening} {str(month)[:7]}"
                     is_equal = abs(total - totals[month]) < HALF_FEN
                     yield Comparison(name, total, totals[month], is_equal)
+
+
+def _borrowers_are_customers(warehouse: Warehouse, question: Question) -> Comparisons:
+    """Compare the customers with a loan and the borrowers of the loans, at every month end."""
+    customers = _answer(warehouse, question)
+    borrowers = _answer(warehouse, question.with_changes("borrowers"))
+    if customers is None or borrowers is None:
+        return
+    totals = borrowers.set_index("as_of")["value"]
+    for month, count in zip(customers["as_of"], customers["value"], strict=True):
+        other = totals.get(month, 0)
+        yield Comparison(f"borrowers {str(month)[:7]}", count, other, count == other)
 
 
 def _moves_add_up(warehouse: Warehouse, question: Question) -> Comparisons:

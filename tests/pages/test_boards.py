@@ -259,7 +259,7 @@ def test_without_deposits_and_fees_the_missing_tables_are_named(
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_data_page_prints_each_invariant_with_a_word(app: OpenPage, lang: str) -> None:
     board = app("about/data", lang=lang).dataframe[0].value
-    assert list(board.iloc[:, 0]) == ["1", "2", "3", "4", "5", "6", "10"]
+    assert list(board.iloc[:, 0]) == ["1", "2", "3", "4", "5", "6", "10", "11"]
     assert set(board.iloc[:, 2]) == {say("check.holds", lang)}
 
 
