@@ -42,7 +42,7 @@ end;
 -- are the curly apostrophes and the full-width apostrophe and equals sign; white space may stand before them.
 create or replace macro may_be_wrapped(x) as
     ascii(x) in (39, 96, 61, 8216, 8217, 65287, 65309, 32, 9, 160, 12288, 65279);
-create or replace macro bare(x) as case when may_be_wrapped(x) then unwrapped(clean(x)) else clean(x) end;
+create or replace macro bare(x) as coalesce(case when may_be_wrapped(x) then unwrapped(clean(x)) end, clean(x));
 create or replace macro is_wrapped(x) as
     case when may_be_wrapped(x) then clean(x) <> coalesce(unwrapped(clean(x)), '') else false end;
 
