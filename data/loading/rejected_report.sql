@@ -3,7 +3,7 @@
 -- parameters: first (the table whose rows come first)
 -- columns: value (masked; an apostrophe before what a spreadsheet would take for a formula)
 select
-    table_name as "table",
+    table_name as table,
     file,
     line,
     column_name as "column",
