@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +63,11 @@ class BuildSession:
             yield worker
         except BaseException:
             worker._root.interrupt()
+            # A connection that is still busy refuses to close; this must not hide the first error.
+            with suppress(duckdb.Error):
+                worker.abandon()
             raise
-        finally:
-            worker.abandon()
+        worker.abandon()
 
     def run(self, sql: str | Path, label: str = "", /, **params: Any) -> None:
         """Run one or more statements, in order.
