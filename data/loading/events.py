@@ -18,7 +18,7 @@ from data.loading.casting import (
     ONLY_NEW,
     exact_code,
 )
-from data.loading.duplicates import delete_keys, resolve_stored_duplicates
+from data.loading.keys.duplicates import delete_keys, resolve_stored_duplicates
 from data.loading.sql_files import load_sql
 from data.loading.validation import KeyPairs, RowValidator, StagedTable
 

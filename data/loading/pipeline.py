@@ -23,15 +23,15 @@ from data.errors import UserError
 from data.ingest.files import Progress
 from data.loading.book_check import HeldDelivery, check_books, note_volume
 from data.loading.control_totals import check_totals, delivered_totals
-from data.loading.customer_versions import extend_first_versions
-from data.loading.dimensions import load_dimensions
 from data.loading.events import load_events
+from data.loading.keys.customer_versions import extend_first_versions
+from data.loading.keys.dimensions import load_dimensions
+from data.loading.keys.surrogate_keys import load_customers, load_loans
 from data.loading.load_record import edition_facts, record_delivery
 from data.loading.plan import LoadPlan, Overrides, plan_load
 from data.loading.reconciliation import LoadCounts, check_volume
 from data.loading.rejected_report import report_rejected_rows
 from data.loading.staging import Staging
-from data.loading.surrogate_keys import load_customers, load_loans
 from data.loading.validation import RowValidator, StagedTable
 
 CASTING_SQL = Path(__file__).with_name("casting.sql")

@@ -27,7 +27,7 @@ from data.ingest.files import (
 )
 from data.loading.casting import check_family
 from data.loading.control_totals import check_totals, trailer_totals
-from data.loading.duplicates import resolve_duplicates
+from data.loading.keys.duplicates import resolve_duplicates
 from data.loading.plan import LoadPlan
 from data.loading.reconciliation import LoadCounts
 from data.loading.validation import RowValidator, StagedTable

@@ -15,8 +15,8 @@ from data.__main__ import main
 from data.editions.hash_key import secret_key
 from data.editions.manifest import Edition
 from data.errors import UserError
-from data.loading.dimensions import lineage
 from data.loading.events import load_events
+from data.loading.keys.dimensions import lineage
 from data.loading.pipeline import dry_run
 from data.loading.validation import RowValidator, StagedTable
 from tests.support.deliveries import CUSTOMER, LOAN, load_tiny, manifest, rows, write

@@ -40,6 +40,7 @@ PACKAGES = (
     "data",
     "data/demo",
     "data/loading",
+    "data/loading/keys",
     "data/ingest",
     "data/contract",
     "data/editions",

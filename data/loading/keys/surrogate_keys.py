@@ -5,7 +5,7 @@ from __future__ import annotations
 from data.contract.tables import stored_select
 from data.errors import UserError
 from data.loading.casting import cast
-from data.loading.duplicates import has_unique_key, resolve_duplicates
+from data.loading.keys.duplicates import has_unique_key, resolve_duplicates
 from data.loading.reconciliation import LoadCounts
 from data.loading.sql_files import load_sql
 from data.loading.validation import RowValidator, StagedTable

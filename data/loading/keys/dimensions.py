@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from data.contract.tables import DIMENSIONS, KEY_TYPES, enum_type
 from data.errors import UserError
 from data.loading.casting import cast
-from data.loading.duplicates import resolve_duplicates
+from data.loading.keys.duplicates import resolve_duplicates
 from data.loading.reconciliation import LoadCounts
 from data.loading.sql_files import load_sql
 from data.loading.validation import RowValidator, StagedTable

@@ -1,0 +1,1 @@
+"""Integer keys, dimensions, duplicates and the versions of customers."""
