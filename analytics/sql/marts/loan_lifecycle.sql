@@ -3,7 +3,7 @@
 -- columns: principal in CNY; closed_on is the day of the settlement, delivered or derived; days_late_at_close is
 --   closed_on less maturity (the last due day of the schedule where no maturity is delivered), negative for an early
 --   settlement, null for a loan that is not closed; has_borrowed_before is true where the customer has a loan of an
---   earlier day
+--   earlier day, or another one that was lent and settled on the day of this one
 -- derived_settlement is registered by the build: loan_key and settled_on of the settlements derived in earlier loads.
 -- Those of this load are added month by month (settlement_changes.sql).
 create or replace table part.current.loan_life as
@@ -52,6 +52,10 @@ select
     life.outcome,
     life.status_code,
     life.closed_on - coalesce(life.matures_on, last_instalment.due_on) as days_late_at_close,
-    rank() over (partition by life.customer_key order by life.disbursed_on) > 1 as has_borrowed_before,
+    rank() over (partition by life.customer_key order by life.disbursed_on) > 1
+    or (
+        coalesce(life.closed_on > life.disbursed_on, true)
+        and coalesce(min(life.closed_on) over (partition by life.customer_key) <= life.disbursed_on, false)
+    ) as has_borrowed_before,
 from life
 left join last_instalment on last_instalment.loan_key = life.loan_key
