@@ -17,13 +17,17 @@ examined as (
         first_row.as_of,
         first_row.balance,
         first_row.balance > 50 * loan.principal or first_row.balance < loan.principal / 50 as is_strange,
-        count(*) filter (where is_strange) over () / count(*) over () as share,
     from part.history.loan as loan
     join first_row on first_row.loan_key = loan.loan_key
     where
         loan.principal > 0
         and first_row.balance > 0
         and first_row.as_of <= loan.disbursed_on + to_months(2)
+),
+
+-- An aggregate, not a window over all rows: that takes time with the square of the loans.
+strange_loans as (
+    select count(*) filter (where is_strange) / count(*) as share from examined
 )
 
 select
@@ -33,4 +37,5 @@ select
     examined.principal as amount,
 from examined
 join loan_number on loan_number.loan_key = examined.loan_key
-where examined.is_strange and examined.share > 0.5
+cross join strange_loans
+where examined.is_strange and strange_loans.share > 0.5
