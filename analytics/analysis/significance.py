@@ -123,19 +123,19 @@ def assess_changes(
         Of all `customers` or of a sample of them, its parts in the order of `parts`.
     """
     is_ratio = metric.denominator_sql is not None
-    drawn = resample(sums, draws, seed)
+    resampled = resample(sums, draws, seed)
     scale = np.sqrt(sums.size / customers) if customers else 1.0
     if not is_ratio and sums.size:
         scale *= customers / sums.size
     # The draws of the whole are the sums over its parts.
     totals = sums.totals()
-    spread = _spread(drawn.sum(axis=1, keepdims=True), totals.sum(axis=0), is_ratio) * scale
+    spread = _spread(resampled.sum(axis=1, keepdims=True), totals.sum(axis=0), is_ratio) * scale
     of_whole = _test_board(
         whole, metric, spread, np.array([sums.size]), degrees_of_freedom(sums.whole(), is_ratio)
     )
     if parts.empty:
         return of_whole.iloc[0], of_whole.iloc[:0]
-    spread = _spread(drawn, totals, is_ratio) * scale
+    spread = _spread(resampled, totals, is_ratio) * scale
     sizes = np.bincount(sums.part, minlength=sums.parts)
     of_parts = _test_board(parts, metric, spread, sizes, degrees_of_freedom(sums, is_ratio))
     return of_whole.iloc[0], of_parts
@@ -237,10 +237,10 @@ def _test_board(
     is_tested = (smallest >= MIN_GROUP_SIZE) & np.isfinite(change)
     low, high, p, adjusted = np.full((4, len(board)), np.nan)
     for row in np.flatnonzero(is_tested):
-        drawn = change[row] + spread[np.isfinite(spread[:, row]), row]
+        draws_of_change = change[row] + spread[np.isfinite(spread[:, row]), row]
         tail = 100 * norm.cdf(student.ppf(LEVEL / 2, freedom[row]))
-        low[row], high[row] = np.percentile(drawn, [tail, 100 - tail])
-        p[row] = 2 * student.sf(norm.isf(_p_value(drawn, change[row]) / 2), freedom[row])
+        low[row], high[row] = np.percentile(draws_of_change, [tail, 100 - tail])
+        p[row] = 2 * student.sf(norm.isf(_p_value(draws_of_change, change[row]) / 2), freedom[row])
     if is_tested.any():
         adjusted[is_tested] = multipletests(p[is_tested], alpha=LEVEL, method="fdr_bh")[1]
     verdict = np.where(change > 0, RISE, FALL)

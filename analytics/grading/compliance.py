@@ -138,13 +138,13 @@ def breaches(
         raise UserError("unknown_service_rule", rule_id=rule_id, known=service_rules)
     rule = service_rules[rule_id]
     names = dict.fromkeys(leaf.fact.name for leaf in _leaves(rule))
-    shown = [
+    columns = [
         f"cast(page.{name} as varchar) as {name}" if _is_code(rule, name) else f"page.{name}"
         for name in names
     ]
     numbers = LOAN if rule.grain == "loan" else CUSTOMER
     layout = ListLayout(
-        columns=(*numbers, *NAME, *BRANCH, "page.amount as balance", *shown),
+        columns=(*numbers, *NAME, *BRANCH, "page.amount as balance", *columns),
         order=("amount desc nulls last", f"{rule.grain}_key"),
         joins=(_LOAN_NUMBER_JOIN,) if rule.grain == "loan" else (),
     )

@@ -136,13 +136,13 @@ def _sql(
         f"cast(null as {_TYPES.get(fact.type, 'varchar')}) as {name}"
         for name, fact in absent.items()
     ]
-    kept = "".join(f"{_quoted(name)}, " for name in carried)
+    carried_columns = "".join(f"{_quoted(name)}, " for name in carried)
     doubtful = " or ".join(doubts) or "false"
     return (
-        f"with facts as (select row, {kept}{', '.join(read)}, {doubtful} as doubtful "
+        f"with facts as (select row, {carried_columns}{', '.join(read)}, {doubtful} as doubtful "
         "from csv_rows),\n"
         f"graded as (select *, {book.to_sql()} as class from facts)\n"
-        f"select row, {kept}case when doubtful then '' else class end as class,\n"
+        f"select row, {carried_columns}case when doubtful then '' else class end as class,\n"
         f"{clauses_sql(book, 'class')} as clauses, '' as missing, '' as error, doubtful "
         "from graded order by row"
     )

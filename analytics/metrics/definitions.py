@@ -254,9 +254,11 @@ def read(path: Path = DECLARATIONS) -> tuple[dict[str, Metric], dict[str, Dimens
     """
     sections = read_toml(path)
     file = path.name
-    known = ("source", "split", "metric")
-    if unknown := sorted(set(sections) - set(known)):
-        raise BadDeclaration("declaration_unknown_key", file=file, place=unknown[0], known=known)
+    section_names = ("source", "split", "metric")
+    if unknown := sorted(set(sections) - set(section_names)):
+        raise BadDeclaration(
+            "declaration_unknown_key", file=file, place=unknown[0], known=section_names
+        )
     sources = _with_ids(sections["source"])
     convert_entries(sources, Source, file, "source")
     dimensions = convert_entries(_with_ids(sections["split"]), Dimension, file, "split")

@@ -180,11 +180,11 @@ class Rule:
         if self.sign == "between":
             low, high = (self.fact.value_words(literal, lang) for literal in self.literals)
             return f"{name} {low}–{high}{unit}" + ("（含）" if lang == "zh-CN" else " inclusive")
-        told = [self.fact.value_words(literal, lang) for literal in self.literals]
+        words = [self.fact.value_words(literal, lang) for literal in self.literals]
         sign = SIGN_WORDS[lang][self.sign]
         if lang == "zh-CN":
-            return f"{name}{sign}{' ' if self.fact.is_numeric else ''}{'、'.join(told)}{unit}"
-        return f"{name} {sign} {', '.join(told)}{unit}"
+            return f"{name}{sign}{' ' if self.fact.is_numeric else ''}{'、'.join(words)}{unit}"
+        return f"{name} {sign} {', '.join(words)}{unit}"
 
     def leaves(self) -> Iterator[Rule]:
         """The rule itself."""
@@ -223,10 +223,10 @@ class Group:
         decisive = self.kind == "any"
         undecided = False
         for member in self.members:
-            held = member.evaluate(env)
-            if held is decisive:
+            result = member.evaluate(env)
+            if result is decisive:
                 return decisive
-            undecided = undecided or held is None
+            undecided = undecided or result is None
         return None if undecided else not decisive
 
     def sql(self, column: ColumnSql) -> str:

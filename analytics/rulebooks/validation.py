@@ -21,14 +21,14 @@ def check_reach(book: Rulebook, lines: SourceLines, need_examples: bool) -> None
         for code in (*book.evaluation_order, book.otherwise)
         for landing, _ in book.target_classes(code)
     }
-    given = {
+    inputs = {
         *book.evaluation_order,
         *landings,
         book.otherwise,
         *([book.exclusion_class] if book.exclusions else []),
     }
     for class_ in book.classes:
-        if class_.code not in given:
+        if class_.code not in inputs:
             _refuse(book, "class_unreached", class_.note.line, class_.note.clause, code=class_.code)
     for rank, code in enumerate(book.evaluation_order):
         class_ = book.class_of(code)
@@ -85,8 +85,8 @@ def check_examples(book: Rulebook, lines: SourceLines) -> None:
             )
         for clause in example.because:
             if clause not in decision.clauses:
-                told = decision.clauses
-                _refuse(book, "example_clause", example.line, clause, case=case, told=told)
+                clauses = decision.clauses
+                _refuse(book, "example_clause", example.line, clause, case=case, told=clauses)
         if example.missing is not None and set(example.missing) != set(decision.missing):
             _refuse(
                 book,

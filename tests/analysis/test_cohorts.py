@@ -307,8 +307,8 @@ def test_the_back_test_uses_only_the_data_of_its_day(bank: Warehouse) -> None:
     early, late = date(2026, 7, 31), LAST
     # the forecast of July over three months, made now for the test, is the one that July itself
     # made
-    made = forecast(bank, Question("customers", early)).ahead
-    shares = made[made["horizon"] == 3].set_index("state")["share"]
+    months_ahead = forecast(bank, Question("customers", early)).ahead
+    shares = months_ahead[months_ahead["horizon"] == 3].set_index("state")["share"]
     came = ask(bank, Question("customers", late, by=("class",), opening=0)).set_index("class")["n"]
     error = (shares - came / came.sum()).abs().mean()
     tests = forecast(bank, Question("customers", late)).tests.set_index("horizon")

@@ -161,7 +161,7 @@ def _ask(home: Path, expect: dict[str, Any], capsys: pytest.CaptureFixture) -> N
 def _row(warehouse: Warehouse, grain: str, expect: dict[str, Any]) -> None:
     wanted = {key: value for key, value in expect.items() if key not in {grain, "as_of", "absent"}}
     with warehouse.session() as reader:
-        found = reader.arrow(
+        month_rows = reader.arrow(
             f"select month.* from {grain}_month as month join {grain}_number using ({grain}_key) "
             f"where {grain}_id = $id and as_of = $as_of",
             None,
@@ -169,10 +169,10 @@ def _row(warehouse: Warehouse, grain: str, expect: dict[str, Any]) -> None:
             as_of=dt.date.fromisoformat(expect["as_of"]),
         ).to_pylist()
     if expect.get("absent"):
-        assert found == []
+        assert month_rows == []
         return
-    assert len(found) == 1, f"{expect[grain]} has {len(found)} rows at {expect['as_of']}"
-    values = {name: found[0][name] for name in wanted}
+    assert len(month_rows) == 1, f"{expect[grain]} has {len(month_rows)} rows at {expect['as_of']}"
+    values = {name: month_rows[0][name] for name in wanted}
     assert {name: _plain(value) for name, value in values.items()} == wanted, expect["as_of"]
 
 

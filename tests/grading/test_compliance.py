@@ -20,11 +20,11 @@ def counts(bank):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_list_has_as_many_rows_as_were_counted(bank, counts, rule):
-    listed = compliance.breaches(bank, LAST, rule, limit=10**6)
-    assert len(listed) == counts.loc[rule, "breaches"]
-    assert listed["balance"].sum() == pytest.approx(counts.loc[rule, "amount"], abs=0.01)
-    assert "name" in listed
-    assert not listed["customer_id"].isna().any()
+    breach_rows = compliance.breaches(bank, LAST, rule, limit=10**6)
+    assert len(breach_rows) == counts.loc[rule, "breaches"]
+    assert breach_rows["balance"].sum() == pytest.approx(counts.loc[rule, "amount"], abs=0.01)
+    assert "name" in breach_rows
+    assert not breach_rows["customer_id"].isna().any()
 
 
 def test_class_five_with_a_consumer_loan_on_credit_is_listed(bank, counts):
@@ -49,16 +49,16 @@ def test_the_invented_bank_follows_its_rules_on_credit_but_for_some_per_cent(cou
 
 
 def test_class_four_needs_both_payroll_and_the_pledged_account(bank):
-    listed = compliance.breaches(bank, LAST, "class_four_without_wages", limit=10**6)
-    assert set(listed["borrower_class"]) <= {"four"}
-    assert not (listed["has_payroll"] & listed["wage_account_pledged"]).any()
+    breach_rows = compliance.breaches(bank, LAST, "class_four_without_wages", limit=10**6)
+    assert set(breach_rows["borrower_class"]) <= {"four"}
+    assert not (breach_rows["has_payroll"] & breach_rows["wage_account_pledged"]).any()
 
 
 def test_age_and_term_are_compared_with_the_limit_of_the_class(bank):
-    listed = compliance.breaches(bank, LAST, "age_plus_term", limit=10**6)
-    first = listed["borrower_class"].isin(["one", "two"])
-    assert (listed.loc[first, "age_plus_term"] > 70).all()
-    assert (listed.loc[~first, "age_plus_term"] > 65).all()
+    breach_rows = compliance.breaches(bank, LAST, "age_plus_term", limit=10**6)
+    first = breach_rows["borrower_class"].isin(["one", "two"])
+    assert (breach_rows.loc[first, "age_plus_term"] > 70).all()
+    assert (breach_rows.loc[~first, "age_plus_term"] > 65).all()
 
 
 def test_the_repayment_ratio_is_the_level_payment_over_the_family_income(bank):
@@ -92,9 +92,9 @@ def test_class_one_is_looked_after_by_a_leader_or_the_head_of_consumer_credit(ba
         "(partition by month.customer_key order by customer.valid_from desc) = 1",
         d=LAST,
     )["owner"].value_counts()
-    listed = compliance.breaches(bank, LAST, "class_one_without_owner", limit=10**6)
-    assert set(listed["owner_kind"]) == {"account_manager"}
-    assert len(listed) == owners["account_manager"] > 0
+    breach_rows = compliance.breaches(bank, LAST, "class_one_without_owner", limit=10**6)
+    assert set(breach_rows["owner_kind"]) == {"account_manager"}
+    assert len(breach_rows) == owners["account_manager"] > 0
     # a class that is not known may be class one; an owner not on record may be the right one
     unrated = bank.one(
         "select count(*) from customer_month "

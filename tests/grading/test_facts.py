@@ -73,10 +73,12 @@ def test_a_month_end_that_is_not_there_is_refused(reader):
 
 
 def test_the_edition_keeps_the_text_of_the_rulebooks_that_graded_it(reader):
-    kept = reader.query("select scheme, effective_on, text from rulebook")
+    stored_rulebooks = reader.query("select scheme, effective_on, text from rulebook")
     books = {
         (book.id, book.effective_on): book.text
         for scheme in SCHEMES.values()
         for book in scheme.editions
     }
-    assert {(row.scheme, row.effective_on.date()): row.text for row in kept.itertuples()} == books
+    assert {
+        (row.scheme, row.effective_on.date()): row.text for row in stored_rulebooks.itertuples()
+    } == books

@@ -33,9 +33,9 @@ def stricter(bank):
 
 
 def test_the_cells_add_up_to_the_classes_of_the_mart(bank, stricter):
-    kept = swap_sets.class_counts(bank, SCHEMES["abcd"], LAST)
+    counts = swap_sets.class_counts(bank, SCHEMES["abcd"], LAST)
     totals = stricter.totals().set_index("class")
-    assert {code: n for code, n in totals["n_from"].items() if n} == kept
+    assert {code: n for code, n in totals["n_from"].items() if n} == counts
     assert (totals["n_from"] + totals["swapped_in"] - totals["swapped_out"] == totals["n_to"]).all()
     assert totals["n_from"].sum() == totals["n_to"].sum() == stricter.frame["n"].sum()
     assert (

@@ -62,8 +62,8 @@ def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def principals(home: Path, load: Callable) -> list[float]:
     """Load and return the principals."""
-    found = rows(load(), home, "select principal::double as p from loan order by 1")
-    return [row["p"] for row in found]
+    principals = rows(load(), home, "select principal::double as p from loan order by 1")
+    return [row["p"] for row in principals]
 
 
 def test_the_first_rejected_rows_of_a_refused_load_stand_in_the_error_and_all_in_a_file(

@@ -166,8 +166,8 @@ def test_increments_give_the_rows_of_one_load(is_snapshot: bool) -> None:
             try:
                 for grain in ("loan", "customer"):
                     expected, actual = _mart(whole, grain), _mart(extended, grain)
-                    found = _differences(expected.to_pylist(), actual.to_pylist())
-                    assert found == [], _report(found, books, cuts)
+                    differences = _differences(expected.to_pylist(), actual.to_pylist())
+                    assert differences == [], _report(differences, books, cuts)
             finally:
                 whole.close()
                 extended.close()
@@ -196,8 +196,8 @@ def test_a_late_fact_stands_in_one_month_and_leaves_the_state_of_one_load(
             try:
                 expected, actual = _last_state(whole), _last_state(extended)
                 for name, rows in expected.items():
-                    found = _differences(rows, actual[name])
-                    assert found == [], _report(found, books, cuts)
+                    differences = _differences(rows, actual[name])
+                    assert differences == [], _report(differences, books, cuts)
             finally:
                 whole.close()
                 extended.close()

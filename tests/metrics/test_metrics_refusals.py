@@ -237,6 +237,6 @@ def test_the_sql_option_prints_the_query_with_values_bound(query: Ask) -> None:
 
 def test_metrics_lists_every_metric_with_its_splits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["metrics", "--format", "json"]) == 0
-    listed = {row["metric"]: row for row in json.loads(capsys.readouterr().out)}
-    assert "product" in listed["overdue_rate"]["splits"].split(",")
-    assert "product" not in listed["customers"]["splits"].split(",")
+    metric_rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out)}
+    assert "product" in metric_rows["overdue_rate"]["splits"].split(",")
+    assert "product" not in metric_rows["customers"]["splits"].split(",")

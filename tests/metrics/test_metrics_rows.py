@@ -74,12 +74,12 @@ def test_the_numerators_list_holds_the_rows_of_the_numerator(
     assume(len(answer))
     row = answer.iloc[data.draw(st.integers(0, len(answer) - 1))]
     cell = {split: row[split] for split in question.by}
-    listed = list_rows(demo_bank, question, cell, hit=True, limit=ALL)
-    assert len(listed) == count_rows(demo_bank, question, cell, hit=True)
+    loan_rows = list_rows(demo_bank, question, cell, hit=True, limit=ALL)
+    assert len(loan_rows) == count_rows(demo_bank, question, cell, hit=True)
     if metric.measure_expr == "1":
-        assert len(listed) == row["numerator"]
+        assert len(loan_rows) == row["numerator"]
     elif metric.measure_expr == "fact.balance":
-        assert listed["balance"].sum() == pytest.approx(row["numerator"], abs=0.005)
+        assert loan_rows["balance"].sum() == pytest.approx(row["numerator"], abs=0.005)
 
 
 def test_a_list_in_pages_holds_every_row_once(demo_bank: Warehouse) -> None:
@@ -102,9 +102,9 @@ def test_a_list_in_pages_holds_every_row_once(demo_bank: Warehouse) -> None:
     ],
 )
 def test_a_list_can_be_sorted_by_each_order(demo_bank: Warehouse, metric: str, order: str) -> None:
-    listed = list_rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
-    if order in listed:
-        known_values = listed[order].dropna()
+    loan_rows = list_rows(demo_bank, Question(metric, TODAY), order=order, limit=300)
+    if order in loan_rows:
+        known_values = loan_rows[order].dropna()
         assert known_values.is_monotonic_decreasing
 
 
@@ -120,11 +120,11 @@ def test_a_cell_of_another_split_is_refused(demo_bank: Warehouse) -> None:
 
 def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank: Warehouse) -> None:
     question = Question("overdue_rate", TODAY, by=("family",))
-    listed = list_rows(
+    loan_rows = list_rows(
         small_bank, question, {"family": "consumer"}, hit=True, order="days_past_due"
     )
     # L2 26 days, L5 16 days
-    assert listed[["loan_id", "days_past_due", "balance"]].to_numpy().tolist() == [
+    assert loan_rows[["loan_id", "days_past_due", "balance"]].to_numpy().tolist() == [
         ["L2", 26, 4_550],
         ["L5", 16, 4_000],
     ]
@@ -132,25 +132,25 @@ def test_the_small_banks_overdue_loans_are_listed_by_number(small_bank: Warehous
 
 def test_a_borrower_with_two_loans_is_listed_once(small_bank: Warehouse) -> None:
     question = Question("borrowers", TODAY, by=("branch_1",))
-    listed = list_rows(small_bank, question, {"branch_1": "N"})
+    loan_rows = list_rows(small_bank, question, {"branch_1": "N"})
     # C1 (L1 and L2), C4, C6, C7, C9
-    assert sorted(listed["customer_id"]) == ["C1", "C4", "C6", "C7", "C9"]
+    assert sorted(loan_rows["customer_id"]) == ["C1", "C4", "C6", "C7", "C9"]
 
 
 def test_a_list_has_the_class_of_the_day_and_of_the_opening(small_bank: Warehouse) -> None:
-    listed = list_rows(small_bank, Question("customers", TODAY, opening=12)).set_index(
+    loan_rows = list_rows(small_bank, Question("customers", TODAY, opening=12)).set_index(
         "customer_id"
     )
     # C4 was B on 2025-10-31 and is D; C9 was not there
-    assert listed.loc[["C4", "C9"], ["class", "class_opening"]].to_numpy().tolist() == [
+    assert loan_rows.loc[["C4", "C9"], ["class", "class_opening"]].to_numpy().tolist() == [
         ["D", "B"],
         ["unrated", "new"],
     ]
 
 
 def test_a_list_shows_no_full_name(small_bank: Warehouse) -> None:
-    listed = list_rows(small_bank, Question("customers", TODAY))
-    assert listed["name"].str.contains("*", regex=False).all()
+    loan_rows = list_rows(small_bank, Question("customers", TODAY))
+    assert loan_rows["name"].str.contains("*", regex=False).all()
 
 
 # ---------- cubes

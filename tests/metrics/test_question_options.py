@@ -38,7 +38,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 def _combinations() -> list[dict[str, Any]]:
     """Combinations in which every two values of two options occur together at least once."""
-    drawn = random.Random(20261031)
+    generator = random.Random(20261031)
     missing = {
         ((first, one), (second, other))
         for first, second in itertools.combinations(OPTIONS, 2)
@@ -47,7 +47,7 @@ def _combinations() -> list[dict[str, Any]]:
     rows = []
     while missing:
         (first, one), (second, other) = min(missing, key=repr)
-        row = {name: drawn.choice(values) for name, values in OPTIONS.items()}
+        row = {name: generator.choice(values) for name, values in OPTIONS.items()}
         row |= {first: one, second: other}
         missing -= set(itertools.combinations(row.items(), 2))
         rows.append(row)

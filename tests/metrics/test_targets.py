@@ -47,8 +47,8 @@ TARGET = """as_of,branch_id,metric,value,red_line
 
 
 def load_warehouse(folder: Path, **tables: str | None) -> Warehouse:
-    given = deliveries.write(folder / "in", branch=BRANCH, loan=LOAN, **tables)
-    load(given, "contract", folder / "home", build_marts=build, as_of=MARCH)
+    delivery = deliveries.write(folder / "in", branch=BRANCH, loan=LOAN, **tables)
+    load(delivery, "contract", folder / "home", build_marts=build, as_of=MARCH)
     return Warehouse(folder / "home")
 
 

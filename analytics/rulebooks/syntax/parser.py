@@ -333,17 +333,17 @@ class _Parser(EntryReader):
             line = self.lines.header("calculation", index)
             clause = str(entry.get("clause", ""))
             self._only(entry, {"case", "asks", "given", "gives", "clause"}, line, clause)
-            given = entry.get("given")
+            inputs = entry.get("given")
             gives = entry.get("gives")
             if (
-                not isinstance(given, dict)
+                not isinstance(inputs, dict)
                 or isinstance(gives, bool)
                 or not isinstance(gives, (int, Decimal))
             ):
                 self._refuse("calculation_shape", line, clause)
             case = self._names(entry.get("case"), "case", line)
             calculations.append(
-                Calculation(case, str(entry.get("asks", "")), given, gives, clause, line)
+                Calculation(case, str(entry.get("asks", "")), inputs, gives, clause, line)
             )
         return tuple(calculations)
 

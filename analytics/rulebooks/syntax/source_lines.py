@@ -42,8 +42,8 @@ def load(lines: SourceLines, path: str) -> dict[str, Any]:
         raise RulebookError("file_too_deep", path) from error
     except (ValueError, ArithmeticError) as error:
         # Python refuses a number of thousands of digits with a plain ValueError
-        found = re.search(r"at line (\d+)", str(error))
-        line = int(found[1]) if found else len(lines.lines)
+        match = re.search(r"at line (\d+)", str(error))
+        line = int(match[1]) if match else len(lines.lines)
         if wrong := FULL_WIDTH.search(
             re.sub(r'"[^"]*"|#.*', "", lines.lines[min(line, len(lines.lines)) - 1])
         ):
@@ -65,13 +65,13 @@ class SourceLines:
 
     def header(self, name: str, index: int) -> int | None:
         """The line of the (index + 1)-th [[name]]."""
-        found = self._headers.get("[[" + name, [])
-        return found[index] if index < len(found) else None
+        lines = self._headers.get("[[" + name, [])
+        return lines[index] if index < len(lines) else None
 
     def table(self, name: str) -> int | None:
         """The line of [name]."""
-        found = self._headers.get("[" + name, [])
-        return found[0] if found else None
+        lines = self._headers.get("[" + name, [])
+        return lines[0] if lines else None
 
     def any_of(self, name: str) -> int | None:
         """The first line of [name], [name.x], [[name]] or name =."""

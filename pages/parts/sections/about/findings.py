@@ -33,9 +33,9 @@ Row = Mapping[Hashable, Any]
 def board(lang: str) -> None:
     """Draw every remark of the loads, those let pass first, and the places of one of them."""
     findings = _in_order(reports.findings())
-    held = int((findings["accepted_by"] != "").sum())
+    hold_count = int((findings["accepted_by"] != "").sum())
     title = "data.findings" if len(findings) else "data.nothing_found"
-    section_title(say(title, lang, count=len(findings), held=held))
+    section_title(say(title, lang, count=len(findings), held=hold_count))
     if findings.empty:
         return
     records = findings.to_dict("records")
@@ -43,17 +43,17 @@ def board(lang: str) -> None:
     alt = say("data.finding", lang)
     right = ("count", "balance")
     tables.plain("data", _HEADS, rows, alt, lang, right=right, height="content")
-    listed = [record for record in records if record["has_list"]]
-    if listed:
-        _place_list(listed, lang)
+    records_with_list = [record for record in records if record["has_list"]]
+    if records_with_list:
+        _place_list(records_with_list, lang)
 
 
 def held_sentence(lang: str) -> str:
     """Say what the check of the books held and a person let pass."""
-    held = _held(lang)
-    if not held:
+    holds = _held(lang)
+    if not holds:
         return say("data.books_clean", lang)
-    return say("data.books_held", lang, list=text.listing(held, lang))
+    return say("data.books_held", lang, list=text.listing(holds, lang))
 
 
 def passed_line(lang: str) -> None:
